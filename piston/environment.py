@@ -1,0 +1,56 @@
+"""How is a value read from the environment? Typed, and with a sentence when it is wrong."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+
+def read_text(name: str, default: str | None = None) -> str:
+    """Return the variable `name`; without a default it has to be set and not empty."""
+    value = os.environ.get(name, "").strip()
+    if value:
+        return value
+    if default is None:
+        raise ImproperlyConfigured(
+            f"{name} is not set. Set it in the environment; .env.example says what it is for."
+        )
+    return default
+
+
+def read_integer(name: str, default: int, *, minimum: int = 0) -> int:
+    """Return the variable `name` as a whole number that is at least `minimum`."""
+    text = read_text(name, str(default))
+    try:
+        number = int(text)
+    except ValueError:
+        number = minimum - 1
+    if number < minimum:
+        raise ImproperlyConfigured(
+            f"{name} must be a whole number of at least {minimum}, but it is {text!r}."
+        )
+    return number
+
+
+def read_boolean(name: str, *, default: bool) -> bool:
+    """Return the variable `name` as a truth value: true/false, yes/no, on/off, 1/0."""
+    text = read_text(name, str(default)).lower()
+    if text in {"true", "yes", "on", "1"}:
+        return True
+    if text in {"false", "no", "off", "0"}:
+        return False
+    raise ImproperlyConfigured(f"{name} must be true or false, but it is {text!r}.")
+
+
+def read_list(name: str, default: Sequence[str] = ()) -> list[str]:
+    """Return the comma-separated variable `name` as a list of non-empty words."""
+    words = read_text(name, ",".join(default)).split(",")
+    return [word.strip() for word in words if word.strip()]
+
+
+def read_folder(name: str, default: Path) -> Path:
+    """Return the variable `name` as an absolute path; the folder need not exist yet."""
+    return Path(read_text(name, str(default))).expanduser().resolve()

@@ -1,0 +1,340 @@
+"""Which values does this installation run with? All come from the environment, all are read here.
+
+Nothing has to be set: without DATABASE_URL and CELERY_BROKER_URL everything lives in one folder
+(`PISTON_DATA_DIR`) on SQLite and a folder as broker, the *embedded default*.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
+
+from piston.environment import read_boolean, read_folder, read_integer, read_list, read_text
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VERSION = "0.1.0"
+
+# ---- Where things live -----------------------------------------------------------------------
+
+PISTON_DATA_DIR = read_folder("PISTON_DATA_DIR", BASE_DIR / "var")
+PISTON_DATA_DIR.mkdir(parents=True, exist_ok=True)
+
+DATABASE_URL = read_text("DATABASE_URL", f"sqlite:///{PISTON_DATA_DIR / 'piston.sqlite3'}")
+CELERY_BROKER_URL = read_text("CELERY_BROKER_URL", "filesystem://")
+DATABASE_IS_EMBEDDED = DATABASE_URL.startswith("sqlite:")
+BROKER_IS_EMBEDDED = CELERY_BROKER_URL.startswith("filesystem:")
+
+PORT = read_integer("PORT", 8000, minimum=1)
+
+
+def read_secret_key() -> str:
+    """Return SECRET_KEY; the embedded default makes its own once and keeps it in the data folder."""
+    if not DATABASE_IS_EMBEDDED:
+        return read_text("SECRET_KEY")
+    keep = PISTON_DATA_DIR / "secret_key"
+    try:
+        with os.fdopen(os.open(keep, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(50))
+    except FileExistsError:
+        pass
+    return read_text("SECRET_KEY", keep.read_text())
+
+
+SECRET_KEY = read_secret_key()
+DEBUG = read_boolean("DEBUG", default=False)
+ALLOWED_HOSTS = read_list("ALLOWED_HOSTS", ["*"] if DATABASE_IS_EMBEDDED else [])
+CSRF_TRUSTED_ORIGINS = read_list("CSRF_TRUSTED_ORIGINS")  # for the admin behind a TLS proxy
+
+# ---- Django ----------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "corsheaders",
+    "rest_framework",
+    "django_celery_results",
+    "piston.accounts",
+    "piston.http",
+    "categories",
+    "categories.number_management",
+    "categories.services",
+    "categories.rates",
+    "tasks_app",
+]
+
+MIDDLEWARE = [
+    "piston.http.middleware.RequestIdMiddleware",  # outermost: every answer carries the id
+    "piston.http.middleware.EnvelopeMiddleware",  # no HTML page ever leaves /v2/
+    "corsheaders.middleware.CorsMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "piston.urls"
+WSGI_APPLICATION = "piston.wsgi.application"
+APPEND_SLASH = False  # a redirect would lose the body of a PUT
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+STATIC_URL = "/static/"
+WHITENOISE_USE_FINDERS = True  # straight from the packages; no collectstatic step
+WHITENOISE_AUTOREFRESH = False
+
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
+]
+
+# ---- Limits and periods, each with its unit ----------------------------------------------------
+
+PISTON_MAX_UPLOAD_BYTES = read_integer("PISTON_MAX_UPLOAD_BYTES", 5 * 2**30, minimum=1)  # else 413
+PISTON_MAX_EXPANDED_BYTES = read_integer("PISTON_MAX_EXPANDED_BYTES", 5 * 2**30, minimum=1)  # gzip
+PISTON_MAX_JSON_BYTES = read_integer("PISTON_MAX_JSON_BYTES", 16 * 2**20, minimum=1)  # else 413
+PISTON_MAX_COLUMNS = read_integer("PISTON_MAX_COLUMNS", 1_000, minimum=1)
+PISTON_MAX_CELL_BYTES = read_integer("PISTON_MAX_CELL_BYTES", 2**20, minimum=1)
+PISTON_MAX_ROWS = read_integer("PISTON_MAX_ROWS", 50_000_000, minimum=1)
+
+PISTON_CLAIM_SECONDS = read_integer("PISTON_CLAIM_SECONDS", 20, minimum=2)  # a dead worker's work is free then
+PISTON_SWEEP_SECONDS = read_integer("PISTON_SWEEP_SECONDS", 5, minimum=1)  # between two sweeps
+PISTON_SLICE_MILLISECONDS = read_integer("PISTON_SLICE_MILLISECONDS", 1_000, minimum=1)
+PISTON_TASK_KEEP_DAYS = read_integer("PISTON_TASK_KEEP_DAYS", 0)  # after its end; 0: until deleted
+
+PISTON_TOKEN_SECONDS = read_integer("PISTON_TOKEN_SECONDS", 3_600, minimum=60)
+PISTON_SIGN_INS_PER_MINUTE = read_integer("PISTON_SIGN_INS_PER_MINUTE", 30, minimum=1)  # per client
+PISTON_REQUESTS_PER_MINUTE = read_integer("PISTON_REQUESTS_PER_MINUTE", 3_000, minimum=1)  # per client
+PISTON_TRUSTED_PROXIES = read_integer("PISTON_TRUSTED_PROXIES", 0)  # how many add X-Forwarded-For
+
+PISTON_CATEGORIES = read_list(  # dotted paths of the categories that ship
+    "PISTON_CATEGORIES",
+    [
+        "categories.number_management.category.NumberManagement",
+        "categories.services.category.Services",
+        "categories.rates.category.Rates",
+    ],
+)
+
+# ---- Database ----------------------------------------------------------------------------------
+
+
+def read_database() -> dict[str, Any]:
+    """Return Django's settings for DATABASE_URL, with what the ledger relies on."""
+    try:
+        database: dict[str, Any] = dict(dj_database_url.parse(DATABASE_URL))
+    except (ValueError, dj_database_url.ParseError) as error:
+        raise ImproperlyConfigured(f"DATABASE_URL cannot be read: {error}") from error
+    options = database.setdefault("OPTIONS", {})
+    if database["ENGINE"] == "django.db.backends.sqlite3":
+        options |= {
+            # a read that turns into a write fails at once unless the lock is taken at BEGIN
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+        }
+    elif database["ENGINE"] == "django.db.backends.postgresql":
+        claim_milliseconds = PISTON_CLAIM_SECONDS * 1000
+        options |= {
+            "connect_timeout": 5,
+            # a worker that was frozen in mid-transaction must not hold its locks for ever
+            "options": f"-c idle_in_transaction_session_timeout={claim_milliseconds}"
+            f" -c lock_timeout={claim_milliseconds}",
+        }
+        # Celery closes connections after each message; this serves the web's threads
+        database |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+    else:
+        raise ImproperlyConfigured("DATABASE_URL must begin with sqlite:// or postgres://.")
+    return database
+
+
+DATABASES = {"default": read_database()}
+
+CACHE_URL = read_text("CACHE_URL", "")  # redis://…: throttles then count over all web processes
+CACHES = {
+    "default": (
+        {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": CACHE_URL}
+        if CACHE_URL
+        else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+    )
+}
+
+# ---- Files -------------------------------------------------------------------------------------
+
+PISTON_S3_BUCKET = read_text("PISTON_S3_BUCKET", "")  # empty: a folder below PISTON_DATA_DIR
+
+
+def read_storage() -> dict[str, Any]:
+    """Return the backend that keeps the tasks' files: a folder, or a bucket."""
+    if not PISTON_S3_BUCKET:
+        folder = PISTON_DATA_DIR / "files"
+        return {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": str(folder), "file_permissions_mode": 0o600},
+        }
+    return {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": PISTON_S3_BUCKET,
+            "endpoint_url": read_text("PISTON_S3_ENDPOINT_URL", "") or None,
+            "region_name": read_text("PISTON_S3_REGION", "us-east-1"),
+            "access_key": read_text("AWS_ACCESS_KEY_ID", "") or None,
+            "secret_key": read_text("AWS_SECRET_ACCESS_KEY", "") or None,
+            "default_acl": None,
+            "file_overwrite": False,
+            "querystring_auth": True,
+        },
+    }
+
+
+STORAGES = {
+    "default": read_storage(),
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+
+# ---- HTTP --------------------------------------------------------------------------------------
+
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["piston.accounts.authentication.TokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_RENDERER_CLASSES": ["piston.http.envelope.EnvelopeRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_THROTTLE_CLASSES": ["piston.http.throttling.RequestThrottle"],
+    "DEFAULT_THROTTLE_RATES": {
+        "requests": f"{PISTON_REQUESTS_PER_MINUTE}/minute",
+        "sign_ins": f"{PISTON_SIGN_INS_PER_MINUTE}/minute",
+    },
+    "NUM_PROXIES": PISTON_TRUSTED_PROXIES,
+    "EXCEPTION_HANDLER": "piston.http.errors.to_response",
+    "UNAUTHENTICATED_USER": None,
+}
+
+CORS_URLS_REGEX = r"^/v2/.*$"
+CORS_ALLOWED_ORIGINS = read_list("CORS_ALLOWED_ORIGINS")
+CORS_ALLOW_ALL_ORIGINS = not CORS_ALLOWED_ORIGINS  # tokens travel in a header, never in a cookie
+CORS_ALLOW_HEADERS = [
+    "accept", "authorization", "content-encoding", "content-type", "if-none-match", "range",
+    "x-auth-token", "x-request-id",
+]  # fmt: skip
+CORS_EXPOSE_HEADERS = ["content-disposition", "content-range", "etag", "retry-after", "x-request-id"]
+CORS_ALLOW_METHODS = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "PUT"]
+
+SECURE_CONTENT_TYPE_NOSNIFF = True
+X_FRAME_OPTIONS = "DENY"
+if read_boolean("PISTON_BEHIND_TLS", default=False):  # a proxy ends TLS in front of gunicorn
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
+
+# ---- Celery: reasons in docs/operating.md ------------------------------------------------------
+
+CELERY_TASK_SERIALIZER = "json"
+CELERY_RESULT_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]  # never pickle
+CELERY_TIMEZONE = "UTC"
+CELERY_RESULT_BACKEND = "django-db"  # a log for staff; the product never reads it
+CELERY_RESULT_EXTENDED = True  # name and arguments, so that a message is linked to its task
+CELERY_RESULT_EXPIRES = timedelta(days=7)
+CELERY_TASK_IGNORE_RESULT = True  # only messages that failed, and sign-posted ones, are kept
+CELERY_TASK_STORE_ERRORS_EVEN_IF_IGNORED = True
+CELERY_TASK_ACKS_LATE = True  # a message of a dead worker comes back; the ledger makes that harmless
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_ACKS_ON_FAILURE = True  # an error is in the log; the sweeper sends again
+CELERY_TASK_ACKS_ON_TIMEOUT = True
+CELERY_TASK_TIME_LIMIT = 300  # seconds; a slice is about one. The end of a row that never returns
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1  # no slice waits behind a busy process
+CELERY_WORKER_CONCURRENCY = read_integer("PISTON_WORKER_PROCESSES", 2, minimum=1)
+CELERY_WORKER_MAX_TASKS_PER_CHILD = 2_000  # bounds leaks of plugins; about half an hour
+CELERY_WORKER_MAX_MEMORY_PER_CHILD = 500_000  # KiB, looked at between two slices
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 5  # seconds, with REMAP_SIGTERM=SIGQUIT
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_CONNECTION_TIMEOUT = 3  # seconds
+CELERY_TASK_DEFAULT_QUEUE = "piston.slices"
+CELERY_TASK_ROUTES = {"tasks_app.sweep": {"queue": "piston.upkeep"}}
+CELERY_TASK_PUBLISH_RETRY = False  # what is not sent is found by the sweeper
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # no file: what is due stands in the database
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {
+        "task": "tasks_app.sweep",
+        "schedule": float(PISTON_SWEEP_SECONDS),
+        "options": {"expires": 3 * PISTON_SWEEP_SECONDS},  # sweeps never pile up
+    },
+}
+
+
+def read_broker_options() -> dict[str, Any]:
+    """Return the transport options of the broker in CELERY_BROKER_URL."""
+    scheme = CELERY_BROKER_URL.split(":", 1)[0]
+    if scheme == "filesystem":
+        messages = PISTON_DATA_DIR / "messages"
+        for name in ("queue", "control", "done"):
+            (messages / name).mkdir(parents=True, exist_ok=True)
+        return {
+            "data_folder_in": str(messages / "queue"),
+            "data_folder_out": str(messages / "queue"),
+            "control_folder": str(messages / "control"),
+            "processed_folder": str(messages / "done"),
+            "polling_interval": 0.1,  # seconds; the default of 1 makes every step wait
+        }
+    if scheme in {"redis", "rediss"}:
+        return {
+            "visibility_timeout": 120,  # seconds; slices last one, so recovery may be quick
+            "socket_timeout": 5,
+            "socket_connect_timeout": 3,
+            "unacked_restore_interval": 10,
+            "unacked_restore_throttle": 1,
+        }
+    if scheme in {"amqp", "amqps", "pyamqp"}:
+        return {"confirm_publish": True, "read_timeout": 5, "write_timeout": 5}
+    raise ImproperlyConfigured(
+        f"CELERY_BROKER_URL must begin with filesystem://, amqp:// or redis://, not {scheme}://."
+    )
+
+
+CELERY_BROKER_TRANSPORT_OPTIONS = read_broker_options()
+if CELERY_BROKER_URL.startswith(("amqp", "pyamqp")):
+    CELERY_TASK_DEFAULT_QUEUE_TYPE = "quorum"  # survives the loss of a broker node
+    CELERY_TASK_DEFAULT_EXCHANGE_TYPE = "topic"  # a direct one makes quorum queues misbehave
+    CELERY_WORKER_DETECT_QUORUM_QUEUES = True
+
+# ---- Logs --------------------------------------------------------------------------------------
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": read_text("LOG_LEVEL", "INFO")},
+}
