@@ -1,0 +1,1 @@
+"""What does every endpoint share? Envelope, request ids, the error table, throttles."""

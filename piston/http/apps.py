@@ -1,0 +1,11 @@
+"""How does Django know this app?"""
+
+from django.apps import AppConfig
+
+
+class HttpConfig(AppConfig):
+    """What every endpoint shares; it has no models."""
+
+    name = "piston.http"
+    label = "piston_http"
+    verbose_name = "HTTP"
