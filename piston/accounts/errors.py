@@ -1,0 +1,52 @@
+"""What can go wrong between accounts, on purpose? One sentence each; the docstring is the message."""
+
+from __future__ import annotations
+
+
+class AccountError(Exception):
+    """Something about an account is not as it has to be."""
+
+    code = "account_error"
+
+    def __init__(self, sentence: str = "") -> None:
+        super().__init__(sentence or (type(self).__doc__ or "").strip())
+
+
+class UnknownAccount(AccountError):
+    """There is no such account."""
+
+    code = "unknown_account"
+
+    def __init__(self, account_id: str) -> None:
+        super().__init__(f"There is no account {account_id!r}.")
+        self.account_id = account_id
+
+
+class NotPermitted(AccountError):
+    """The account of the token may not act here."""
+
+    code = "forbidden"
+
+
+class InvalidCredentials(AccountError):
+    """The API key or token is unknown, expired or revoked."""
+
+    code = "invalid_credentials"
+
+
+class CannotMove(AccountError):
+    """An account cannot move there."""
+
+    code = "cannot_move"
+
+
+class TreeTooDeep(AccountError):
+    """The tree of accounts may not get that deep."""
+
+    code = "tree_too_deep"
+
+
+class UnknownApiKey(AccountError):
+    """There is no such API key."""
+
+    code = "unknown_api_key"

@@ -1,0 +1,8 @@
+"""What is stored about accounts? One model per file."""
+
+from piston.accounts.models.account import Account
+from piston.accounts.models.account_link import AccountLink
+from piston.accounts.models.api_key import ApiKey
+from piston.accounts.models.token import Token
+
+__all__ = ["Account", "AccountLink", "ApiKey", "Token"]

@@ -1,0 +1,144 @@
+"""What is an account? A tenant, a node in the tree of accounts."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from typing import Any, Self
+
+from django.core.validators import RegexValidator
+from django.db import models, transaction
+from django.utils import timezone
+
+from piston.accounts import tree
+
+ACCOUNT_ID_LENGTH = 32  # hex characters
+
+
+def make_account_id() -> str:
+    """Return 32 random hex characters."""
+    return secrets.token_hex(ACCOUNT_ID_LENGTH // 2)
+
+
+class AccountQuerySet(models.QuerySet["Account"]):
+    """Accounts, by place in the tree."""
+
+    def within(self, account: Account) -> Self:
+        """Keep `account` and everything below it."""
+        return self.filter(links_up__ancestor=account)
+
+    def below(self, account: Account) -> Self:
+        """Keep everything below `account`, without itself."""
+        return self.filter(links_up__ancestor=account, links_up__depth__gt=0)
+
+    def above(self, account: Account) -> Self:
+        """Keep what is above `account`, without itself, the root first."""
+        return self.filter(links_down__descendant=account, links_down__depth__gt=0).order_by(
+            "-links_down__depth"
+        )
+
+    def enabled(self) -> Self:
+        """Keep the accounts that may sign in."""
+        return self.filter(is_enabled=True)
+
+    def bulk_create(self, objs: Iterable[Account], *args: Any, **kwargs: Any) -> list[Account]:
+        """Create many accounts at once, linked; parents may be among them."""
+        with transaction.atomic(using=self.db):
+            tree.lock_for_growth(using=self.db)
+            accounts = super().bulk_create(objs, *args, **kwargs)
+            tree.link_unlinked(using=self.db)
+        return accounts
+
+    def update(self, **kwargs: Any) -> int:
+        """Update as usual, but refuse to move accounts without their links."""
+        if {"parent", "parent_id"} & kwargs.keys():
+            raise TypeError("Accounts move one at a time, with move_to().")
+        return super().update(**kwargs)
+
+
+class Account(models.Model):
+    """A tenant. Its id, name and place in the tree are all that other apps need."""
+
+    id = models.CharField(
+        primary_key=True,
+        max_length=ACCOUNT_ID_LENGTH,
+        default=make_account_id,
+        editable=False,
+        validators=[RegexValidator(r"\A[0-9a-f]{32}\Z", "An id is 32 lower-case hex characters.")],
+    )
+    name = models.CharField(max_length=128)
+    parent = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="children",
+        help_text="The account above; empty for the top of a tree.",
+    )
+    is_superadmin = models.BooleanField(
+        default=False, help_text="May act on every account and on the system (super-duper admin)."
+    )
+    is_reseller = models.BooleanField(default=False, help_text="Sells to the accounts below.")
+    is_enabled = models.BooleanField(
+        default=True, help_text="When off, its API keys and tokens are refused at once."
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = AccountQuerySet.as_manager()
+
+    # who a request acts for is an account; Django and DRF ask this of it
+    is_authenticated = True
+    is_anonymous = False
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=~models.Q(name=""), name="account_has_a_name"),
+            models.CheckConstraint(
+                condition=models.Q(parent__isnull=True) | ~models.Q(parent=models.F("id")),
+                name="account_not_its_own_parent",
+            ),
+        ]
+        indexes = [models.Index(fields=["name"], name="account_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save; a new account is linked to everything above it in the same transaction."""
+        if not self._state.adding:
+            self._refuse_unlinked_move()
+            super().save(*args, **kwargs)
+            return
+        with transaction.atomic(using=kwargs.get("using")):
+            tree.lock_for_growth(using=kwargs.get("using"))
+            super().save(*args, **kwargs)
+            tree.link(self)
+
+    def _refuse_unlinked_move(self) -> None:
+        above = self.links_up.filter(depth=1).values_list("ancestor_id", flat=True).first()
+        if above != self.parent_id:
+            raise ValueError("An account moves with move_to(), so that its links move with it.")
+
+    def descendants(self) -> AccountQuerySet:
+        """Return everything below this account, without itself."""
+        return Account.objects.below(self)
+
+    def ancestors(self) -> AccountQuerySet:
+        """Return what is above this account, without itself, the root first."""
+        return Account.objects.above(self)
+
+    def is_within(self, other: Account) -> bool:
+        """Tell whether this account is `other` or below it: at most one query."""
+        return self.pk == other.pk or self.links_up.filter(ancestor=other).exists()
+
+    def path(self) -> str:
+        """Return the names from the root down to this account: "Root / Reseller / Shop"."""
+        return " / ".join([*self.ancestors().values_list("name", flat=True), self.name])
+
+    def move_to(self, parent: Account | None) -> None:
+        """Put this account and everything below it under `parent`; None makes it a root.
+
+        Raises CannotMove when `parent` is this account or below it, TreeTooDeep when the tree
+        would get deeper than MAX_DEPTH.
+        """
+        tree.move(self, parent)
