@@ -1,6 +1,6 @@
-"""Which installation do the tests run against? A fresh one; loaded before Django reads its settings.
+"""Which installation do the tests run against?
 
-A DATABASE_URL or CELERY_BROKER_URL from outside still counts, so the same tests run on a real
+A fresh one: this is loaded before Django reads its settings. A DATABASE_URL or CELERY_BROKER_URL from outside still counts, so the same tests run on a real
 database and broker.
 """
 

@@ -1,4 +1,4 @@
-"""What can go wrong between accounts, on purpose? One sentence each; the docstring is the message."""
+"""What can go wrong between accounts, on purpose? One sentence each: the docstring."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ LINK_BELOW = """
 """
 
 
-def execute(statement: str, parameters: Sequence[object], *, using: str | None) -> None:
+def execute(statement: str, parameters: Sequence[str | int | None], *, using: str | None) -> None:
     """Run one statement in the current transaction."""
     with connections[using or "default"].cursor() as cursor:
         cursor.execute(statement, parameters)
@@ -112,11 +112,11 @@ def _depth_of(account_id: str, *, using: str | None) -> int:
     from piston.accounts.models.account_link import AccountLink
 
     links = AccountLink.objects.using(using).filter(descendant=account_id)
-    return links.aggregate(deepest=Max("depth", default=0))["deepest"]
+    return int(links.aggregate(deepest=Max("depth", default=0))["deepest"])
 
 
 def _height_of(account: Account) -> int:
-    return account.links_down.aggregate(deepest=Max("depth", default=0))["deepest"]
+    return int(account.links_down.aggregate(deepest=Max("depth", default=0))["deepest"])
 
 
 def _refuse_depth(depth: int) -> None:

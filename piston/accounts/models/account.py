@@ -41,7 +41,7 @@ class AccountQuerySet(models.QuerySet["Account"]):
         """Keep the accounts that may sign in."""
         return self.filter(is_enabled=True)
 
-    def bulk_create(self, objs: Iterable[Account], *args: Any, **kwargs: Any) -> list[Account]:
+    def bulk_create(self, objs: Iterable[Any], *args: Any, **kwargs: Any) -> list[Any]:
         """Create many accounts at once, linked; parents may be among them."""
         with transaction.atomic(using=self.db):
             tree.lock_for_growth(using=self.db)
