@@ -1,7 +1,7 @@
 """Which installation do the tests run against?
 
-A fresh one: this is loaded before Django reads its settings. A DATABASE_URL or CELERY_BROKER_URL from outside still counts, so the same tests run on a real
-database and broker.
+A fresh one: this is loaded before Django reads its settings. A DATABASE_URL or CELERY_BROKER_URL
+from outside still counts, so the same tests run on a real database and broker.
 """
 
 import atexit
