@@ -1,0 +1,166 @@
+"""Is a declaration complete and right? Asked when the class is made, and by the system checks."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from categories.columns import Column
+from categories.errors import BrokenDeclaration, CellError
+from categories.locations import Location, find_location
+
+if TYPE_CHECKING:
+    from categories.contract import Action, Category
+
+NAME = re.compile(r"[a-z][a-z0-9_]*")
+COLUMN_NAME = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z0-9_]+)*")
+RESERVED_COLUMN = "error"  # the last column of every output
+PERIODS = ("minute", "hour", "day")
+
+
+def declare_action(action: type[Action]) -> None:
+    """Fill in what the class leaves to defaults; raise BrokenDeclaration if it is wrong."""
+    action.columns = collect_columns(action)
+    if action.abstract:
+        return
+    action._declared_at = find_location()  # type: ignore[attr-defined]
+    if "name" not in vars(action):
+        action.name = snake_case(action.__name__)
+    fill_in_docs(action)
+    refuse(action, list(find_action_problems(action)))
+
+
+def declare_category(category: type[Category]) -> None:
+    """Fill in what the class leaves to defaults; raise BrokenDeclaration if it is wrong."""
+    category._declared_at = find_location()  # type: ignore[attr-defined]
+    fill_in_docs(category)
+    refuse(category, list(find_category_problems(category)))
+
+
+def refuse(subject: type, problems: Sequence[tuple[str, Location | None]]) -> None:
+    """Raise BrokenDeclaration at the first problem's own line, if there is any problem."""
+    if problems:
+        location = problems[0][1] or location_of(subject)
+        sentences = [sentence for sentence, _ in problems]
+        raise BrokenDeclaration(subject.__qualname__, sentences, *location)
+
+
+def location_of(subject: type) -> Location:
+    """Return where an action or category was declared."""
+    location: Location = subject._declared_at  # type: ignore[attr-defined]
+    return location
+
+
+def collect_columns(action: type[Action]) -> tuple[Column[Any], ...]:
+    """Return the inherited columns, then those of the class in order of declaration.
+
+    `columns = [...]` in a class body adds its columns at that place; a column that is declared
+    again replaces the inherited one where it stood.
+    """
+    collected: dict[str, Column[Any]] = {
+        column.name: column for base in action.__bases__ for column in getattr(base, "columns", ())
+    }
+    for attribute, value in vars(action).items():
+        for column in value if attribute == "columns" else [value]:
+            if isinstance(column, Column):
+                collected[column.name] = column
+    return tuple(collected.values())
+
+
+def snake_case(name: str) -> str:
+    """Return `ListAll` as `list_all`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def fill_in_docs(subject: type[Action | Category]) -> None:
+    """Take description and doc from the docstring, where they are not given."""
+    docstring = inspect.cleandoc(vars(subject).get("__doc__") or "")
+    first, _, rest = docstring.partition("\n")
+    if "description" not in vars(subject):
+        subject.description = first
+    if "doc" not in vars(subject):
+        subject.doc = rest.strip() or subject.description
+
+
+# ---- What can be wrong ---------------------------------------------------------------------------
+
+Problems = Iterator[tuple[str, Location | None]]
+
+
+def find_action_problems(action: type[Action]) -> Problems:
+    """Yield a sentence, and where it is known a line, for everything wrong with an action."""
+    yield from find_text_problems(action)
+    yield from find_columns_problems("column", action.columns)
+    yield from find_columns_problems("output column", action.output)
+    yield from ((sentence, None) for sentence in action.find_kind_problems())
+    if action.idempotent and action.effects.name != "EXTERNAL":
+        yield "idempotent is a word about EXTERNAL effects only", None
+    for limit in ("rows_per_second", "row_seconds", "max_workers", "batch_size"):
+        value = getattr(action, limit)
+        if value is not None and value <= 0:
+            yield f"{limit} must be more than 0, but is {value}", None
+
+
+def find_text_problems(subject: type[Action | Category]) -> Problems:
+    """Yield what is wrong with the name and the documentation."""
+    if not NAME.fullmatch(subject.name):
+        yield f"the name {subject.name!r} is not lower-case letters, digits and _", None
+    if not subject.description.strip() or "\n" in subject.description:
+        yield "the docstring is missing: its first line is the description", None
+
+
+def find_columns_problems(kind: str, columns: Iterable[Any]) -> Problems:
+    """Yield what is wrong with a list of columns."""
+    good = []
+    for column in columns:
+        if isinstance(column, Column):
+            good.append(column)
+            yield from find_column_problems(kind, column)
+        else:
+            yield f"{column!r} is not a column", None
+    for name, count in Counter(column.name for column in good).items():
+        if count > 1:
+            yield f"{kind} {name!r} is declared {count} times", None
+
+
+def find_column_problems(kind: str, column: Column[Any]) -> Problems:
+    """Yield what is wrong with one column."""
+    if not COLUMN_NAME.fullmatch(column.name):
+        yield f"{kind} {column.name!r}: the name is not lower-case", column.location
+    if column.name == RESERVED_COLUMN:
+        yield f"{kind} {column.name!r}: every output ends with it already", column.location
+    if not column.help.strip():
+        yield f"{kind} {column.name!r}: the help is missing", column.location
+    if column.example or column.mandatory:
+        try:
+            column.parse(column.example)
+        except CellError as error:
+            sentence = f"{kind} {column.name!r}: the example {column.example!r} is {error.why}"
+            yield sentence, column.location
+
+
+def find_category_problems(category: type[Category]) -> Problems:
+    """Yield a sentence for everything wrong with a category."""
+    from categories.contract import Action
+
+    yield from find_text_problems(category)
+    if not category.version:
+        yield "the version is missing", None
+    if not category.actions and not category.periodic:
+        yield "it has no actions", None
+    names: Counter[str] = Counter()
+    for action in category.actions:
+        if isinstance(action, type) and issubclass(action, Action) and not action.abstract:
+            names[action.name] += 1
+        else:
+            yield f"{action!r} is not an action", None
+    names.update(job.name for job in category.periodic)
+    for name, count in names.items():
+        if count > 1:
+            yield f"{name!r} is the name of {count} actions or jobs", None
+    for job in category.periodic:
+        if job.every not in PERIODS:
+            yield f"job {job.name!r} runs every {job.every!r}, not {' or '.join(PERIODS)}", None

@@ -1,0 +1,98 @@
+"""Which errors do categories raise on purpose? Each says its default message in its docstring."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+
+class CategoryError(Exception):
+    """Something is wrong with a category."""
+
+    code = "category_error"
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or (type(self).__doc__ or "").partition("\n")[0])
+
+
+class CellError(ValueError):
+    """The cell breaks the rule of its column."""
+
+    code = "bad_cell"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+
+class BrokenDeclaration(CategoryError):
+    """A category, action or column is declared wrongly."""
+
+    code = "broken_declaration"
+
+    def __init__(self, subject: str, problems: Sequence[str], file: str, line: int) -> None:
+        self.subject = subject
+        self.problems = list(problems)
+        self.file = file
+        self.line = line
+        super().__init__(f"{file}:{line}: {subject}: {'; '.join(problems)}.")
+
+
+class UndeclaredOutput(CategoryError):
+    """An action returned a cell for a column that is not in its output."""
+
+    code = "undeclared_output"
+
+    def __init__(self, action: str, names: Iterable[str]) -> None:
+        self.names = sorted(names)
+        super().__init__(f"{action} returned cells that its output does not declare: {self.names}.")
+
+
+class UnknownCategory(CategoryError):
+    """No category has this name."""
+
+    code = "unknown_category"
+
+    def __init__(self, name: str, known: Iterable[str], why: str = "") -> None:
+        self.name = name
+        self.known = sorted(known)
+        sentence = why or f"There is no category {name!r}."
+        super().__init__(f"{sentence} Known: {', '.join(self.known) or 'none'}.")
+
+
+class DisabledCategory(UnknownCategory):
+    """The category takes no new tasks."""
+
+    code = "disabled_category"
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        super().__init__(name, known, f"The category {name!r} is disabled: it takes no new tasks.")
+
+
+class BrokenCategory(UnknownCategory):
+    """The category is registered but cannot be used."""
+
+    code = "broken_category"
+
+    def __init__(self, name: str, known: Iterable[str], problem: str) -> None:
+        self.problem = problem
+        super().__init__(name, known, f"The category {name!r} cannot be used: {problem}")
+
+
+class UnknownAction(CategoryError):
+    """The category has no action of this name."""
+
+    code = "unknown_action"
+
+    def __init__(self, category: str, name: str, known: Iterable[str]) -> None:
+        self.category = category
+        self.name = name
+        self.known = sorted(known)
+        super().__init__(
+            f"The category {category!r} has no action {name!r}. Known: {', '.join(self.known)}."
+        )
+
+
+class RegistrationRefused(CategoryError):
+    """The category cannot be registered."""
+
+    code = "registration_refused"

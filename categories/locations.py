@@ -1,0 +1,31 @@
+"""Where in a plugin does a declaration stand? File and line, for errors that can be acted on."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+OWN_FOLDER = str(Path(__file__).parent)
+MACHINERY = {"columns.py", "contract.py", "declaring.py", "locations.py"}
+
+
+class Location(NamedTuple):
+    """A line of a file; lines count from 1."""
+
+    file: str
+    line: int
+
+
+def find_location() -> Location:
+    """Return the innermost line of the calling code that is not the contract's own machinery."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and is_machinery(frame.f_code.co_filename):
+        frame = frame.f_back
+    return Location(frame.f_code.co_filename, frame.f_lineno)
+
+
+def is_machinery(file: str) -> bool:
+    """Say whether the file is one of the contract's own modules."""
+    path = Path(file)
+    return path.name in MACHINERY and str(path.parent) == OWN_FOLDER

@@ -1,0 +1,69 @@
+"""What does an action say about its rows? Succeeded, failed, and the two ways to end a task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+JSON: TypeAlias = Any
+# the cells of one output row: by column name, or all of them in the order of `output`
+Cells: TypeAlias = Mapping[str, Any] | Sequence[Any]
+
+
+class Succeeded:
+    """The row succeeded, with no output row, one, or several (`Succeeded.many`)."""
+
+    __slots__ = ("rows",)
+
+    def __init__(self, cells: Cells | None = None, /, **by_name: Any) -> None:
+        self.rows: Sequence[Cells]
+        if cells is None:
+            self.rows = (by_name,) if by_name else ()
+        else:
+            self.rows = (cells,)
+
+    @classmethod
+    def many(cls, rows: Iterable[Cells]) -> Succeeded:
+        """Return a success with any number of output rows."""
+        outcome = cls()
+        outcome.rows = tuple(rows)
+        return outcome
+
+    def __repr__(self) -> str:
+        return f"Succeeded({', '.join(map(repr, self.rows))})"
+
+
+class RowFailed(Exception):
+    """The row failed; the message is what its line in the output says."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class StopTask(Exception):
+    """The task must not go on; rows that were not reached stay unprocessed."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Refused(Exception):
+    """The task may not run at all; raised by `permitted`."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+Outcome: TypeAlias = Succeeded | RowFailed
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of an action without input, and the cursor of the next; None: this was the last."""
+
+    rows: Sequence[Cells]
+    cursor: JSON | None = None
