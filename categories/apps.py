@@ -1,0 +1,27 @@
+"""How does Django know this app? And when are the categories that ship recorded and checked?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+
+class CategoriesConfig(AppConfig):
+    """The categories: registered ones, and when their periodic jobs ran."""
+
+    name = "categories"
+    verbose_name = "Categories"
+
+    def ready(self) -> None:
+        """Connect the system check, and the record of the categories that ship."""
+        from categories import checks  # noqa: F401  (registers itself)
+
+        post_migrate.connect(self._record_shipped, sender=self)
+
+    @staticmethod
+    def _record_shipped(using: str, **_: Any) -> None:
+        from categories import registration
+
+        registration.record_shipped(using=using)

@@ -1,0 +1,130 @@
+"""How are thousands of rows written at once? One COPY or executemany, in the current transaction.
+
+No model instances, no signals, no `save()`: for the hot path of actions that take a batch at once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+from django.db import connections, models
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+Prepare = Callable[[Any], Any]
+# what both databases' drivers take as it is
+PLAIN_FIELDS = (
+    models.CharField,
+    models.TextField,
+    models.IntegerField,
+    models.BooleanField,
+    models.ForeignKey,
+)
+
+
+def insert_rows(
+    model: type[models.Model],
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    using: str = "default",
+) -> None:
+    """Insert rows of the named fields; raise IntegrityError as a single insert would.
+
+    Fields that are not named need a default in the database, as an automatic id has.
+    """
+    if not rows:
+        return
+    connection = connections[using]
+    fields = [model._meta.get_field(name) for name in columns]
+    names = ", ".join(quoted_column(field, connection) for field in fields)
+    table = connection.ops.quote_name(model._meta.db_table)
+    prepared = prepare_rows(fields, rows, connection)
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            # Django's own wrapper knows no COPY, so the errors are translated here
+            with (
+                connection.wrap_database_errors,
+                cursor.cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy,
+            ):
+                for row in prepared:
+                    copy.write_row(row)
+        else:
+            marks = ", ".join(["%s"] * len(fields))
+            cursor.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", prepared)  # noqa: S608
+
+
+def update_rows(
+    model: type[models.Model],
+    key: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    using: str = "default",
+) -> None:
+    """Set the named fields of the rows found by `key`; each of `rows` is (key, *values)."""
+    if not rows:
+        return
+    connection = connections[using]
+    fields = [model._meta.get_field(name) for name in (key, *columns)]
+    prepared = prepare_rows(fields, rows, connection)
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            statement = update_from_arrays(model, fields, connection)
+            cursor.execute(statement, [list(column) for column in zip(*prepared, strict=True)])
+        else:
+            table = connection.ops.quote_name(model._meta.db_table)
+            names = [quoted_column(field, connection) for field in fields]
+            changes = ", ".join(f"{name} = %s" for name in names[1:])
+            cursor.executemany(
+                f"UPDATE {table} SET {changes} WHERE {names[0]} = %s",  # noqa: S608
+                [(*row[1:], row[0]) for row in prepared],
+            )
+
+
+def update_from_arrays(
+    model: type[models.Model], fields: Sequence[Any], connection: BaseDatabaseWrapper
+) -> str:
+    """Return one UPDATE whose parameters are an array per field, the key's first."""
+    table = connection.ops.quote_name(model._meta.db_table)
+    names = [quoted_column(field, connection) for field in fields]
+    types = [field.rel_db_type(connection) for field in fields]
+    # JSON travels as text: an array of documents would be taken for a document
+    array_types = ["text" if type_ == "jsonb" else type_ for type_ in types]
+    arrays = ", ".join(f"%s::{type_}[]" for type_ in array_types)
+    changes = ", ".join(
+        f"{name} = new.{name}::{type_}" for name, type_ in zip(names[1:], types[1:], strict=True)
+    )
+    return (
+        f"UPDATE {table} SET {changes} FROM unnest({arrays}) AS new({', '.join(names)})"  # noqa: S608
+        f" WHERE {table}.{names[0]} = new.{names[0]}"
+    )
+
+
+def quoted_column(field: Any, connection: BaseDatabaseWrapper) -> str:
+    """Return the field's column as SQL writes it."""
+    return connection.ops.quote_name(field.column)
+
+
+def prepare_rows(
+    fields: Sequence[Any], rows: Sequence[Sequence[Any]], connection: BaseDatabaseWrapper
+) -> Sequence[Sequence[Any]]:
+    """Return the rows as the driver takes them; only columns that need it are touched."""
+    preparers = [find_preparer(field, connection) for field in fields]
+    if not any(preparers):
+        return rows
+    columns: list[Sequence[Any]] = [
+        values if prepare is None else list(map(prepare, values))
+        for prepare, values in zip(preparers, zip(*rows, strict=True), strict=True)
+    ]
+    return list(zip(*columns, strict=True))
+
+
+def find_preparer(field: Any, connection: BaseDatabaseWrapper) -> Prepare | None:
+    """Return what turns a value of the field into what the driver takes; None: nothing has to."""
+    if isinstance(field, models.JSONField):
+        return lambda value: None if value is None else json.dumps(value, cls=field.encoder)
+    if isinstance(field, PLAIN_FIELDS):
+        return None
+    # moments and amounts repeat within a batch
+    return lru_cache(lambda value: field.get_db_prep_save(value, connection=connection))

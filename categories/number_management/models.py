@@ -1,0 +1,94 @@
+"""What is stored about telephone numbers? The numbers, and the register of their changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from categories.number_management.states import ASSIGNED, UNASSIGNED, NumberState
+from piston.accounts.models import Account
+
+NUMBER_LENGTH = 16  # + and 15 digits (E.164)
+LOCAL_CARRIER = "knm_local"  # numbers that no carrier is asked about
+
+
+class PhoneNumberQuerySet(models.QuerySet["PhoneNumber"]):
+    """Numbers, by whose they are."""
+
+    def of(self, account_id: str) -> PhoneNumberQuerySet:
+        """Keep the numbers of one account."""
+        return self.filter(account_id=account_id)
+
+    def within(self, account_id: str) -> PhoneNumberQuerySet:
+        """Keep the numbers of an account and of everything below it."""
+        return self.filter(account__links_up__ancestor_id=account_id)
+
+
+class PhoneNumber(models.Model):
+    """A telephone number that this system knows; its state says what may be done with it."""
+
+    number = models.CharField(max_length=NUMBER_LENGTH, unique=True, help_text="E.164")
+    account = models.ForeignKey(
+        Account,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="phone_numbers",
+        db_index=False,  # its first use is the index over account and number
+    )
+    # an id, not a key: the account may be gone by now
+    previously_assigned_to = models.CharField(max_length=32, null=True)
+    state = models.CharField(max_length=20, choices=NumberState)
+    created_at = models.DateTimeField(default=timezone.now)
+    modified_at = models.DateTimeField(default=timezone.now)
+    used_by = models.CharField(max_length=100, null=True, help_text="The app that answers it.")
+    ported_in = models.BooleanField(default=False)
+    carrier_module = models.CharField(max_length=50, default=LOCAL_CARRIER)
+    features = models.JSONField(default=dict, help_text="cnam, e911, prepend, failover, …")
+
+    objects = PhoneNumberQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=sorted(ASSIGNED), account__isnull=False)
+                | Q(state__in=sorted(UNASSIGNED), account__isnull=True),
+                name="number_has_account_as_its_state_says",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["account", "number"], name="number_by_account"),
+            models.Index(fields=["state", "modified_at"], name="number_by_state"),
+        ]
+
+    def __str__(self) -> str:
+        return self.number
+
+
+class NumberChange(models.Model):
+    """One thing that happened to a number; rows are only ever added."""
+
+    # by its digits, not by a key: the register outlives the number
+    number = models.CharField(max_length=NUMBER_LENGTH)
+    action = models.CharField(max_length=50)
+    from_state = models.CharField(max_length=20, choices=NumberState, null=True)
+    to_state = models.CharField(max_length=20, choices=NumberState, null=True)
+    from_account = models.CharField(max_length=32, null=True)
+    to_account = models.CharField(max_length=32, null=True)
+    by_account = models.CharField(max_length=32, null=True, help_text="Empty: the system.")
+    task_id = models.CharField(max_length=32, null=True, help_text="Empty: no task did it.")
+    at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["number", "id"], name="change_by_number")]
+
+    def __str__(self) -> str:
+        return f"{self.number}: {self.action}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Add to the register; what is written stays as it is."""
+        if not self._state.adding:
+            raise TypeError("The register of numbers is append-only.")
+        super().save(*args, **kwargs)
