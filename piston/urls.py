@@ -1,6 +1,17 @@
 """Which URL leads where? Wiring only."""
 
-from django.contrib import admin
-from django.urls import path
+from importlib.util import find_spec
 
-urlpatterns = [path("admin/", admin.site.urls)]
+from django.contrib import admin
+from django.urls import include, path
+
+from piston.accounts.views import SignIn
+from piston.http.views import health
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("healthz", health),
+    path("v2/api_auth", SignIn.as_view()),
+]
+if find_spec("tasks_app.urls"):  # until there is one
+    urlpatterns.append(path("v2/", include("tasks_app.urls")))

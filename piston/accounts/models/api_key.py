@@ -22,13 +22,9 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
 
     def issue(self, account: Account, *, expires_at: datetime | None = None) -> tuple[ApiKey, str]:
         """Make a key; return it with its secret, which can never be shown again."""
-        secret = make_secret()
-        key = self.create(
-            account=account,
-            secret_hash=hash_secret(secret),
-            prefix=secret[:PREFIX_LENGTH],
-            expires_at=expires_at,
-        )
+        key = ApiKey(account=account, expires_at=expires_at)
+        secret = key.choose_secret()
+        key.save(using=self.db)
         return key, secret
 
     def revoke(self) -> int:
@@ -59,6 +55,13 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.prefix}…"
+
+    def choose_secret(self) -> str:
+        """Give a new key its secret and return it: the only moment at which it is known."""
+        secret = make_secret()
+        self.secret_hash = hash_secret(secret)
+        self.prefix = secret[:PREFIX_LENGTH]
+        return secret
 
     def is_usable(self, now: datetime) -> bool:
         """Tell whether the key can be exchanged for a token at `now`."""

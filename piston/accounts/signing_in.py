@@ -1,0 +1,47 @@
+"""How does an API key become a token, and a token an account?"""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.utils import timezone
+
+from piston.accounts.errors import InvalidCredentials
+from piston.accounts.models import ApiKey, Token
+from piston.accounts.secrets import hash_secret, is_secret_of
+
+
+def sign_in(api_key: str) -> tuple[Token, str]:
+    """Exchange an API key for a new token; return the token and its secret.
+
+    Raises InvalidCredentials, which never tells what is wrong with the key.
+    """
+    now = timezone.now()
+    key = ApiKey.objects.select_related("account").filter(secret_hash=hash_secret(api_key)).first()
+    if key is None or not is_secret_of(key.secret_hash, api_key):
+        raise InvalidCredentials
+    if not (key.is_usable(now) and key.account.is_enabled):
+        raise InvalidCredentials
+    with transaction.atomic():
+        ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
+        return Token.objects.issue(key, now)
+
+
+def find_token(secret: str) -> Token:
+    """Return the usable token with this secret, its account and key loaded: one query.
+
+    Raises InvalidCredentials when the token is unknown, expired or revoked, when its API key is
+    revoked, and when its account is disabled.
+    """
+    tokens = Token.objects.select_related("account", "api_key")
+    token = tokens.filter(secret_hash=hash_secret(secret)).first()
+    if token is None or not is_secret_of(token.secret_hash, secret):
+        raise InvalidCredentials
+    if not token.is_usable(timezone.now()):
+        raise InvalidCredentials
+    return token
+
+
+def purge_expired_tokens() -> int:
+    """Delete the tokens whose time is over; return how many there were."""
+    deleted_count, _ = Token.objects.expired(timezone.now()).delete()
+    return deleted_count

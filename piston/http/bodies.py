@@ -1,0 +1,99 @@
+"""How is a request's body read? As a stream, within a limit, and never cut short unnoticed.
+
+Django under WSGI takes a body without Content-Length (Transfer-Encoding: chunked) for an empty
+one. A server that delimits such bodies itself says so with `wsgi.input_terminated`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, NoReturn, Protocol
+
+from django.conf import settings
+from django.http import HttpRequest
+from rest_framework.request import Request
+
+from piston.http.errors import FaultyRequest, LengthRequired, RequestTooLarge
+
+BLOCK_BYTES = 64 * 1024
+
+
+class Readable(Protocol):
+    """What gives bytes: b"" at the end."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most `size` bytes."""
+
+
+class Body:
+    """The bytes of a request, read once from front to back.
+
+    Raises RequestTooLarge beyond `limit_bytes`, at once if Content-Length says so already;
+    FaultyRequest when the client went away before it had sent everything.
+    """
+
+    def __init__(self, source: Readable, *, length: int | None, limit_bytes: int) -> None:
+        if length is not None and length > limit_bytes:
+            raise RequestTooLarge(limit_bytes)
+        self._source = source
+        self._length = length
+        self._limit_bytes = limit_bytes
+        self.read_bytes = 0
+
+    def read(self, size: int = BLOCK_BYTES, /) -> bytes:
+        """Return at most `size` bytes; b"" only when the body is complete."""
+        if self._length is not None:
+            size = min(size, self._length - self.read_bytes)
+        if size == 0:
+            return b""
+        try:
+            block = self._source.read(size)
+        except (OSError, ValueError) as error:  # Django's, and a server's on a bad chunk
+            raise FaultyRequest("the body ended before it was complete") from error
+        self.read_bytes += len(block)
+        if self.read_bytes > self._limit_bytes:
+            raise RequestTooLarge(self._limit_bytes)
+        if not block and self._length is not None:
+            raise FaultyRequest("the body ended before it was complete")
+        return block
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the body in blocks."""
+        return iter(self.read, b"")
+
+
+def open_body(request: HttpRequest | Request, *, limit_bytes: int) -> Body:
+    """Return the body of `request`. Raises LengthRequired, RequestTooLarge, FaultyRequest."""
+    environ = request.META
+    if "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower():
+        if not environ.get("wsgi.input_terminated"):
+            raise LengthRequired
+        return Body(environ["wsgi.input"], length=None, limit_bytes=limit_bytes)
+    length = environ.get("CONTENT_LENGTH") or "0"
+    if not (length.isascii() and length.isdigit()):
+        raise FaultyRequest("Content-Length is not a number")
+    return Body(environ["wsgi.input"], length=int(length), limit_bytes=limit_bytes)
+
+
+def read_json(request: HttpRequest | Request) -> dict[str, Any]:
+    """Return the JSON object in the body, {} for an empty body; the Content-Type does not matter.
+
+    Raises FaultyRequest (`invalid_json`), RequestTooLarge beyond PISTON_MAX_JSON_BYTES.
+    """
+    body = open_body(request, limit_bytes=settings.PISTON_MAX_JSON_BYTES)
+    text = b"".join(body)
+    if not text.strip():
+        return {}
+    try:
+        document = json.loads(text.decode("utf-8-sig"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise FaultyRequest(reason, message="invalid_json") from error
+    if not isinstance(document, dict):
+        raise FaultyRequest("the body has to be a JSON object", message="invalid_json")
+    return document
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")

@@ -1,0 +1,194 @@
+"""Which answer does an error get? One table for every exception that reaches an endpoint.
+
+The apps below HTTP add their own errors with `answer_with`; a parent class stands for its
+children. What is in no table is a fault of ours: 500, logged with its trace, shown without.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, UnreadablePostError
+from rest_framework import exceptions
+from rest_framework.views import set_rollback
+
+from piston.accounts.errors import InvalidCredentials, NotPermitted, UnknownAccount
+from piston.http.envelope import Enveloped
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS = 5  # what a client is asked to wait while the database or storage is away
+
+E = TypeVar("E", bound=Exception)
+
+
+class ApiError(Exception):
+    """An answer that is an error: its HTTP status, `message` and `data`."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        data: Any = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.data = {"message": message.replace("_", " ")} if data is None else data
+        self.headers = headers or {}
+
+
+class InvalidRequest(ApiError):
+    """500 `invalid request`, the specification's answer to input that is not right."""
+
+    def __init__(self, data: Any = None) -> None:
+        super().__init__(500, "invalid request", data)
+
+
+class FaultyRequest(ApiError):
+    """400 `faulty_request`: what the specification says nothing about, with the reason."""
+
+    def __init__(self, reason: str, *, message: str = "faulty_request") -> None:
+        data = {"message": message.replace("_", " "), "reason": reason}
+        super().__init__(400, message, data)
+
+
+class NotFound(ApiError):
+    """404 `bad identifier`, with the identifiers in a list."""
+
+    def __init__(self, *identifiers: str) -> None:
+        super().__init__(404, "bad identifier", list(identifiers))
+
+
+class BadIdentifier(ApiError):
+    """404 `bad_identifier`, with the identifier as the cause, and a reason where there is one."""
+
+    def __init__(self, identifier: str, reason: str | None = None) -> None:
+        data = {"cause": identifier, "message": "bad identifier", "reason": reason}
+        super().__init__(404, "bad_identifier", data)
+
+
+class LengthRequired(ApiError):
+    """411 `length_required`: a body of unknown length that this server cannot delimit."""
+
+    def __init__(self) -> None:
+        super().__init__(411, "length_required")
+
+
+class RequestTooLarge(ApiError):
+    """413 `request_too_large`, with the limit in bytes."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        reason = f"the body may have {limit_bytes} bytes"
+        super().__init__(
+            413, "request_too_large", {"message": "request too large", "reason": reason}
+        )
+
+
+class ServiceUnavailable(ApiError):
+    """503 `service_unavailable`: the database or the storage is away; come back later."""
+
+    def __init__(self) -> None:
+        super().__init__(503, "service_unavailable", headers={"Retry-After": str(RETRY_SECONDS)})
+
+
+class InternalError(ApiError):
+    """500 `internal_error`: a fault of ours; the log has the rest under the request id."""
+
+    def __init__(self) -> None:
+        super().__init__(500, "internal_error")
+
+
+_ANSWERS: dict[type[Exception], Callable[[Any], ApiError]] = {}
+
+
+def answer_with(error: type[E], answer: Callable[[E], ApiError]) -> None:
+    """Add to the table: `error` and its children are answered with what `answer` returns."""
+    _ANSWERS[error] = answer
+
+
+def find_answer(error: Exception) -> ApiError:
+    """Return the answer for `error`: by its class, else by the nearest parent in the table."""
+    if isinstance(error, ApiError):
+        return error
+    for ancestor in type(error).__mro__:
+        if ancestor in _ANSWERS:
+            return _ANSWERS[ancestor](error)
+    return InternalError()
+
+
+def to_response(error: Exception, context: Mapping[str, Any]) -> Enveloped:
+    """Answer an exception that left a view: DRF's exception handler."""
+    set_rollback()
+    answer = find_answer(error)
+    log_fault(error, answer, context["request"])
+    page_size = getattr(context.get("view"), "page_size", None)
+    return respond(answer, page_size=page_size)
+
+
+def respond(answer: ApiError, *, page_size: int | None = None) -> Enveloped:
+    """Return the response that says `answer`."""
+    return Enveloped(
+        answer.data,
+        status=answer.status,
+        message=answer.message,
+        page_size=page_size,
+        headers=answer.headers,
+    )
+
+
+def log_fault(error: Exception, answer: ApiError, request: Any) -> None:
+    """Log what an operator has to know: our own faults with their trace, and what is away."""
+    request_id = getattr(request, "request_id", "-")
+    if isinstance(answer, InternalError):
+        logger.error(
+            "%s %s failed, request id %s", request.method, request.path, request_id, exc_info=error
+        )
+    elif isinstance(answer, ServiceUnavailable):
+        logger.warning("%s, request id %s: %s", answer.message, request_id, error)
+
+
+def answer_database_error(error: Exception) -> ApiError:
+    """Tell a database that is away, locked or full from one that was asked nonsense."""
+    code = getattr(error.__cause__, "sqlite_errorcode", None)
+    return InternalError() if code == sqlite3.SQLITE_ERROR else ServiceUnavailable()
+
+
+def _answer_throttled(error: exceptions.Throttled) -> ApiError:
+    wait_seconds = getattr(error, "wait", None) or 1
+    headers = {"Retry-After": str(wait_seconds)}
+    return ApiError(429, "too_many_requests", headers=headers)
+
+
+def _answer_unauthenticated(error: Exception) -> ApiError:
+    return ApiError(
+        401, "invalid_credentials", headers={"WWW-Authenticate": 'Bearer realm="piston"'}
+    )
+
+
+answer_with(InvalidCredentials, _answer_unauthenticated)
+answer_with(exceptions.AuthenticationFailed, _answer_unauthenticated)
+answer_with(exceptions.NotAuthenticated, _answer_unauthenticated)
+answer_with(UnknownAccount, lambda error: NotFound(error.account_id))
+answer_with(NotPermitted, lambda _: ApiError(403, "forbidden"))
+answer_with(exceptions.PermissionDenied, lambda _: ApiError(403, "forbidden"))
+answer_with(PermissionDenied, lambda _: ApiError(403, "forbidden"))
+answer_with(Http404, lambda _: ApiError(404, "not_found"))
+answer_with(exceptions.NotFound, lambda _: ApiError(404, "not_found"))
+answer_with(exceptions.MethodNotAllowed, lambda _: ApiError(405, "method_not_allowed"))
+answer_with(exceptions.NotAcceptable, lambda _: ApiError(406, "not_acceptable"))
+answer_with(exceptions.UnsupportedMediaType, lambda _: ApiError(415, "unsupported_media_type"))
+answer_with(exceptions.Throttled, _answer_throttled)
+answer_with(exceptions.APIException, lambda error: ApiError(error.status_code, "faulty_request"))
+answer_with(RequestDataTooBig, lambda _: ApiError(413, "request_too_large"))
+answer_with(SuspiciousOperation, lambda _: ApiError(400, "faulty_request"))
+answer_with(UnreadablePostError, lambda _: ApiError(400, "faulty_request"))
+answer_with(OperationalError, answer_database_error)
+answer_with(InterfaceError, answer_database_error)

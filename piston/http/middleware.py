@@ -1,0 +1,100 @@
+"""What does every response get, whoever made it? A request id; below /v2/ also the envelope."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from django.core.signals import got_request_exception
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+
+from piston.http.envelope import encode_json
+from piston.http.errors import ApiError, InternalError, find_answer, log_fault, respond
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+
+ENVELOPED_PATHS = re.compile(r"/v[12](/|$)")  # /v1 is no more, and says so in the envelope
+SANE_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")  # visible ASCII
+MESSAGES = {400: "faulty_request", 403: "forbidden", 404: "not_found", 405: "method_not_allowed"}
+
+
+class RequestIdMiddleware:
+    """Give every request an id, the client's if it sent a sane one, and every response the same."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Set `request.request_id` and the X-Request-Id header."""
+        sent = request.headers.get("X-Request-Id", "")
+        request_id = sent if SANE_REQUEST_ID.fullmatch(sent) else secrets.token_hex(16)
+        request.request_id = request_id  # type: ignore[attr-defined]
+        response = self.get_response(request)
+        response.headers["X-Request-Id"] = request_id
+        return response
+
+
+class EnvelopeMiddleware:
+    """Let nothing but the envelope leave /v2/ as an error: no HTML page, no trace.
+
+    Views answer in the envelope by themselves. Here come the routes that do not exist, errors of
+    other middleware, and answers that cannot be encoded.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+        got_request_exception.connect(remember_exception, dispatch_uid=__name__)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Put an error that is not in the envelope into it, keeping its headers."""
+        response = self.get_response(request)
+        is_foreign = response.headers.get("Content-Type") != "application/json"
+        if response.status_code < 400 or not is_foreign or not is_enveloped(request):
+            return response
+        error = getattr(request, "uncaught_exception", None)
+        answer = find_answer(error) if error else answer_status(response.status_code)
+        return put_into_envelope(request, response, answer)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """Answer what a view let through, or what failed while its answer was encoded."""
+        if not is_enveloped(request):
+            return None
+        answer = find_answer(error)
+        log_fault(error, answer, request)
+        return put_into_envelope(request, HttpResponse(), answer)
+
+
+def is_enveloped(request: HttpRequest) -> bool:
+    """Tell whether this request is for the API, and not for the admin or a file of it."""
+    return ENVELOPED_PATHS.match(request.path_info) is not None
+
+
+def remember_exception(sender: Any, request: HttpRequest, **_: Any) -> None:
+    """Keep the exception that Django is about to turn into a page."""
+    request.uncaught_exception = sys.exception()  # type: ignore[attr-defined]
+
+
+def answer_status(status: int) -> ApiError:
+    """Return the answer for a response of which only the status is known."""
+    if status in MESSAGES:
+        return ApiError(status, MESSAGES[status])
+    return InternalError() if status >= 500 else ApiError(status, "faulty_request")
+
+
+def put_into_envelope(
+    request: HttpRequest, page: HttpResponseBase, answer: ApiError
+) -> HttpResponse:
+    """Return a response that says `answer`, with the headers that `page` had for other reasons."""
+    response = HttpResponse(
+        encode_json(respond(answer).envelope(request)),
+        status=answer.status,
+        content_type="application/json",
+    )
+    for name, value in {**page.headers, **answer.headers}.items():
+        if name not in {"Content-Type", "Content-Length"}:
+            response.headers[name] = value
+    return response

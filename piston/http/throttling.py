@@ -1,0 +1,92 @@
+"""Who has asked too much? So many requests per minute and client, over a sliding minute.
+
+Two counters per client, this minute's and the last one's, weighted by how far the minute has
+gone. Counting is one atomic step of the cache, so parallel requests cannot slip through; refused
+ones are not counted, so waiting as long as Retry-After says always helps.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from typing import TYPE_CHECKING
+
+from django.core.cache import cache
+from redis.exceptions import RedisError
+from rest_framework.request import Request
+from rest_framework.settings import api_settings
+from rest_framework.throttling import BaseThrottle
+
+if TYPE_CHECKING:  # DRF's views import this module
+    from rest_framework.views import APIView
+
+WINDOW_SECONDS = 60
+
+logger = logging.getLogger(__name__)
+
+
+class MinuteThrottle(BaseThrottle):
+    """Allow `scope`'s number of requests per minute and client."""
+
+    scope: str
+
+    def __init__(self) -> None:
+        self.limit = int(str(api_settings.DEFAULT_THROTTLE_RATES[self.scope]).partition("/")[0])
+        self.retry_seconds = 0.0
+
+    def identify(self, request: Request) -> str:
+        """Return who the client is."""
+        raise NotImplementedError
+
+    def allow_request(self, request: Request, view: APIView) -> bool:
+        """Count this request; while the cache is away everything is allowed, and logged."""
+        try:
+            return self._count(self.identify(request), time.time())
+        except RedisError as error:
+            logger.warning("Requests are not being throttled, the cache is away: %s", error)
+            return True
+
+    def wait(self) -> float:
+        """Return the seconds after which a refused request would be allowed."""
+        return self.retry_seconds
+
+    def _count(self, client: str, now: float) -> bool:
+        minute, elapsed = divmod(now, WINDOW_SECONDS)
+        name = f"throttle:{self.scope}:{client}"
+        key = f"{name}:{minute:.0f}"
+        cache.add(key, 0, timeout=2 * WINDOW_SECONDS)
+        current = cache.incr(key)
+        previous = cache.get(f"{name}:{minute - 1:.0f}", 0)
+        if previous * (1 - elapsed / WINDOW_SECONDS) + current <= self.limit:
+            return True
+        cache.decr(key)
+        self.retry_seconds = math.ceil(self._seconds_until_allowed(previous, current, elapsed))
+        return False
+
+    def _seconds_until_allowed(self, previous: int, current: int, elapsed: float) -> float:
+        """Solve previous * (1 - share of the minute) + current = limit for the time."""
+        if current <= self.limit:  # the last minute's requests stand in the way
+            return WINDOW_SECONDS * (1 - (self.limit - current) / previous) - elapsed
+        # this minute's do: they have to fade in the next one, in which they are the previous
+        return WINDOW_SECONDS - elapsed + WINDOW_SECONDS * (1 - (self.limit - 1) / (current - 1))
+
+
+class RequestThrottle(MinuteThrottle):
+    """PISTON_REQUESTS_PER_MINUTE per account, or per address where there is no token."""
+
+    scope = "requests"
+
+    def identify(self, request: Request) -> str:
+        """Return the account of the token, else the address."""
+        return request.user.pk if request.user else self.get_ident(request)  # type: ignore[return-value]
+
+
+class SignInThrottle(MinuteThrottle):
+    """PISTON_SIGN_INS_PER_MINUTE per address, good ones and bad ones."""
+
+    scope = "sign_ins"
+
+    def identify(self, request: Request) -> str:
+        """Return the address; behind PISTON_TRUSTED_PROXIES proxies, what they report."""
+        return self.get_ident(request)

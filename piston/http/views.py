@@ -1,0 +1,98 @@
+"""What does every endpoint do before and after its own work?"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from django.utils.cache import get_conditional_response
+from django.views.decorators.http import require_safe
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from piston.accounts.models import Account
+from piston.accounts.permissions import find_account
+from piston.http.envelope import Enveloped, EnvelopeRenderer
+from piston.http.errors import RETRY_SECONDS
+from piston.http.negotiation import Negotiation
+
+
+class Endpoint(APIView):
+    """A view below /v2/. Its methods find `self.account` set: parse, call one function, answer.
+
+    The account is the one in the URI (`account_id`), else the one of the token. Checked before a
+    method runs, the first wins: token 401, throttle 429, method 405, account exists 404,
+    permission 403, format 406.
+    """
+
+    public_methods: frozenset[str] = frozenset()  # need no token, and set no account
+    page_size: int | None = None  # for views whose every answer shows it (stop: 1)
+    content_negotiation_class = Negotiation
+    account: Account
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Run the checks that come before the method."""
+        self.format_kwarg = None
+        try:
+            self.perform_authentication(request)
+        except AuthenticationFailed:
+            self.check_throttles(request)  # guessing counts, against the address
+            raise
+        self.check_throttles(request)
+        if request.method not in self.allowed_methods:
+            self.http_method_not_allowed(request)
+        if request.method not in self.public_methods | {"OPTIONS"}:
+            self.account = find_account(self.actor, kwargs.get("account_id"))
+        accepted = self.perform_content_negotiation(request)
+        request.accepted_renderer, request.accepted_media_type = accepted
+
+    @property
+    def actor(self) -> Account | None:
+        """The account of the token; None when none was sent."""
+        return self.request.user  # type: ignore[return-value]
+
+    def options(self, request: Request, *args: Any, **kwargs: Any) -> Enveloped:  # type: ignore[override]
+        """Say which methods there are, in the Allow header; preflights never get here."""
+        return Enveloped({})
+
+    def perform_content_negotiation(
+        self, request: Request, force: bool = False
+    ) -> tuple[BaseRenderer, str]:
+        """Choose the format; an endpoint's errors are JSON whatever it offers."""
+        if force:
+            return EnvelopeRenderer(), EnvelopeRenderer.media_type
+        return super().perform_content_negotiation(request)
+
+    def finalize_response(  # type: ignore[override]  # a stream or a 304 is no DRF response
+        self, request: Request, response: Any, *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
+        """Add the headers of the envelope; answer 304 to a client that has this revision."""
+        if isinstance(response, Enveloped):
+            request.accepted_renderer = EnvelopeRenderer()
+            request.accepted_media_type = EnvelopeRenderer.media_type
+        finished = cast("HttpResponse", super().finalize_response(request, response))
+        finished.headers.setdefault("Cache-Control", "private, no-cache")
+        revision = getattr(finished, "revision", None)
+        if revision is None or request.method not in {"GET", "HEAD"}:
+            return finished
+        finished.headers["ETag"] = etag = f'"{revision}"'
+        conditional = get_conditional_response(request._request, etag, None, finished)
+        return cast("HttpResponse", conditional)
+
+
+@require_safe
+def health(request: HttpRequest) -> HttpResponse:
+    """Tell a load balancer whether this process can serve: 200, or 503 without its database."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError:
+        retry = {"Retry-After": str(RETRY_SECONDS)}
+        return JsonResponse(
+            {"status": "unavailable", "database": "away"}, status=503, headers=retry
+        )
+    return JsonResponse({"status": "ok", "database": "ok"})
