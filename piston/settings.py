@@ -11,6 +11,7 @@ import secrets
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
@@ -25,7 +26,9 @@ VERSION = "0.1.0"
 PISTON_DATA_DIR = read_folder("PISTON_DATA_DIR", BASE_DIR / "var")
 PISTON_DATA_DIR.mkdir(parents=True, exist_ok=True)
 
-DATABASE_URL = read_text("DATABASE_URL", f"sqlite:///{PISTON_DATA_DIR / 'piston.sqlite3'}")
+DATABASE_URL = read_text(
+    "DATABASE_URL", f"sqlite:///{quote(str(PISTON_DATA_DIR / 'piston.sqlite3'))}"
+)
 CELERY_BROKER_URL = read_text("CELERY_BROKER_URL", "filesystem://")
 DATABASE_IS_EMBEDDED = DATABASE_URL.startswith("sqlite:")
 BROKER_IS_EMBEDDED = CELERY_BROKER_URL.startswith("filesystem:")
@@ -34,7 +37,7 @@ PORT = read_integer("PORT", 8000, minimum=1)
 
 
 def read_secret_key() -> str:
-    """Return SECRET_KEY; the embedded default makes its own once and keeps it in the data folder."""
+    """Return SECRET_KEY; the embedded default makes its own once, kept in the data folder."""
     if not DATABASE_IS_EMBEDDED:
         return read_text("SECRET_KEY")
     keep = PISTON_DATA_DIR / "secret_key"
@@ -126,14 +129,14 @@ PISTON_MAX_COLUMNS = read_integer("PISTON_MAX_COLUMNS", 1_000, minimum=1)
 PISTON_MAX_CELL_BYTES = read_integer("PISTON_MAX_CELL_BYTES", 2**20, minimum=1)
 PISTON_MAX_ROWS = read_integer("PISTON_MAX_ROWS", 50_000_000, minimum=1)
 
-PISTON_CLAIM_SECONDS = read_integer("PISTON_CLAIM_SECONDS", 20, minimum=2)  # a dead worker's work is free then
+PISTON_CLAIM_SECONDS = read_integer("PISTON_CLAIM_SECONDS", 20, minimum=2)  # then work is free
 PISTON_SWEEP_SECONDS = read_integer("PISTON_SWEEP_SECONDS", 5, minimum=1)  # between two sweeps
 PISTON_SLICE_MILLISECONDS = read_integer("PISTON_SLICE_MILLISECONDS", 1_000, minimum=1)
 PISTON_TASK_KEEP_DAYS = read_integer("PISTON_TASK_KEEP_DAYS", 0)  # after its end; 0: until deleted
 
 PISTON_TOKEN_SECONDS = read_integer("PISTON_TOKEN_SECONDS", 3_600, minimum=60)
 PISTON_SIGN_INS_PER_MINUTE = read_integer("PISTON_SIGN_INS_PER_MINUTE", 30, minimum=1)  # per client
-PISTON_REQUESTS_PER_MINUTE = read_integer("PISTON_REQUESTS_PER_MINUTE", 3_000, minimum=1)  # per client
+PISTON_REQUESTS_PER_MINUTE = read_integer("PISTON_REQUESTS_PER_MINUTE", 3_000, minimum=1)  # same
 PISTON_TRUSTED_PROXIES = read_integer("PISTON_TRUSTED_PROXIES", 0)  # how many add X-Forwarded-For
 
 PISTON_CATEGORIES = read_list(  # dotted paths of the categories that ship
@@ -245,7 +248,9 @@ CORS_ALLOW_HEADERS = [
     "accept", "authorization", "content-encoding", "content-type", "if-none-match", "range",
     "x-auth-token", "x-request-id",
 ]  # fmt: skip
-CORS_EXPOSE_HEADERS = ["content-disposition", "content-range", "etag", "retry-after", "x-request-id"]
+CORS_EXPOSE_HEADERS = [
+    "content-disposition", "content-range", "etag", "retry-after", "x-request-id",
+]  # fmt: skip
 CORS_ALLOW_METHODS = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "PUT"]
 
 SECURE_CONTENT_TYPE_NOSNIFF = True
@@ -265,7 +270,7 @@ CELERY_RESULT_EXTENDED = True  # name and arguments, so that a message is linked
 CELERY_RESULT_EXPIRES = timedelta(days=7)
 CELERY_TASK_IGNORE_RESULT = True  # only messages that failed, and sign-posted ones, are kept
 CELERY_TASK_STORE_ERRORS_EVEN_IF_IGNORED = True
-CELERY_TASK_ACKS_LATE = True  # a message of a dead worker comes back; the ledger makes that harmless
+CELERY_TASK_ACKS_LATE = True  # a dead worker's message comes back; the ledger makes it harmless
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_ACKS_ON_FAILURE = True  # an error is in the log; the sweeper sends again
 CELERY_TASK_ACKS_ON_TIMEOUT = True
