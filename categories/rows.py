@@ -43,6 +43,11 @@ def row_number(row: Row) -> int:
     return number
 
 
+def file_columns(row: Row) -> list[str]:
+    """Return the names of the columns that the row's file has."""
+    return [name for name, place in row._Row__places.items() if place is not None]
+
+
 class RowShape:
     """How the cells of a file with this header become the rows of an action."""
 

@@ -8,11 +8,11 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from categories.number_management.carriers import LOCAL_CARRIER
 from categories.number_management.states import ASSIGNED, UNASSIGNED, NumberState
 from piston.accounts.models import Account
 
 NUMBER_LENGTH = 16  # + and 15 digits (E.164)
-LOCAL_CARRIER = "knm_local"  # numbers that no carrier is asked about
 
 
 class PhoneNumberQuerySet(models.QuerySet["PhoneNumber"]):

@@ -1,0 +1,67 @@
+"""Who may do what to a number? The acting identity is the account that created the task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db.models import Exists, OuterRef
+
+from categories.contract import Context, Refused
+from categories.number_management.records import NumberRecord
+from categories.number_management.states import NumberState
+from piston.accounts.models import Account, AccountLink
+
+UNAUTHORIZED = "requestor is unauthorized to perform operation"
+
+
+@dataclass(frozen=True)
+class Rights:
+    """What the acting account may do with some accounts, and which of them exist."""
+
+    is_superadmin: bool
+    parent_id: str | None
+    known: frozenset[str]
+    own: frozenset[str]  # the acting account itself and those below it
+
+    def may_act_on(self, account_id: str | None) -> bool:
+        """Say whether numbers of the account may be changed; None: numbers of nobody."""
+        return self.is_superadmin or account_id in self.own
+
+    def may_see(self, record: NumberRecord) -> bool:
+        """Say whether the number may be looked at."""
+        return (
+            record.state == NumberState.AVAILABLE
+            or self.may_act_on(record.account_id)
+            # the parent keeps it for its children
+            or (
+                record.state == NumberState.RESERVED
+                and self.parent_id is not None
+                and record.account_id == self.parent_id
+            )
+        )
+
+
+def read_rights(context: Context, account_ids: Iterable[str | None]) -> Rights:
+    """Return the acting account's rights over these accounts, in one query."""
+    acting = context.auth_account
+    is_below = AccountLink.objects.filter(ancestor=acting, descendant=OuterRef("pk"))
+    rows = (
+        Account.objects.using(context.database)
+        .filter(pk__in={id_ for id_ in account_ids if id_ is not None})
+        .annotate(is_own=Exists(is_below))
+        .values_list("pk", "is_own")
+    )
+    known = dict(rows)
+    return Rights(
+        is_superadmin=acting.is_superadmin,
+        parent_id=acting.parent_id,
+        known=frozenset(known),
+        own=frozenset(id_ for id_, is_own in known.items() if is_own),
+    )
+
+
+def require_superadmin(context: Context) -> None:
+    """Raise Refused unless the acting account is the super-duper admin."""
+    if not context.auth_account.is_superadmin:
+        raise Refused(UNAUTHORIZED)

@@ -1,0 +1,32 @@
+"""Which carrier modules can a number have?"""
+
+LOCAL_CARRIER = "knm_local"  # the default: no carrier is asked about the number
+
+CARRIERS = (
+    "knm_bandwidth",
+    "knm_bandwidth2",
+    "knm_didww",
+    "knm_flowroute",
+    "knm_inteliquent",
+    "knm_inum",
+    "knm_inventory",
+    "knm_it_vocal",
+    "knm_level3",
+    LOCAL_CARRIER,
+    "knm_managed",
+    "knm_mdn",
+    "knm_o1",
+    "knm_other",
+    "knm_peerless",
+    "knm_reserved",
+    "knm_reserved_reseller",
+    "knm_simwood",
+    "knm_telnyx",
+    "knm_thinq",
+    "knm_verizon",
+    "knm_vitelity",
+    "knm_voip_innovations",
+    "knm_voxbone",
+    "knm_windstream",
+    "knm_ziron",
+)

@@ -1,0 +1,90 @@
+"""What does an action hold of a number? A plain record; read and written a batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from typing import Any
+
+from categories.bulk import insert_rows, update_rows
+from categories.number_management.carriers import LOCAL_CARRIER
+from categories.number_management.columns import FEATURES, read_value
+from categories.number_management.models import PhoneNumber
+from piston.accounts.models import Account
+
+
+@dataclass(slots=True)
+class NumberRecord:
+    """The fields of a PhoneNumber, in the order they are written in."""
+
+    number: str
+    account_id: str | None
+    state: str
+    created_at: datetime
+    modified_at: datetime
+    carrier_module: str = LOCAL_CARRIER
+    ported_in: bool = False
+    features: dict[str, Any] = field(default_factory=dict)
+    previously_assigned_to: str | None = None
+    used_by: str | None = None
+
+
+FIELDS = tuple(field_.name for field_ in fields(NumberRecord))
+
+
+def read_records(
+    numbers: Collection[str], *, using: str, lock: bool = False
+) -> dict[str, NumberRecord]:
+    """Return those of the numbers that exist, in one query; `lock` keeps others from changing them.
+
+    Locked in the order of the numbers, so that two tasks wait for each other instead of failing.
+    """
+    found = PhoneNumber.objects.using(using).filter(number__in=numbers)
+    if lock:
+        found = found.select_for_update().order_by("number")
+    return {row[0]: NumberRecord(*row) for row in found.values_list(*FIELDS)}
+
+
+def insert_records(records: Iterable[NumberRecord], *, using: str) -> None:
+    """Insert new numbers, in their order: two tasks that add the same ones wait, not deadlock."""
+    rows = sorted((as_row(record) for record in records), key=lambda row: row[0])
+    insert_rows(PhoneNumber, FIELDS, rows, using)
+
+
+def update_records(records: Iterable[NumberRecord], *, using: str) -> None:
+    """Write all fields of numbers that exist."""
+    update_rows(PhoneNumber, FIELDS[0], FIELDS[1:], [as_row(record) for record in records], using)
+
+
+def as_row(record: NumberRecord) -> tuple[Any, ...]:
+    """Return the record's fields in order."""
+    return tuple(getattr(record, name) for name in FIELDS)
+
+
+def read_account_names(ids: Iterable[str | None], *, using: str) -> dict[str, str]:
+    """Return the names of accounts, in one query."""
+    wanted = {id_ for id_ in ids if id_ is not None}
+    rows = Account.objects.using(using).filter(pk__in=wanted).values_list("pk", "name")
+    return dict(rows)
+
+
+def number_cells(record: NumberRecord, account_name: str | None) -> Sequence[Any]:
+    """Return a number's cells in the order of NUMBER_COLUMNS."""
+    features = record.features
+    return (
+        record.number,
+        account_name,
+        record.account_id,
+        record.previously_assigned_to,
+        record.state,
+        record.created_at,
+        record.modified_at,
+        record.used_by,
+        record.ported_in,
+        record.carrier_module,
+        *((read_value(features, path) for _, path in FEATURES) if features else NO_FEATURES),
+    )
+
+
+NO_FEATURES = (None,) * len(FEATURES)

@@ -1,0 +1,29 @@
+"""What happened to a number? Every change is added to the register, in the change's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from categories.bulk import insert_rows
+from categories.number_management.models import NumberChange
+
+
+class Change(NamedTuple):
+    """One thing that happened to a number, in the order of the table's columns."""
+
+    number: str
+    action: str
+    from_state: str | None
+    to_state: str | None
+    from_account: str | None
+    to_account: str | None
+    by_account: str | None
+    task_id: str | None
+    at: datetime
+
+
+def add_changes(changes: Sequence[Change], *, using: str) -> None:
+    """Add changes to the register, in one statement."""
+    insert_rows(NumberChange, Change._fields, changes, using)
