@@ -3,6 +3,7 @@
 from typing import Any
 
 import factory
+from django.test import Client
 from django.utils import timezone
 from factory.django import DjangoModelFactory
 
@@ -21,8 +22,9 @@ class AccountFactory(DjangoModelFactory[Account]):
 def make_api_key(account: Account, **changes: Any) -> tuple[ApiKey, str]:
     """Return an API key of `account`, and its secret."""
     key, secret = ApiKey.objects.issue(account)
-    ApiKey.objects.filter(pk=key.pk).update(**changes) if changes else None
-    key.refresh_from_db()
+    if changes:
+        ApiKey.objects.filter(pk=key.pk).update(**changes)
+        key.refresh_from_db()
     return key, secret
 
 
@@ -33,3 +35,9 @@ def make_token(account: Account, **changes: Any) -> str:
     if changes:
         Token.objects.filter(pk=token.pk).update(**changes)
     return secret
+
+
+def make_client(account: Account | None = None, **settings: Any) -> Client:
+    """Return an HTTP client that carries a token of `account`, or none."""
+    headers = {"X-Auth-Token": make_token(account)} if account else None
+    return Client(headers=headers, **settings)

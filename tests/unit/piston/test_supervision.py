@@ -1,0 +1,61 @@
+"""Does supervisor get what the Procfile says, and every process its variables?"""
+
+import configparser
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from piston.supervision import process_environment, read_procfile, supervisor_configuration
+
+PROCFILE = Path(settings.BASE_DIR) / "Procfile"
+
+
+def read(text: str) -> configparser.ConfigParser:
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read_string(text)
+    return parser
+
+
+def test_the_procfile_has_exactly_the_three_processes() -> None:
+    assert list(read_procfile(PROCFILE)) == ["web", "worker", "beat"]
+
+
+def test_the_procfile_needs_no_shell() -> None:
+    words = [word for command in read_procfile(PROCFILE).values() for word in command]
+
+    assert not [word for word in words if set(word) & set("$&|;<>*'\"")]
+
+
+def test_all_processes_are_in_one_group_so_that_they_stop_together() -> None:
+    commands = {"web": ["serve"], "worker": ["work"]}
+
+    text = supervisor_configuration(
+        commands, folder=Path("/data"), logs={"web": "/dev/fd/4", "worker": "/dev/fd/5"}
+    )
+
+    assert read(text)["group:piston"]["programs"] == "web,worker"
+    assert read(text)["program:worker"]["command"] == "work"
+    assert read(text)["program:worker"]["stdout_logfile"] == "/dev/fd/5"
+
+
+def test_a_percent_sign_in_a_command_is_not_a_substitution() -> None:
+    text = supervisor_configuration(
+        {"web": ["serve", "50%"]}, folder=Path("/data"), logs={"web": "/dev/fd/4"}
+    )
+
+    assert read(text)["program:web"]["command"] == "serve 50%%"
+
+
+def test_a_process_gets_the_values_in_force_and_what_was_set_outside(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PISTON_WEB_THREADS", "4")
+    monkeypatch.setenv("UNRELATED", "1")
+
+    variables = process_environment()
+
+    assert variables["PISTON_DATA_DIR"] == str(settings.PISTON_DATA_DIR)
+    assert variables["DATABASE_URL"] == settings.DATABASE_URL
+    assert variables["PISTON_WEB_THREADS"] == "4"
+    assert "UNRELATED" not in variables
