@@ -1,1 +1,1 @@
-"""Which way does a file take through an action? The app of tasks."""
+"""A file's way through an action: intake, dispatch, execution, assembly, and what people see."""

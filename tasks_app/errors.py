@@ -46,7 +46,7 @@ class CSVFormatError(PistonError):
         self.got = got
 
 
-class FieldErrors(PistonError):  # noqa: N818 - it reports several
+class FieldErrors(PistonError):
     """The input's fields do not fit the action.
 
     `missing_mandatory_values` holds at most the first 100 such rows, exactly as they stand in the
@@ -67,3 +67,104 @@ class FieldErrors(PistonError):  # noqa: N818 - it reports several
         self.missing_mandatory_fields = list(missing_mandatory_fields)
         self.missing_mandatory_values = list(missing_mandatory_values)
         self.missing_mandatory_values_count = missing_mandatory_values_count
+
+
+class InvalidTransition(PistonError):
+    """A task cannot go from its status to that one."""
+
+    code = "invalid_transition"
+
+    def __init__(self, start: str, end: str) -> None:
+        super().__init__(f"A task that is {start} cannot become {end}.")
+        self.start = start
+        self.end = end
+
+
+class TaskError(PistonError):
+    """Something about one task; `task_id` says which."""
+
+    code = "task_error"
+
+    def __init__(self, task_id: str, message: str | None = None) -> None:
+        super().__init__(message)
+        self.task_id = task_id
+
+
+class TaskNotFound(TaskError):
+    """There is no such task in this account."""
+
+    code = "task_not_found"
+
+
+class TaskAlreadyStarted(TaskError):
+    """task already started."""
+
+    code = "task_already_started"
+
+
+class TaskIsNotRunning(TaskError):
+    """task is not running."""
+
+    code = "task_is_not_running"
+
+
+class TaskIsRunning(TaskError):
+    """A running task cannot be deleted; stop it first."""
+
+    code = "task_is_running"
+
+
+class CSVNotFound(TaskError):
+    """The task has no such file (yet)."""
+
+    code = "csv_not_found"
+
+
+class UnexpectedContent(PistonError):
+    """The action takes another kind of input; `expected_content` is "none" or "text/csv"."""
+
+    code = "unexpected_content"
+
+    def __init__(self, expected_content: str) -> None:
+        super().__init__()
+        self.expected_content = expected_content
+
+
+class UploadTooLarge(PistonError):
+    """The body is larger than this installation accepts."""
+
+    code = "upload_too_large"
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"The body is larger than the {limit_bytes} bytes accepted here.")
+        self.limit_bytes = limit_bytes
+
+
+class UploadCutOff(PistonError):
+    """The connection ended before the whole body had arrived; nothing was kept."""
+
+    code = "upload_cut_off"
+
+
+class StorageUnavailable(PistonError):
+    """The file storage does not answer; try again later."""
+
+    code = "storage_unavailable"
+
+
+class StoredFileMissing(PistonError):
+    """A file that the database knows is not in storage."""
+
+    code = "stored_file_missing"
+
+
+class ClaimLost(PistonError):
+    """The newest claim is another worker's, or the task is over; nothing was written."""
+
+    code = "claim_lost"
+
+
+class RowTimedOut(PistonError):
+    """The row took longer than its action allows."""
+
+    code = "row_timed_out"

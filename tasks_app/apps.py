@@ -1,0 +1,17 @@
+"""Django's entry to the app."""
+
+from django.apps import AppConfig
+
+
+class TasksAppConfig(AppConfig):
+    """The app that holds tasks and everything that happens to them."""
+
+    name = "tasks_app"
+    verbose_name = "Tasks"
+
+    def ready(self) -> None:
+        """Register the system checks of the PISTON_* settings."""
+        from importlib.util import find_spec
+
+        if find_spec("tasks_app.checks"):
+            from tasks_app import checks  # noqa: F401

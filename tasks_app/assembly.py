@@ -1,0 +1,110 @@
+"""How do parts become the output files and the final status? In one transaction, safe to repeat."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from time import monotonic
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from tasks_app import effects, events, execution, files, storage
+from tasks_app.errors import ClaimLost
+from tasks_app.models import CSVName, EventKind, Part, Task, TaskCSV
+from tasks_app.states import Ending, TaskStatus, final_status
+
+logger = logging.getLogger(__name__)
+
+
+def assemble(task_id: str) -> None:
+    """Write a task's output files from its parts and give it its final status.
+
+    Does nothing when it is not due, or when somebody else is at it. Whoever is
+    cut off in the middle leaves files that no task refers to; the sweeper
+    deletes those and sends for another attempt.
+    """
+    task = Task.objects.filter(pk=task_id).first()
+    if task is None or effects.is_in_flight(task):
+        return
+    execution.settle_unanswered(task)
+    claim = task.claim_assembly(settings.PISTON_CLAIM_SECONDS)
+    if claim is None:
+        return
+    written = [
+        write_file(task, name, claim)
+        for name in (CSVName.OUTPUT, CSVName.FAILED)
+        if name is CSVName.OUTPUT or (task.failure_count and task.total_count is not None)
+    ]
+    publish(task, claim, written)
+
+
+def write_file(task: Task, name: CSVName, claim: int) -> TaskCSV:
+    """Write one output file to storage; it belongs to no task yet."""
+    csv_file = storage.reserve(task.pk, name)
+    ranges = files.parts_ranges(task, name)
+    whole = files.DownloadableFile(name, "", ranges)
+    storage.save(csv_file, RenewingStream(task, claim, whole.read()))
+    csv_file.row_count = (
+        task.failure_count if name is CSVName.FAILED else task.success_count + task.failure_count
+    )
+    return csv_file
+
+
+@transaction.atomic
+def publish(task: Task, claim: int, written: list[TaskCSV]) -> None:
+    """Give the files to the task, end it, and drop the parts: all of it or nothing."""
+    mine = Task.objects.filter(pk=task.pk, assembly_claim=claim, is_assembled=False).exclude(
+        status=TaskStatus.REMOVED
+    )
+    if not mine.update(is_assembled=True, assembly_until=None, revision=F("revision") + 1):
+        raise ClaimLost
+    for csv_file in written:
+        if not TaskCSV.objects.filter(pk=csv_file.pk, task=None).update(
+            task=task, kept_until=None, row_count=csv_file.row_count
+        ):
+            raise ClaimLost
+    task.refresh_from_db()
+    if task.status == TaskStatus.EXECUTING:
+        status = final_status(
+            Ending(task.ending or Ending.BROKEN),
+            success_count=task.success_count,
+            failure_count=task.failure_count,
+            left_count=task.left_count,
+        )
+        task.move_to(status, only_from=[TaskStatus.EXECUTING], ended_at=Now())
+        events.record(
+            task,
+            EventKind.ENDED,
+            events.SYSTEM,
+            old_status=TaskStatus.EXECUTING,
+            reason=task.reason,
+        )
+    Part.objects.filter(task=task).delete()
+    logger.info("Task %s ended: %s", task.pk, task.status)
+
+
+class RenewingStream:
+    """The bytes of an output file; reading them keeps the assembler's claim alive."""
+
+    def __init__(self, task: Task, claim: int, blocks: Iterator[bytes]) -> None:
+        self.task = task
+        self.claim = claim
+        self.blocks = blocks
+        self.rest = b""
+        self.renewed_at = monotonic()
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return the next bytes; raises ClaimLost when another assembler took over."""
+        if monotonic() - self.renewed_at > settings.PISTON_CLAIM_SECONDS / 4:
+            self.renewed_at = monotonic()
+            if not self.task.renew_assembly(self.claim, settings.PISTON_CLAIM_SECONDS):
+                raise ClaimLost
+        if not self.rest:
+            self.rest = next(self.blocks, b"")
+        if size < 0:
+            size = len(self.rest)
+        block, self.rest = self.rest[:size], self.rest[size:]
+        return block

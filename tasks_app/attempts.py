@@ -1,0 +1,133 @@
+"""How is an action called so that exactly the bad row fails? Batch first, then ever smaller."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from time import monotonic
+from typing import Any, Self
+
+from django.db import InterfaceError, OperationalError, connection, transaction
+
+from categories.contract import (
+    Context,
+    Effects,
+    Outcome,
+    Row,
+    RowAction,
+    RowFailed,
+    StopTask,
+    Succeeded,
+)
+from tasks_app.deadlines import time_limit
+from tasks_app.errors import PistonError, RowTimedOut
+from tasks_app.outcomes import Stopping, describe_failure
+
+logger = logging.getLogger(__name__)
+
+NOT_THE_ROWS_FAULT = (OperationalError, InterfaceError, RowTimedOut)  # and nothing of the ledger
+
+
+class WroteBeforeFailing(PistonError):
+    """A row failed after it had written; it has to be run alone, so that its writes are undone."""
+
+    code = "wrote_before_failing"
+
+
+class Attempt:
+    """Runs rows through an action; answers for all of them, or for the first few if time is up."""
+
+    def __init__(self, action: RowAction, context: Context, seconds: float) -> None:
+        self.action = action
+        self.context = context
+        self.seconds = seconds
+        self.deadline = monotonic() + seconds
+        self.writes = action.effects is Effects.DATABASE
+        self.takes_batches = type(action).process_batch is not RowAction.process_batch
+
+    def run(self, rows: Sequence[Row | RowFailed]) -> list[Outcome]:
+        """Run the rows at once; any exception means that nothing of it may be kept."""
+        with time_limit(self.action.row_seconds + self.seconds):
+            return self._run_batch(rows) if self.takes_batches else self._run_rows(rows)
+
+    def _run_rows(self, rows: Sequence[Row | RowFailed]) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        with WriteCounter() if self.writes else nullcontext() as counter:
+            for row in rows:
+                if outcomes and monotonic() > self.deadline:
+                    break
+                outcomes.append(row if isinstance(row, RowFailed) else self._run_row(row, counter))
+        return outcomes
+
+    def _run_batch(self, rows: Sequence[Row | RowFailed]) -> list[Outcome]:
+        good = [row for row in rows if not isinstance(row, RowFailed)]
+        answers = self.action.process_batch(good, self.context) if good else []
+        if len(answers) != len(good):
+            raise ValueError(
+                f"process_batch answered {len(answers)} outcomes for {len(good)} rows."
+            )
+        answered = iter(answers)
+        return [row if isinstance(row, RowFailed) else next(answered) for row in rows]
+
+    def _run_row(self, row: Row, counter: WriteCounter | None) -> Outcome:
+        written = counter.writes if counter else 0
+        try:
+            return self.action.process(row, self.context) or Succeeded()
+        except RowFailed as failed:
+            if counter and counter.writes > written:
+                raise WroteBeforeFailing from failed
+            return failed
+
+    def split(self, rows: Sequence[Row | RowFailed]) -> list[Outcome]:
+        """Run the rows in halves, each in a savepoint, down to the single bad row."""
+        try:
+            with self._savepoint():
+                return self.run(rows)
+        except NOT_THE_ROWS_FAULT:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a plugin raises is its row's failure
+            if len(rows) == 1:
+                return [self._failure(error)]
+        middle = len(rows) // 2
+        outcomes = self.split(rows[:middle])
+        if (
+            len(outcomes) < middle
+            or isinstance(outcomes[-1], Stopping)
+            or monotonic() > self.deadline
+        ):
+            return outcomes
+        return outcomes + self.split(rows[middle:])
+
+    def _savepoint(self) -> AbstractContextManager[Any]:
+        return transaction.atomic() if self.writes else nullcontext()
+
+    def _failure(self, error: Exception) -> RowFailed:
+        if isinstance(error, StopTask):
+            return Stopping(error.reason)
+        if isinstance(error, WroteBeforeFailing) and isinstance(error.__cause__, RowFailed):
+            return error.__cause__
+        if isinstance(error, RowFailed):
+            return error
+        logger.warning("A row of %s failed unexpectedly", self.context.task_id, exc_info=error)
+        return RowFailed(describe_failure(error))
+
+
+class WriteCounter:
+    """Counts the statements that a block sends to the database and that may write."""
+
+    def __init__(self) -> None:
+        self.writes = 0
+        self._wrapper: AbstractContextManager[None] = connection.execute_wrapper(self._count)
+
+    def __enter__(self) -> Self:
+        self._wrapper.__enter__()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._wrapper.__exit__(None, None, None)
+
+    def _count(self, execute: Callable[..., Any], sql: Any, *arguments: Any) -> Any:
+        if not str(sql).lstrip("( \n").upper().startswith("SELECT"):
+            self.writes += 1
+        return execute(sql, *arguments)

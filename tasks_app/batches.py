@@ -1,0 +1,192 @@
+"""How is the next batch of a segment run and committed? A slice calls it again and again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, cast
+
+from django.db import connection, transaction
+
+from categories.contract import Effects, Outcome, PageAction, Row, RowAction, RowFailed
+from tasks_app import effects, events, ledger, pacing
+from tasks_app.attempts import NOT_THE_ROWS_FAULT, Attempt
+from tasks_app.csv_files.reading import Batch
+from tasks_app.csv_files.writing import encode_rows
+from tasks_app.deadlines import time_limit
+from tasks_app.errors import ClaimLost, RowTimedOut
+from tasks_app.ledger import Done
+from tasks_app.models import EventKind
+from tasks_app.outcomes import done_with
+from tasks_app.runs import Run
+from tasks_app.suspects import POISON_DEATHS, be_careful, is_careful, mark_suspect
+
+# A batch aims at a time, not at a count. SQLite has one writer, so others get their turn sooner.
+BATCH_SECONDS = 0.25
+BATCH_SECONDS_ON_SQLITE = 0.1
+REST_ON_SQLITE = 0.25  # of a batch's time: for so long the lock is left to others
+SPLIT_SECONDS = 2.0  # how long bad rows are searched before what is done is committed
+GROWTH = 4  # a batch is at most so many times larger or smaller than the one before
+
+
+def run_next_batch(run: Run) -> bool:
+    """Run one batch and commit it; False when its action's rate allows none right now.
+
+    Raises ClaimLost when somebody else decides about the segment by now; then
+    nothing of the batch was kept.
+    """
+    if not run.segment.has_input:
+        run_page(run)
+        return True
+    size = choose_size(run)
+    limit = run.action.rows_per_second
+    if limit is not None and not pacing.wait_for_turn(run.task, size, limit):
+        return False
+    batch = run.take(size)
+    rows = run.row_shape.parse_batch(batch.cells, run.segment.cursor_row + 1)
+    if is_careful(run.segment) and mark_suspect(run.segment) >= POISON_DEATHS:
+        blame_row(run, batch)
+    elif run.action.effects is Effects.EXTERNAL:
+        run_external_row(run, batch, rows[0])
+    else:
+        run_rows(run, batch, rows)
+    return True
+
+
+def choose_size(run: Run) -> int:
+    """Return how many rows to try."""
+    if is_careful(run.segment) or run.action.effects is Effects.EXTERNAL:
+        return 1
+    size = min(run.segment.batch_size, run.action.batch_size)
+    if run.action.rows_per_second is not None:
+        size = min(size, int(run.action.rows_per_second * BATCH_SECONDS))
+    return max(1, size)
+
+
+def run_rows(run: Run, batch: Batch, rows: Sequence[Row | RowFailed]) -> None:
+    """Run a batch; when that fails, run it in halves until exactly the bad rows have failed."""
+    action = cast("RowAction", run.action)
+    attempt = Attempt(action, run.context, aimed_seconds())
+    started = time.monotonic()
+    try:
+        try:
+            commit_outcomes(run, batch, lambda: attempt.run(rows))
+        except (ClaimLost, *NOT_THE_ROWS_FAULT):
+            raise
+        except Exception:  # noqa: BLE001 - rolled back; whose fault it is, is found out by halving
+            if not run.segment.renew(run.claim_seconds):
+                raise ClaimLost from None
+            attempt.deadline = time.monotonic() + SPLIT_SECONDS
+            commit_outcomes(run, batch, lambda: attempt.split(rows))
+    except RowTimedOut as error:
+        failed = RowFailed(str(error))
+        connection.close()  # the alarm may have struck in the middle of a query
+        if len(rows) == 1:
+            commit_outcomes(run, batch, lambda: [failed])
+        else:
+            be_careful(run.segment, len(rows))
+    if connection.vendor == "sqlite":
+        time.sleep(min(time.monotonic() - started, 1.0) * REST_ON_SQLITE)
+
+
+def commit_outcomes(run: Run, batch: Batch, find: Callable[[], Sequence[Outcome]]) -> None:
+    """Find the outcomes and commit them with the ledger: in one transaction if rows write."""
+    started = time.monotonic()
+    reads_only = run.action.effects is Effects.NONE
+    outcomes = find() if reads_only else ()
+    with transaction.atomic():
+        if not reads_only:
+            outcomes = find()
+        left_count = (run.segment.end_row or 0) - run.segment.cursor_row
+        done = done_with(run.output_shape, batch, outcomes, left_count=left_count)
+        size = next_size(run, done.row_count, time.monotonic() - started)
+        ledger.commit_batch(run.segment, done, next_size=size, claim_seconds=run.claim_seconds)
+    ledger.advance(run.segment, done, next_size=size)
+
+
+def next_size(run: Run, row_count: int, elapsed: float) -> int:
+    """Return the size of the next batch, after one of so many rows took so many seconds."""
+    aimed = row_count * aimed_seconds() / max(elapsed, 1e-6)
+    before = run.segment.batch_size
+    if is_careful(run.segment):
+        return before
+    return int(max(1, before / GROWTH, min(aimed, before * GROWTH, run.action.batch_size)))
+
+
+def aimed_seconds() -> float:
+    """Return how long a batch should take."""
+    return BATCH_SECONDS_ON_SQLITE if connection.vendor == "sqlite" else BATCH_SECONDS
+
+
+def run_external_row(run: Run, batch: Batch, row: Row | RowFailed) -> None:
+    """Send one row to the outside and commit its outcome, even after a stop in between."""
+    sent = not isinstance(row, RowFailed)
+    outcome: Outcome = (
+        row
+        if isinstance(row, RowFailed)
+        else effects.send(
+            run.segment,
+            cast("RowAction", run.action),
+            run.context,
+            row,
+            claim_seconds=run.claim_seconds,
+        )
+    )
+    commit_external(run, batch, outcome, was_sent=sent)
+
+
+def commit_external(run: Run, batch: Batch, outcome: Outcome, *, was_sent: bool) -> None:
+    """Commit the outcome of an external row, with the journal."""
+    left_count = (run.segment.end_row or 0) - run.segment.cursor_row
+    done = done_with(run.output_shape, batch, [outcome], left_count=left_count)
+    with transaction.atomic():
+        ledger.commit_batch(
+            run.segment,
+            done,
+            next_size=1,
+            claim_seconds=run.claim_seconds,
+            also_when_stopped=was_sent,
+        )
+        if was_sent:
+            effects.record(run.segment, outcome)
+        if isinstance(outcome, effects.Indeterminate):
+            row = run.segment.cursor_row + 1
+            events.record(run.task, EventKind.INDETERMINATE, events.SYSTEM, row=row)
+    ledger.advance(run.segment, done, next_size=1)
+
+
+def blame_row(run: Run, batch: Batch) -> None:
+    """Record the row that kills its workers as failed, without touching it again."""
+    deaths = run.segment.suspect_deaths
+    failed = RowFailed(f"the worker died on this row, {deaths} times")
+    left_count = (run.segment.end_row or 0) - run.segment.cursor_row
+    done = done_with(run.output_shape, batch, [failed], left_count=left_count)
+    size = run.segment.batch_size
+    with transaction.atomic():
+        ledger.commit_batch(run.segment, done, next_size=size, claim_seconds=run.claim_seconds)
+        row = run.segment.cursor_row + 1
+        events.record(run.task, EventKind.ROW_BLAMED, events.SYSTEM, row=row, deaths=deaths)
+    ledger.advance(run.segment, done, next_size=size)
+
+
+def run_page(run: Run) -> None:
+    """Run one page of an action without input and commit it with its cursor."""
+    action = cast("PageAction", run.action)
+    writes = action.effects is not Effects.NONE
+    guard: AbstractContextManager[Any] = transaction.atomic() if writes else nullcontext()
+    with guard:
+        with time_limit(action.row_seconds):
+            page = action.page(run.segment.page_cursor, run.context)
+        lines = encode_rows([run.output_shape.succeeded_cells(row) for row in page.rows])
+        done = Done(
+            row_count=len(page.rows),
+            success_count=len(page.rows),
+            failure_count=0,
+            output=b"".join(line + b"\n" for line in lines),
+            page_cursor=page.cursor,
+            was_last=page.cursor is None,
+        )
+        with transaction.atomic():
+            ledger.commit_batch(run.segment, done, next_size=1, claim_seconds=run.claim_seconds)
+    ledger.advance(run.segment, done, next_size=1)

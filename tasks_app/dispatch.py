@@ -1,0 +1,49 @@
+"""Who is woken up, and when? Every task has at most one live message; it is sent after commit."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from tasks_app import messages, turns
+from tasks_app.models import Segment, Task
+
+RUN_SLICE = "tasks_app.run_slice"
+ASSEMBLE_OUTPUT = "tasks_app.assemble_output"
+
+
+def wake(task_id: str) -> None:
+    """Send a message for a running task with work to do, unless one is on its way."""
+    if not turns.with_room(Segment.objects.claimable()).filter(task=task_id).exists():
+        return
+    silent = Task.objects.running().filter(pk=task_id, dispatched_at=None)
+    if silent.update(wake_number=F("wake_number") + 1, dispatched_at=Now()):
+        transaction.on_commit(lambda: send_wake(task_id))
+
+
+def send_wake(task_id: str) -> None:
+    """Send the task's newest message (again); of several copies the first to arrive counts."""
+    number = Task.objects.filter(pk=task_id).values_list("wake_number", flat=True).first()
+    if number is not None:
+        messages.send(RUN_SLICE, task_id, number)
+
+
+def receive(task_id: str, number: int) -> bool:
+    """Take note that a message has arrived; False for a copy that is out of date.
+
+    So messages cannot multiply, however often a broker or the sweeper repeats them.
+    """
+    live = Task.objects.filter(pk=task_id, wake_number=number, dispatched_at__isnull=False)
+    return bool(live.update(dispatched_at=None))
+
+
+def request_assembly(task_id: str) -> None:
+    """Send for the assembly of a task's output."""
+    Task.objects.filter(pk=task_id).update(dispatched_at=Now())
+    transaction.on_commit(lambda: send_assemble(task_id))
+
+
+def send_assemble(task_id: str) -> None:
+    """Send the message that asks for the assembly."""
+    messages.send(ASSEMBLE_OUTPUT, task_id)

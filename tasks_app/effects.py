@@ -1,0 +1,92 @@
+"""How is a row sent to the outside once, and what if nobody knows whether it was? (design §5)"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import replace
+
+from django.db import transaction
+from django.db.models import F
+
+from categories.contract import Context, Outcome, Row, RowAction, RowFailed, StopTask, Succeeded
+from tasks_app.deadlines import time_limit
+from tasks_app.errors import ClaimLost, RowTimedOut
+from tasks_app.models import Effect, EffectState, Segment, Task
+from tasks_app.models.clock import database_time
+from tasks_app.outcomes import Stopping, describe_failure
+
+logger = logging.getLogger(__name__)
+
+
+class Indeterminate(RowFailed):
+    """Nobody knows whether the row's effect happened."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"indeterminate: {why}; it was not repeated")
+
+
+def effect_key(task_id: str, row_number: int) -> str:
+    """Return the key of a row's effect: same task, same row, same key, through crash and retry."""
+    return hashlib.sha256(f"{task_id}/{row_number}".encode()).hexdigest()[:32]
+
+
+def send(
+    segment: Segment, action: RowAction, context: Context, row: Row, *, claim_seconds: float
+) -> Outcome:
+    """Send one row to the outside, journaled before it goes; return what became of it.
+
+    A row found in the journal was sent by a worker that died: an idempotent
+    action sends it again with the same key, any other is `Indeterminate`.
+    Raises ClaimLost, with nothing sent, when the row is no longer ours to send.
+    """
+    number = segment.cursor_row + 1
+    key = effect_key(segment.task_id, number)
+    sent_before = Effect.objects.filter(task=segment.task_id, row_number=number).exists()
+    if sent_before and not action.idempotent:
+        return Indeterminate("a worker died while it was being sent")
+    journal(segment, number, key, seconds=action.row_seconds + claim_seconds)
+    try:
+        with time_limit(action.row_seconds):
+            return action.process(row, replace(context, effect_key=key)) or Succeeded()
+    except RowFailed as failed:
+        return failed
+    except StopTask as stop:
+        return Stopping(stop.reason)
+    except RowTimedOut as error:
+        return RowFailed(str(error)) if action.idempotent else Indeterminate(str(error))
+    except Exception as error:
+        logger.warning("Row %s of %s failed unexpectedly", number, segment.task_id, exc_info=error)
+        why = describe_failure(error)
+        return RowFailed(why) if action.idempotent else Indeterminate(why)
+
+
+@transaction.atomic
+def journal(segment: Segment, number: int, key: str, *, seconds: float) -> None:
+    """Record that the row is about to be sent, and hold the claim for as long as that may take."""
+    running = Task.objects.running().filter(pk=segment.task_id)
+    if not running.update(revision=F("revision")):  # locks the row: a stop waits, or was before
+        raise ClaimLost
+    mine = Segment.objects.filter(pk=segment.pk, claim=segment.claim)
+    if not mine.update(claimed_until=database_time(seconds)):
+        raise ClaimLost
+    Effect.objects.update_or_create(
+        task_id=segment.task_id,
+        row_number=number,
+        defaults={"key": key, "claim": segment.claim, "state": EffectState.SENT},
+    )
+
+
+def record(segment: Segment, outcome: Outcome) -> None:
+    """Settle the journal; call it in the transaction that commits the row's outcome."""
+    unknown = isinstance(outcome, Indeterminate)
+    Effect.objects.filter(task=segment.task_id, row_number=segment.cursor_row + 1).update(
+        state=EffectState.INDETERMINATE if unknown else EffectState.DONE
+    )
+
+
+def is_in_flight(task: Task) -> bool:
+    """Is a row of the task at a worker that may still answer?"""
+    return bool(
+        task.effects.filter(state=EffectState.SENT).exists() and task.segments.all().held().exists()
+    )

@@ -1,0 +1,145 @@
+"""What does a worker do with a slice? Claim a segment, run batches, commit each, hand it back."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import closing
+from time import monotonic
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+
+from categories import registry
+from categories.contract import Action, Context, Refused
+from categories.errors import CategoryError
+from tasks_app import batches, dispatch, effects, turns
+from tasks_app.errors import ClaimLost, StoredFileMissing
+from tasks_app.models import EffectState, Segment, Task
+from tasks_app.runs import Run, claim_seconds
+from tasks_app.states import Ending
+
+logger = logging.getLogger(__name__)
+
+MOST_IDLE_CLAIMS = 30  # claims in a row without a commit, before the task is given up
+
+
+def run_slice(message_task_id: str, message_id: str) -> None:
+    """Work for about a second on the segment whose turn it is, then send for what is left.
+
+    The message's own task is woken again as well: its message may have served another one.
+    """
+    until = monotonic() + settings.PISTON_SLICE_MILLISECONDS / 1000
+    segment = turns.claim_next(message_id, settings.PISTON_CLAIM_SECONDS)
+    if segment is None:
+        return
+    try:
+        run = prepare(segment)
+        if run is not None:
+            if not run.action.ordered:
+                dispatch.wake(segment.task_id)  # other workers may join
+            work_until(until, run)
+        segment.release()
+    except ClaimLost:
+        logger.info("Claim %s on %s was overtaken", segment.claim, segment)
+    if Task.objects.awaiting_assembly().filter(pk=segment.task_id).exists():
+        dispatch.request_assembly(segment.task_id)
+    for task_id in {segment.task_id, message_task_id}:
+        dispatch.wake(task_id)
+
+
+def prepare(segment: Segment) -> Run | None:
+    """Find the action and ask its permission; None when that ended the task."""
+    task = segment.task
+    if segment.idle_claims > MOST_IDLE_CLAIMS:
+        task.end_work(Ending.BROKEN, f"no progress in {segment.idle_claims - 1} attempts")
+        return None
+    try:
+        category, action_class = registry.get_action(task.category, task.action)
+    except CategoryError as error:
+        task.end_work(Ending.BROKEN, str(error))
+        return None
+    if category.version != task.category_version:
+        task.end_work(
+            Ending.REFUSED,
+            f"the task was created under version {task.category_version} of {task.category}, "
+            f"this worker has version {category.version}",
+        )
+        return None
+    if not segment.renew(claim_seconds(action_class)):
+        raise ClaimLost
+    run = Run(segment, action_class(), context_of(task))
+    return run if is_permitted(run) else None
+
+
+def context_of(task: Task) -> Context:
+    """Return what the action may know of the task."""
+    return Context(
+        account_id=task.account_id, auth_account_id=task.auth_account_id, task_id=task.pk
+    )
+
+
+def is_permitted(run: Run) -> bool:
+    """Ask the action, once, before the first row; a refusal ends the task."""
+    if run.task.is_permitted:
+        return True
+    try:
+        run.action.permitted(run.context)
+    except Refused as refused:
+        run.task.end_work(Ending.REFUSED, refused.reason)
+        return False
+    Task.objects.running().filter(pk=run.task.pk).update(is_permitted=True)
+    return True
+
+
+def work_until(until: float, run: Run) -> None:
+    """Run batches until the time is up or the segment is done; the input's loss ends the task."""
+    try:
+        with closing(run):
+            while not run.segment.is_done and batches.run_next_batch(run) and monotonic() < until:
+                pass
+    except StoredFileMissing as error:
+        run.task.end_work(Ending.BROKEN, str(error))
+    if run.segment.is_done:
+        complete(run.task, run.action, run.context)
+
+
+def complete(task: Task, action: Action, context: Context) -> None:
+    """End the work on a task whose segments are all done; `finish` runs in the same transaction."""
+    if task.segments.all().unfinished().exists():
+        return
+    try:
+        with transaction.atomic():
+            if task.end_work(Ending.COMPLETED):
+                action.finish(context)
+    except Exception as error:
+        logger.exception("finish of %s failed", task.pk)
+        task.end_work(Ending.BROKEN, f"the action could not finish: {error}")
+
+
+def complete_abandoned(task: Task) -> None:
+    """Complete a task whose worker died between its last batch and the end."""
+    try:
+        _, action_class = registry.get_action(task.category, task.action)
+    except CategoryError as error:
+        task.end_work(Ending.BROKEN, str(error))
+        return
+    complete(task, action_class(), context_of(task))
+
+
+def settle_unanswered(task: Task) -> None:
+    """Record the external rows of an ended task whose worker died as `indeterminate`."""
+    rows = set(task.effects.filter(state=EffectState.SENT).values_list("row_number", flat=True))
+    for segment in task.segments.all().unfinished() if rows else ():
+        if segment.cursor_row + 1 not in rows:
+            continue
+        fenced = Segment.objects.filter(pk=segment.pk, claim=segment.claim).exclude(
+            pk__in=Segment.objects.held()
+        )
+        if not fenced.update(claim=F("claim") + 1):
+            raise ClaimLost
+        segment.claim += 1
+        _, action_class = registry.get_action(task.category, task.action)
+        with closing(Run(segment, action_class(), context_of(task))) as run:
+            unknown = effects.Indeterminate("a worker died while it was being sent")
+            batches.commit_external(run, run.take(1), unknown, was_sent=True)

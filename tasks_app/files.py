@@ -1,0 +1,169 @@
+"""Which files does a task have, and how are they read? From storage; until then from parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import accumulate
+
+from categories import registry
+from categories.contract import Action
+from categories.errors import CategoryError
+from categories.rows import OutputShape
+from tasks_app import storage
+from tasks_app.csv_files.writing import encode_row
+from tasks_app.errors import CSVNotFound
+from tasks_app.models import CSVName, Part, Task, TaskCSV
+from tasks_app.states import TaskStatus
+
+GROUP_BYTES = 4 * 2**20  # of parts read at a time
+
+
+@dataclass(frozen=True)
+class Range:
+    """A run of bytes that can be read from anywhere."""
+
+    size: int
+    read: Callable[[int, int], Iterator[bytes]]  # from, to
+
+
+@dataclass(frozen=True)
+class DownloadableFile:
+    """A file of a task: ranges of bytes, one after the other."""
+
+    name: CSVName
+    validator: str  # changes whenever the bytes do
+    ranges: tuple[Range, ...]
+
+    @property
+    def size(self) -> int:
+        """Return the number of bytes."""
+        return sum(each.size for each in self.ranges)
+
+    def read(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """Yield the bytes from `start` up to `end`."""
+        end = self.size if end is None else end
+        before = 0
+        for each in self.ranges:
+            first, last = max(start - before, 0), min(end - before, each.size)
+            if first < last:
+                yield from filter(None, each.read(first, last))
+            before += each.size
+
+
+def csv_names(task: Task) -> list[CSVName]:
+    """Return the names of the files that can be downloaded now, in a fixed order."""
+    names = {CSVName(csv.name) for csv in task.csvs.all()}
+    if task.status == TaskStatus.STOPPED:
+        names.add(CSVName.OUTPUT)
+        if task.failure_count and CSVName.INPUT in names:
+            names.add(CSVName.FAILED)
+    if task.is_final and task.left_count and CSVName.INPUT in names:
+        names.add(CSVName.UNPROCESSED)
+    return [name for name in CSVName if name in names]
+
+
+def open_file(task: Task, name: str) -> DownloadableFile:
+    """Return a file of a task; raises CSVNotFound when it has none of this name (yet)."""
+    if name not in csv_names(task):
+        raise CSVNotFound(task.pk)
+    stored = {CSVName(csv.name): csv for csv in task.csvs.all()}
+    wanted = CSVName(name)
+    if wanted in stored:
+        csv = stored[wanted]
+        return DownloadableFile(wanted, csv.sha256, (stored_range(csv.key, 0, csv.size_bytes),))
+    ranges = (
+        unprocessed_ranges(task, stored[CSVName.INPUT])
+        if (wanted is CSVName.UNPROCESSED)
+        else parts_ranges(task, wanted)
+    )
+    return DownloadableFile(wanted, f"{task.pk}-{task.revision}-{wanted}", ranges)
+
+
+def literal_range(content: bytes) -> Range:
+    """Return a range over bytes in memory."""
+    return Range(len(content), lambda start, end: iter([content[start:end]]))
+
+
+def stored_range(key: str, offset: int, end: int) -> Range:
+    """Return a range over a part of a stored file."""
+    return Range(
+        end - offset, lambda start, stop: storage.read_range(key, offset + start, offset + stop)
+    )
+
+
+def unprocessed_ranges(task: Task, csv: TaskCSV) -> tuple[Range, ...]:
+    """Return unprocessed.csv: the header, and of each segment what is behind its cursor."""
+    ranges = [literal_range(bytes(csv.header_bytes) + b"\n")]
+    for segment in task.segments.all().unfinished().order_by("index"):
+        end = segment.end_offset or csv.size_bytes
+        ranges.append(stored_range(csv.key, segment.cursor_offset, end))
+    return tuple(ranges)
+
+
+def parts_ranges(task: Task, name: CSVName) -> tuple[Range, ...]:
+    """Return out.csv or failed.csv as they will be assembled: the header and the parts."""
+    column = "output" if name is CSVName.OUTPUT else "failed"
+    sizes = list(
+        Part.objects.filter(task=task)
+        .order_by("segment_index", "number")
+        .values_list("pk", f"{column}_bytes")
+    )
+    parts = [(pk, size) for pk, size in sizes if size]
+    header = literal_range(header_line(task, name))
+    return header, Range(
+        sum(size for _, size in parts), lambda start, end: read_parts(parts, column, start, end)
+    )
+
+
+def read_parts(parts: list[tuple[int, int]], column: str, start: int, end: int) -> Iterator[bytes]:
+    """Yield the bytes of parts, a few MiB at a time: memory does not grow with the output."""
+    group: list[int] = []
+    ends = accumulate(size for _, size in parts)
+    first_of_group = 0
+    for (pk, size), part_end in zip(parts, ends, strict=True):
+        if part_end <= start or part_end - size >= end:
+            continue
+        if not group:
+            first_of_group = part_end - size
+        group.append(pk)
+        if part_end - first_of_group >= GROUP_BYTES:
+            yield cut(read_group(group, column), start - first_of_group, end - first_of_group)
+            group = []
+    if group:
+        yield cut(read_group(group, column), start - first_of_group, end - first_of_group)
+
+
+def read_group(pks: list[int], column: str) -> bytes:
+    """Return the joined bytes of some parts, in this order."""
+    by_pk = dict(Part.objects.filter(pk__in=pks).values_list("pk", column))
+    return b"".join(bytes(by_pk[pk]) for pk in pks)
+
+
+def cut(content: bytes, start: int, end: int) -> bytes:
+    """Return what of the content lies between the two places."""
+    return content[max(start, 0) : end]
+
+
+def header_line(task: Task, name: CSVName) -> bytes:
+    """Return the first line of a file, with its line end."""
+    csv = task.csvs.filter(name=CSVName.INPUT).first()
+    input_line = bytes(csv.header_bytes) if csv else b""
+    if name is CSVName.FAILED:
+        return input_line + b"\n"
+    action = find_action(task)
+    if action is None:  # gone: what is left is the input's columns and the reason
+        return (input_line + b",error\n").lstrip(b",")
+    shape = OutputShape(action, csv.header if csv else ())
+    if not shape.keeps_input or not csv:
+        return encode_row(shape.header) + b"\n"
+    added = encode_row(shape.header[len(csv.header) :])
+    return b"%b,%b\n" % (input_line, added)
+
+
+def find_action(task: Task) -> type[Action] | None:
+    """Return the task's action, or None when it is gone."""
+    try:
+        return registry.get_action(task.category, task.action)[1]
+    except CategoryError:
+        return None

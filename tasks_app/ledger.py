@@ -1,0 +1,113 @@
+"""How do a batch's effects, output, counts and cursor become one fact? In one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, Q
+
+from tasks_app.errors import ClaimLost
+from tasks_app.models import Part, Segment, Task
+from tasks_app.models.clock import database_time
+from tasks_app.states import Ending, TaskStatus
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """What a batch did: its output, its counts, and where the next one begins."""
+
+    row_count: int
+    success_count: int
+    failure_count: int
+    output: bytes  # lines for out.csv
+    failed: bytes = b""  # input lines for failed.csv
+    next_offset: int = 0  # byte offset of the next row in in.csv
+    page_cursor: Any = None  # without input: where the next page begins
+    was_last: bool  # the segment has nothing left
+    cut_short: str | None = None  # the reason, when the action stopped the task here
+
+
+def commit_batch(
+    segment: Segment,
+    done: Done,
+    *,
+    next_size: int,
+    claim_seconds: float,
+    also_when_stopped: bool = False,
+) -> None:
+    """Write the ledger's side of a batch; call it last in the transaction of the batch's effects.
+
+    Raises ClaimLost, which has to roll that transaction back, when a newer claim
+    exists or the task runs no more: a worker that was paused, cut off or
+    overtaken by a stop commits nothing. `also_when_stopped` is for the outcome
+    of an external row that had been sent before the stop (design §5).
+    """
+    if not transaction.get_connection().in_atomic_block:
+        raise transaction.TransactionManagementError("A batch is committed inside a transaction.")
+    if (
+        not _tasks_that_may_grow(also_when_stopped)
+        .filter(pk=segment.task_id)
+        .update(
+            success_count=F("success_count") + done.success_count,
+            failure_count=F("failure_count") + done.failure_count,
+            revision=F("revision") + 1,
+            **({} if done.cut_short is None else _ending(done.cut_short)),
+        )
+    ):
+        raise ClaimLost
+    mine = Segment.objects.filter(pk=segment.pk, claim=segment.claim)
+    if not mine.update(
+        cursor_row=F("cursor_row") + done.row_count,
+        cursor_offset=done.next_offset,
+        page_cursor=done.page_cursor,
+        part_count=F("part_count") + 1,
+        is_done=done.was_last,
+        batch_size=next_size,
+        idle_claims=0,
+        suspect_row=None,
+        suspect_deaths=0,
+        claimed_until=database_time(claim_seconds),
+    ):
+        raise ClaimLost
+    Part.objects.bulk_create([_part(segment, done)])
+
+
+def _part(segment: Segment, done: Done) -> Part:
+    return Part(
+        task_id=segment.task_id,
+        segment_index=segment.index,
+        number=segment.part_count,
+        first_row=segment.cursor_row + 1,
+        row_count=done.row_count,
+        success_count=done.success_count,
+        failure_count=done.failure_count,
+        output=done.output,
+        output_bytes=len(done.output),
+        failed=done.failed,
+        failed_bytes=len(done.failed),
+    )
+
+
+def _tasks_that_may_grow(also_when_stopped: bool) -> Any:
+    if not also_when_stopped:
+        return Task.objects.running()
+    unfinished = Q(status=TaskStatus.EXECUTING) | Q(status=TaskStatus.STOPPED)
+    return Task.objects.filter(unfinished, is_assembled=False)
+
+
+def _ending(reason: str) -> dict[str, Any]:
+    return {"ending": Ending.CUT_SHORT, "reason": reason}
+
+
+def advance(segment: Segment, done: Done, *, next_size: int) -> None:
+    """Bring the worker's copy of the segment to what `commit_batch` has committed."""
+    segment.cursor_row += done.row_count
+    segment.cursor_offset = done.next_offset
+    segment.page_cursor = done.page_cursor
+    segment.part_count += 1
+    segment.is_done = done.was_last
+    segment.batch_size = next_size
+    segment.idle_claims = 0
+    segment.suspect_row = None

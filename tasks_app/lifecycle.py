@@ -1,0 +1,64 @@
+"""What can people do to a task? Start, stop, remove it; the API and the admin call the same."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from tasks_app import dispatch, events
+from tasks_app.errors import (
+    InvalidTransition,
+    TaskAlreadyStarted,
+    TaskIsNotRunning,
+    TaskIsRunning,
+    TaskNotFound,
+)
+from tasks_app.events import Actor
+from tasks_app.models import EventKind, Task
+from tasks_app.states import TaskStatus
+from tasks_app.turns import node_name
+
+
+@transaction.atomic
+def start(task: Task, actor: Actor) -> None:
+    """Let the task run; raises TaskAlreadyStarted.
+
+    The start stands once this is committed. Messages go out afterwards, and if
+    the broker is away the sweeper sends them.
+    """
+    try:
+        task.move_to(TaskStatus.EXECUTING, started_at=Now(), node=node_name())
+    except InvalidTransition as error:
+        raise refusal(task, TaskAlreadyStarted(task.pk)) from error
+    events.record(task, EventKind.STARTED, actor, old_status=TaskStatus.PENDING)
+    dispatch.wake(task.pk)
+
+
+@transaction.atomic
+def stop(task: Task, actor: Actor) -> None:
+    """End the task between two batches, for good; raises TaskIsNotRunning.
+
+    Its counts are final when this is committed: a batch under way can no longer commit.
+    """
+    try:
+        task.move_to(TaskStatus.STOPPED, ended_at=Now())
+    except InvalidTransition as error:
+        raise refusal(task, TaskIsNotRunning(task.pk)) from error
+    events.record(task, EventKind.STOPPED, actor, old_status=TaskStatus.EXECUTING)
+    dispatch.request_assembly(task.pk)
+
+
+@transaction.atomic
+def remove(task: Task, actor: Actor, *, kind: EventKind = EventKind.REMOVED) -> None:
+    """Take the task out of sight; raises TaskIsRunning. The sweeper deletes its files and rows."""
+    before = task.status
+    try:
+        task.move_to(TaskStatus.REMOVED)
+    except InvalidTransition as error:
+        raise refusal(task, TaskIsRunning(task.pk)) from error
+    events.record(task, kind, actor, old_status=before)
+
+
+def refusal(task: Task, error: Exception) -> Exception:
+    """Return why a move was refused; a removed task looks like a missing one."""
+    return TaskNotFound(task.pk) if task.status == TaskStatus.REMOVED else error

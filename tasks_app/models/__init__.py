@@ -1,0 +1,23 @@
+"""The tables of a task's way: one model per file."""
+
+from tasks_app.models.effect import Effect, EffectState
+from tasks_app.models.event import EventKind, TaskEvent
+from tasks_app.models.part import Part
+from tasks_app.models.segment import Segment
+from tasks_app.models.task import Task
+from tasks_app.models.task_csv import CSVName, TaskCSV
+from tasks_app.models.turn import AccountTurn, ActionPace
+
+__all__ = [
+    "AccountTurn",
+    "ActionPace",
+    "CSVName",
+    "Effect",
+    "EffectState",
+    "EventKind",
+    "Part",
+    "Segment",
+    "Task",
+    "TaskCSV",
+    "TaskEvent",
+]

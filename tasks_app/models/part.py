@@ -1,0 +1,37 @@
+"""Where is the output of a batch until the output is assembled?"""
+
+from __future__ import annotations
+
+from django.db import models
+
+from tasks_app.models.task import Task
+
+
+class Part(models.Model):
+    """The output of one batch; parts in order of segment and number are the output."""
+
+    task = models.ForeignKey(Task, models.CASCADE, related_name="parts")
+    segment_index = models.PositiveIntegerField()
+    number = models.PositiveIntegerField(help_text="Its place among the parts of its segment.")
+    first_row = models.BigIntegerField(help_text="Number of its first input row, from 1.")
+    row_count = models.PositiveIntegerField()
+    success_count = models.PositiveIntegerField()
+    failure_count = models.PositiveIntegerField()
+    output = models.BinaryField(help_text="Lines for out.csv.")
+    output_bytes = models.PositiveIntegerField()
+    failed = models.BinaryField(default=b"", help_text="Input lines for failed.csv.")
+    failed_bytes = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                name="part_is_one_per_batch", fields=["task", "segment_index", "number"]
+            ),
+            models.CheckConstraint(
+                name="part_counts_its_rows",
+                condition=models.Q(row_count=models.F("success_count") + models.F("failure_count")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"part {self.segment_index}.{self.number} of {self.task_id}"

@@ -1,0 +1,122 @@
+"""How far is a range of the input, and who may work on it? The unit that a worker claims."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from tasks_app.models.clock import database_time
+from tasks_app.models.task import Task
+
+
+class SegmentQuerySet(models.QuerySet["Segment"]):
+    """Ways to select segments, and the claim."""
+
+    def unfinished(self) -> SegmentQuerySet:
+        """Segments that have rows or pages left."""
+        return self.filter(is_done=False)
+
+    def claimable(self, message_id: str = "") -> SegmentQuerySet:
+        """Unfinished segments of running tasks that nobody holds, or whose claim has expired.
+
+        A broker that hands the same message out again has lost sight of the
+        worker that had it; so a claim taken for `message_id` may be taken over
+        at once. If that worker lives, its claim number is no longer the newest.
+        """
+        free = Q(claimed_until=None) | Q(claimed_until__lt=Now())
+        if message_id:
+            free |= Q(claimed_for=message_id)
+        return self.unfinished().filter(free, task__status="executing", task__ending=None)
+
+    def held(self) -> SegmentQuerySet:
+        """Segments that a worker has a valid claim on."""
+        return self.filter(claimed_until__gte=Now())
+
+
+class Segment(models.Model):
+    """A contiguous range of a task's input with its own cursor.
+
+    Invariant: rows before the cursor = rows in this segment's parts, at every
+    instant, because both change in one transaction (design §4.4).
+    """
+
+    task = models.ForeignKey(Task, models.CASCADE, related_name="segments")
+    index = models.PositiveIntegerField(help_text="Its place in the input.")
+
+    start_row = models.BigIntegerField(default=0, help_text="Rows of the input before it.")
+    end_row = models.BigIntegerField(
+        null=True, help_text="Rows up to its end; unset without input."
+    )
+    end_offset = models.BigIntegerField(null=True, help_text="Byte offset of its end in in.csv.")
+    cursor_row = models.BigIntegerField(
+        default=0, help_text="Rows of the input before the next one."
+    )
+    cursor_offset = models.BigIntegerField(
+        default=0, help_text="Byte offset of the next row in in.csv."
+    )
+    page_cursor = models.JSONField(
+        null=True, help_text="Without input: where the next page begins."
+    )
+    part_count = models.PositiveIntegerField(default=0)
+    is_done = models.BooleanField(default=False)
+
+    claim = models.PositiveIntegerField(
+        default=0, help_text="Number of the newest claim; fences the older."
+    )
+    claimed_until = models.DateTimeField(
+        null=True, help_text="When it expires; unset: nobody holds it."
+    )
+    claimed_by = models.CharField(
+        max_length=200, default="", help_text="Host and process of the worker."
+    )
+    claimed_for = models.CharField(
+        max_length=100, default="", help_text="Id of the message that asked."
+    )
+
+    batch_size = models.PositiveIntegerField(
+        default=100, help_text="Rows to try next; adapts to a time."
+    )
+    idle_claims = models.PositiveIntegerField(
+        default=0, help_text="Claims since the last commit that ended without one."
+    )
+    careful_until_row = models.BigIntegerField(
+        default=0, help_text="Up to here one row at a time: a worker died among these."
+    )
+    suspect_row = models.BigIntegerField(null=True, help_text="The row being tried alone.")
+    suspect_deaths = models.PositiveIntegerField(
+        default=0, help_text="Workers that died on it alone."
+    )
+
+    objects = SegmentQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(name="segment_is_one_per_place", fields=["task", "index"]),
+            models.CheckConstraint(
+                name="segment_cursor_is_inside",
+                condition=Q(cursor_row__gte=F("start_row"))
+                & (Q(end_row=None) | Q(cursor_row__lte=F("end_row"))),
+            ),
+        ]
+        indexes = [
+            models.Index(name="segment_unfinished", fields=["task"], condition=Q(is_done=False))
+        ]
+
+    def __str__(self) -> str:
+        return f"segment {self.index} of {self.task_id}"
+
+    @property
+    def has_input(self) -> bool:
+        """Is it a range of rows, not a sequence of pages?"""
+        return self.end_row is not None
+
+    def renew(self, seconds: float) -> bool:
+        """Hold the segment for so long from now; False when the claim was overtaken."""
+        mine = Segment.objects.filter(pk=self.pk, claim=self.claim)
+        return bool(mine.update(claimed_until=database_time(seconds)))
+
+    def release(self) -> bool:
+        """Give the segment back; False when the claim was overtaken."""
+        mine = Segment.objects.filter(pk=self.pk, claim=self.claim)
+        return bool(mine.update(claimed_until=None, claimed_for="", idle_claims=0))

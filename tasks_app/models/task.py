@@ -1,0 +1,219 @@
+"""What is a task? One request to run one action over one input, kept until deleted or expired."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection
+from typing import Any
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from piston.accounts.models import Account
+from tasks_app.errors import InvalidTransition
+from tasks_app.models.clock import database_time
+from tasks_app.states import ENTERED_FROM, FINAL, Ending, TaskStatus
+
+UNIX_EPOCH_IN_GREGORIAN_SECONDS = 62_167_219_200  # spec/decisions.md §2
+
+
+def new_task_id() -> str:
+    """Return 30 random lower-case hexadecimal characters."""
+    return secrets.token_hex(15)
+
+
+class TaskQuerySet(models.QuerySet["Task"]):
+    """Ways to select tasks."""
+
+    def visible(self) -> TaskQuerySet:
+        """Tasks that were not removed."""
+        return self.exclude(status=TaskStatus.REMOVED)
+
+    def running(self) -> TaskQuerySet:
+        """Tasks that were started and whose rows may still be worked on."""
+        return self.filter(status=TaskStatus.EXECUTING, ending=None)
+
+    def awaiting_assembly(self) -> TaskQuerySet:
+        """Tasks whose output files are due and that nobody is assembling right now."""
+        ended = Q(status=TaskStatus.EXECUTING, ending__isnull=False)
+        stopped = Q(status=TaskStatus.STOPPED)
+        free = Q(assembly_until=None) | Q(assembly_until__lt=Now())
+        return self.filter(ended | stopped, free, is_assembled=False)
+
+
+class Task(models.Model):
+    """One request to run one action over one input."""
+
+    id = models.CharField(primary_key=True, max_length=30, default=new_task_id, editable=False)
+    account = models.ForeignKey(
+        Account, models.PROTECT, related_name="tasks", help_text="The account it works for."
+    )
+    auth_account = models.ForeignKey(
+        Account, models.PROTECT, related_name="+", help_text="The account that created it."
+    )
+    category = models.CharField(max_length=100)
+    action = models.CharField(max_length=100)
+    category_version = models.CharField(
+        max_length=50, help_text="The plugin's version at creation; workers with another refuse it."
+    )
+    file_name = models.TextField(
+        null=True, help_text="What the client calls the input. Data, never a path."
+    )
+
+    status = models.CharField(max_length=20, choices=TaskStatus, default=TaskStatus.PENDING)
+    ending = models.CharField(
+        max_length=20,
+        choices=Ending,
+        null=True,
+        help_text="Set when no more rows will be worked on.",
+    )
+    reason = models.TextField(
+        default="", help_text="Why it ended as it did, where that needs words."
+    )
+    node = models.CharField(max_length=200, default="", help_text="Where it was last worked on.")
+
+    total_count = models.BigIntegerField(
+        null=True, help_text="Rows of the input; unset without input."
+    )
+    success_count = models.BigIntegerField(default=0)
+    failure_count = models.BigIntegerField(default=0)
+
+    created_at = models.DateTimeField(db_default=Now())
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    revision = models.BigIntegerField(
+        default=1, help_text="Raised by every change that clients can see."
+    )
+
+    is_permitted = models.BooleanField(default=False, help_text="The action agreed to run it.")
+    wake_number = models.PositiveIntegerField(
+        default=0, help_text="Of its newest message; others are dropped."
+    )
+    dispatched_at = models.DateTimeField(
+        null=True, help_text="When that was sent; unset once it arrived."
+    )
+    max_workers = models.PositiveIntegerField(
+        null=True, help_text="How many may work on it at a time."
+    )
+    served_at = models.DateTimeField(
+        null=True, help_text="When a worker last claimed a segment of it."
+    )
+    is_assembled = models.BooleanField(default=False, help_text="Its output files are in storage.")
+    assembly_claim = models.PositiveIntegerField(
+        default=0, help_text="Number of the newest assembler."
+    )
+    assembly_until = models.DateTimeField(
+        null=True, help_text="When that assembler's claim expires."
+    )
+
+    objects = TaskQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(
+                name="task_list",
+                fields=["account", "-created_at", "-id"],
+                condition=~Q(status="removed"),
+            ),
+            models.Index(
+                name="task_list_by_status",
+                fields=["account", "status", "-created_at", "-id"],
+                condition=~Q(status="removed"),
+            ),
+            models.Index(name="task_newest", fields=["-created_at", "-id"]),
+            models.Index(
+                name="task_executing", fields=["served_at"], condition=Q(status="executing")
+            ),
+            models.Index(
+                name="task_to_assemble",
+                fields=["id"],
+                condition=Q(status="stopped", is_assembled=False),
+            ),
+            models.Index(name="task_to_purge", fields=["id"], condition=Q(status="removed")),
+            models.Index(name="task_by_end", fields=["ended_at"]),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="task_times_fit_its_status",
+                condition=Q(status="removed")
+                | Q(status="pending", started_at=None, ended_at=None)
+                | Q(status="executing", started_at__isnull=False, ended_at=None)
+                | Q(status__in=sorted(FINAL), started_at__isnull=False, ended_at__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="task_counts_fit_its_total",
+                condition=Q(success_count__gte=0, failure_count__gte=0)
+                & (
+                    Q(total_count=None)
+                    | Q(total_count__gte=F("success_count") + F("failure_count"))
+                ),
+            ),
+            models.CheckConstraint(
+                name="task_is_pending_without_an_ending",
+                condition=~Q(status="pending") | Q(ending=None),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.category}/{self.action} {self.id}"
+
+    @property
+    def is_final(self) -> bool:
+        """Has the task ended?"""
+        return self.status in FINAL
+
+    @property
+    def has_started(self) -> bool:
+        """Did anybody ever start it?"""
+        return self.started_at is not None
+
+    @property
+    def left_count(self) -> int:
+        """How many input rows have no outcome (yet); 0 without input."""
+        if self.total_count is None:
+            return 0
+        return self.total_count - self.success_count - self.failure_count
+
+    def move_to(
+        self, status: TaskStatus, *, only_from: Collection[TaskStatus] = (), **changes: Any
+    ) -> None:
+        """Enter `status` in one guarded UPDATE, or raise InvalidTransition.
+
+        The WHERE clause repeats the permitted starting statuses, so of two
+        processes racing for the same move exactly one succeeds.
+        """
+        permitted = only_from or ENTERED_FROM[status]
+        moved = Task.objects.filter(pk=self.pk, status__in=permitted).update(
+            status=status, revision=F("revision") + 1, **changes
+        )
+        self.refresh_from_db()
+        if not moved:
+            raise InvalidTransition(self.status, status)
+
+    def end_work(self, ending: Ending, reason: str = "") -> bool:
+        """Let no more rows be worked on; False when that was decided before."""
+        return bool(
+            Task.objects.running()
+            .filter(pk=self.pk)
+            .update(ending=ending, reason=reason, revision=F("revision") + 1)
+        )
+
+    def claim_assembly(self, seconds: float) -> int | None:
+        """Become the only one to assemble the output, for so long; None when somebody else is.
+
+        The number answered is repeated in every later write (`holds_assembly`),
+        so an assembler that was paused too long cannot write anything.
+        """
+        claimed = (
+            Task.objects.awaiting_assembly()
+            .filter(pk=self.pk)
+            .update(assembly_claim=F("assembly_claim") + 1, assembly_until=database_time(seconds))
+        )
+        self.refresh_from_db()
+        return self.assembly_claim if claimed else None
+
+    def renew_assembly(self, claim: int, seconds: float) -> bool:
+        """Stay the assembler for so long from now; False when the claim was overtaken."""
+        mine = Task.objects.filter(pk=self.pk, assembly_claim=claim, is_assembled=False)
+        return bool(mine.update(assembly_until=database_time(seconds)))

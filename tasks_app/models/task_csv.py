@@ -1,0 +1,74 @@
+"""Which files are in storage, and whose are they? A file without a task is one to be deleted."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from tasks_app.models.clock import database_time
+from tasks_app.models.task import Task
+
+
+class CSVName(models.TextChoices):
+    """The public names of a task's files."""
+
+    INPUT = "in.csv"  # byte for byte what was sent (decompressed if it came gzipped)
+    OUTPUT = "out.csv"  # what happened to each row
+    FAILED = "failed.csv"  # the input rows that failed, ready to be sent again
+    UNPROCESSED = "unprocessed.csv"  # the input rows that have no outcome; a view of in.csv
+
+
+class TaskCSVQuerySet(models.QuerySet["TaskCSV"]):
+    """Ways to select files."""
+
+    def orphaned(self) -> TaskCSVQuerySet:
+        """Files that no task refers to and nobody is writing any more."""
+        return self.filter(task=None, kept_until__lt=Now())
+
+
+class TaskCSV(models.Model):
+    """A file in storage.
+
+    The row is committed before the file is opened and belongs to no task until
+    the file is complete. So whatever is cut off at whatever moment leaves a row
+    that says which file to delete: `kept_until` passes and the sweeper does it.
+    """
+
+    key = models.CharField(max_length=200, unique=True, help_text="Its name in storage.")
+    task = models.ForeignKey(Task, models.PROTECT, null=True, related_name="csvs")
+    name = models.CharField(max_length=20, choices=CSVName)
+    size_bytes = models.BigIntegerField(default=0)
+    sha256 = models.CharField(max_length=64, default="", help_text="Of its bytes, hexadecimal.")
+    row_count = models.BigIntegerField(default=0, help_text="Without the header.")
+    header = models.JSONField(default=list, help_text="Column names of an input.")
+    header_bytes = models.BinaryField(
+        default=b"", help_text="An input's header line as it was sent."
+    )
+    created_at = models.DateTimeField(db_default=Now())
+    kept_until = models.DateTimeField(
+        null=True, help_text="While no task owns it: when to delete it."
+    )
+
+    objects = TaskCSVQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "task CSV"
+        constraints = [
+            models.UniqueConstraint(name="task_csv_is_one_per_name", fields=["task", "name"]),
+            models.CheckConstraint(
+                name="task_csv_without_a_task_expires",
+                condition=Q(task__isnull=False) | Q(kept_until__isnull=False),
+            ),
+        ]
+        indexes = [
+            models.Index(name="task_csv_orphaned", fields=["kept_until"], condition=Q(task=None))
+        ]
+
+    def __str__(self) -> str:
+        return self.key
+
+    def keep(self, seconds: float) -> bool:
+        """Keep an unfinished file for so long from now; False when it was given up meanwhile."""
+        unfinished = TaskCSV.objects.filter(pk=self.pk, task=None)
+        return bool(unfinished.update(kept_until=database_time(seconds)))

@@ -1,0 +1,27 @@
+"""Whose turn is it? What keeps one account, or one action, from taking all workers."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from piston.accounts.models import Account
+
+
+class AccountTurn(models.Model):
+    """When an account's tasks last got a worker: the longest unserved account is next."""
+
+    account = models.OneToOneField(Account, models.CASCADE, primary_key=True, related_name="turn")
+    served_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"turn of {self.account_id}"
+
+
+class ActionPace(models.Model):
+    """When the next row of a rate-limited action may begin, over all workers."""
+
+    action = models.CharField(max_length=201, primary_key=True, help_text="category/action")
+    free_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"pace of {self.action}"

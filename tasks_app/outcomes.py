@@ -1,0 +1,81 @@
+"""What do a batch's outcomes look like in out.csv and failed.csv, and in the counts?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from categories.contract import Outcome, RowFailed, Succeeded
+from categories.rows import OutputShape
+from tasks_app.csv_files.reading import Batch
+from tasks_app.csv_files.writing import encode_rows
+from tasks_app.ledger import Done
+
+LONGEST_MESSAGE = 1_000  # characters of an error cell
+
+
+class Stopping(RowFailed):
+    """The row on which the action stopped the task."""
+
+
+@dataclass
+class Written:
+    """Lines of output with the counts of the input rows behind them."""
+
+    output: bytes
+    failed: bytes
+    success_count: int
+    failure_count: int
+
+
+def describe_failure(error: BaseException) -> str:
+    """Return one line for a row's `error` cell."""
+    if isinstance(error, RowFailed):
+        return str(error)[:LONGEST_MESSAGE]
+    return f"{type(error).__name__}: {error}"[:LONGEST_MESSAGE]
+
+
+def write_rows(shape: OutputShape, batch: Batch, outcomes: Sequence[Outcome]) -> Written:
+    """Return the lines for the first `len(outcomes)` rows of a batch.
+
+    An input row has one line per output row, at least one; the input's columns
+    are the raw bytes of its line, so they come back byte for byte.
+    """
+    prefixes: list[bytes] = []
+    added: list[list[str]] = []
+    failed: list[bytes] = []
+    for line, cells, outcome in zip(batch.lines, batch.cells, outcomes, strict=False):
+        if isinstance(outcome, Succeeded):
+            for row in outcome.rows or ((),):
+                prefixes.append(line)
+                added.append(shape.succeeded_cells(row, cells))
+        else:
+            prefixes.append(line)
+            added.append(shape.failed_cells(describe_failure(outcome), cells))
+            failed.append(line + b"\n")
+    encoded = encode_rows(added)
+    if shape.keeps_input:
+        encoded = [b"%b,%b" % pair for pair in zip(prefixes, encoded, strict=True)]
+    output = b"\n".join(encoded) + b"\n" if encoded else b""
+    return Written(output, b"".join(failed), len(outcomes) - len(failed), len(failed))
+
+
+def done_with(
+    shape: OutputShape, batch: Batch, outcomes: Sequence[Outcome], *, left_count: int
+) -> Done:
+    """Return what the ledger needs to know of a batch.
+
+    Outcomes may cover only its first rows; `left_count` rows of the segment had none before.
+    """
+    written = write_rows(shape, batch, outcomes)
+    last = outcomes[-1]
+    return Done(
+        row_count=len(outcomes),
+        success_count=written.success_count,
+        failure_count=written.failure_count,
+        output=written.output,
+        failed=written.failed,
+        next_offset=batch.end_offsets[len(outcomes) - 1],
+        was_last=len(outcomes) == left_count,
+        cut_short=str(last) if isinstance(last, Stopping) else None,
+    )

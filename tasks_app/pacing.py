@@ -1,0 +1,38 @@
+"""How is an action kept to its rows per second over all workers? By reservations on one clock."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from tasks_app.models import ActionPace, Task
+
+LONGEST_WAIT_SECONDS = 1.0  # a worker that would wait longer does something else instead
+
+
+def wait_for_turn(task: Task, row_count: int, rows_per_second: float) -> bool:
+    """Wait until so many rows may begin; False after a second in which others were first."""
+    wait = reserve(task, row_count, rows_per_second)
+    time.sleep(LONGEST_WAIT_SECONDS if wait is None else wait)
+    return wait is not None
+
+
+@transaction.atomic
+def reserve(task: Task, row_count: int, rows_per_second: float) -> float | None:
+    """Reserve the time of so many rows; return the seconds until then, None: come back later.
+
+    Reservations of all workers queue up on the database's clock.
+    """
+    name = f"{task.category}/{task.action}"
+    ActionPace.objects.bulk_create([ActionPace(action=name, free_at=Now())], ignore_conflicts=True)
+    pace = ActionPace.objects.select_for_update().annotate(clock=Now()).get(pk=name)
+    clock: datetime = pace.clock
+    wait = max(0.0, (pace.free_at - clock).total_seconds())
+    if wait > LONGEST_WAIT_SECONDS:
+        return None
+    needed = timedelta(seconds=row_count / rows_per_second)
+    ActionPace.objects.filter(pk=name).update(free_at=max(pace.free_at, clock) + needed)
+    return wait

@@ -1,0 +1,82 @@
+"""What does a worker hold while it works on a segment? The claim, the action, the open input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from django.conf import settings
+
+from categories.contract import Action, Context
+from categories.rows import OutputShape, RowShape
+from tasks_app import storage
+from tasks_app.csv_files.reading import Batch, RowReader
+from tasks_app.errors import StoredFileMissing
+from tasks_app.models import CSVName, Segment, Task, TaskCSV
+
+BATCH_BYTES = 4 * 2**20  # of input: bounds memory when rows are large
+
+
+@dataclass
+class Run:
+    """A worker's work on one claimed segment."""
+
+    segment: Segment
+    action: Action
+    context: Context
+
+    @property
+    def task(self) -> Task:
+        """The task that the segment belongs to, as it was at the claim."""
+        return self.segment.task
+
+    @property
+    def claim_seconds(self) -> float:
+        """How long a claim lasts without news: longer than the slowest row may take."""
+        return claim_seconds(type(self.action))
+
+    @cached_property
+    def input(self) -> TaskCSV:
+        """The task's input; raises StoredFileMissing when there is none."""
+        found = self.task.csvs.filter(name=CSVName.INPUT).first()
+        if found is None:
+            raise StoredFileMissing(f"The input of task {self.task.pk} is gone.")
+        return found
+
+    @cached_property
+    def output_shape(self) -> OutputShape:
+        """How lines of out.csv look."""
+        header = self.input.header if self.segment.has_input else ()
+        return OutputShape(type(self.action), header)
+
+    @cached_property
+    def row_shape(self) -> RowShape:
+        """How cells become typed rows."""
+        return RowShape(type(self.action), self.input.header)
+
+    @cached_property
+    def _reader(self) -> RowReader:
+        start, end = self.segment.cursor_offset, self.segment.end_offset
+        file = storage.open_range(self.input.key, start, end)
+        return RowReader(file, width=len(self.input.header), offset=start, end_offset=end)
+
+    def take(self, count: int) -> Batch:
+        """Return the rows at the cursor, at most `count` and no more than a few MiB."""
+        if self._reader.offset != self.segment.cursor_offset:  # the last batch was committed short
+            self.close()
+        with storage.storage_errors():
+            batch = self._reader.take(count, max_bytes=BATCH_BYTES)
+        if not batch.lines:
+            raise StoredFileMissing(f"{self.input.key} ends before its last row.")
+        return batch
+
+    def close(self) -> None:
+        """Close the input."""
+        reader = self.__dict__.pop("_reader", None)
+        if reader is not None:
+            reader.close()
+
+
+def claim_seconds(action: type[Action]) -> float:
+    """Return how long a claim on a segment of this action lasts without news."""
+    return max(settings.PISTON_CLAIM_SECONDS, 1.5 * action.row_seconds + 5)

@@ -1,0 +1,93 @@
+"""Which statuses does a task have, and which moves between them are permitted, by whom and why?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db import models
+
+
+class TaskStatus(models.TextChoices):
+    """What a task is doing, or how it ended; the values are the specification's."""
+
+    PENDING = "pending"  # stored; waits for somebody to start it
+    EXECUTING = "executing"  # started; its output is not complete yet
+    SUCCESS = "success"  # ended by itself: no row failed
+    FAILURE = "failure"  # ended by itself: rows failed and none succeeded, or it was refused
+    PARTIAL = "partial"  # ended by itself in any other way
+    STOPPED = "stopped"  # a person stopped it; it cannot be started again
+    INTERNAL_ERROR = "internal_error"  # the task itself broke; `reason` says how
+    REMOVED = "removed"  # deleted: nobody sees it any more, the sweeper takes its files and rows
+
+
+class Ending(models.TextChoices):
+    """Why no more batches are run although the task is still `executing`: its output is due."""
+
+    COMPLETED = "completed"  # every row has its outcome and the action's `finish` ran
+    REFUSED = "refused"  # the action does not permit this account to run it
+    CUT_SHORT = "cut_short"  # the action raised StopTask
+    BROKEN = "broken"  # the action or the input file is gone, or the engine gave up
+
+
+@dataclass(frozen=True)
+class Move:
+    """One permitted change of status."""
+
+    start: TaskStatus
+    end: TaskStatus
+    author: str  # the only function that makes it
+    reason: str
+
+
+FINAL = frozenset(
+    {
+        TaskStatus.SUCCESS,
+        TaskStatus.FAILURE,
+        TaskStatus.PARTIAL,
+        TaskStatus.STOPPED,
+        TaskStatus.INTERNAL_ERROR,
+    }
+)
+
+MOVES = (
+    Move(TaskStatus.PENDING, TaskStatus.EXECUTING, "lifecycle.start", "somebody started it"),
+    Move(TaskStatus.EXECUTING, TaskStatus.SUCCESS, "assembly.assemble", "no row failed"),
+    Move(
+        TaskStatus.EXECUTING,
+        TaskStatus.FAILURE,
+        "assembly.assemble",
+        "no row succeeded, or the action refused the account",
+    ),
+    Move(
+        TaskStatus.EXECUTING, TaskStatus.PARTIAL, "assembly.assemble", "some rows did not succeed"
+    ),
+    Move(
+        TaskStatus.EXECUTING,
+        TaskStatus.INTERNAL_ERROR,
+        "assembly.assemble",
+        "its action or input is gone, or it could make no progress",
+    ),
+    Move(TaskStatus.EXECUTING, TaskStatus.STOPPED, "lifecycle.stop", "somebody stopped it"),
+    Move(TaskStatus.PENDING, TaskStatus.REMOVED, "lifecycle.remove", "deleted before its start"),
+    *(
+        Move(status, TaskStatus.REMOVED, "lifecycle.remove", "deleted or expired after its end")
+        for status in sorted(FINAL)
+    ),
+)
+
+ENTERED_FROM: dict[TaskStatus, frozenset[TaskStatus]] = {
+    status: frozenset(move.start for move in MOVES if move.end == status) for status in TaskStatus
+}
+
+
+def final_status(
+    ending: Ending, *, success_count: int, failure_count: int, left_count: int
+) -> TaskStatus:
+    """Return how a task ends; `left_count` rows have no outcome (spec/decisions.md §4)."""
+    if ending == Ending.BROKEN:
+        return TaskStatus.INTERNAL_ERROR
+    if ending == Ending.REFUSED or (failure_count and not success_count):
+        return TaskStatus.FAILURE
+    if failure_count or left_count:
+        return TaskStatus.PARTIAL
+    return TaskStatus.SUCCESS

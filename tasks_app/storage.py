@@ -1,0 +1,163 @@
+"""Where do files live? The only place that names files and opens storage."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import BinaryIO, Protocol, cast
+
+from botocore.exceptions import BotoCoreError, ClientError
+from django.core.files import File
+from django.core.files.storage import Storage, default_storage
+
+from tasks_app.errors import StorageUnavailable, StoredFileMissing
+from tasks_app.models import CSVName, TaskCSV
+from tasks_app.models.clock import database_time
+
+KEEP_SECONDS = 120.0  # an unfinished file whose writer says nothing for so long is deleted
+BLOCK_BYTES = 256 * 1024
+
+
+class Readable(Protocol):
+    """Anything that bytes can be read from, block by block."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return at most `size` bytes; none at the end."""
+
+
+def reserve(task_id: str, name: CSVName) -> TaskCSV:
+    """Record that a file will be written; until a task owns it, it is one to be deleted."""
+    key = f"{task_id[:2]}/{task_id}/{secrets.token_hex(8)}.{name.value}"
+    return TaskCSV.objects.create(key=key, name=name, kept_until=database_time(KEEP_SECONDS))
+
+
+def save(csv_file: TaskCSV, content: Readable) -> None:
+    """Store what `content` yields under the reserved name; fills in the size and the SHA-256.
+
+    Raises StorageUnavailable when the storage refuses, and whatever `content` raises.
+    """
+    recording = RecordingStream(csv_file, content)
+    with storage_errors():
+        stored = default_storage.save(csv_file.key, cast("File[bytes]", recording))
+    if stored != csv_file.key:
+        raise StorageUnavailable(f"The storage kept {csv_file.key} under another name: {stored}.")
+    csv_file.size_bytes = recording.size_bytes
+    csv_file.sha256 = recording.digest.hexdigest()
+    csv_file.save(update_fields=["size_bytes", "sha256"])
+
+
+def open_range(key: str, start: int = 0, end: int | None = None) -> BinaryIO:
+    """Open a stored file at byte `start`; object storage sends nothing before it, nor from `end` on.
+
+    Raises StoredFileMissing or StorageUnavailable.
+    """
+    if end is not None and end <= start:
+        return io.BytesIO()
+    with storage_errors():
+        if hasattr(default_storage, "bucket"):
+            return _open_object(key, start, end)
+        file = cast("BinaryIO", default_storage.open(key, "rb").file)
+        file.seek(start)
+        return file
+
+
+def _open_object(key: str, start: int, end: int | None) -> BinaryIO:
+    """Ask S3 for a range; its own file class would fetch the whole object first."""
+    last = "" if end is None else end - 1
+    answer = default_storage.bucket.Object(key).get(Range=f"bytes={start}-{last}")  # type: ignore[attr-defined]
+    return cast("BinaryIO", answer["Body"])
+
+
+def read_range(key: str, start: int, end: int) -> Iterator[bytes]:
+    """Yield the bytes of a stored file from `start` up to `end`, block by block."""
+    file = open_range(key, start, end)
+    try:
+        left = end - start
+        while left > 0:
+            block = file.read(min(BLOCK_BYTES, left))
+            if not block:
+                raise StoredFileMissing(
+                    f"{key} is shorter than recorded: {left} bytes are missing."
+                )
+            left -= len(block)
+            yield block
+    finally:
+        file.close()
+
+
+def delete(key: str) -> None:
+    """Delete a file; one that is not there is no error."""
+    with storage_errors():
+        default_storage.delete(key)
+
+
+@contextmanager
+def storage_errors() -> Iterator[None]:
+    """Translate the backends' errors into ours."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise StoredFileMissing(f"{error.filename} is not in storage.") from error
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") in {"404", "NoSuchKey"}:
+            raise StoredFileMissing(str(error)) from error
+        raise StorageUnavailable(str(error)) from error
+    except (OSError, BotoCoreError) as error:
+        raise StorageUnavailable(str(error)) from error
+
+
+def is_reachable(storage: Storage = default_storage) -> bool:
+    """Say whether the storage answers."""
+    try:
+        with storage_errors():
+            storage.exists("a-name-that-is-not-there")
+    except StorageUnavailable:
+        return False
+    return True
+
+
+class RecordingStream:
+    """A source of bytes that counts and hashes what passes, and keeps the reservation alive.
+
+    Storage backends see a file that can only be read forwards.
+    """
+
+    def __init__(self, csv_file: TaskCSV, source: Readable) -> None:
+        self.csv_file = csv_file
+        self.source = source
+        self.digest = hashlib.sha256()
+        self.size_bytes = 0
+        self.kept_at = monotonic()
+
+    def read(self, size: int | None = None) -> bytes:
+        """Return the next block; without a size, one of a good size for copying."""
+        block = self.source.read(BLOCK_BYTES if size is None or size < 0 else size)
+        self.digest.update(block)
+        self.size_bytes += len(block)
+        if monotonic() - self.kept_at > KEEP_SECONDS / 4:
+            self.kept_at = monotonic()
+            if not self.csv_file.keep(KEEP_SECONDS):
+                raise StorageUnavailable(f"{self.csv_file.key} was given up while it was written.")
+        return block
+
+    def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
+        """Yield all blocks (what Django's file storage asks for)."""
+        while block := self.read(chunk_size or BLOCK_BYTES):
+            yield block
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Allow going to where we are: backends rewind before they read."""
+        if (offset, whence) not in {(self.size_bytes, 0), (0, 1)}:
+            raise OSError("An upload can only be read forwards.")
+        return self.size_bytes
+
+    def tell(self) -> int:
+        """Return the number of bytes read."""
+        return self.size_bytes
+
+    def close(self) -> None:
+        """Do nothing: the source belongs to the caller."""

@@ -1,0 +1,112 @@
+"""What fell through, and how is it put right? The only recovery mechanism; it keeps no state.
+
+Any number of sweepers may run at any time: each step is a guarded UPDATE or may be repeated.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from categories.registry import run_due_jobs
+from piston.accounts.signing_in import purge_expired_tokens
+from tasks_app import dispatch, events, execution, lifecycle, storage
+from tasks_app.errors import PistonError
+from tasks_app.models import EventKind, Part, Segment, Task, TaskCSV
+from tasks_app.models.clock import database_time
+from tasks_app.states import FINAL, TaskStatus
+
+logger = logging.getLogger(__name__)
+
+MOST_AT_ONCE = 50  # tasks per step and sweep; a woken worker serves whoever waited longest anyway
+SILENCE_SECONDS = 10  # without an answer to a message, before it is sent again
+
+
+def sweep() -> None:
+    """Find and repair everything that was cut off; one step's trouble does not stop the others."""
+    steps: tuple[Callable[[], object], ...] = (
+        complete_abandoned_tasks,
+        wake_silent_tasks,
+        send_for_assemblies,
+        purge_removed_tasks,
+        delete_orphaned_files,
+        remove_expired_tasks,
+        purge_expired_tokens,
+        run_periodic_jobs,
+    )
+    for step in steps:
+        try:
+            step()
+        except Exception:
+            logger.exception("Sweeping: %s failed", step.__name__)
+
+
+def quiet() -> Q:
+    """Tasks without a message on its way, or whose message seems to be lost."""
+    return Q(dispatched_at=None) | Q(dispatched_at__lt=database_time(-SILENCE_SECONDS))
+
+
+def complete_abandoned_tasks() -> None:
+    """End the work on tasks whose worker died after their last batch."""
+    unfinished = Segment.objects.unfinished().values("task")
+    for task in Task.objects.running().exclude(pk__in=unfinished)[:MOST_AT_ONCE]:
+        execution.complete_abandoned(task)
+
+
+def wake_silent_tasks() -> None:
+    """Send the messages that were lost: with the broker, or with a worker whose claim expired."""
+    waiting = Segment.objects.claimable().values("task")
+    silent = Task.objects.running().filter(quiet(), pk__in=waiting)
+    for task_id in silent.order_by(F("served_at").asc(nulls_first=True)).values_list(
+        "pk", flat=True
+    )[:MOST_AT_ONCE]:
+        Task.objects.filter(quiet(), pk=task_id).update(dispatched_at=Now())
+        dispatch.send_wake(task_id)
+
+
+def send_for_assemblies() -> None:
+    """Send for the outputs that are due and that nobody assembles."""
+    for task in Task.objects.awaiting_assembly().filter(quiet())[:MOST_AT_ONCE]:
+        dispatch.request_assembly(task.pk)
+
+
+def purge_removed_tasks() -> None:
+    """Delete the rows of removed tasks and give up their files."""
+    for task in Task.objects.filter(status=TaskStatus.REMOVED)[:MOST_AT_ONCE]:
+        with transaction.atomic():
+            task.csvs.update(task=None, kept_until=Now())
+            Part.objects.filter(task=task).delete()
+            task.delete()
+
+
+def delete_orphaned_files() -> None:
+    """Delete the files that no task refers to; the row goes only after its file."""
+    for csv_file in TaskCSV.objects.orphaned()[: 4 * MOST_AT_ONCE]:
+        # nobody can adopt it from here on
+        if TaskCSV.objects.orphaned().filter(pk=csv_file.pk).update(kept_until=database_time(60)):
+            storage.delete(csv_file.key)
+            TaskCSV.objects.filter(pk=csv_file.pk, task=None).delete()
+
+
+def remove_expired_tasks() -> None:
+    """Remove tasks that ended longer ago than this installation keeps them."""
+    if not settings.PISTON_TASK_KEEP_DAYS:
+        return
+    before = database_time(-86_400 * settings.PISTON_TASK_KEEP_DAYS)
+    expired = Task.objects.filter(status__in=FINAL, ended_at__lt=before)
+    for task in expired.order_by("ended_at")[:MOST_AT_ONCE]:
+        try:
+            lifecycle.remove(task, events.SYSTEM, kind=EventKind.EXPIRED)
+        except PistonError as error:
+            logger.info("Task %s was not expired: %s", task.pk, error)
+
+
+def run_periodic_jobs() -> None:
+    """Run what categories do by the minute, hour or day."""
+    run_due_jobs(timezone.now())

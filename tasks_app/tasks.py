@@ -1,0 +1,30 @@
+"""Celery entry points: the messages. They decide nothing; each takes a key and delegates."""
+
+from __future__ import annotations
+
+from celery import Task as CeleryTask
+from celery import shared_task
+
+from tasks_app import assembly, dispatch, execution, sweeping
+
+HOUR = 3_600  # seconds
+
+
+@shared_task(name=dispatch.RUN_SLICE, bind=True)
+def run_slice(self: CeleryTask, task_id: str, number: int) -> None:
+    """Work for one slice; whoever leaves work behind asks for the next."""
+    is_redelivered = bool((self.request.delivery_info or {}).get("redelivered"))
+    if dispatch.receive(task_id, number) or is_redelivered:
+        execution.run_slice(task_id, self.request.id)
+
+
+@shared_task(name=dispatch.ASSEMBLE_OUTPUT, time_limit=12 * HOUR)
+def assemble_output(task_id: str) -> None:
+    """Write a task's output files and end it."""
+    assembly.assemble(task_id)
+
+
+@shared_task(name="tasks_app.sweep")
+def sweep() -> None:
+    """Repair what was cut off."""
+    sweeping.sweep()

@@ -1,0 +1,99 @@
+"""Whose segment does a free worker take next? The account's that has waited longest (ADR 9)."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from django.db import transaction
+from django.db.models import Case, Count, F, OuterRef, Q, Subquery, Value, When
+from django.db.models.functions import Coalesce, Greatest, Now
+
+from tasks_app.models import AccountTurn, Segment, Task
+from tasks_app.models.clock import database_time
+from tasks_app.models.segment import SegmentQuerySet
+
+TRIES = 5  # candidates that other workers took first, before giving up for this message
+
+
+def node_name() -> str:
+    """Return the name of this machine as tasks show it."""
+    return f"piston@{socket.gethostname()}"
+
+
+def claim_next(message_id: str, claim_seconds: float) -> Segment | None:
+    """Claim the segment whose turn it is, or return None when there is nothing to do.
+
+    A message only wakes a worker up; which task it works on is decided here, so
+    that no tenant waits behind another: first the account that was served
+    longest ago, then that account's task that was.
+    """
+    for _ in range(TRIES):
+        candidate = (
+            with_room(Segment.objects.claimable(message_id))
+            .order_by(
+                F("task__account__turn__served_at").asc(nulls_first=True),
+                F("task__served_at").asc(nulls_first=True),
+                "task_id",
+                "index",
+            )
+            .first()
+        )
+        if candidate is None:
+            return None
+        if claimed := claim(candidate, message_id, claim_seconds):
+            return claimed
+    return None
+
+
+def with_room(segments: SegmentQuerySet) -> SegmentQuerySet:
+    """Leave out the segments of tasks that have as many workers as their action allows."""
+    held = (
+        Segment.objects.held()
+        .filter(task=OuterRef("task"))
+        .order_by()
+        .values("task")
+        .annotate(number=Count("pk"))
+        .values("number")
+    )
+    return segments.filter(
+        Q(task__max_workers=None) | Q(task__max_workers__gt=Coalesce(Subquery(held), Value(0)))
+    )
+
+
+@transaction.atomic
+def claim(candidate: Segment, message_id: str, claim_seconds: float) -> Segment | None:
+    """Take one segment for this worker, or return None if another took it first.
+
+    The claim is one guarded UPDATE that raises the claim number; from then on
+    no older claim can commit. The task's row is locked first: so the limit on
+    its workers holds, and locks are taken in the same order everywhere.
+    """
+    Task.objects.filter(pk=candidate.task_id).update(served_at=Now(), node=node_name())
+    claimed = (
+        with_room(Segment.objects.claimable(message_id))
+        .filter(pk=candidate.pk)
+        .update(
+            claim=F("claim") + 1,
+            claimed_until=database_time(claim_seconds),
+            claimed_by=f"{socket.gethostname()}:{os.getpid()}",
+            claimed_for=message_id,
+            idle_claims=F("idle_claims") + 1,
+            # the last claim ended without a commit: a worker may have died of one of these rows
+            careful_until_row=Case(
+                When(
+                    idle_claims__gt=0,
+                    then=Greatest(F("careful_until_row"), F("cursor_row") + F("batch_size")),
+                ),
+                default=F("careful_until_row"),
+            ),
+        )
+    )
+    if not claimed:
+        return None
+    account_id = candidate.task.account_id
+    if not AccountTurn.objects.filter(account=account_id).update(served_at=Now()):
+        AccountTurn.objects.bulk_create(
+            [AccountTurn(account_id=account_id, served_at=Now())], ignore_conflicts=True
+        )
+    return Segment.objects.select_related("task").get(pk=candidate.pk)
