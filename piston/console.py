@@ -1,0 +1,111 @@
+"""How do several processes share one terminal? Each line is passed on with its writer's name.
+
+A program of its own, on the standard library alone: `console.py WATCHED NAME=DESCRIPTOR …`.
+It stands between supervisor and standard output, so that a reader who stops reading can never
+block a server. And it ends `make run` in the one case that nobody else sees: GNU make passes a
+TERM on to its child, but after an INT sent to make alone it waits for the child to end.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+KEPT_LINES = 10_000  # for a slow reader; after that many, new ones are dropped
+LAST_SECONDS = 2  # for the last lines, when everybody else has ended
+WATCH_SECONDS = 0.5
+INTERRUPT_BIT = 1 << (signal.SIGINT - 1)
+
+
+def pass_on(streams: Mapping[str, int], *, watched: int) -> None:
+    """Print what the pipes in `streams` bring, each line named, until all of them are closed.
+
+    When the process `watched` ends (0: none), the parent of this one is told to end.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # the last to go: it ends with its writers
+    lines: queue.Queue[bytes | None] = queue.Queue(KEPT_LINES)
+    writer = threading.Thread(target=write, args=(lines,), daemon=True)
+    writer.start()
+    if watched:
+        threading.Thread(target=watch, args=(watched, os.getppid()), daemon=True).start()
+    width = max(len(name) for name in streams)
+    readers = [
+        threading.Thread(target=read, args=(descriptor, f"{name:{width}} | ".encode(), lines))
+        for name, descriptor in streams.items()
+    ]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join()
+    try:
+        lines.put(None, timeout=LAST_SECONDS)
+        writer.join(LAST_SECONDS)
+    except queue.Full:
+        pass  # nobody has been reading for a long time
+
+
+def read(descriptor: int, prefix: bytes, lines: queue.Queue[bytes | None]) -> None:
+    """Put the lines of one pipe into the queue; never wait for room there."""
+    with os.fdopen(descriptor, "rb") as stream:
+        for line in stream:
+            try:
+                lines.put_nowait(prefix + line.rstrip(b"\n") + b"\n")
+            except queue.Full:
+                continue
+
+
+def write(lines: queue.Queue[bytes | None]) -> None:
+    """Print the lines of the queue up to None, or until nobody can read any more."""
+    try:
+        while (line := lines.get()) is not None:
+            sys.stdout.buffer.write(line)
+            sys.stdout.buffer.flush()
+    except OSError:
+        return
+
+
+def watch(watched: int, parent: int) -> None:
+    """Tell `parent` to end as soon as the process `watched` is interrupted or gone."""
+    catches_interrupts = is_catching_interrupts(watched)
+    while is_alive(watched) and is_catching_interrupts(watched) == catches_interrupts:
+        time.sleep(WATCH_SECONDS)
+    if os.getppid() == parent:
+        os.kill(parent, signal.SIGTERM)
+
+
+def is_alive(process: int) -> bool:
+    """Return whether a process of this number exists."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def is_catching_interrupts(process: int) -> bool:
+    """Return whether the process has a handler for SIGINT; make gives its own up at the first one.
+
+    Where there is no /proc this cannot be seen, and the answer is always yes.
+    """
+    try:
+        status = Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        return True
+    caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught.split()[1], 16) & INTERRUPT_BIT)
+
+
+if __name__ == "__main__":
+    pass_on(
+        {name: int(number) for name, number in (word.split("=") for word in sys.argv[2:])},
+        watched=int(sys.argv[1]),
+    )

@@ -1,0 +1,21 @@
+"""How does the web server run? gunicorn's configuration file; reasons in docs/operating.md."""
+
+from pathlib import Path
+
+from piston.environment import read_integer, read_text
+from piston.settings import PORT
+
+bind = f"{read_text('PISTON_BIND_ADDRESS', '127.0.0.1')}:{PORT}"
+worker_class = "gthread"  # WSGI hands an upload over as a stream; ASGI would spool it first
+workers = read_integer("PISTON_WEB_PROCESSES", 1, minimum=1)
+threads = read_integer("PISTON_WEB_THREADS", 16, minimum=1)  # per process: requests at one time
+
+# A gthread worker answers for itself once a second, however long its requests take: this ends
+# a process that hangs as a whole, never an upload that takes an hour.
+timeout = 60  # seconds
+graceful_timeout = 8  # seconds that open requests get at a stop; below what a supervisor waits
+keepalive = 75  # seconds; more than the idle time-out of usual proxies (60)
+
+control_socket_disable = True  # no socket in anybody's home folder
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a heartbeat in memory
+proc_name = "piston-web"

@@ -1,0 +1,154 @@
+"""How does everything start on one machine? `make run`: web, worker and beat under supervisor."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from piston import console
+from piston.environment import read_text
+from piston.supervision import (
+    process_environment,
+    read_procfile,
+    supervisor_configuration,
+)
+from tasks_app.management import demo_account
+
+WELCOME = r"""
+Piston Tasks starts on {url}, with its data in {folder}. Ctrl-C ends it.
+
+  account  {account} ({name})
+  API key  {key} (new at each start)
+
+To try it, paste this into another terminal. It signs in, creates a task from a small file, starts
+it and shows how it stands; the last two lines can be repeated:
+
+  API={url}/v2  TASKS=$API/accounts/{account}/tasks
+  TOKEN=$(curl -s -X PUT $API/api_auth -H 'Content-Type: application/json' \
+    -d '{{"data": {{"api_key": "{key}"}}}}' | {auth_token})
+  TASK=$(printf 'number,account_id\n+14157215234,{account}\n' |
+    curl -s -X PUT "$TASKS?category=number_management&action=add&file_name=first.csv" \
+    -H "X-Auth-Token: $TOKEN" -H 'Content-Type: text/csv' --data-binary @- | {id})
+  curl -s -X PATCH -H "X-Auth-Token: $TOKEN" $TASKS/$TASK; sleep 1
+  curl -s -H "X-Auth-Token: $TOKEN" $TASKS/$TASK
+  curl -s -H "X-Auth-Token: $TOKEN" $TASKS/$TASK/output
+
+The admin is at {url}/admin/ (for a login: .venv/bin/python manage.py createsuperuser).
+
+"""
+PICK = (
+    r"""sed -E 's/.*"{}": ?"([^"]+)".*/\1/'"""  # one value of a JSON text, with nothing to install
+)
+
+
+class Command(BaseCommand):
+    """Start web, worker and beat, and keep them running until this is told to stop."""
+
+    help = "Start web, worker and beat on this machine; restart what dies; end on TERM or INT."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Offer the one choice."""
+        parser.add_argument(
+            "--end-with-parent",
+            action="store_true",
+            help="End when the process that started this is interrupted or gone (make run).",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Prepare the data folder and the database, say where everything is, hand over."""
+        folder = settings.PISTON_DATA_DIR
+        os.set_inheritable(lock(folder).fileno(), True)
+        check_port()
+        call_command("migrate", verbosity=0, interactive=False)
+        account, key = demo_account.renew_key(folder / "demo_account.json")
+        self.stdout.write(
+            WELCOME.format(
+                url=f"http://127.0.0.1:{settings.PORT}",
+                folder=folder,
+                account=account.pk,
+                name=account.name,
+                key=key,
+                auth_token=PICK.format("auth_token"),
+                id=PICK.format("id"),
+            )
+        )
+        self.stdout.flush()
+        become_supervisor(folder, watched=os.getppid() if options["end_with_parent"] else 0)
+
+
+def lock(folder: Path) -> Any:
+    """Take the data folder for this process and what it turns into, or say who has it."""
+    file = (folder / "serve.lock").open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.seek(0)
+        raise CommandError(
+            f"Piston Tasks is already running on {folder} (process {file.read().strip()}). Stop it"
+            " first, or choose another folder and port: make run PISTON_DATA_DIR=… PORT=…"
+        ) from error
+    file.truncate(0)
+    file.write(f"{os.getpid()}\n")
+    file.flush()
+    return file
+
+
+def check_port() -> None:
+    """Raise CommandError when the web server could not listen where it is going to."""
+    address = read_text("PISTON_BIND_ADDRESS", "127.0.0.1")
+    try:
+        with socket.create_server((address, settings.PORT)):
+            return
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            why = "something else is using it"
+        else:
+            why = error.strerror or str(error)
+        raise CommandError(
+            f"Port {settings.PORT} of {address} cannot be had: {why}."
+            f" Choose another one: make run PORT={settings.PORT + 1}"
+        ) from error
+
+
+def become_supervisor(folder: Path, *, watched: int) -> NoReturn:
+    """Turn this process into supervisord; the commands of the Procfile are its children.
+
+    What they print goes through `piston/console.py`, which outlives them all by a moment and
+    ends them when the process `watched` (0: none) has gone.
+    """
+    commands = read_procfile(settings.BASE_DIR / "Procfile")
+    pipes = {name: os.pipe() for name in [*commands, "supervisor"]}
+    subprocess.Popen(  # noqa: S603 - our own program, with numbers and the Procfile's names
+        [
+            *(sys.executable, "-I", "-S", console.__file__),
+            str(watched),
+            *(f"{name}={reader}" for name, (reader, _) in pipes.items()),
+        ],
+        pass_fds=[reader for reader, _ in pipes.values()],
+    )
+    for reader, writer in pipes.values():
+        os.close(reader)
+        os.set_inheritable(writer, True)
+    configuration = folder / "supervisord.conf"
+    configuration.write_text(
+        supervisor_configuration(
+            commands,
+            folder=folder,
+            logs={name: f"/dev/fd/{pipes[name][1]}" for name in commands},
+        )
+    )
+    for descriptor in (1, 2):
+        os.dup2(pipes["supervisor"][1], descriptor)
+    os.environ |= process_environment()
+    command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(configuration)]
+    os.execv(sys.executable, command)  # noqa: S606 - no shell: this process itself goes on as it

@@ -1,0 +1,50 @@
+"""Which telephone numbers can be shown without inventing any? Those phonenumbers knows as valid.
+
+Its metadata is the numbering plans of the world: an example for each country and type of number,
+and the rules by which others of the same prefix are told valid or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+
+from phonenumbers import (
+    SUPPORTED_REGIONS,
+    PhoneNumber,
+    PhoneNumberFormat,
+    PhoneNumberType,
+    example_number_for_type,
+    format_number,
+    is_valid_number,
+)
+
+
+def real_numbers(how_many: int) -> list[str]:
+    """Return distinct valid numbers in E.164 form, from every country and always the same ones."""
+    examples = list(example_numbers())
+    found: dict[str, None] = {}
+    for distance in count():
+        for example in examples:
+            if number := neighbour(example, distance):
+                found[format_number(number, PhoneNumberFormat.E164)] = None
+            if len(found) == how_many:
+                return list(found)
+    raise AssertionError("count() ends only by the return above")
+
+
+def example_numbers() -> Iterator[PhoneNumber]:
+    """Yield the example of each country and type of number, countries in alphabetical order."""
+    for region in sorted(SUPPORTED_REGIONS):
+        for kind in PhoneNumberType.values():
+            example = example_number_for_type(region, kind)
+            if example is not None and is_valid_number(example):
+                yield example
+
+
+def neighbour(number: PhoneNumber, distance: int) -> PhoneNumber | None:
+    """Return the number `distance` further on, or None when no plan has it."""
+    found = PhoneNumber()
+    found.merge_from(number)
+    found.national_number = (number.national_number or 0) + distance
+    return found if is_valid_number(found) else None
