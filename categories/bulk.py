@@ -6,12 +6,13 @@ No model instances, no signals, no `save()`: for the hot path of actions that ta
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Collection, Sequence
+from functools import lru_cache, partial
 from typing import Any
 
 from django.db import connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models.expressions import RawSQL
 
 Prepare = Callable[[Any], Any]
 # what both databases' drivers take as it is
@@ -101,6 +102,16 @@ def update_from_arrays(
     )
 
 
+def listed(values: Collection[str], *, using: str) -> RawSQL:
+    """Return a subquery for `filter(name__in=…)` that takes all values as one parameter.
+
+    Thousands of parameters cost more than the look-up itself, and SQLite bounds their number.
+    """
+    if connections[using].vendor == "postgresql":
+        return RawSQL("SELECT unnest(%s::text[])", [list(values)])
+    return RawSQL("SELECT value FROM json_each(%s)", [json.dumps(list(values))])
+
+
 def quoted_column(field: Any, connection: BaseDatabaseWrapper) -> str:
     """Return the field's column as SQL writes it."""
     return connection.ops.quote_name(field.column)
@@ -123,8 +134,15 @@ def prepare_rows(
 def find_preparer(field: Any, connection: BaseDatabaseWrapper) -> Prepare | None:
     """Return what turns a value of the field into what the driver takes; None: nothing has to."""
     if isinstance(field, models.JSONField):
-        return lambda value: None if value is None else json.dumps(value, cls=field.encoder)
+        return partial(write_json, encoder=field.encoder)
     if isinstance(field, PLAIN_FIELDS):
         return None
     # moments and amounts repeat within a batch
     return lru_cache(lambda value: field.get_db_prep_save(value, connection=connection))
+
+
+def write_json(value: Any, encoder: type[json.JSONEncoder] | None) -> str | None:
+    """Return a document as text; most of them are empty, and None is NULL."""
+    if value == {}:
+        return "{}"
+    return None if value is None else json.dumps(value, cls=encoder)

@@ -148,6 +148,10 @@ class OutputShape:
         """
         if not cells:
             return self.failed_cells("", input_cells)
+        if cells.__class__ is tuple and len(cells) == len(self._formats) == len(self._output_names):
+            texts = [format_cell(cell) for (_, format_cell), cell in zip(self._formats, cells)]  # noqa: B905
+            texts.append("")
+            return texts
         by_name = self._by_name(cells)
         texts = [format_cell(by_name.get(name)) for name, format_cell in self._formats]
         texts.append("")

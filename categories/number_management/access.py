@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from django.db.models import Exists, OuterRef
 
+from categories.bulk import listed
 from categories.contract import Context, Refused
 from categories.number_management.records import NumberRecord
 from categories.number_management.states import NumberState
@@ -45,10 +46,11 @@ class Rights:
 def read_rights(context: Context, account_ids: Iterable[str | None]) -> Rights:
     """Return the acting account's rights over these accounts, in one query."""
     acting = context.auth_account
+    wanted = {id_ for id_ in account_ids if id_ is not None}
     is_below = AccountLink.objects.filter(ancestor=acting, descendant=OuterRef("pk"))
     rows = (
         Account.objects.using(context.database)
-        .filter(pk__in={id_ for id_ in account_ids if id_ is not None})
+        .filter(pk__in=listed(wanted, using=context.database))
         .annotate(is_own=Exists(is_below))
         .values_list("pk", "is_own")
     )

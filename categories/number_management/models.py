@@ -30,7 +30,7 @@ class PhoneNumberQuerySet(models.QuerySet["PhoneNumber"]):
 class PhoneNumber(models.Model):
     """A telephone number that this system knows; its state says what may be done with it."""
 
-    number = models.CharField(max_length=NUMBER_LENGTH, unique=True, help_text="E.164")
+    number = models.CharField(max_length=NUMBER_LENGTH, help_text="E.164")
     account = models.ForeignKey(
         Account,
         on_delete=models.PROTECT,
@@ -52,6 +52,8 @@ class PhoneNumber(models.Model):
 
     class Meta:
         constraints = [
+            # not unique=True: on PostgreSQL that is two indexes
+            models.UniqueConstraint(fields=["number"], name="number_once"),
             models.CheckConstraint(
                 condition=Q(state__in=sorted(ASSIGNED), account__isnull=False)
                 | Q(state__in=sorted(UNASSIGNED), account__isnull=True),
@@ -82,7 +84,7 @@ class NumberChange(models.Model):
     at = models.DateTimeField()
 
     class Meta:
-        indexes = [models.Index(fields=["number", "id"], name="change_by_number")]
+        indexes = [models.Index(fields=["number"], name="change_by_number")]
 
     def __str__(self) -> str:
         return f"{self.number}: {self.action}"

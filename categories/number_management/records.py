@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
-from categories.bulk import insert_rows, update_rows
+from categories.bulk import insert_rows, listed, update_rows
 from categories.number_management.carriers import LOCAL_CARRIER
 from categories.number_management.columns import FEATURES, read_value
 from categories.number_management.models import PhoneNumber
@@ -31,6 +32,7 @@ class NumberRecord:
 
 
 FIELDS = tuple(field_.name for field_ in fields(NumberRecord))
+as_row = attrgetter(*FIELDS)
 
 
 def read_records(
@@ -40,7 +42,7 @@ def read_records(
 
     Locked in the order of the numbers, so that two tasks wait for each other instead of failing.
     """
-    found = PhoneNumber.objects.using(using).filter(number__in=numbers)
+    found = PhoneNumber.objects.using(using).filter(number__in=listed(numbers, using=using))
     if lock:
         found = found.select_for_update().order_by("number")
     return {row[0]: NumberRecord(*row) for row in found.values_list(*FIELDS)}
@@ -48,24 +50,23 @@ def read_records(
 
 def insert_records(records: Iterable[NumberRecord], *, using: str) -> None:
     """Insert new numbers, in their order: two tasks that add the same ones wait, not deadlock."""
-    rows = sorted((as_row(record) for record in records), key=lambda row: row[0])
-    insert_rows(PhoneNumber, FIELDS, rows, using)
+    in_order = sorted(records, key=attrgetter("number"))
+    insert_rows(PhoneNumber, FIELDS, list(map(as_row, in_order)), using)
 
 
 def update_records(records: Iterable[NumberRecord], *, using: str) -> None:
     """Write all fields of numbers that exist."""
-    update_rows(PhoneNumber, FIELDS[0], FIELDS[1:], [as_row(record) for record in records], using)
-
-
-def as_row(record: NumberRecord) -> tuple[Any, ...]:
-    """Return the record's fields in order."""
-    return tuple(getattr(record, name) for name in FIELDS)
+    update_rows(PhoneNumber, FIELDS[0], FIELDS[1:], list(map(as_row, records)), using)
 
 
 def read_account_names(ids: Iterable[str | None], *, using: str) -> dict[str, str]:
     """Return the names of accounts, in one query."""
     wanted = {id_ for id_ in ids if id_ is not None}
-    rows = Account.objects.using(using).filter(pk__in=wanted).values_list("pk", "name")
+    rows = (
+        Account.objects.using(using)
+        .filter(pk__in=listed(wanted, using=using))
+        .values_list("pk", "name")
+    )
     return dict(rows)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from categories.bulk import listed
 from categories.contract import Context, Outcome, Row, RowAction, RowFailed, Succeeded
 from categories.number_management.access import require_superadmin
 from categories.number_management.columns import E164, NUMBER_COLUMNS
@@ -57,7 +58,7 @@ class Delete(RowAction):
             record.state, record.modified_at = NumberState.DELETED, now
             outcomes.append(Succeeded(number_cells(record, names.get(record.account_id or ""))))
         PhoneNumber.objects.using(using).filter(
-            number__in=[change.number for change in changes]
+            number__in=listed([change.number for change in changes], using=using)
         ).delete()
         add_changes(changes, using=using)
         return outcomes
