@@ -14,6 +14,7 @@ from django.db import connections, transaction
 from django.db.models import Max
 
 from piston.accounts.errors import CannotMove, TreeTooDeep
+from piston.accounts.models.account_link import MAX_DEPTH, AccountLink
 
 if TYPE_CHECKING:
     from piston.accounts.models import Account
@@ -83,8 +84,6 @@ def link(account: Account) -> None:
 
 def link_unlinked(*, using: str | None) -> None:
     """Link every account that has no links yet, in one statement: for accounts made in bulk."""
-    from piston.accounts.models.account_link import MAX_DEPTH
-
     execute(LINK_UNLINKED, [MAX_DEPTH], using=using)
 
 
@@ -109,8 +108,6 @@ def move(account: Account, parent: Account | None) -> None:
 
 
 def _depth_of(account_id: str, *, using: str | None) -> int:
-    from piston.accounts.models.account_link import AccountLink
-
     links = AccountLink.objects.using(using).filter(descendant=account_id)
     return int(links.aggregate(deepest=Max("depth", default=0))["deepest"])
 
@@ -120,7 +117,5 @@ def _height_of(account: Account) -> int:
 
 
 def _refuse_depth(depth: int) -> None:
-    from piston.accounts.models.account_link import MAX_DEPTH
-
     if depth > MAX_DEPTH:
         raise TreeTooDeep(f"The tree of accounts would be {depth} levels deep, {MAX_DEPTH} may be.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Self
 
 from django.core.validators import RegexValidator
@@ -11,6 +11,7 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from piston.accounts import tree
+from piston.accounts.models.account_link import AccountLink
 
 ACCOUNT_ID_LENGTH = 32  # hex characters
 
@@ -36,6 +37,16 @@ class AccountQuerySet(models.QuerySet["Account"]):
         return self.filter(links_down__descendant=account, links_down__depth__gt=0).order_by(
             "-links_down__depth"
         )
+
+    def paths(self, accounts: Collection[Account]) -> dict[str, str]:
+        """Return {id: "Root / Reseller / Shop"} of the given accounts: one query."""
+        names: dict[str, list[str]] = {account.pk: [] for account in accounts}
+        links = AccountLink.objects.using(self.db).filter(descendant__in=names)
+        for account_id, name in links.order_by("-depth").values_list(
+            "descendant_id", "ancestor__name"
+        ):
+            names[account_id].append(name)
+        return {account_id: " / ".join(path) for account_id, path in names.items()}
 
     def enabled(self) -> Self:
         """Keep the accounts that may sign in."""
@@ -133,7 +144,7 @@ class Account(models.Model):
 
     def path(self) -> str:
         """Return the names from the root down to this account: "Root / Reseller / Shop"."""
-        return " / ".join([*self.ancestors().values_list("name", flat=True), self.name])
+        return Account.objects.paths([self])[self.pk]
 
     def move_to(self, parent: Account | None) -> None:
         """Put this account and everything below it under `parent`; None makes it a root.

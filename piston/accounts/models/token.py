@@ -22,6 +22,12 @@ class TokenQuerySet(models.QuerySet["Token"]):
         """Keep the tokens whose time is over."""
         return self.filter(expires_at__lte=now)
 
+    def usable(self, now: datetime) -> Self:
+        """Keep the tokens that open something at `now`."""
+        return self.filter(
+            revoked_at=None, expires_at__gt=now, api_key__revoked_at=None, account__is_enabled=True
+        )
+
     def issue(self, key: ApiKey, now: datetime) -> tuple[Token, str]:
         """Make a token for `key`, living no longer than it; return it with its secret."""
         secret = make_secret()
