@@ -1,0 +1,126 @@
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from django.utils import timezone
+
+from piston.accounts.models import Token
+from piston.accounts.signing_in import find_token
+from tests.factories import AccountFactory, make_api_key
+
+pytestmark = pytest.mark.django_db
+URL = "/v2/api_auth"
+
+
+def sign_in(client: Client, body: Any, content_type: str = "application/json") -> Any:
+    return client.put(URL, body, content_type)
+
+
+def test_a_key_is_exchanged_for_a_token(client: Client) -> None:
+    account = AccountFactory(name="Shop", is_reseller=True)
+    _, api_key = make_api_key(account)
+
+    response = sign_in(client, {"data": {"api_key": api_key}})
+
+    assert response.status_code == 201
+    body = response.json()
+    assert body["status"] == "success"
+    assert find_token(body["auth_token"]).account == account
+    assert body["data"] == {
+        "account_id": account.pk,
+        "account_name": "Shop",
+        "is_reseller": True,
+        "is_superadmin": False,
+        "expires_in": settings.PISTON_TOKEN_SECONDS,
+    }
+    assert response.headers["Cache-Control"] == "no-store"
+
+
+def test_the_type_that_curl_claims_by_default_is_good(client: Client) -> None:
+    _, api_key = make_api_key(AccountFactory())
+
+    response = sign_in(
+        client, f'{{"data":{{"api_key":"{api_key}"}}}}', "application/x-www-form-urlencoded"
+    )
+
+    assert response.status_code == 201
+
+
+def test_an_expired_token_sent_along_does_not_matter(client: Client) -> None:
+    _, api_key = make_api_key(AccountFactory())
+
+    response = client.put(
+        URL, {"data": {"api_key": api_key}}, "application/json", headers={"X-Auth-Token": "old"}
+    )
+
+    assert response.status_code == 201
+    assert response.json()["auth_token"] != "old"
+
+
+@pytest.mark.parametrize("api_key", ["nonsense", "0" * 64, "\0", "é", "x" * 100_000])
+def test_an_unknown_key_is_refused(api_key: str, client: Client) -> None:
+    response = sign_in(client, {"data": {"api_key": api_key}})
+
+    assert response.status_code == 401
+    assert response.json()["message"] == "invalid_credentials"
+    assert response.json()["data"] == {"message": "invalid credentials"}
+    assert not Token.objects.exists()
+
+
+@pytest.mark.parametrize("column", ["expires_at", "revoked_at"])
+def test_a_key_that_is_over_is_refused_in_the_same_words(column: str, client: Client) -> None:
+    past = timezone.now() - timedelta(days=1)
+    _, api_key = make_api_key(AccountFactory(), **{column: past})
+
+    response = sign_in(client, {"data": {"api_key": api_key}})
+
+    assert response.status_code == 401
+    assert response.json()["data"] == {"message": "invalid credentials"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "", "{}", '{"api_key": "x"}', '{"data": null}', '{"data": []}', '{"data": {}}',
+        '{"data": {"api_key": null}}', '{"data": {"api_key": 1}}', '{"data": {"api_key": ""}}',
+        '{"data": {"api_key": ["x"]}}',
+    ],
+)  # fmt: skip
+def test_a_body_without_a_key_is_told_what_it_lacks(body: str, client: Client) -> None:
+    response = sign_in(client, body)
+
+    assert (response.status_code, response.json()["message"]) == (400, "faulty_request")
+    assert "api_key" in response.json()["data"]["reason"]
+
+
+@pytest.mark.parametrize("body", ["{", "[]", "nonsense"])
+def test_a_body_that_is_no_json_object_is_refused(body: str, client: Client) -> None:
+    response = sign_in(client, body)
+
+    assert (response.status_code, response.json()["message"]) == (400, "invalid_json")
+
+
+def test_a_new_token_opens_what_is_public_too(client: Client) -> None:
+    _, api_key = make_api_key(AccountFactory())
+    token = sign_in(client, {"data": {"api_key": api_key}}).json()["auth_token"]
+
+    response = client.get(URL, headers={"X-Auth-Token": token})
+
+    assert response.status_code == 405
+
+
+def test_signing_in_too_often_is_told_when_to_come_back(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates = {"requests": "1000/minute", "sign_ins": "3/minute"}
+    monkeypatch.setattr("piston.http.throttling.api_settings.DEFAULT_THROTTLE_RATES", rates)
+    _, api_key = make_api_key(AccountFactory())
+    for attempt in ("wrong", api_key, "wrong"):
+        assert sign_in(client, {"data": {"api_key": attempt}}).status_code in {201, 401}
+
+    response = sign_in(client, {"data": {"api_key": api_key}})
+
+    assert (response.status_code, response.json()["message"]) == (429, "too_many_requests")
+    assert int(response.headers["Retry-After"]) >= 1

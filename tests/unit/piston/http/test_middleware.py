@@ -1,0 +1,56 @@
+import re
+
+import pytest
+from django.http import HttpResponse
+from django.test import RequestFactory
+
+from piston.http.middleware import EnvelopeMiddleware, RequestIdMiddleware
+
+
+def pass_through(sent: str | None) -> tuple[str, str]:
+    """Return the id that the request got inside, and the one that the response carries."""
+    seen = []
+
+    def view(request: object) -> HttpResponse:
+        seen.append(request.request_id)  # type: ignore[attr-defined]
+        return HttpResponse()
+
+    request = RequestFactory().get("/")
+    if sent is not None:
+        request.META["HTTP_X_REQUEST_ID"] = sent
+    response = RequestIdMiddleware(view)(request)  # type: ignore[arg-type]
+    return seen[0], response.headers["X-Request-Id"]
+
+
+@pytest.mark.parametrize("sent", ["a", "b1946ac9-2492", "~!@#$%^&*()", "x" * 128])
+def test_a_sane_request_id_is_echoed(sent: str) -> None:
+    assert pass_through(sent) == (sent, sent)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [None, "", " ", "x" * 129, "two words", "tab\t", "é", "\x7f", "\0", "a\r\nSet-Cookie: b=c"],
+)
+def test_any_other_request_id_is_replaced(sent: str | None) -> None:
+    inside, outside = pass_through(sent)
+
+    assert inside == outside
+    assert re.fullmatch("[0-9a-f]{32}", outside)
+
+
+def test_a_page_below_v2_is_put_into_the_envelope_with_its_headers() -> None:
+    page = HttpResponse("<html>", status=405, headers={"Allow": "GET", "Content-Length": "6"})
+
+    response = EnvelopeMiddleware(lambda _: page)(RequestFactory().get("/v2/x"))
+
+    assert response.headers["Content-Type"] == "application/json"
+    assert response.headers["Allow"] == "GET"
+    assert "Content-Length" not in response.headers
+    assert b'"message":"method_not_allowed"' in response.content  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("path", ["/admin/", "/", "/v20/x", "/static/v2/x"])
+def test_a_page_elsewhere_is_left_alone(path: str) -> None:
+    page = HttpResponse("<html>", status=404)
+
+    assert EnvelopeMiddleware(lambda _: page)(RequestFactory().get(path)) is page
