@@ -1,6 +1,7 @@
 """How does the web server run? gunicorn's configuration file; reasons in docs/operating.md."""
 
 from pathlib import Path
+from typing import Any
 
 from piston.environment import read_integer, read_text
 from piston.settings import PORT
@@ -19,3 +20,11 @@ keepalive = 75  # seconds; more than the idle time-out of usual proxies (60)
 control_socket_disable = True  # no socket in anybody's home folder
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a heartbeat in memory
 proc_name = "piston-web"
+
+SILENCE_SECONDS = 60  # of a client in mid-request, before its thread serves somebody else
+
+
+def pre_request(worker: Any, request: Any) -> None:
+    """Give up on a client that stalls; without a limit, a few of them would hold all threads."""
+    del worker
+    request.unreader.sock.settimeout(SILENCE_SECONDS)

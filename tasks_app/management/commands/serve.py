@@ -67,7 +67,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Prepare the data folder and the database, say where everything is, hand over."""
         folder = settings.PISTON_DATA_DIR
-        os.set_inheritable(lock(folder).fileno(), True)
+        lock_file = lock(folder)
         check_port()
         call_command("migrate", verbosity=0, interactive=False)
         account, key = demo_account.renew_key(folder / "demo_account.json")
@@ -83,11 +83,12 @@ class Command(BaseCommand):
             )
         )
         self.stdout.flush()
+        os.set_inheritable(lock_file.fileno(), True)  # held for as long as supervisor lives
         become_supervisor(folder, watched=os.getppid() if options["end_with_parent"] else 0)
 
 
 def lock(folder: Path) -> Any:
-    """Take the data folder for this process and what it turns into, or say who has it."""
+    """Take the data folder, for as long as the file is open, or say who has it."""
     file = (folder / "serve.lock").open("a+")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
