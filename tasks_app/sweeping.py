@@ -14,7 +14,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from categories.registry import run_due_jobs
+from categories.periodic import run_due_jobs
 from piston.accounts.signing_in import purge_expired_tokens
 from tasks_app import dispatch, events, execution, lifecycle, storage
 from tasks_app.errors import PistonError

@@ -1,0 +1,1 @@
+"""What can be done to categories from the command line?"""

@@ -1,0 +1,117 @@
+"""What do staff see and do about categories? They enable and disable; the rest is to read."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from django.contrib import admin, messages
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from categories import registration, registry
+from categories.models import PeriodicRun, RegisteredCategory
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):
+    """Rows that commands and workers write."""
+
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Refuse."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse."""
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """Return every field of the model."""
+        return [field.name for field in self.opts.fields] + list(self.readonly_fields)
+
+
+@admin.register(RegisteredCategory)
+class RegisteredCategoryAdmin(ReadOnlyAdmin):
+    """The registry, with what this process finds wrong in it."""
+
+    list_display = ("name", "version", "is_enabled", "source", "state", "registered_at")
+    list_filter = ("is_enabled", "source")
+    readonly_fields = ("state", "offers")
+    actions = ("enable", "disable")
+
+    @admin.display(description="state here")
+    def state(self, record: RegisteredCategory) -> str:
+        """Show whether this process can use it, or why not."""
+        for entry in registry.all_entries():
+            if entry.name == record.name:
+                return entry.problem or "usable"
+        return "not loaded"
+
+    @admin.display(description="actions")
+    def offers(self, record: RegisteredCategory) -> str:
+        """Show the actions it offers."""
+        for entry in registry.all_entries():
+            if entry.name == record.name and entry.category:
+                return ", ".join(action.name for action in entry.category.actions)
+        return ""
+
+    @admin.action(description="Enable: take new tasks", permissions=["change"])
+    def enable(self, request: HttpRequest, records: QuerySet[RegisteredCategory]) -> None:
+        """Let the categories take new tasks."""
+        self._set_enabled(request, records, is_enabled=True)
+
+    @admin.action(description="Disable: no new tasks, running ones go on", permissions=["change"])
+    def disable(self, request: HttpRequest, records: QuerySet[RegisteredCategory]) -> None:
+        """Let the categories take no new tasks."""
+        self._set_enabled(request, records, is_enabled=False)
+
+    def _set_enabled(
+        self, request: HttpRequest, records: QuerySet[RegisteredCategory], *, is_enabled: bool
+    ) -> None:
+        changing = records.exclude(is_enabled=is_enabled)
+        word = "Enabled" if is_enabled else "Disabled"
+        LogEntry.objects.log_actions(cast("int", request.user.pk), changing, CHANGE, f"{word}.")
+        count = registration.set_enabled([record.name for record in records], is_enabled=is_enabled)
+        self.message_user(request, f"{word} {count}.", messages.SUCCESS)
+
+
+@admin.register(PeriodicRun)
+class PeriodicRunAdmin(ReadOnlyAdmin):
+    """When the periodic jobs of the categories ran, and how."""
+
+    list_display = (
+        "category", "job", "every", "last_due_at", "last_run_at", "last_run_seconds", "is_good",
+    )  # fmt: skip
+    list_filter = ("category",)
+    readonly_fields = ("every", "description")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse."""
+        return False
+
+    @admin.display(boolean=True, description="good")
+    def is_good(self, run: PeriodicRun) -> bool:
+        """Show whether the last run was good."""
+        return not run.last_error
+
+    @admin.display
+    def every(self, run: PeriodicRun) -> str:
+        """Show how often it runs."""
+        return next((job.every for job in jobs_of(run)), "no longer")
+
+    @admin.display
+    def description(self, run: PeriodicRun) -> str:
+        """Show what it does."""
+        return next((job.description for job in jobs_of(run)), "")
+
+
+def jobs_of(run: PeriodicRun) -> list[Any]:
+    """Return the declared job of a run, if it is still declared."""
+    return [
+        job
+        for category in registry.all_categories()
+        if category.name == run.category
+        for job in category.periodic
+        if job.name == run.job
+    ]

@@ -1,0 +1,27 @@
+"""How is a registered category taken out of service?"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from categories.command_line import CategoryCommand
+from categories.registration import unregister
+
+
+class Command(CategoryCommand):
+    """Remove a category from the registry."""
+
+    help = (
+        "Remove a category from the registry. Tasks of it that run end as internal_error; "
+        "to let them end well, disable it in the admin first."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the arguments."""
+        parser.add_argument("name", help="as list_categories shows it")
+
+    def run(self, **options: Any) -> None:
+        """Unregister it."""
+        unregister(options["name"])
+        self.stdout.write(f"Unregistered {options['name']}.")
