@@ -1,0 +1,127 @@
+"""What do staff see of telephone numbers? Everything, to read; tasks change them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, cast
+
+from django.contrib import admin
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.functional import cached_property
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from categories.admin import ReadOnlyAdmin
+from categories.number_management.describing import describe_number
+from categories.number_management.models import NUMBER_LENGTH, NumberChange, PhoneNumber
+
+MOST_COUNTED = 10_000  # rows; counting all of millions takes seconds
+CHANGES_SHOWN = 50
+
+
+class BoundedPaginator(Paginator):
+    """Pages over the first MOST_COUNTED rows; a search leads to the others."""
+
+    @cached_property
+    def count(self) -> int:
+        """Return how many rows there are, MOST_COUNTED at most."""
+        rows = cast("QuerySet[Any]", self.object_list)
+        return rows[:MOST_COUNTED].count()
+
+
+class NumberSearch(ReadOnlyAdmin):
+    """Rows that are found by the beginning of a number."""
+
+    paginator = BoundedPaginator
+    list_per_page = 50
+    search_fields = ("number",)
+    search_help_text = "The beginning of a number, as +1415."
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse: numbers change through tasks, so that the register is complete."""
+        return False
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Use the index over numbers: a range is one, whatever the database's collation."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        digits = re.sub(r"[^0-9]", "", term)
+        if not digits or len(digits) >= NUMBER_LENGTH:
+            return queryset.none(), False
+        first = f"+{digits}"
+        return queryset.filter(
+            number__gte=first, number__lte=first.ljust(NUMBER_LENGTH, "9")
+        ), False
+
+
+@admin.register(PhoneNumber)
+class PhoneNumberAdmin(NumberSearch):
+    """Numbers with what their numbering plan says, and their register."""
+
+    list_display = ("number", "state", "account", "country", "carrier_module", "modified_at")
+    list_filter = ("state",)  # has an index; others would read millions of rows
+    list_select_related = ("account",)
+    search_help_text = "The beginning of a number, as +1415; or the id of an account."
+    ordering = ("number",)
+    readonly_fields = ("pretty", "country", "kind", "history")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Search by account as well."""
+        if re.fullmatch(r"[0-9a-f]{32}", search_term.strip()):
+            return queryset.filter(account_id=search_term.strip()), False
+        return super().get_search_results(request, queryset, search_term)
+
+    @admin.display
+    def country(self, record: PhoneNumber) -> str:
+        """Show the country it belongs to."""
+        return describe_number(record.number).country
+
+    @admin.display(description="type")
+    def kind(self, record: PhoneNumber) -> str:
+        """Show what kind of line it is."""
+        return describe_number(record.number).kind
+
+    @admin.display(description="as people write it")
+    def pretty(self, record: PhoneNumber) -> str:
+        """Show it with spaces where people put them."""
+        return describe_number(record.number).pretty
+
+    @admin.display(description=f"last {CHANGES_SHOWN} changes")
+    def history(self, record: PhoneNumber) -> SafeString:
+        """Show what happened to it, the newest first."""
+        changes = NumberChange.objects.filter(number=record.number).order_by("-id")
+        rows = [
+            (
+                f"{change.at:%Y-%m-%d %H:%M:%S}",
+                change.action,
+                f"{change.from_state or '-'} → {change.to_state or '-'}",
+                f"{change.from_account or '-'} → {change.to_account or '-'}",
+                change.task_id or "-",
+            )
+            for change in changes[:CHANGES_SHOWN]
+        ]
+        body = format_html_join(
+            "", "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>", rows
+        )
+        return format_html(
+            "<table><tr><th>at (UTC)</th><th>action</th><th>state</th><th>account</th>"
+            "<th>task</th></tr>{}</table>",
+            body,
+        )
+
+
+@admin.register(NumberChange)
+class NumberChangeAdmin(NumberSearch):
+    """The register: also of numbers that are gone."""
+
+    list_display = (
+        "number", "action", "from_state", "to_state", "to_account", "by_account", "task_id", "at",
+    )  # fmt: skip
+    ordering = ("-id",)
