@@ -77,6 +77,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "piston.http.middleware.RequestIdMiddleware",  # outermost: every answer carries the id
+    "piston.http.middleware.HeadMiddleware",
     "piston.http.middleware.EnvelopeMiddleware",  # no HTML page ever leaves /v2/
     "corsheaders.middleware.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
