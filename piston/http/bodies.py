@@ -14,7 +14,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from rest_framework.request import Request
 
-from piston.http.errors import FaultyRequest, LengthRequired, RequestTooLarge
+from piston.http.errors import ApiError, FaultyRequest, LengthRequired, RequestTooLarge
 
 BLOCK_BYTES = 64 * 1024
 
@@ -39,17 +39,30 @@ class Body:
         self._source = source
         self._length = length
         self._limit_bytes = limit_bytes
+        self._fault: ApiError | None = None
         self.read_bytes = 0
 
     def read(self, size: int = BLOCK_BYTES, /) -> bytes:
-        """Return at most `size` bytes; b"" only when the body is complete."""
+        """Return at most `size` bytes; b"" only when the body is complete.
+
+        After a fault every further read raises it again: a server may well answer b"" then.
+        """
+        if self._fault is not None:
+            raise self._fault
+        try:
+            return self._read(size)
+        except ApiError as fault:
+            self._fault = fault
+            raise
+
+    def _read(self, size: int) -> bytes:
         if self._length is not None:
             size = min(size, self._length - self.read_bytes)
         if size == 0:
             return b""
         try:
             block = self._source.read(size)
-        except (OSError, ValueError) as error:  # Django's, and a server's on a bad chunk
+        except Exception as error:
             raise FaultyRequest("the body ended before it was complete") from error
         self.read_bytes += len(block)
         if self.read_bytes > self._limit_bytes:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.core.signals import got_request_exception
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from piston.http.envelope import encode_json
@@ -35,6 +35,24 @@ class RequestIdMiddleware:
         request.request_id = request_id  # type: ignore[attr-defined]
         response = self.get_response(request)
         response.headers["X-Request-Id"] = request_id
+        return response
+
+
+class HeadMiddleware:
+    """Answer HEAD as GET, without sending or even reading the content (RFC 9110 §9.3.2)."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Drop the content, keep the headers that describe it."""
+        response = self.get_response(request)
+        if request.method == "HEAD":
+            if isinstance(response, HttpResponse):
+                response.headers.setdefault("Content-Length", str(len(response.content)))
+                response.content = b""
+            elif isinstance(response, StreamingHttpResponse):
+                response.streaming_content = ()
         return response
 
 
@@ -89,12 +107,10 @@ def put_into_envelope(
     request: HttpRequest, page: HttpResponseBase, answer: ApiError
 ) -> HttpResponse:
     """Return a response that says `answer`, with the headers that `page` had for other reasons."""
-    response = HttpResponse(
-        encode_json(respond(answer).envelope(request)),
-        status=answer.status,
-        content_type="application/json",
-    )
+    body = encode_json(respond(answer).envelope(request))
+    response = HttpResponse(body, status=answer.status, content_type="application/json")
     for name, value in {**page.headers, **answer.headers}.items():
         if name not in {"Content-Type", "Content-Length"}:
             response.headers[name] = value
+    response.headers["Content-Length"] = str(len(body))
     return response

@@ -20,6 +20,18 @@ def chunked(body: bytes, **environ: Any) -> Any:
     return made
 
 
+class BadChunk:
+    """What a server does: its own exception for a malformed chunk, then as if all was well."""
+
+    has_raised = False
+
+    def read(self, size: int, /) -> bytes:
+        if self.has_raised:
+            return b""
+        self.has_raised = True
+        raise Exception("invalid chunk size")  # noqa: TRY002
+
+
 class Broken:
     def read(self, size: int, /) -> bytes:
         raise OSError("connection reset")
@@ -59,6 +71,13 @@ def test_a_body_that_ends_early_is_never_taken_for_complete() -> None:
 
     with pytest.raises(FaultyRequest, match="faulty_request"):
         list(body)
+
+
+def test_a_body_that_failed_once_is_never_complete_afterwards() -> None:
+    body = Body(BadChunk(), length=None, limit_bytes=10)
+    for _ in range(2):
+        with pytest.raises(FaultyRequest):
+            body.read()
 
 
 def test_a_connection_that_breaks_is_a_faulty_request() -> None:

@@ -1,10 +1,10 @@
 import re
 
 import pytest
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.test import RequestFactory
 
-from piston.http.middleware import EnvelopeMiddleware, RequestIdMiddleware
+from piston.http.middleware import EnvelopeMiddleware, HeadMiddleware, RequestIdMiddleware
 
 
 def pass_through(sent: str | None) -> tuple[str, str]:
@@ -38,6 +38,32 @@ def test_any_other_request_id_is_replaced(sent: str | None) -> None:
     assert re.fullmatch("[0-9a-f]{32}", outside)
 
 
+def test_head_keeps_the_length_and_drops_the_content() -> None:
+    request = RequestFactory().head("/")
+
+    response = HeadMiddleware(lambda _: HttpResponse(b"hello"))(request)
+
+    assert response.headers["Content-Length"] == "5"
+    assert response.content == b""  # type: ignore[attr-defined]
+
+
+def test_head_never_reads_a_stream() -> None:
+    stream = (1 / 0 for _ in "x")
+    page = StreamingHttpResponse(stream, headers={"Content-Length": "5"})
+
+    response = HeadMiddleware(lambda _: page)(RequestFactory().head("/"))
+
+    assert list(response.streaming_content) == []  # type: ignore[attr-defined]
+    assert response.headers["Content-Length"] == "5"
+    assert stream.close in response._resource_closers  # type: ignore[attr-defined]
+
+
+def test_get_keeps_its_content() -> None:
+    page = HttpResponse(b"hello")
+
+    assert HeadMiddleware(lambda _: page)(RequestFactory().get("/")).content == b"hello"  # type: ignore[attr-defined]
+
+
 def test_a_page_below_v2_is_put_into_the_envelope_with_its_headers() -> None:
     page = HttpResponse("<html>", status=405, headers={"Allow": "GET", "Content-Length": "6"})
 
@@ -45,7 +71,7 @@ def test_a_page_below_v2_is_put_into_the_envelope_with_its_headers() -> None:
 
     assert response.headers["Content-Type"] == "application/json"
     assert response.headers["Allow"] == "GET"
-    assert "Content-Length" not in response.headers
+    assert response.headers["Content-Length"] == str(len(response.content))  # type: ignore[attr-defined]
     assert b'"message":"method_not_allowed"' in response.content  # type: ignore[attr-defined]
 
 
