@@ -65,9 +65,7 @@ def assert_survives_crashes(
     def leave(size: int, boundary: Boundary) -> Left:
         with transaction.atomic(using=context.database):
             ran = Trial(action, rows, context, size, boundary).run()
-            left = Left(
-                ran.lines, ran.refused or ran.stopped, read_tables(watched, ignoring, context)
-            )
+            tables_left = read_tables(watched, ignoring, context)
             transaction.set_rollback(True, using=context.database)
         return Left(ran.lines, ran.refused or ran.stopped, tables_left)
 
