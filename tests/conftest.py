@@ -23,3 +23,8 @@ def empty_cache() -> Iterator[None]:
     """Forget what throttles have counted."""
     yield
     cache.clear()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a patient person try more random histories."""
+    parser.addoption("--histories", default=20, type=int, help="random histories of tasks to try")

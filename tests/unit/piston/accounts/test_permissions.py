@@ -90,3 +90,10 @@ def test_another_account_takes_one_query(
 ) -> None:
     with django_assert_num_queries(1):
         find_account(family["itself"], family["grandchild"].pk)
+
+
+def test_what_cannot_be_an_id_takes_no_query(django_assert_num_queries: Any) -> None:
+    actor = AccountFactory()
+
+    with django_assert_num_queries(0), pytest.raises(UnknownAccount):
+        find_account(actor, "0" * 31 + "\0")
