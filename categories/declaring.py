@@ -23,10 +23,11 @@ PERIODS = ("minute", "hour", "day")
 
 def declare_action(action: type[Action]) -> None:
     """Fill in what the class leaves to defaults; raise BrokenDeclaration if it is wrong."""
+    action._declared_at = find_location()  # type: ignore[attr-defined]
+    refuse(action, list(find_covered_words(action)))
     action.columns = collect_columns(action)
     if action.abstract:
         return
-    action._declared_at = find_location()  # type: ignore[attr-defined]
     if "name" not in vars(action):
         action.name = snake_case(action.__name__)
     fill_in_docs(action)
@@ -102,6 +103,19 @@ def find_action_problems(action: type[Action]) -> Problems:
         value = getattr(action, limit)
         if value is not None and value <= 0:
             yield f"{limit} must be more than 0, but is {value}", None
+
+
+def find_covered_words(action: type[Action]) -> Problems:
+    """Yield the columns whose attributes would hide something of the contract, such as `name`."""
+    for attribute, value in vars(action).items():
+        if isinstance(value, Column) and any(
+            not isinstance(getattr(base, attribute, value), Column) for base in action.__bases__
+        ):
+            sentence = (
+                f"{attribute!r} is a word of the contract: call the attribute {attribute}_"
+                f' and say name="{attribute}"'
+            )
+            yield sentence, value.location
 
 
 def find_text_problems(subject: type[Action | Category]) -> Problems:

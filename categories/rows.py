@@ -62,11 +62,13 @@ class RowShape:
     def _make_row_class(self, action: type[Action]) -> type[Row]:
         """Return the Row subclass of this file: one C-speed getter per column."""
         cells = namedtuple("cells", [f"c{place}" for place in range(len(self.columns))])  # type: ignore[misc]  # noqa: PYI024
-        members: dict[str, Any] = {column.attribute: None for column in action.columns}
-        places: dict[str, int | None] = {column.name: None for column in action.columns}
-        for place, (_, column) in enumerate(self.columns):
-            members[column.attribute] = vars(cells)[f"c{place}"]
-            places[column.name] = place
+        members: dict[str, Any] = {}
+        places: dict[str, int | None] = {}
+        in_file = {column.name: place for place, (_, column) in enumerate(self.columns)}
+        for column in action.columns:
+            place = places[column.name] = in_file.get(column.name)
+            getter = None if place is None else vars(cells)[f"c{place}"]
+            members[column.attribute] = members[column.name.replace(".", "_")] = getter
         return type("Row", (Row,), {"__slots__": (), "_Row__places": places, **members})
 
     def parse_batch(

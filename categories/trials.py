@@ -7,7 +7,7 @@ import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import Any, cast
@@ -118,29 +118,54 @@ class Trial:
 
     def _run_batches(self) -> None:
         for start in range(0, len(self.cells), self.batch_size):
-            cells = self.cells[start : start + self.batch_size]
-            rows = RowShape(self.action, self.header).parse_batch(cells, start + 1)
-            outcomes = self._attempt(f"the batch at row {start + 1}", partial(self._process, rows))
-            for line, outcome in zip(cells, outcomes, strict=True):
-                self._write(outcome, line)
+            self._run_batch(self.cells[start : start + self.batch_size], start + 1)
 
-    def _process(self, rows: Sequence[Row | RowFailed]) -> list[Outcome]:
+    def _run_batch(self, cells: list[list[str]], first_number: int) -> None:
+        rows = RowShape(self.action, self.header).parse_batch(cells, first_number)
+        try:
+            outcomes = self._attempt(f"the batch at row {first_number}", partial(self._work, rows))
+        except StopTask as stop:
+            if len(cells) == 1:
+                self._write(RowFailed(stop.reason), cells[0])
+                raise
+            # nothing of the batch is kept; row by row it comes to the one that stopped it
+            for number, line in enumerate(cells, first_number):
+                self._run_batch([line], number)
+            return
+        for line, outcome in zip(cells, outcomes, strict=True):
+            self._write(outcome, line)
+
+    def _work(self, rows: Sequence[Row | RowFailed]) -> list[Outcome]:
+        """Return an outcome for each row; those that a column rejected do not reach the action."""
         good = [row for row in rows if not isinstance(row, RowFailed)]
-        context = self.context
-        if self.action.effects is Effects.EXTERNAL and good:
-            context = Context(**{**vars(context), "effect_key": f"{TASK_ID}-{row_number(good[0])}"})
-        answers = cast("RowAction", self.action()).process_batch(good, context) if good else []
-        assert len(answers) == len(good), f"{len(answers)} outcomes for {len(good)} rows"  # noqa: S101
+        answers = self._process(good) if good else []
+        if len(answers) != len(good):
+            raise AssertionError(f"{len(answers)} outcomes for {len(good)} rows")
         answered = iter(answers)
         return [row if isinstance(row, RowFailed) else next(answered) for row in rows]
+
+    def _process(self, rows: Sequence[Row]) -> list[Outcome]:
+        action = cast("RowAction", self.action())
+        if self.action.effects is Effects.EXTERNAL:
+            key = f"{TASK_ID}-{row_number(rows[0])}"
+            return action.process_batch(rows, replace(self.context, effect_key=key))
+        if self.action.process_batch is not RowAction.process_batch:  # type: ignore[attr-defined]
+            return action.process_batch(rows, self.context)
+        return [self._process_alone(action, row) for row in rows]
+
+    def _process_alone(self, action: RowAction, row: Row) -> Outcome:
+        """Work off one row; what it wrote before it failed is undone."""
+        try:
+            with self._transaction():
+                return action.process(row, self.context) or Succeeded()
+        except RowFailed as failed:
+            return failed
 
     def _run_pages(self) -> None:
         cursor: Any = None
         while True:
-            action = cast("PageAction", self.action())
-            page = self._attempt(
-                f"the page at {cursor}", partial(action.page, cursor, self.context)
-            )
+            read = partial(cast("PageAction", self.action()).page, cursor, self.context)
+            page = self._attempt(f"the page at {cursor}", read)
             self._write(Succeeded.many(page.rows), [])
             if page.cursor is None:
                 return

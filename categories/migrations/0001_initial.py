@@ -5,46 +5,97 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='PeriodicRun',
+            name="PeriodicRun",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('category', models.CharField(max_length=100)),
-                ('job', models.CharField(max_length=100)),
-                ('last_due_at', models.DateTimeField(help_text='The beginning of the minute, hour or day (UTC).')),
-                ('last_run_at', models.DateTimeField(help_text='Empty: not yet run.', null=True)),
-                ('last_run_seconds', models.FloatField(null=True)),
-                ('last_error', models.TextField(blank=True, default='', help_text='Empty: the last run was good.')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("category", models.CharField(max_length=100)),
+                ("job", models.CharField(max_length=100)),
+                (
+                    "last_due_at",
+                    models.DateTimeField(
+                        help_text="The beginning of the minute, hour or day (UTC)."
+                    ),
+                ),
+                ("last_run_at", models.DateTimeField(help_text="Empty: not yet run.", null=True)),
+                ("last_run_seconds", models.FloatField(null=True)),
+                (
+                    "last_error",
+                    models.TextField(
+                        blank=True, default="", help_text="Empty: the last run was good."
+                    ),
+                ),
             ],
             options={
-                'ordering': ['category', 'job'],
-                'constraints': [models.UniqueConstraint(fields=('category', 'job'), name='periodic_run_once')],
+                "ordering": ["category", "job"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("category", "job"), name="periodic_run_once")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='RegisteredCategory',
+            name="RegisteredCategory",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100, unique=True)),
-                ('dotted_path', models.CharField(help_text='package.module.Class', max_length=300)),
-                ('version', models.CharField(max_length=50)),
-                ('source', models.CharField(choices=[('built_in', 'ships with the product'), ('package', 'installed package'), ('registered', 'registered by command')], default='registered', max_length=20)),
-                ('is_enabled', models.BooleanField(default=True, help_text='A disabled category takes no new tasks; running ones go on.')),
-                ('registered_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('registered_by', models.CharField(help_text='Empty: the migration.', max_length=150, null=True)),
-                ('checked_at', models.DateTimeField(help_text='When it was last imported and found right.')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=100, unique=True)),
+                ("dotted_path", models.CharField(help_text="package.module.Class", max_length=300)),
+                ("version", models.CharField(max_length=50)),
+                (
+                    "source",
+                    models.CharField(
+                        choices=[
+                            ("built_in", "ships with the product"),
+                            ("package", "installed package"),
+                            ("registered", "registered by command"),
+                        ],
+                        default="registered",
+                        max_length=20,
+                    ),
+                ),
+                (
+                    "is_enabled",
+                    models.BooleanField(
+                        default=True,
+                        help_text="A disabled category takes no new tasks; running ones go on.",
+                    ),
+                ),
+                ("registered_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "registered_by",
+                    models.CharField(help_text="Empty: the migration.", max_length=150, null=True),
+                ),
+                (
+                    "checked_at",
+                    models.DateTimeField(help_text="When it was last imported and found right."),
+                ),
             ],
             options={
-                'verbose_name_plural': 'registered categories',
-                'ordering': ['name'],
-                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('name', ''), _negated=True), models.Q(('version', ''), _negated=True)), name='category_has_name_and_version')],
+                "verbose_name_plural": "registered categories",
+                "ordering": ["name"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("name", ""), _negated=True),
+                            models.Q(("version", ""), _negated=True),
+                        ),
+                        name="category_has_name_and_version",
+                    )
+                ],
             },
         ),
     ]

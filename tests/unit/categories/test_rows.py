@@ -1,0 +1,171 @@
+import time
+
+import pytest
+
+from categories.columns import AccountColumn, BooleanColumn, E164Column, IntegerColumn, TextColumn
+from categories.contract import Context, Row, RowAction, RowFailed, Succeeded
+from categories.errors import UndeclaredOutput
+from categories.rows import OutputShape, RowShape, file_columns, row_number
+
+ACCOUNT_ID = "009afc511c97b2ae693c6cc4920988e8"
+
+
+class Add(RowAction):
+    """Add numbers."""
+
+    number = E164Column("Number.", mandatory=True)
+    account_id = AccountColumn("Account.")
+    count = IntegerColumn("A name that tuples have as well.")
+    cnam_inbound = BooleanColumn("cnam.inbound", "Dotted.")
+    name_ = TextColumn("A word of the contract.", name="name")
+    output = [TextColumn("state", "State."), BooleanColumn("new", "Whether it is new.")]
+
+    def process(self, row: Row, context: Context) -> Succeeded: ...
+
+
+class Find(Add):
+    """Find numbers."""
+
+    output = [E164Column("number", "Number."), TextColumn("state", "State.")]
+    replaces_header = True
+
+
+def parse(header: list[str], *cells: list[str], first_number: int = 1) -> list[Row | RowFailed]:
+    return RowShape(Add, header).parse_batch(cells, first_number)
+
+
+def parse_one(header: list[str], cells: list[str]) -> Row:
+    (row,) = parse(header, cells)
+    assert isinstance(row, Row)
+    return row
+
+
+def failures(rows: list[Row | RowFailed]) -> list[str | None]:
+    return [row.message if isinstance(row, RowFailed) else None for row in rows]
+
+
+def test_cells_are_read_by_attribute_and_by_column_whatever_their_order() -> None:
+    row = parse_one(["cnam.inbound", "count", "number"], ["true", "7", "+14157215234"])
+
+    assert (row.number, row.count, row.cnam_inbound) == ("+14157215234", 7, True)
+    assert (row["number"], row["count"], row["cnam.inbound"]) == ("+14157215234", 7, True)
+
+
+def test_a_column_whose_attribute_is_called_otherwise_is_read_by_both() -> None:
+    row = parse_one(["name"], ["Ann"])
+
+    assert row.name == row.name_ == row["name"] == "Ann"
+
+
+def test_unset_cells_and_absent_columns_are_none() -> None:
+    row = parse_one(["number", "count"], ["+14157215234", " "])
+
+    assert row.count is None
+    assert row.account_id is None
+    assert row["account_id"] is None
+
+
+def test_an_undeclared_column_is_a_key_error() -> None:
+    row = parse_one(["number"], ["+14157215234"])
+
+    with pytest.raises(KeyError):
+        row["numbr"]
+    with pytest.raises(AttributeError):
+        row.numbr  # noqa: B018
+
+
+def test_a_column_of_the_file_that_is_not_declared_is_passed_by() -> None:
+    row = parse_one(["x", "number"], ["y", "+14157215234"])
+
+    assert row.number == "+14157215234"
+    assert file_columns(row) == ["number"]
+
+
+def test_rows_know_their_number() -> None:
+    rows = parse(["number"], ["+14157215234"], ["+14157215235"], first_number=41)
+
+    assert [row_number(row) for row in rows] == [41, 42]  # type: ignore[arg-type]
+
+
+def test_exactly_the_bad_rows_fail_naming_their_columns_in_file_order() -> None:
+    rows = parse(
+        ["cnam.inbound", "number", "account_id"],
+        ["true", "+14157215234", ACCOUNT_ID],
+        ["yes", "+14157215235", "x"],
+        ["", "+14157215236", ""],
+        ["true", "4157215237", ""],
+    )
+
+    assert failures(rows) == [
+        None,
+        (
+            "bad field(s) cnam.inbound account_id: neither true nor false;"
+            " not an account id: 32 lower-case hex characters"
+        ),
+        None,
+        "bad field(s) number: not E.164: + and 2 to 15 digits, the first not 0",
+    ]
+    assert rows[2].number == "+14157215236"  # type: ignore[union-attr]
+
+
+def test_a_missing_mandatory_value_fails_its_row() -> None:
+    rows = parse(["number", "count"], ["", "1"], ["+14157215234", "1"])
+
+    assert failures(rows) == ["bad field(s) number: no value", None]
+
+
+def test_a_missing_mandatory_column_does_not_fail_here_but_reads_as_none() -> None:
+    assert parse_one(["count"], ["1"]).number is None
+
+
+def test_an_empty_batch_has_no_rows() -> None:
+    assert parse(["number"]) == []
+
+
+def test_rows_of_six_columns_take_no_more_than_a_few_microseconds() -> None:
+    """A smell test with room for slow machines; measured: 0.6 µs."""
+    count = 2_000
+    cells = [[f"+1415{n:07}", ACCOUNT_ID, "", "true"] for n in range(count)]
+    shape = RowShape(Add, ["number", "account_id", "x", "cnam.inbound"])
+
+    best = 1.0
+    for _ in range(5):
+        started = time.perf_counter()
+        shape.parse_batch(cells, 1)
+        best = min(best, time.perf_counter() - started)
+
+    assert best / count < 15e-6
+
+
+def test_output_adds_the_columns_and_the_error() -> None:
+    shape = OutputShape(Add, ["number", "x"])
+
+    assert shape.header == ["number", "x", "state", "new", "error"]
+    assert shape.succeeded_cells({"state": "in_service", "new": True}) == ["in_service", "true", ""]
+    assert shape.succeeded_cells(("in_service", False)) == ["in_service", "false", ""]
+    assert shape.succeeded_cells({"new": False}) == ["", "false", ""]
+    assert shape.succeeded_cells() == ["", "", ""]
+    assert shape.failed_cells("why", ["+1415", "y"]) == ["", "", "why"]
+
+
+def test_an_output_column_that_the_file_has_is_not_repeated() -> None:
+    shape = OutputShape(Add, ["number", "state"])
+
+    assert shape.header == ["number", "state", "new", "error"]
+    assert shape.succeeded_cells({"state": "in_service", "new": True}) == ["true", ""]
+    assert shape.succeeded_cells(("in_service", True)) == ["true", ""]
+
+
+def test_a_replaced_header_is_exactly_the_output_and_the_error() -> None:
+    shape = OutputShape(Find, ["count", "number"])
+
+    assert shape.header == ["number", "state", "error"]
+    assert shape.succeeded_cells(("+1415", "available")) == ["+1415", "available", ""]
+    assert shape.failed_cells("why", ["1", "+1415"]) == ["+1415", "", "why"]
+    assert shape.succeeded_cells((), ["1", "+1415"]) == ["+1415", "", ""]
+
+
+@pytest.mark.parametrize("cells", [{"stat": "x"}, ("one",), ("one", True, "three")])
+def test_output_that_is_not_declared_is_an_error(cells: object) -> None:
+    with pytest.raises(UndeclaredOutput):
+        OutputShape(Add, ["number"]).succeeded_cells(cells)  # type: ignore[arg-type]
