@@ -95,7 +95,11 @@ def read_json(request: HttpRequest | Request) -> dict[str, Any]:
     Raises FaultyRequest (`invalid_json`), RequestTooLarge beyond PISTON_MAX_JSON_BYTES.
     """
     body = open_body(request, limit_bytes=settings.PISTON_MAX_JSON_BYTES)
-    text = b"".join(body)
+    return parse_json(b"".join(body))
+
+
+def parse_json(text: bytes) -> dict[str, Any]:
+    """Return the JSON object that a body holds, {} for none. Raises FaultyRequest."""
     if not text.strip():
         return {}
     try:
