@@ -1,0 +1,1 @@
+"""What does a call cost? Ratedecks and their rates: import, export and look-up."""

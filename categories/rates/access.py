@@ -1,0 +1,46 @@
+"""Who may touch which ratedecks?
+
+A deck belongs to one reseller account, or to the system. A task works on the decks of its account
+and sees no others, so two tenants may name their decks alike:
+
+* a super-duper admin's own tasks work on the system's decks; so do its tasks for an account that
+  is not a reseller, because an account in the URI has no impact on system resources
+  (spec/tasks-api.txt, "Add a new task");
+* its tasks for a reseller work on the reseller's decks;
+* everybody else works on the decks of the task's account, a reseller in its own tree.
+"""
+
+from __future__ import annotations
+
+from categories.contract import Context, Refused
+from piston.accounts.models import Account
+
+
+def refuse_strangers(context: Context) -> None:
+    """Raise Refused unless the creator of the task may touch rates (kazoo.md §5.3)."""
+    creator, account = context.auth_account, context.account
+    if not creator.is_superadmin and not (account.is_reseller and account.is_within(creator)):
+        raise Refused("task execution is forbidden")
+
+
+def find_owner(context: Context) -> Account | None:
+    """Return the account whose decks the task works on; None is the system.
+
+    Only what a super-duper admin started can reach the system's decks, whatever the account is.
+    """
+    account = context.account
+    for_the_system = account.is_superadmin or not account.is_reseller
+    return None if for_the_system and context.auth_account.is_superadmin else account
+
+
+def find_unknown_accounts(
+    account_ids: set[str | None], owner: Account | None, using: str
+) -> set[str]:
+    """Return which of the ids are no accounts of the owner's tree; of the system, of any tree."""
+    named = {account_id for account_id in account_ids if account_id is not None}
+    if not named:
+        return named
+    accounts = Account.objects.using(using).filter(pk__in=named)
+    if owner is not None:
+        accounts = accounts.within(owner)
+    return named - set(accounts.values_list("pk", flat=True))

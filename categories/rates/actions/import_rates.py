@@ -1,0 +1,67 @@
+"""How does a file of rates get into ratedecks?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from categories.columns import TextColumn
+from categories.contract import Context, Outcome, RowAction, RowFailed, Succeeded
+from categories.rates.access import find_owner, find_unknown_accounts, refuse_strangers
+from categories.rates.columns import DEFAULT_RATEDECK, RATE_COLUMNS
+from categories.rates.filling import make_rate_id
+from categories.rates.models.rate import RATE_ID_LENGTH
+from categories.rates.storing import FIELDS, Change, store_changes
+from categories.rows import Row
+
+MANDATORY = {"prefix", "rate_cost"}
+
+
+class ImportRates(RowAction):
+    """Import rates into ratedecks.
+
+    A rate is `{iso_country_code or XX}-{prefix}[-{rate_suffix}]`, or what `_id` says. One that
+    exists already is changed in the cells that are given; a ratedeck that is missing is created.
+    Not given, `rate_name` is `[direction_][iso_country_code_]prefix`; `weight` is 10 for each digit
+    of the prefix less 100 times the cost, within 1 and 100; `routes` are the numbers that begin
+    with the prefix.
+
+    A reseller's ratedecks are its own; those of the system are the super-duper admin's.
+    """
+
+    name = "import"
+    columns = [
+        *(column.but(mandatory=column.name in MANDATORY) for column in RATE_COLUMNS),
+        TextColumn(
+            "_id", "Id of the rate; empty: made.", max_length=RATE_ID_LENGTH, example="US-1415"
+        ),
+        TextColumn("pvt_type", "Accepted, because exports of other systems have it; ignored."),
+    ]
+    output = [TextColumn("rate_id", "Id of the rate.", example="US-1415")]
+
+    def permitted(self, context: Context) -> None:
+        """Refuse everybody but super-duper admins, and resellers in their own tree."""
+        refuse_strangers(context)
+
+    def process_batch(self, rows: Sequence[Row], context: Context) -> list[Outcome]:
+        """Store the rates of a batch with a handful of statements."""
+        owner = find_owner(context)
+        unknown = find_unknown_accounts({row.account_id for row in rows}, owner, context.database)
+        outcomes: list[Outcome] = []
+        changes = []
+        for row in rows:
+            if row.account_id in unknown:
+                outcomes.append(RowFailed(f"account {row.account_id} is not one of yours"))
+                continue
+            change = read_change(row)
+            changes.append(change)
+            outcomes.append(Succeeded((change.rate_id,)))
+        store_changes(changes, owner, using=context.database)
+        return outcomes
+
+
+def read_change(row: Row) -> Change:
+    """Return what a row says about a rate; cells that are unset say nothing."""
+    given: dict[str, Any] = {field: value for field in FIELDS if (value := row[field]) is not None}
+    rate_id = row["_id"] or make_rate_id(row.iso_country_code, row.prefix, row.rate_suffix)
+    return Change(row.ratedeck_id or DEFAULT_RATEDECK, rate_id, given)

@@ -1,0 +1,11 @@
+"""How does Django know this app?"""
+
+from django.apps import AppConfig
+
+
+class RatesConfig(AppConfig):
+    """Ratedecks and rates."""
+
+    name = "categories.rates"
+    label = "rates"
+    verbose_name = "Rates"

@@ -1,0 +1,14 @@
+"""What does the category `rates` offer?"""
+
+from __future__ import annotations
+
+from categories.contract import Category
+from categories.rates.actions import Export, ImportRates
+
+
+class Rates(Category):
+    """Ratedecks: what calls cost."""
+
+    name = "rates"
+    version = "1"
+    actions = [ImportRates, Export]

@@ -1,0 +1,173 @@
+"""Which columns does a rate have? The 20 of an export, in its order; an import takes them too."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from categories.columns import (
+    AccountColumn,
+    ChoiceColumn,
+    Column,
+    DecimalColumn,
+    IntegerColumn,
+    PatternColumn,
+    TextColumn,
+)
+from categories.errors import CellError
+from categories.rates.filling import limit_weight, make_caller_patterns
+from categories.rates.models.rate import (
+    COST_DIGITS,
+    COST_PLACES,
+    TEXT_LENGTH,
+    Direction,
+    format_cost,
+)
+from categories.rates.models.ratedeck import NAME_LENGTH
+
+LONGEST_DURATION = 2**31 - 1  # seconds; what the database's integer holds
+DEFAULT_RATEDECK = "ratedeck"
+
+
+class CostColumn(DecimalColumn):
+    """An amount of money that is not negative, exact to 10 decimals."""
+
+    def __init__(self, *texts: str, **options: Any) -> None:
+        super().__init__(
+            *texts, max_digits=COST_DIGITS, decimal_places=COST_PLACES, minimum=0, **options
+        )
+
+    def format(self, value: Decimal | None) -> str:
+        """Return the amount without the zeros that a database adds."""
+        return format_cost(value)
+
+
+class PrefixColumn(PatternColumn):
+    """What the numbers of a rate begin with."""
+
+    type_name = "prefix"
+    rule = "1 to 15 digits; a leading + is dropped"
+    default_example = "1415"
+    pattern = r"\+?[0-9]{1,15}"
+
+    def parse(self, text: str) -> str:
+        """Return the digits."""
+        return super().parse(text).removeprefix("+")
+
+    def parse_many(self, cells: Sequence[str]) -> list[str | None]:
+        """Return the digits of a whole column."""
+        return [cell and cell.removeprefix("+") for cell in super().parse_many(cells)]
+
+
+class CountryColumn(PatternColumn):
+    """A country, as ISO 3166-1 abbreviates it."""
+
+    type_name = "country"
+    rule = "two letters (ISO 3166-1); stored in upper case"
+    default_example = "US"
+    pattern = r"[A-Za-z]{2}"
+
+    def parse(self, text: str) -> str:
+        """Return the two letters in upper case."""
+        return super().parse(text).upper()
+
+    def parse_many(self, cells: Sequence[str]) -> list[str | None]:
+        """Return the letters of a whole column in upper case."""
+        return [cell and cell.upper() for cell in super().parse_many(cells)]
+
+
+class WeightColumn(IntegerColumn):
+    """How heavy a rate is; what lies outside of 1 to 100 is brought to the nearer end."""
+
+    rule = "a whole number; limited to 1 to 100"
+
+    def parse(self, text: str) -> int:
+        """Return the weight within its limits."""
+        return limit_weight(super().parse(text))
+
+
+class TextListColumn(Column[list[str] | None]):
+    """Several texts. Lists without any text in them, and `""`, are not given: None."""
+
+    type_name = "list"
+    rule = "a JSON list of texts, or one text"
+    default_example = '["a","b"]'
+
+    def parse(self, text: str) -> list[str] | None:
+        """Return the texts of a JSON list, or the one text that the cell is."""
+        texts = self._parse_list(text)
+        return texts if any(texts) else None
+
+    def _parse_list(self, text: str) -> list[str]:
+        if text == '""':
+            return []
+        if not text.startswith("["):
+            return [text]
+        try:
+            texts = json.loads(text)
+        except (ValueError, RecursionError):
+            return [text]  # a pattern such as [2-9]11
+        if not all(isinstance(entry, str) for entry in texts):
+            raise CellError("not a list of texts")
+        return list(texts)
+
+    def format(self, value: list[str] | None) -> str:
+        """Return the texts as a JSON list."""
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")) if value else ""
+
+
+class CallersColumn(TextColumn):
+    """The numbers of callers, or patterns of them, joined by colons."""
+
+    rule = "numbers or patterns, joined by colons"
+    default_example = "441:442"
+
+    def parse(self, text: str) -> str:
+        """Return the patterns of the callers."""
+        return super().parse(make_caller_patterns(text))
+
+    def parse_many(self, cells: Sequence[str]) -> list[str | None]:
+        """Return the patterns of a whole column."""
+        return Column.parse_many(self, cells)
+
+
+def make_duration_column(name: str, text: str, example: str) -> IntegerColumn:
+    """Return a column of whole seconds."""
+    return IntegerColumn(name, text, minimum=0, maximum=LONGEST_DURATION, example=example)
+
+
+RATE_COLUMNS: tuple[Column[Any], ...] = (
+    AccountColumn("account_id", "Account that the rate is meant for; empty: all accounts."),
+    CallersColumn("caller_id_numbers", "Callers that the rate is for.", max_length=4096),
+    TextColumn("carrier", "Who carries the calls.", max_length=TEXT_LENGTH, example="acme"),
+    TextColumn("description", "For people.", max_length=1024, example="Bay Area"),
+    ChoiceColumn(
+        "direction", "Calls that the rate is for; empty: both.", choices=[*Direction.values]
+    ),
+    CostColumn("internal_rate_cost", "What a minute costs the reseller.", example="0.01"),
+    CountryColumn("iso_country_code", "Country of the prefix."),
+    TextListColumn("options", "Options that a call must have.", example='["flat_rate"]'),
+    PrefixColumn("prefix", "What the numbers begin with."),
+    CostColumn("rate_cost", "What a minute costs.", example="0.05"),
+    make_duration_column("rate_increment", "Seconds that are charged at a time.", "60"),
+    make_duration_column("rate_minimum", "Seconds that are charged at least.", "60"),
+    TextColumn(
+        "rate_name", "Name; empty: made from the rate.", max_length=TEXT_LENGTH, example="US_1415"
+    ),
+    make_duration_column("rate_nocharge_time", "Calls of fewer seconds are free.", "0"),
+    TextColumn("rate_suffix", "Told apart by: ends the id.", max_length=64, example="night"),
+    CostColumn("rate_surcharge", "What being connected costs.", example="0"),
+    TextColumn("rate_version", "Version, for people.", max_length=TEXT_LENGTH, example="2024-03"),
+    TextColumn(
+        "ratedeck_id",
+        f"Name of the ratedeck; empty: {DEFAULT_RATEDECK}. Created when it is missing.",
+        max_length=NAME_LENGTH,
+        example=DEFAULT_RATEDECK,
+    ),
+    TextListColumn(
+        "routes", "Patterns of numbers; empty: made from the prefix.", example=r'["^\\+?1415.+$"]'
+    ),
+    WeightColumn("weight", "Weight, the heavier first; empty: made from the rate.", example="35"),
+)

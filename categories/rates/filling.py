@@ -1,0 +1,87 @@
+"""What of a rate follows from its other fields? Id, name, weight, routes and patterns of callers.
+
+The rules are Kazoo's: see the functions. A rate is a mapping of field names to values here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+ANY_COUNTRY = "XX"
+LIGHTEST, HEAVIEST = 1, 100
+NUMBERS = re.compile(r"\+?[0-9]+")
+
+
+def make_rate_id(country: str | None, prefix: str, suffix: str | None) -> str:
+    """Return `{country or XX}-{prefix}[-{suffix}]`."""
+    rate_id = f"{country or ANY_COUNTRY}-{prefix}"
+    return f"{rate_id}-{suffix}" if suffix else rate_id
+
+
+def make_rate_name(direction: str | None, country: str | None, prefix: str) -> str:
+    """Return `[{direction}_][{country}_]{prefix}`."""
+    return "_".join(part for part in (direction, country, prefix) if part)
+
+
+def make_routes(prefix: str) -> list[str]:
+    """Return the one pattern of the numbers that begin with `prefix`."""
+    return [rf"^\+?{prefix}.+$"]
+
+
+def make_weight(prefix: str, cost: Decimal, internal_cost: Decimal | None) -> int:
+    """Return 10 per digit of the prefix, less 1 per cent of the cost; within 1 and 100.
+
+    The internal cost counts where there is one that is not zero.
+    """
+    return limit_weight(10 * len(prefix) - int(100 * (internal_cost or cost)))
+
+
+def limit_weight(weight: int) -> int:
+    """Return the nearest weight that is within 1 and 100."""
+    return min(max(weight, LIGHTEST), HEAVIEST)
+
+
+def make_caller_patterns(text: str) -> str:
+    r"""Return `441:442` as `^\+?441.+$:^\+?442.+$`; what is not a number stays as it is.
+
+    So the patterns of an export can be imported again.
+    """
+    return ":".join(
+        make_routes(part.removeprefix("+"))[0] if NUMBERS.fullmatch(part) else part
+        for part in text.split(":")
+    )
+
+
+FILLED: dict[str, Callable[[Mapping[str, Any]], Any]] = {
+    "rate_name": lambda rate: make_rate_name(
+        rate["direction"], rate["iso_country_code"], rate["prefix"]
+    ),
+    "weight": lambda rate: make_weight(
+        rate["prefix"], rate["rate_cost"], rate["internal_rate_cost"]
+    ),
+    "routes": lambda rate: make_routes(rate["prefix"]),
+}
+
+
+def fill(rate: dict[str, Any]) -> dict[str, Any]:
+    """Return `rate` with the name, weight and routes that were not given."""
+    for field, make in FILLED.items():
+        if not rate[field]:
+            rate[field] = make(rate)
+    return rate
+
+
+def merge(stored: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the stored rate under the given fields, filled.
+
+    A stored name, weight or routes that had been filled in, rather than given, is filled in anew:
+    a new cost has a new weight.
+    """
+    rate = {**stored, **given}
+    for field, make in FILLED.items():
+        if field not in given and stored[field] == make(stored):
+            rate[field] = make(rate)
+    return fill(rate)

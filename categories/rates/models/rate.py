@@ -1,0 +1,171 @@
+"""What is a rate? The price of calls to the numbers that begin with a prefix."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Self
+
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Length
+
+from categories.rates.models.ratedeck import Ratedeck
+from piston.accounts.models import Account
+
+# What SQLite keeps exactly: 15 digits. Ten of them behind the point, five before it.
+COST_DIGITS = 15
+COST_PLACES = 10
+PREFIX_LENGTH = 15  # digits of the longest number, E.164 §6
+RATE_ID_LENGTH = 128
+TEXT_LENGTH = 128
+
+validate_prefix = RegexValidator(r"\A[0-9]{1,15}\Z", "A prefix is 1 to 15 digits.")
+validate_country = RegexValidator(r"\A[A-Z]{2}\Z", "A country is two upper-case letters.")
+validate_positive = MinValueValidator(0)
+
+
+def format_cost(cost: Decimal | None) -> str:
+    """Return the amount without the zeros that a database adds; None is the empty text."""
+    return "" if cost is None else f"{cost.normalize():f}"
+
+
+class Direction(models.TextChoices):
+    """Which calls a rate is for; None: both ways."""
+
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+
+
+class RateQuerySet(models.QuerySet["Rate"]):
+    """Rates, by the numbers they are for."""
+
+    def matching(
+        self, number: str, *, direction: str | None = None, account: Account | None = None
+    ) -> Self:
+        """Keep the rates whose prefix begins `number`, the best one first.
+
+        `number` is digits, with or without a +. The longest prefix wins, then the rate meant for
+        `account`, then the heaviest. Rates meant for other accounts are left out.
+        """
+        digits = number.removeprefix("+")
+        prefixes = [digits[:length] for length in range(1, min(len(digits), PREFIX_LENGTH) + 1)]
+        rates = self.filter(Q(account=None) | Q(account=account), prefix__in=prefixes)
+        if direction is not None:
+            rates = rates.filter(Q(direction=direction) | Q(direction=None))
+        return rates.order_by(
+            Length("prefix").desc(), F("account").asc(nulls_last=True), "-weight", "rate_id"
+        )
+
+    def rate_number(
+        self, number: str, *, direction: str | None = None, account: Account | None = None
+    ) -> Rate | None:
+        """Return the rate that `number` is charged by, or None when no prefix fits."""
+        return self.matching(number, direction=direction, account=account).first()
+
+
+class Rate(models.Model):
+    """The price of calls to, or from, the numbers that begin with a prefix.
+
+    The 20 columns of an export are these fields under their names, `ratedeck_id` being the deck's
+    name. Costs are exact decimals, in units of the currency; durations are seconds.
+    """
+
+    ratedeck = models.ForeignKey(
+        Ratedeck, on_delete=models.PROTECT, related_name="rates", db_index=False
+    )
+    rate_id = models.CharField(
+        max_length=RATE_ID_LENGTH,
+        blank=True,
+        help_text="Empty: made from country, prefix and suffix.",
+    )
+    account = models.ForeignKey(
+        Account,
+        on_delete=models.CASCADE,  # a price for one customer must not become everybody's
+        null=True,
+        blank=True,
+        related_name="rates",
+        db_index=False,  # few rates have one: see the index below
+        help_text="The account that the rate is meant for; empty: all.",
+    )
+    caller_id_numbers = models.CharField(
+        max_length=4096, null=True, blank=True, help_text="Patterns of callers, joined by colons."
+    )
+    carrier = models.CharField(max_length=TEXT_LENGTH, null=True, blank=True)
+    description = models.CharField(max_length=1024, null=True, blank=True)
+    direction = models.CharField(
+        max_length=8, choices=Direction, null=True, blank=True, help_text="Empty: both."
+    )
+    internal_rate_cost = models.DecimalField(
+        max_digits=COST_DIGITS,
+        decimal_places=COST_PLACES,
+        null=True,
+        blank=True,
+        validators=[validate_positive],
+        help_text="What a minute costs the reseller.",
+    )
+    iso_country_code = models.CharField(
+        "country", max_length=2, null=True, blank=True, validators=[validate_country]
+    )
+    options = models.JSONField(default=list, blank=True)
+    prefix = models.CharField(max_length=PREFIX_LENGTH, validators=[validate_prefix])
+    rate_cost = models.DecimalField(
+        max_digits=COST_DIGITS,
+        decimal_places=COST_PLACES,
+        validators=[validate_positive],
+        help_text="What a minute costs.",
+    )
+    rate_increment = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Seconds that are charged at a time; empty: 60."
+    )
+    rate_minimum = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Seconds that are charged at least; empty: 60."
+    )
+    rate_name = models.CharField(
+        max_length=TEXT_LENGTH,
+        blank=True,
+        help_text="Empty: made from direction, country and prefix.",
+    )
+    rate_nocharge_time = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Calls shorter than so many seconds are free."
+    )
+    rate_suffix = models.CharField(max_length=64, null=True, blank=True)
+    rate_surcharge = models.DecimalField(
+        max_digits=COST_DIGITS,
+        decimal_places=COST_PLACES,
+        null=True,
+        blank=True,
+        validators=[validate_positive],
+        help_text="What being connected costs.",
+    )
+    rate_version = models.CharField(max_length=TEXT_LENGTH, null=True, blank=True)
+    routes = models.JSONField(
+        default=list, blank=True, help_text="Patterns of numbers; empty: made from the prefix."
+    )
+    weight = models.PositiveSmallIntegerField(
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(100)],
+        help_text="1 to 100, the heavier first; empty: made from prefix and cost.",
+    )
+
+    objects = RateQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["ratedeck", "rate_id"], name="rate_once_per_deck"),
+            models.CheckConstraint(condition=~Q(rate_id=""), name="rate_has_an_id"),
+            models.CheckConstraint(condition=~Q(prefix=""), name="rate_has_a_prefix"),
+            models.CheckConstraint(
+                condition=Q(weight__gte=1, weight__lte=100), name="rate_weight_within_1_and_100"
+            ),
+            models.CheckConstraint(condition=Q(rate_cost__gte=0), name="rate_cost_not_negative"),
+        ]
+        indexes = [
+            models.Index(fields=["ratedeck", "prefix"], name="rate_prefix"),
+            models.Index(
+                fields=["account"], condition=Q(account__isnull=False), name="rate_for_an_account"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.rate_id} {self.rate_name}"

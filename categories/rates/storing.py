@@ -1,0 +1,113 @@
+"""How do imported rates get into the database? Merged over what is there, a batch at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from categories.bulk import insert_rows, update_rows
+from categories.rates.filling import fill, merge
+from categories.rates.models import Rate, Ratedeck
+from piston.accounts.models import Account
+
+# what an import may set, by the names that the database model has for it
+FIELDS = (
+    "account_id",
+    "caller_id_numbers",
+    "carrier",
+    "description",
+    "direction",
+    "internal_rate_cost",
+    "iso_country_code",
+    "options",
+    "prefix",
+    "rate_cost",
+    "rate_increment",
+    "rate_minimum",
+    "rate_name",
+    "rate_nocharge_time",
+    "rate_suffix",
+    "rate_surcharge",
+    "rate_version",
+    "routes",
+    "weight",
+)
+KEY = ("ratedeck_id", "rate_id")
+NOTHING: dict[str, Any] = {**dict.fromkeys(FIELDS), "options": []}
+
+Key = tuple[int, str]  # of a rate: the deck's primary key, the rate's id
+Fields = Mapping[str, Any]  # always all of FIELDS, in that order, when it is a whole rate
+
+
+class Change(NamedTuple):
+    """What one row of a file says about one rate."""
+
+    ratedeck: str  # the deck's name
+    rate_id: str
+    given: Fields  # only what the row gives
+
+
+class StoredRate(NamedTuple):
+    """A rate as the database has it."""
+
+    pk: int
+    fields: Fields
+
+
+def store_changes(changes: Sequence[Change], owner: Account | None, *, using: str) -> None:
+    """Store a batch in the decks of `owner`, with the result of storing its rows one by one.
+
+    A handful of statements, whatever the size. Runs in the caller's transaction.
+    """
+    decks = lock_decks({change.ratedeck for change in changes}, owner, using=using)
+    keys = [(decks[change.ratedeck], change.rate_id) for change in changes]
+    stored = read_rates(keys, using=using)
+    rates = {key: rate.fields for key, rate in stored.items()}
+    for key, change in zip(keys, changes, strict=True):
+        there = rates.get(key)
+        rates[key] = merge(there, change.given) if there else fill({**NOTHING, **change.given})
+    write_rates(rates, stored, using=using)
+
+
+def lock_decks(names: set[str], owner: Account | None, *, using: str) -> dict[str, int]:
+    """Return the primary keys of the decks of `owner` by name; create those that are missing.
+
+    Holds a lock on each until the transaction ends: two imports into one deck take turns, so
+    neither merges over what the other is about to change. Always locked in the same order.
+    """
+    owned = Ratedeck.objects.using(using).owned_by(owner).filter(name__in=names).order_by("pk")
+    wanted = owned.select_for_update(no_key=True).values_list("name", "pk")
+    decks = dict(wanted)
+    if missing := names - decks.keys():
+        new = [Ratedeck(name=name, account=owner) for name in sorted(missing)]
+        # another import may create the same deck at this moment; then its deck is the one
+        Ratedeck.objects.using(using).bulk_create(new, ignore_conflicts=True)
+        decks = dict(wanted.all())
+    return decks
+
+
+def read_rates(keys: Iterable[Key], *, using: str) -> dict[Key, StoredRate]:
+    """Return the stored rates among `keys`."""
+    wanted = set(keys)
+    rates = Rate.objects.using(using).filter(
+        ratedeck_id__in={deck for deck, _ in wanted}, rate_id__in={rate_id for _, rate_id in wanted}
+    )
+    found = {
+        (deck, rate_id): StoredRate(pk, dict(zip(FIELDS, fields, strict=True)))
+        for pk, deck, rate_id, *fields in rates.values_list("pk", *KEY, *FIELDS)
+    }
+    return {key: found[key] for key in wanted & found.keys()}
+
+
+def write_rates(
+    rates: Mapping[Key, Fields], stored: Mapping[Key, StoredRate], *, using: str
+) -> None:
+    """Insert the rates that are not stored, and update those that differ from what is."""
+    new, changed = [], []
+    for key, fields in rates.items():
+        if key not in stored:
+            new.append((*key, *fields.values()))
+        elif fields != stored[key].fields:
+            changed.append((stored[key].pk, *fields.values()))
+    insert_rows(Rate, [*KEY, *FIELDS], new, using=using)
+    update_rows(Rate, "id", FIELDS, changed, using=using)
