@@ -1,0 +1,121 @@
+"""What can staff do with rates? Edit decks and rates, and rate a number."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest, HttpResponse
+
+from categories.rates.forms import NumberForm, RateForm
+from categories.rates.models import Rate, Ratedeck
+from categories.rates.models.rate import format_cost
+
+# counted deck by deck as they are shown; a join would count the rates of all decks
+RATE_COUNT = Coalesce(
+    Subquery(
+        Rate.objects.filter(ratedeck=OuterRef("pk"))
+        .order_by()
+        .values("ratedeck")
+        .annotate(count=Count("pk"))
+        .values("count"),
+        output_field=IntegerField(),
+    ),
+    0,
+)
+
+
+@admin.register(Ratedeck)
+class RatedeckAdmin(admin.ModelAdmin):
+    """Ratedecks, with a box that rates a number. Only an empty deck can be deleted."""
+
+    list_display = ["name", "owner", "rate_count"]
+    list_select_related = ["account"]
+    list_per_page = 50
+    search_fields = ["name", "account__name", "=account__id"]
+    search_help_text = "A part of the deck's or its owner's name, or the owner's id."
+    ordering = ["account__name", "name", "pk"]
+    raw_id_fields = ["account"]
+    actions = None
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Ratedeck]:
+        """Return the decks with the number of their rates."""
+        decks: QuerySet[Ratedeck] = super().get_queryset(request)
+        return decks.annotate(rate_count=RATE_COUNT)
+
+    @admin.display(description="owner")
+    def owner(self, deck: Ratedeck) -> str:
+        """Name the reseller, or the system."""
+        return str(deck.account or "the system")
+
+    @admin.display(description="rates")
+    def rate_count(self, deck: Any) -> int:
+        """Return how many rates the deck has."""
+        count: int = deck.rate_count
+        return count
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Ratedeck | None = None) -> list[str]:
+        """Leave a deck with its owner: tenants must not find each other's rates in their decks."""
+        return ["account"] if obj else []
+
+    def has_delete_permission(self, request: HttpRequest, obj: Ratedeck | None = None) -> bool:
+        """Protect the rates: they do not go with their deck."""
+        allowed = super().has_delete_permission(request, obj)
+        return allowed and (obj is None or not obj.rates.exists())
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show a deck, and what the number in the box costs."""
+        asked = NumberForm(request.GET) if "number" in request.GET else NumberForm()
+        context: dict[str, Any] = {"number_form": asked}
+        if asked.is_valid():
+            rates = Rate.objects.filter(ratedeck=self.get_object(request, object_id))
+            context["number"] = asked.cleaned_data["number"]
+            context["rate"] = rate = rates.rate_number(
+                asked.cleaned_data["number"], direction=asked.cleaned_data["direction"]
+            )
+            context["cost"] = rate and format_cost(rate.rate_cost)
+            context["surcharge"] = rate and format_cost(rate.rate_surcharge)
+        return super().change_view(request, object_id, form_url, context | (extra_context or {}))
+
+
+@admin.register(Rate)
+class RateAdmin(admin.ModelAdmin):
+    """Rates, found by the beginning of their id or prefix."""
+
+    form = RateForm
+    list_display = [
+        "rate_id",
+        "ratedeck",
+        "rate_name",
+        "prefix",
+        "cost",
+        "direction",
+        "weight",
+    ]
+    list_filter = ["ratedeck", "direction"]
+    list_select_related = ["ratedeck__account"]
+    list_per_page = 50
+    show_full_result_count = False
+    search_fields = ["prefix__startswith", "rate_id__startswith"]
+    search_help_text = "How the prefix or the id begins."
+    ordering = ["ratedeck", "rate_id"]
+    raw_id_fields = ["account"]
+    autocomplete_fields = ["ratedeck"]
+    actions = None
+
+    @admin.display(description="cost", ordering="rate_cost")
+    def cost(self, rate: Rate) -> str:
+        """Return what a minute costs, as short as it can be written."""
+        return format_cost(rate.rate_cost)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Rate | None = None) -> list[str]:
+        """Leave a rate where it is and under its id, by which imports find it."""
+        return ["ratedeck", "rate_id"] if obj else []
