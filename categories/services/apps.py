@@ -1,0 +1,11 @@
+"""How does Django know this app?"""
+
+from django.apps import AppConfig
+
+
+class ServicesConfig(AppConfig):
+    """Monthly quantities of accounts."""
+
+    name = "categories.services"
+    label = "services"
+    verbose_name = "Services"

@@ -1,0 +1,23 @@
+"""What does the category `services` offer?"""
+
+from __future__ import annotations
+
+from categories.contract import Category, PeriodicJob
+from categories.services.actions import DescendantQuantities
+from categories.services.taking import take_due_quantities
+
+
+class Services(Category):
+    """Monthly quantities of accounts."""
+
+    name = "services"
+    version = "1"
+    actions = [DescendantQuantities]
+    periodic = [
+        PeriodicJob(
+            name="take_quantities",
+            every="day",
+            run=take_due_quantities,
+            description="Takes all accounts' quantities on the first and last day of a month.",
+        )
+    ]

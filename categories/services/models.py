@@ -1,0 +1,45 @@
+"""What is stored about the services of accounts? Their quantities, month by month."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+from piston.accounts.models import Account
+
+
+class ServiceQuantity(models.Model):
+    """What one account had in one month: `{category: {item: quantity}}` at its two ends.
+
+    A document that is None was never taken; `{}` was taken and the account had nothing.
+    """
+
+    # accounts may be removed although the daily job gives every one of them quantities
+    account = models.ForeignKey(
+        Account, on_delete=models.CASCADE, related_name="service_quantities", db_index=False
+    )
+    year = models.PositiveSmallIntegerField()
+    month = models.PositiveSmallIntegerField()
+    bom = models.JSONField("beginning of month", null=True, blank=True)
+    eom = models.JSONField("end of month", null=True, blank=True)
+
+    class Meta:
+        indexes = [  # what the admin shows first, and filters by
+            models.Index(fields=["-year", "-month", "account"], name="service_quantity_newest")
+        ]
+        verbose_name_plural = "service quantities"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "year", "month"], name="service_quantity_once_a_month"
+            ),
+            models.CheckConstraint(
+                condition=Q(month__gte=1, month__lte=12), name="service_quantity_month_exists"
+            ),
+            models.CheckConstraint(
+                condition=Q(year__gte=1000, year__lte=9999),
+                name="service_quantity_year_has_4_digits",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account_id} {self.year:04}-{self.month:02}"

@@ -1,0 +1,149 @@
+"""What does the listing of descendants' quantities hold? spec/tasks-api.txt, kazoo.md §5.2."""
+
+import json
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from categories.contract import Effects
+from categories.describing import describe_action
+from categories.services.actions import DescendantQuantities, descendant_quantities
+from categories.services.models import ServiceQuantity
+from categories.testing import run_action
+from piston.accounts.models import Account
+from tests.factories import AccountFactory
+
+pytestmark = pytest.mark.django_db
+
+# the specification's text, as it stands in its JSON example
+DOC = (
+    r'"Attempts to create a month-on-month listing of quantities used by descendant accounts.\nThis'
+    r" task returns the following fields:\n* `account_id`: a sub-account of the creator of this"
+    r" task.\n* `year`: integral year as 4 characters.\n* `month`: integral month as 2 characters"
+    r" (left-padded with a zero).\n* `category`: name of the quantity's category.\n* `item`: name"
+    r" of the category's item.\n* `quantity_bom`: integral quantity's value or empty.\n*"
+    r" `quantity_eom`: integral quantity's value or empty.\nNote: some beginning-of-month and"
+    r" end-of-month quantities documents may be missing.\nNote: when both an account's BoM & EoM"
+    r" documents for a given month are missing, no rows are a created for this month.\nNote: in all"
+    r" other cases the documents' value is printed verbatim: if unset the empty string is"
+    r" returned.\nE.g.: an integer quantity (such as 1, 10 or 0 (zero)) represents was the system"
+    r' has. If no quantity was found, the empty value is used.\n"'
+)
+
+
+@pytest.fixture
+def parent() -> Account:
+    return AccountFactory()
+
+
+def list_quantities(account: Account) -> list[tuple[str, ...]]:
+    """Return the cells of the output, without the column `error`."""
+    return [tuple(line[:-1]) for line in run_action(DescendantQuantities, account=account).lines]
+
+
+def store(account: Account, year: int, month: int, **documents: Any) -> None:
+    ServiceQuantity.objects.create(account=account, year=year, month=month, **documents)
+
+
+def test_it_is_described_in_the_specifications_words() -> None:
+    described = describe_action(DescendantQuantities)
+
+    assert DescendantQuantities.name == "descendant_quantities"
+    assert DescendantQuantities.effects is Effects.NONE
+    assert described["description"] == "List per-month descendant accounts quantities"
+    assert described["doc"] == json.loads(DOC)
+    assert described["output"] == [
+        "account_id",
+        "year",
+        "month",
+        "category",
+        "item",
+        "quantity_bom",
+        "quantity_eom",
+    ]
+
+
+def test_a_month_makes_the_union_of_its_documents(parent: Account) -> None:
+    child = AccountFactory(parent=parent)
+    bom = {
+        "branding": {"whitelabel": 0},
+        "phone_numbers": {"did_us": 1},
+        "ips": {"dedicated": 0},
+    }
+    store(child, 2024, 2, bom=bom, eom={**bom, "number_services": {"local": 130}})
+
+    assert list_quantities(parent) == [
+        (child.pk, "2024", "02", "branding", "whitelabel", "0", "0"),
+        (child.pk, "2024", "02", "ips", "dedicated", "0", "0"),
+        (child.pk, "2024", "02", "number_services", "local", "", "130"),
+        (child.pk, "2024", "02", "phone_numbers", "did_us", "1", "1"),
+    ]
+
+
+@pytest.mark.parametrize(("end", "cells"), [("bom", ("0", "")), ("eom", ("", "0"))])
+def test_a_missing_document_leaves_cells_empty(
+    parent: Account, end: str, cells: tuple[str, str]
+) -> None:
+    child = AccountFactory(parent=parent)
+    store(child, 2024, 11, **{end: {"ips": {"dedicated": 0}, "branding": {"whitelabel": 0}}})
+
+    assert list_quantities(parent) == [
+        (child.pk, "2024", "11", "branding", "whitelabel", *cells),
+        (child.pk, "2024", "11", "ips", "dedicated", *cells),
+    ]
+
+
+def test_a_month_without_documents_makes_no_rows(parent: Account) -> None:
+    store(AccountFactory(parent=parent), 2024, 2)
+
+    assert list_quantities(parent) == []
+
+
+def test_only_descendants_are_listed_but_at_any_depth(parent: Account) -> None:
+    child = AccountFactory(parent=parent)
+    grandchild = AccountFactory(parent=child)
+    for account in (parent, child, grandchild, AccountFactory()):
+        store(account, 2024, 2, bom={"ips": {"dedicated": 1}})
+
+    assert {row[0] for row in list_quantities(parent)} == {child.pk, grandchild.pk}
+    assert {row[0] for row in list_quantities(child)} == {grandchild.pk}
+    assert list_quantities(grandchild) == []
+
+
+@pytest.mark.parametrize("accounts_at_a_time", [1, 2, 3, 1000])
+@pytest.mark.parametrize("months_at_a_time", [1, 2, 3, 1000])
+def test_pages_of_any_size_list_every_month_once_and_in_order(
+    parent: Account,
+    monkeypatch: pytest.MonkeyPatch,
+    accounts_at_a_time: int,
+    months_at_a_time: int,
+) -> None:
+    monkeypatch.setattr(descendant_quantities, "ACCOUNTS_AT_A_TIME", accounts_at_a_time)
+    monkeypatch.setattr(descendant_quantities, "MONTHS_AT_A_TIME", months_at_a_time)
+    children = sorted((AccountFactory(parent=parent) for _ in range(4)), key=lambda child: child.pk)
+    months = [(2023, 11), (2023, 12), (2024, 1)]
+    expected = []
+    for child in (children[0], children[2], children[3]):  # one has nothing
+        for year, month in months:
+            store(child, year, month, bom={"a": {"x": 1}, "b": {"y": 2}})
+            expected += [(child.pk, f"{year}", f"{month:02}", item) for item in "ab"]
+
+    rows = list_quantities(parent)
+
+    assert [row[:4] for row in rows] == expected
+
+
+def test_a_page_takes_no_more_statements_for_more_accounts(parent: Account) -> None:
+    def count_statements() -> int:
+        with CaptureQueriesContext(connection) as statements:
+            list_quantities(parent)
+        return len(statements)
+
+    store(AccountFactory(parent=parent), 2024, 2, bom={"a": {"x": 1}})
+    few = count_statements()
+    for _ in range(20):
+        store(AccountFactory(parent=parent), 2024, 2, bom={"a": {"x": 1}})
+
+    assert count_statements() == few
