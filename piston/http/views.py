@@ -10,7 +10,6 @@ from django.http.response import HttpResponseBase
 from django.utils.cache import get_conditional_response
 from django.views.decorators.http import require_safe
 from rest_framework.exceptions import AuthenticationFailed
-from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -59,19 +58,11 @@ class Endpoint(APIView):
         """Say which methods there are, in the Allow header; preflights never get here."""
         return Enveloped({})
 
-    def perform_content_negotiation(
-        self, request: Request, force: bool = False
-    ) -> tuple[BaseRenderer, str]:
-        """Choose the format; an endpoint's errors are JSON whatever it offers."""
-        if force:
-            return EnvelopeRenderer(), EnvelopeRenderer.media_type
-        return super().perform_content_negotiation(request)
-
     def finalize_response(  # type: ignore[override]  # a stream or a 304 is no DRF response
         self, request: Request, response: Any, *args: Any, **kwargs: Any
     ) -> HttpResponseBase:
         """Add the headers of the envelope; answer 304 to a client that has this revision."""
-        if isinstance(response, Enveloped):
+        if isinstance(response, Enveloped):  # whatever format was wanted: an error, say
             request.accepted_renderer = EnvelopeRenderer()
             request.accepted_media_type = EnvelopeRenderer.media_type
         finished = cast("HttpResponse", super().finalize_response(request, response))

@@ -39,6 +39,7 @@ class AccountThings(Endpoint):
 
 
 class Failing(Endpoint):
+    renderer_classes = [EnvelopeRenderer, CsvRenderer]
     page_size = 1
 
     def get(self, request: Request, account_id: str) -> Enveloped:
@@ -64,4 +65,8 @@ v2 = [
     path("accounts/<str:account_id>/things", AccountThings.as_view()),
     path("accounts/<str:account_id>/failing", Failing.as_view()),
 ]
-urlpatterns = [path("v2/", include(v2)), path("", include("piston.urls"))]
+urlpatterns = [
+    path("v2/", include(v2)),
+    path("plain", fail_plainly),
+    path("", include("piston.urls")),
+]

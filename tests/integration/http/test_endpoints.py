@@ -219,6 +219,17 @@ def test_errors_are_json_even_for_who_wants_csv(client: Client) -> None:
     assert_error(response, 401, "invalid_credentials")
 
 
+def test_an_error_after_csv_was_chosen_is_json_too() -> None:
+    account = AccountFactory()
+
+    response = make_client(account).patch(
+        f"/v2/accounts/{account.pk}/failing", headers={"Accept": "text/csv"}
+    )
+
+    assert response.headers["Content-Type"] == "application/json"
+    assert response.json()["message"] == "bad_identifier"
+
+
 def test_an_error_may_show_a_page_size() -> None:
     account = AccountFactory()
 
@@ -261,6 +272,13 @@ def test_a_plain_view_that_fails_shows_no_page(debug: bool, client: Client, sett
     settings.DEBUG = debug
 
     assert_error(client.get("/v2/plain"), 500, "internal_error")
+
+
+def test_pages_elsewhere_are_no_envelopes() -> None:
+    response = Client(raise_request_exception=False).get("/plain")
+
+    assert response.status_code == 500
+    assert response.headers["Content-Type"].startswith("text/html")
 
 
 @pytest.mark.parametrize("debug", [True, False])

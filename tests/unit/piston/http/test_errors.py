@@ -3,7 +3,7 @@ from collections.abc import Iterator
 
 import pytest
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
-from django.db import InterfaceError, OperationalError, ProgrammingError
+from django.db import InterfaceError, OperationalError, ProgrammingError, connection
 from django.http import Http404
 from rest_framework import exceptions
 
@@ -18,6 +18,7 @@ from piston.http.errors import (
     RequestTooLarge,
     answer_with,
     find_answer,
+    to_response,
 )
 
 
@@ -95,6 +96,16 @@ def test_sqlite_tells_nonsense_from_being_away(code: int, status: int) -> None:
     error.__cause__.sqlite_errorcode = code
 
     assert find_answer(error).status == status
+
+
+@pytest.mark.django_db
+def test_an_error_undoes_the_transaction_of_its_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+
+    to_response(Http404(), {"request": None})
+
+    assert connection.get_rollback()
+    connection.set_rollback(False)
 
 
 def test_the_specified_form_of_invalid_input() -> None:
