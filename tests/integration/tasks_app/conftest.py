@@ -1,0 +1,19 @@
+"""What do tests of the engine find in place?"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from categories import registry
+from tests import plugins
+from tests.broker import broker
+
+__all__ = ["broker"]
+
+
+@pytest.fixture(autouse=True)
+def trial() -> Iterator[None]:
+    """Offer the category of tests/plugins.py."""
+    plugins.calls.clear()
+    with registry.registered(plugins.Trial):
+        yield

@@ -1,0 +1,234 @@
+"""Does a started task run to its end, whatever its rows do?"""
+
+import pytest
+from django.db import connection
+
+from piston.accounts.models import Account
+from tasks_app import batches, effects, lifecycle, sweeping
+from tasks_app.errors import ClaimLost
+from tasks_app.models import Part, Segment, Task, TaskEvent
+from tasks_app.models.clock import database_time
+from tests import engine, plugins
+from tests.broker import FakeBroker
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def names(*outcomes: str) -> list[str]:
+    return ["name,do", *(f"n{index},{outcome}" for index, outcome in enumerate(outcomes))]
+
+
+def run(action: str, *lines: str, broker: FakeBroker) -> Task:
+    task = engine.start(engine.submit(action, *lines))
+    broker.deliver_all()
+    return engine.fresh(task)
+
+
+def test_a_task_reads_its_rows_and_writes_one_line_each_in_order(broker: FakeBroker) -> None:
+    task = run("check", *names("", "", ""), broker=broker)
+
+    assert (task.status, task.success_count, task.failure_count) == ("success", 3, 0)
+    assert engine.read(task) == [
+        ["name", "do", "seen", "error"],
+        ["n0", "", "N0", ""],
+        ["n1", "", "N1", ""],
+        ["n2", "", "N2", ""],
+    ]
+
+
+def test_input_columns_come_back_byte_for_byte(broker: FakeBroker) -> None:
+    task = run("check", "do,name", ',"a, ""b"" c"', ", d ", broker=broker)
+
+    content = b"".join(engine.files.open_file(task, "out.csv").read())
+    assert content == (b'do,name,seen,error\n,"a, ""b"" c","A, ""B"" C",\n, d , D ,\n')
+
+
+def test_failed_rows_are_counted_and_go_to_failed_csv_in_input_format(broker: FakeBroker) -> None:
+    task = run("check", *names("", "fail", ""), broker=broker)
+
+    assert (task.status, task.success_count, task.failure_count) == ("partial", 2, 1)
+    assert engine.read(task, "failed.csv") == [["name", "do"], ["n1", "fail"]]
+    assert engine.read(task)[2] == ["n1", "fail", "", "told to fail"]
+
+
+@pytest.mark.parametrize("action", ["add", "add_batch"])
+def test_exactly_the_row_that_crashes_fails_and_leaves_nothing_behind(
+    action: str, broker: FakeBroker
+) -> None:
+    task = run(action, *names("", "", "crash", "", "fail", ""), broker=broker)
+
+    assert (task.success_count, task.failure_count) == (4, 2)
+    assert [row[-1] for row in engine.read(task)[1:]] == [
+        "", "", "ZeroDivisionError: told to crash", "", "told to fail", "",
+    ]  # fmt: skip
+    added = Account.objects.filter(name__startswith="n").values_list("name", flat=True)
+    assert sorted(added) == ["n0", "n1", "n3", "n5"]
+
+
+def test_a_row_that_takes_too_long_fails_alone(broker: FakeBroker) -> None:
+    task = run("add", *names("", "sleep", ""), broker=broker)
+
+    assert (task.success_count, task.failure_count) == (2, 1)
+    assert "timed out" in engine.read(task)[2][-1]
+    assert sorted(Account.objects.filter(name__startswith="n").values_list("name", flat=True)) == [
+        "n0",
+        "n2",
+    ]
+
+
+def test_an_action_can_cut_its_task_short(broker: FakeBroker) -> None:
+    task = run("check", *names("", "stop", "", ""), broker=broker)
+
+    assert (task.status, task.reason) == ("partial", "told to stop")
+    assert (task.success_count, task.failure_count) == (1, 1)
+    assert engine.read(task, "unprocessed.csv") == [["name", "do"], ["n2", ""], ["n3", ""]]
+
+
+def test_a_refused_task_fails_with_the_reason_and_all_rows_unprocessed(broker: FakeBroker) -> None:
+    task = run("forbidden", *names("", ""), broker=broker)
+
+    assert (task.status, task.reason) == ("failure", "task execution is forbidden")
+    assert len(engine.read(task, "unprocessed.csv")) == 3
+    assert plugins.calls == []
+
+
+def test_pages_without_input_are_counted_as_rows(broker: FakeBroker) -> None:
+    task = run("count", broker=broker)
+
+    assert (task.status, task.total_count, task.success_count) == ("success", None, 10)
+    assert [row[0] for row in engine.read(task)[1:]] == [str(n) for n in range(1, 11)]
+
+
+def test_finish_runs_once_after_the_last_row(broker: FakeBroker) -> None:
+    task = run("finish", *names("", ""), broker=broker)
+
+    assert task.status == "success"
+    assert plugins.calls == ["n0", "n1", "finish"]
+
+
+def test_a_parallel_task_has_segments_and_its_output_is_in_input_order(broker: FakeBroker) -> None:
+    lines = ["name,do", *(f"n{index}," for index in range(1000))]
+    task = engine.start(engine.submit("spread", *lines))
+
+    broker.deliver_all()
+
+    assert task.segments.count() > 1
+    assert [row[0] for row in engine.read(task)[1:]] == [f"n{index}" for index in range(1000)]
+
+
+def test_a_worker_whose_claim_was_overtaken_commits_nothing(
+    broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = engine.start(engine.submit("add", *names("", "")))
+    with engine.worker("one") as paused:
+        Segment.objects.update(claimed_until=database_time(-1))
+        with engine.worker("two"), pytest.raises(ClaimLost):
+            batches.run_next_batch(paused)
+
+    assert not Part.objects.filter(task=task).exists()
+    assert not Account.objects.filter(name="n0").exists()
+    engine.assert_balanced(task)
+
+
+def test_a_stop_ends_the_task_at_once_and_a_batch_under_way_commits_nothing(
+    broker: FakeBroker,
+) -> None:
+    task = engine.start(engine.submit("add", *names("", "")))
+    with engine.worker("one") as working:
+        lifecycle.stop(task, engine.TESTER)
+        with pytest.raises(ClaimLost):
+            batches.run_next_batch(working)
+
+    assert engine.fresh(task).status == "stopped"
+    assert not Account.objects.filter(name="n0").exists()
+    assert engine.read(task) == [["name", "do", "seen", "error"]]
+    assert len(engine.read(task, "unprocessed.csv")) == 3
+    broker.deliver_all()
+    assert engine.fresh(task).is_assembled
+    assert engine.read(task) == [["name", "do", "seen", "error"]]
+
+
+def test_a_copy_of_a_message_changes_nothing(broker: FakeBroker) -> None:
+    task = engine.start(engine.submit("check", *names("", "")))
+    broker.queue *= 3
+
+    broker.deliver_all()
+
+    assert engine.fresh(task).success_count == 2
+    assert plugins.calls == ["n0", "n1"]
+
+
+def test_a_task_whose_message_was_lost_is_woken_by_the_sweeper(broker: FakeBroker) -> None:
+    task = engine.start(engine.submit("check", *names("", "")))
+    broker.queue.clear()
+    Task.objects.filter(pk=task.pk).update(dispatched_at=database_time(-60))
+
+    sweeping.sweep()
+    broker.deliver_all()
+
+    assert engine.fresh(task).status == "success"
+
+
+def test_a_row_that_kills_its_worker_is_blamed_after_it_was_tried_alone(
+    broker: FakeBroker,
+) -> None:
+    task = engine.start(engine.submit("check", *names("", "", "")))
+    for _ in range(3):  # the batch, and twice the second row alone
+        die_on_second_row()
+
+    Segment.objects.update(claimed_until=None)
+    broker.queue.clear()
+    Task.objects.update(dispatched_at=None)
+    sweeping.sweep()
+    broker.deliver_all()
+
+    assert engine.fresh(task).status == "partial"
+    assert engine.read(task)[2][-1] == "the worker died on this row, 2 times"
+    assert TaskEvent.objects.filter(task_id=task.pk, kind="row_blamed").count() == 1
+
+
+def die_on_second_row() -> None:
+    """Do what a worker does up to the moment at which the second row kills it."""
+    Segment.objects.update(claimed_until=None)
+    with engine.worker("a worker that will die") as dying:
+        if dying.segment.cursor_row == 0 and batches.is_careful(dying.segment):
+            batches.run_next_batch(dying)
+        if batches.is_careful(dying.segment):
+            batches.mark_suspect(dying.segment)
+
+
+def test_external_rows_carry_a_stable_key(broker: FakeBroker) -> None:
+    task = run("send", *names("", ""), broker=broker)
+
+    keys = [row[2] for row in engine.read(task)[1:]]
+    assert keys == [effects.effect_key(task.pk, number) for number in (1, 2)]
+    assert len(set(keys)) == 2
+
+
+@pytest.mark.parametrize(
+    ("action", "calls", "error"),
+    [("send", 1, "indeterminate: a worker died while it was being sent; it was not repeated"),
+     ("send_again", 2, "")],
+)  # fmt: skip
+def test_an_external_row_whose_worker_died_is_repeated_only_if_idempotent(
+    action: str, calls: int, error: str, broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = engine.start(engine.submit(action, "name", "n0"))
+    with engine.worker("one") as dying, monkeypatch.context() as cut:
+        cut.setattr(batches, "commit_external", lambda *_, **__: None)
+        batches.run_next_batch(dying)
+
+    Segment.objects.update(claimed_until=None)
+    broker.deliver_all()
+
+    assert engine.read(task)[1][-1] == error
+    assert len(plugins.calls) == calls
+    assert len(set(plugins.calls)) == 1
+
+
+def test_reading_many_rows_does_not_keep_connections_or_transactions_open(
+    broker: FakeBroker,
+) -> None:
+    run("check", *names(*[""] * 50), broker=broker)
+
+    assert not connection.in_atomic_block

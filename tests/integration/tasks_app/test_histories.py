@@ -1,0 +1,270 @@
+"""Is there an order of starts, stops, deletions, crashes and sweeps that loses or repeats a row?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+
+from piston.accounts.models import Account
+from tasks_app import (
+    assembly,
+    batches,
+    dispatch,
+    execution,
+    ledger,
+    lifecycle,
+    messages,
+    sweeping,
+    turns,
+)
+from tasks_app.errors import PistonError
+from tasks_app.models import AccountTurn, Part, Segment, Task, TaskCSV, TaskEvent
+from tasks_app.models.clock import database_time
+from tasks_app.runs import Run
+from tasks_app.states import FINAL, MOVES
+from tests import engine, plugins
+from tests.broker import FakeBroker
+from tests.factories import AccountFactory
+
+LEGAL = {(str(move.start), str(move.end)) for move in MOVES}
+SWEEP_OF_A_DAY_LATER = 60  # seconds; past every claim and every message
+
+
+class Killed(BaseException):
+    """The worker dies here: nothing after this line happens."""
+
+
+class Fuse:
+    """Kills the worker when it comes past the n-th of the places below."""
+
+    PLACES = [
+        (batches, "run_next_batch"),
+        (ledger, "commit_batch"),
+        (ledger, "advance"),
+        (Segment, "release"),
+        (execution, "complete"),
+        (dispatch, "wake"),
+        (dispatch, "request_assembly"),
+        (assembly, "write_file"),
+        (assembly, "publish"),
+    ]
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.left: int | None = None
+        for owner, name in self.PLACES:
+            monkeypatch.setattr(owner, name, self.wrap(getattr(owner, name)))
+
+    def wrap(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def fused(*arguments: Any, **options: Any) -> Any:
+            self.pass_by()
+            answer = function(*arguments, **options)
+            self.pass_by()
+            return answer
+
+        return fused
+
+    def pass_by(self) -> None:
+        if self.left is not None:
+            self.left -= 1
+            if self.left < 0:
+                self.left = None
+                raise Killed
+
+
+class Histories(RuleBasedStateMachine):
+    """Everything that people, brokers and bad luck can do to tasks."""
+
+    tasks = Bundle("tasks")
+    broker: FakeBroker
+    fuse: Fuse
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clean_up()  # the history before this one may have failed half-way
+        self.account = AccountFactory.create()
+        self.broker.queue.clear()
+        self.fuse.left = None
+        self.rows: dict[str, list[str]] = {}
+        self.frozen: list[Run] = []
+        self.counts_at_stop: dict[str, tuple[int, int]] = {}
+
+    @rule(target=tasks, outcomes=st.lists(st.sampled_from(["", "", "fail", "crash"]), min_size=1, max_size=12))
+    def create(self, outcomes: list[str]) -> Task:
+        lines = [f"r{len(self.rows)}-{index},{what}" for index, what in enumerate(outcomes)]
+        task = engine.submit("add", "name,do", *lines, account=self.account)
+        self.rows[task.pk] = lines
+        return task
+
+    @rule(task=tasks)
+    def start(self, task: Task) -> None:
+        self.attempt(lifecycle.start, task)
+
+    @rule(task=tasks)
+    def stop(self, task: Task) -> None:
+        self.attempt(lifecycle.stop, task)
+        for stopped in Task.objects.filter(pk=task.pk, status="stopped"):
+            counts = (stopped.success_count, stopped.failure_count)
+            assert self.counts_at_stop.setdefault(task.pk, counts) == counts
+
+    @rule(task=tasks)
+    def delete(self, task: Task) -> None:
+        self.attempt(lifecycle.remove, task)
+
+    def attempt(self, act: Callable[..., None], task: Task) -> None:
+        found = Task.objects.filter(pk=task.pk).first()
+        if found is None:
+            return
+        try:
+            act(found, engine.TESTER)
+        except PistonError:
+            pass
+
+    @rule(index=st.integers(0, 3), places=st.none() | st.integers(0, 14))
+    def deliver(self, index: int, places: int | None) -> None:
+        """Deliver a message, perhaps out of order, to a worker that perhaps dies."""
+        if index >= len(self.broker.queue):
+            return
+        self.fuse.left = places
+        try:
+            self.broker.deliver(index)
+        except Killed:
+            pass
+        self.fuse.left = None
+
+    @rule()
+    def freeze_a_worker(self) -> None:
+        """Let a worker claim a segment and read on no further."""
+        segment = turns.claim_next("frozen", 20)
+        run = segment and execution.prepare(segment)
+        if run:
+            self.frozen.append(run)
+
+    @rule(index=st.integers(0, 2))
+    def thaw_a_worker(self, index: int) -> None:
+        """Let it go on with what it knew when it froze."""
+        if index >= len(self.frozen):
+            return
+        with closing(self.frozen.pop(index)) as run:
+            try:
+                batches.run_next_batch(run)
+            except (PistonError, Task.DoesNotExist):
+                pass
+
+    @rule()
+    def lose_messages(self) -> None:
+        self.broker.queue.clear()
+
+    @rule()
+    def repeat_messages(self) -> None:
+        self.broker.queue *= 2
+
+    @rule()
+    def let_claims_expire(self) -> None:
+        past = database_time(-1)
+        Segment.objects.exclude(claimed_until=None).update(claimed_until=past)
+        Task.objects.exclude(assembly_until=None).update(assembly_until=past)
+
+    @rule()
+    def sweep(self) -> None:
+        long_ago = database_time(-SWEEP_OF_A_DAY_LATER)
+        Task.objects.exclude(dispatched_at=None).update(dispatched_at=long_ago)
+        sweeping.sweep()
+
+    @invariant()
+    def counts_rows_and_cursors_agree(self) -> None:
+        for task in Task.objects.all():
+            engine.assert_balanced(task)
+
+    @invariant()
+    def final_tasks_have_their_output(self) -> None:
+        for task in Task.objects.filter(status__in=FINAL):
+            assert len(engine.read(task)) == 1 + task.success_count + task.failure_count
+
+    @invariant()
+    def counts_of_stopped_tasks_are_final(self) -> None:
+        for task in Task.objects.filter(pk__in=self.counts_at_stop, status="stopped"):
+            assert (task.success_count, task.failure_count) == self.counts_at_stop[task.pk]
+
+    @invariant()
+    def histories_are_legal(self) -> None:
+        for event in TaskEvent.objects.exclude(old_status=""):
+            assert (event.old_status, event.new_status) in LEGAL
+
+    def teardown(self) -> None:
+        """Let the dust settle; then every row has happened as often as its task says."""
+        while self.frozen:
+            self.thaw_a_worker(0)
+        for _ in range(4):
+            self.let_claims_expire()
+            self.sweep()
+            self.broker.deliver_all()
+        assert not Task.objects.filter(status="executing").exists()
+        assert not Task.objects.filter(status="removed").exists()
+        assert not TaskCSV.objects.filter(task=None).exists()
+        happened = Counter(Account.objects.exclude(parent=None).values_list("name", flat=True))
+        assert not [name for name, times in happened.items() if times > 1]
+        for task in Task.objects.all():
+            self.reconcile(task, happened)
+
+    def reconcile(self, task: Task, happened: Counter[str]) -> None:
+        assert not Part.objects.filter(task=task).exists() or task.status == "pending"
+        lines = self.rows[task.pk]
+        if task.status == "pending":
+            assert not any(happened[line.split(",")[0]] for line in lines)
+            return
+        output = engine.read(task)[1:]
+        assert [row[0] for row in output] == [line.split(",")[0] for line in lines[: len(output)]]
+        assert all(bool(row[-1]) == bool(row[1]) for row in output)
+        for row in output:
+            assert happened[row[0]] == (not row[-1])
+        for line in lines[len(output) :]:
+            assert happened[line.split(",")[0]] == 0
+        if len(output) < len(lines):
+            assert task.status == "stopped"
+            left = engine.read(task, "unprocessed.csv")[1:]
+            assert [",".join(row) for row in left] == lines[len(output) :]
+
+    def clean_up(self) -> None:
+        TaskCSV.objects.update(task=None, kept_until=database_time(-1))
+        Task.objects.all().delete()
+        sweeping.delete_orphaned_files()
+        AccountTurn.objects.all().delete()
+        TaskEvent.objects.all()._raw_delete(using="default")
+        Account.objects.exclude(parent=None).delete()
+        Account.objects.all().delete()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_history_loses_or_repeats_a_row(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    broker = FakeBroker()
+    monkeypatch.setattr(messages, "send", broker.send)
+    monkeypatch.setattr(Histories, "broker", broker, raising=False)
+    monkeypatch.setattr(Histories, "fuse", Fuse(monkeypatch), raising=False)
+    examples = int(request.config.getoption("--histories"))
+
+    run_state_machine_as_test(
+        Histories,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=25,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            database=None,
+            print_blob=True,
+        ),
+    )

@@ -1,0 +1,189 @@
+"""Which categories do tests run? Small ones whose rows say what is to become of them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from categories.columns import TextColumn
+from categories.contract import (
+    Category,
+    Context,
+    Effects,
+    Outcome,
+    Page,
+    PageAction,
+    Refused,
+    Row,
+    RowAction,
+    RowFailed,
+    StopTask,
+    Succeeded,
+)
+from piston.accounts.models import Account
+
+calls: list[str] = []  # what actions saw in this process, in order
+
+
+def obey(order: str | None) -> None:
+    """Do what a row's `do` cell says."""
+    match order:
+        case "fail":
+            raise RowFailed("told to fail")
+        case "crash":
+            raise ZeroDivisionError("told to crash")
+        case "stop":
+            raise StopTask("told to stop")
+        case "sleep":
+            time.sleep(60)
+        case "kill":
+            os.kill(os.getpid(), 9)
+
+
+class Check(RowAction):
+    """Read rows and say what was seen.
+
+    For tests of actions without effects.
+    """
+
+    name_ = TextColumn("What to echo.", name="name", mandatory=True)
+    do = TextColumn("What is to become of the row.")
+    output = [TextColumn("seen", "What was seen.")]
+    effects = Effects.NONE
+    row_seconds = 0.5
+
+    def process(self, row: Row, context: Context) -> Succeeded:
+        """Echo the name."""
+        calls.append(row["name"])
+        obey(row.do)
+        return Succeeded(seen=row["name"].upper())
+
+
+class Add(RowAction):
+    """Add an account per row.
+
+    For tests of actions that write, and of what is rolled back.
+    """
+
+    name_ = TextColumn("Name of the account.", name="name", mandatory=True)
+    do = TextColumn("What is to become of the row, after it has written.")
+    output = [TextColumn("seen", "What was written.")]
+    row_seconds = 0.5
+
+    def process(self, row: Row, context: Context) -> Succeeded:
+        """Write first, then obey."""
+        calls.append(row["name"])
+        Account.objects.create(name=row["name"], parent=context.account)
+        obey(row.do)
+        return Succeeded(seen=row["name"])
+
+
+class AddBatch(Add):
+    """Add accounts a batch at once.
+
+    For tests of actions that are set-based.
+    """
+
+    name = "add_batch"
+
+    def process_batch(self, rows: Sequence[Row], context: Context) -> list[Outcome]:
+        """Write all rows, then obey each."""
+        calls.append(f"batch of {len(rows)}")
+        for row in rows:
+            Account.objects.create(name=row["name"], parent=context.account)
+        for row in rows:
+            obey(row.do)
+        return [Succeeded(seen=row["name"]) for row in rows]
+
+
+class Spread(Check):
+    """Read rows on many workers.
+
+    For tests of parallel segments.
+    """
+
+    ordered = False
+
+
+class Send(RowAction):
+    """Send rows to the outside, each at most once.
+
+    For tests of external effects that must not be repeated.
+    """
+
+    name_ = TextColumn("What to send.", name="name", mandatory=True)
+    do = TextColumn("What is to become of the row, after it was sent.")
+    output = [TextColumn("key", "Its effect key.")]
+    effects = Effects.EXTERNAL
+    row_seconds = 0.5
+
+    def process(self, row: Row, context: Context) -> Succeeded:
+        """Send, then obey."""
+        calls.append(f"{row['name']} {context.effect_key}")
+        obey(row.do)
+        return Succeeded(key=context.effect_key)
+
+
+class SendAgain(Send):
+    """Send rows to the outside, as often as it takes.
+
+    For tests of idempotent external effects.
+    """
+
+    name = "send_again"
+    idempotent = True
+
+
+class Count(PageAction):
+    """Count to ten, three a page.
+
+    For tests of actions without input.
+    """
+
+    output = [TextColumn("number", "A number.")]
+
+    def page(self, cursor: Any, context: Context) -> Page:
+        """Return three numbers."""
+        first = cursor or 1
+        last = min(first + 2, 10)
+        calls.append(f"page {first}")
+        rows = [{"number": str(number)} for number in range(first, last + 1)]
+        return Page(rows, cursor=last + 1 if last < 10 else None)
+
+
+class Forbidden(Check):
+    """Refuse to run.
+
+    For tests of permissions.
+    """
+
+    def permitted(self, context: Context) -> None:
+        """Refuse."""
+        raise Refused("task execution is forbidden")
+
+
+class Finish(Check):
+    """Add an account after the last row.
+
+    For tests of `finish`.
+    """
+
+    def finish(self, context: Context) -> None:
+        """Leave a trace; fail if it is there already."""
+        calls.append("finish")
+        if Account.objects.filter(name="the finisher").exists():
+            raise ValueError("finished twice")
+        Account.objects.create(name="the finisher", parent=context.account)
+
+
+class Trial(Category):
+    """Actions for tests.
+
+    Their rows say what is to become of them.
+    """
+
+    name = "trial"
+    version = "1"
+    actions = [Check, Add, AddBatch, Spread, Send, SendAgain, Count, Forbidden, Finish]
