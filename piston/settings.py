@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 import dj_database_url
+from botocore.config import Config
 from django.core.exceptions import ImproperlyConfigured
 
 from piston.environment import read_boolean, read_folder, read_integer, read_list, read_text
@@ -215,7 +216,11 @@ def read_storage() -> dict[str, Any]:
             "secret_key": read_text("AWS_SECRET_ACCESS_KEY", "") or None,
             "default_acl": None,
             "file_overwrite": False,
-            "querystring_auth": True,
+            "client_config": Config(
+                connect_timeout=5,  # seconds
+                read_timeout=30,
+                retries={"max_attempts": 3, "mode": "standard"},
+            ),
         },
     }
 

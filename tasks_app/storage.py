@@ -51,7 +51,7 @@ def save(csv_file: TaskCSV, content: Readable) -> None:
 
 
 def open_range(key: str, start: int = 0, end: int | None = None) -> BinaryIO:
-    """Open a stored file at byte `start`; object storage sends nothing before it, nor from `end` on.
+    """Open a stored file at byte `start`; object storage sends what lies before `end` only.
 
     Raises StoredFileMissing or StorageUnavailable.
     """
@@ -126,6 +126,8 @@ class RecordingStream:
     Storage backends see a file that can only be read forwards.
     """
 
+    closed = False
+
     def __init__(self, csv_file: TaskCSV, source: Readable) -> None:
         self.csv_file = csv_file
         self.source = source
@@ -149,15 +151,13 @@ class RecordingStream:
         while block := self.read(chunk_size or BLOCK_BYTES):
             yield block
 
-    def seek(self, offset: int, whence: int = 0) -> int:
-        """Allow going to where we are: backends rewind before they read."""
-        if (offset, whence) not in {(self.size_bytes, 0), (0, 1)}:
-            raise OSError("An upload can only be read forwards.")
-        return self.size_bytes
+    def readable(self) -> bool:
+        """Say that it can be read."""
+        return True
 
-    def tell(self) -> int:
-        """Return the number of bytes read."""
-        return self.size_bytes
+    def seekable(self) -> bool:
+        """Say that it can only be read forwards."""
+        return False
 
     def close(self) -> None:
         """Do nothing: the source belongs to the caller."""

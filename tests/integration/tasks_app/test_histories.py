@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 import pytest
@@ -35,12 +35,13 @@ from tasks_app.models import AccountTurn, Part, Segment, Task, TaskCSV, TaskEven
 from tasks_app.models.clock import database_time
 from tasks_app.runs import Run
 from tasks_app.states import FINAL, MOVES
-from tests import engine, plugins
+from tests import engine
 from tests.broker import FakeBroker
 from tests.factories import AccountFactory
 
 LEGAL = {(str(move.start), str(move.end)) for move in MOVES}
-SWEEP_OF_A_DAY_LATER = 60  # seconds; past every claim and every message
+OUTCOMES = st.sampled_from(["", "", "fail", "crash"])
+LONG_AGO = -60  # seconds; past every claim and every message
 
 
 class Killed(BaseException):
@@ -101,7 +102,7 @@ class Histories(RuleBasedStateMachine):
         self.frozen: list[Run] = []
         self.counts_at_stop: dict[str, tuple[int, int]] = {}
 
-    @rule(target=tasks, outcomes=st.lists(st.sampled_from(["", "", "fail", "crash"]), min_size=1, max_size=12))
+    @rule(target=tasks, outcomes=st.lists(OUTCOMES, min_size=1, max_size=12))
     def create(self, outcomes: list[str]) -> Task:
         lines = [f"r{len(self.rows)}-{index},{what}" for index, what in enumerate(outcomes)]
         task = engine.submit("add", "name,do", *lines, account=self.account)
@@ -127,10 +128,8 @@ class Histories(RuleBasedStateMachine):
         found = Task.objects.filter(pk=task.pk).first()
         if found is None:
             return
-        try:
+        with suppress(PistonError):
             act(found, engine.TESTER)
-        except PistonError:
-            pass
 
     @rule(index=st.integers(0, 3), places=st.none() | st.integers(0, 14))
     def deliver(self, index: int, places: int | None) -> None:
@@ -138,10 +137,8 @@ class Histories(RuleBasedStateMachine):
         if index >= len(self.broker.queue):
             return
         self.fuse.left = places
-        try:
+        with suppress(Killed):
             self.broker.deliver(index)
-        except Killed:
-            pass
         self.fuse.left = None
 
     @rule()
@@ -157,11 +154,8 @@ class Histories(RuleBasedStateMachine):
         """Let it go on with what it knew when it froze."""
         if index >= len(self.frozen):
             return
-        with closing(self.frozen.pop(index)) as run:
-            try:
-                batches.run_next_batch(run)
-            except (PistonError, Task.DoesNotExist):
-                pass
+        with closing(self.frozen.pop(index)) as run, suppress(PistonError, Task.DoesNotExist):
+            batches.run_next_batch(run)
 
     @rule()
     def lose_messages(self) -> None:
@@ -179,7 +173,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule()
     def sweep(self) -> None:
-        long_ago = database_time(-SWEEP_OF_A_DAY_LATER)
+        long_ago = database_time(LONG_AGO)
         Task.objects.exclude(dispatched_at=None).update(dispatched_at=long_ago)
         sweeping.sweep()
 

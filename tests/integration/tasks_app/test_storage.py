@@ -1,0 +1,127 @@
+"""Is a file stored, read in ranges and deleted alike in a folder and on object storage?"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from botocore.config import Config
+
+from tasks_app import storage
+from tasks_app.errors import StorageUnavailable, StoredFileMissing
+from tasks_app.models import CSVName, TaskCSV
+from tests.servers import ObjectStorage, started
+
+pytestmark = pytest.mark.django_db
+CONTENT = b"0123456789" * 100_000
+
+
+@pytest.fixture(scope="module")
+def object_storage() -> Iterator[ObjectStorage]:
+    with started(ObjectStorage) as server:
+        yield server
+
+
+@pytest.fixture(params=["folder", "S3"])
+def backend(request: pytest.FixtureRequest, settings: Any) -> str:
+    """Keep files in a folder, or on an S3 server."""
+    if request.param == "S3":
+        server: ObjectStorage = request.getfixturevalue("object_storage")
+        backend = {
+            "BACKEND": "storages.backends.s3.S3Storage",
+            "OPTIONS": {
+                "bucket_name": server.bucket,
+                "endpoint_url": server.url,
+                "region_name": "us-east-1",
+                "access_key": "tests",
+                "secret_key": "tests",
+                "file_overwrite": False,
+            },
+        }
+        settings.STORAGES = {**settings.STORAGES, "default": backend}
+    kind: str = request.param
+    return kind
+
+
+def store(content: bytes = CONTENT) -> TaskCSV:
+    csv_file = storage.reserve("ab" * 15, CSVName.OUTPUT)
+    storage.save(csv_file, io.BytesIO(content))
+    return csv_file
+
+
+def test_a_stored_file_knows_its_size_and_digest(backend: str) -> None:
+    csv_file = store(b"abc")
+
+    assert csv_file.size_bytes == 3
+    assert csv_file.sha256.startswith("ba7816bf")
+
+
+@pytest.mark.parametrize(
+    ("start", "end"), [(0, len(CONTENT)), (5, 17), (999_990, 1_000_000), (7, 7)]
+)
+def test_any_range_can_be_read(backend: str, start: int, end: int) -> None:
+    csv_file = store()
+
+    assert b"".join(storage.read_range(csv_file.key, start, end)) == CONTENT[start:end]
+
+
+def test_a_deleted_file_is_missing_and_deleting_it_again_is_no_error(backend: str) -> None:
+    csv_file = store()
+
+    storage.delete(csv_file.key)
+    storage.delete(csv_file.key)
+
+    with pytest.raises(StoredFileMissing):
+        storage.open_range(csv_file.key, 0, 10)
+
+
+def test_a_source_that_breaks_off_leaves_no_object_and_its_error_is_passed_on(backend: str) -> None:
+    class Broken:
+        """Yields one block and breaks."""
+
+        blocks = [b"x" * 10_000_000]
+
+        def read(self, size: int = -1) -> bytes:
+            if not self.blocks:
+                raise ZeroDivisionError
+            block, self.blocks[0] = self.blocks[0][:size], self.blocks[0][size:]
+            if not self.blocks[0]:
+                self.blocks.clear()
+            return block
+
+    csv_file = storage.reserve("cd" * 15, CSVName.INPUT)
+
+    with pytest.raises(ZeroDivisionError):
+        storage.save(csv_file, Broken())
+
+    storage.delete(csv_file.key)
+    assert not storage.default_storage.exists(csv_file.key)
+
+
+def test_a_file_that_is_shorter_than_recorded_is_an_error_and_not_a_short_answer(
+    backend: str,
+) -> None:
+    csv_file = store(b"abc")
+
+    with pytest.raises(StoredFileMissing):
+        list(storage.read_range(csv_file.key, 0, 10))
+
+
+def test_storage_that_is_away_is_told_apart_from_a_missing_file(settings: Any) -> None:
+    backend = {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": "piston",
+            "endpoint_url": "http://127.0.0.1:9",
+            "access_key": "tests",
+            "secret_key": "tests",
+            "client_config": Config(connect_timeout=1, retries={"max_attempts": 0}),
+        },
+    }
+    settings.STORAGES = {**settings.STORAGES, "default": backend}
+
+    with pytest.raises(StorageUnavailable):
+        storage.open_range("a-key", 0, 10)
+    assert not storage.is_reachable()
