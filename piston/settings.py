@@ -187,9 +187,17 @@ DATABASES = {"default": read_database()}
 CACHE_URL = read_text("CACHE_URL", "")  # redis://…: throttles then count over all web processes
 CACHES = {
     "default": (
-        {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": CACHE_URL}
+        {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": CACHE_URL,
+            # seconds; a frozen cache never holds up a request for longer
+            "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},
+        }
         if CACHE_URL
-        else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+        else {
+            "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+            "OPTIONS": {"MAX_ENTRIES": 100_000},  # else counts of clients get lost
+        }
     )
 }
 
