@@ -1,0 +1,184 @@
+"""Does `make run` start everything, say how to use it, restart what dies, and end when told to?"""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.servers import family, free_port, send_signal, wait_until
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 60
+STOP_SECONDS = 20
+
+pytestmark = pytest.mark.acceptance
+
+
+class MakeRun:
+    """`make run` as a user starts it, with nothing set but where and on which port."""
+
+    def __init__(self, folder: Path, port: int | None = None) -> None:
+        self.port = port or free_port()
+        self.folder = folder / "data"
+        self.log = folder / f"log-{self.port}"
+        bare = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        with self.log.open("wb") as output:
+            self.process = subprocess.Popen(
+                ["make", "run"],
+                cwd=ROOT,
+                env={**bare, "PISTON_DATA_DIR": str(self.folder), "PORT": str(self.port)},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                # a test run in the background has INT ignored, and its children would inherit that
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            )
+
+    def wait_until_ready(self) -> None:
+        wait_until(lambda: self.answers() and "ready." in self.text(), seconds=START_SECONDS)
+
+    def answers(self) -> bool:
+        with contextlib.suppress(requests.ConnectionError):
+            return requests.get(f"http://127.0.0.1:{self.port}/healthz", timeout=5).ok
+        return False
+
+    def text(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    @property
+    def supervisor(self) -> int:
+        return int((self.folder / "supervisord.pid").read_text())
+
+    def find(self, program: str) -> int:
+        """Return the process of the Procfile that runs `program`."""
+        for process in family(self.supervisor):
+            with contextlib.suppress(OSError):
+                words = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
+                if program.encode() in b" ".join(words):
+                    return process
+        raise AssertionError(f"no process runs {program}: {self.text()[-2000:]}")
+
+    def kill(self) -> None:
+        if self.process.poll() is None:
+            send_signal(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[MakeRun]:
+    run = MakeRun(tmp_path)
+    try:
+        run.wait_until_ready()
+        yield run
+    finally:
+        run.kill()
+
+
+def is_gone(process: int) -> bool:
+    with contextlib.suppress(OSError):
+        return "\nState:\tZ" in Path(f"/proc/{process}/status").read_text()
+    return True
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("target", ["make", "group", "supervisor"])
+def test_one_signal_ends_every_process(
+    running: MakeRun, target: str, number: signal.Signals
+) -> None:
+    processes = family(running.process.pid)
+    began = time.monotonic()
+
+    match target:
+        case "make":
+            os.kill(running.process.pid, number)
+        case "group":
+            os.killpg(running.process.pid, number)
+        case "supervisor":
+            os.kill(running.supervisor, number)
+
+    wait_until(lambda: all(map(is_gone, processes[1:])), seconds=STOP_SECONDS)
+    running.process.wait(STOP_SECONDS)
+    assert time.monotonic() - began < STOP_SECONDS
+
+
+@pytest.mark.parametrize("program", ["gunicorn", "piston worker", "piston beat"])
+def test_a_killed_process_is_back_at_once(running: MakeRun, program: str) -> None:
+    victim = running.find(program)
+
+    send_signal(victim, signal.SIGKILL)
+
+    wait_until(lambda: is_gone(victim), seconds=STOP_SECONDS)
+    wait_until(lambda: running.find(program) != victim, seconds=START_SECONDS)
+
+
+def test_the_lines_it_prints_work_when_pasted(running: MakeRun) -> None:
+    printed = re.search(r"repeated:\n\n(.*?)\n\n", running.text(), re.DOTALL)
+    assert printed
+    last_line = printed[1].splitlines()[-1]
+    until_done = f"for try in $(seq 100); do {last_line}; sleep 0.2; done"
+
+    pasted = subprocess.run(
+        ["sh", "-c", f"{printed[1]}\n{until_done} | grep -m 1 in_service"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert "+14157215234" in pasted.stdout.splitlines()[-1], pasted
+
+
+def test_a_second_start_on_the_same_folder_says_so(running: MakeRun, tmp_path: Path) -> None:
+    second = MakeRun(tmp_path)
+
+    code = second.process.wait(START_SECONDS)
+
+    assert code != 0
+    assert f"already running on {running.folder}" in second.text()
+    assert "Traceback" not in second.text()
+
+
+def test_a_second_start_on_the_same_port_says_so(running: MakeRun, tmp_path: Path) -> None:
+    second = MakeRun(tmp_path / "other", port=running.port)
+
+    code = second.process.wait(START_SECONDS)
+
+    assert code != 0
+    assert f"Port {running.port}" in second.text()
+    assert "Traceback" not in second.text()
+
+
+def test_a_new_user_is_not_alarmed(running: MakeRun) -> None:
+    alarming = [line for line in running.text().splitlines() if "warn" in line.lower()]
+
+    assert alarming == []
+
+
+def test_the_key_of_the_last_start_is_replaced(running: MakeRun, tmp_path: Path) -> None:
+    first = re.search(r"API key  (\w+)", running.text())
+    os.kill(running.process.pid, signal.SIGTERM)
+    running.process.wait(STOP_SECONDS)
+
+    again = MakeRun(tmp_path)
+
+    try:
+        again.wait_until_ready()
+        second = re.search(r"API key  (\w+)", again.text())
+        assert first
+        assert second
+        answer = requests.put(
+            f"http://127.0.0.1:{again.port}/v2/api_auth",
+            json={"data": {"api_key": first[1]}},
+            timeout=30,
+        )
+        assert answer.status_code == 401
+        assert second[1] != first[1]
+    finally:
+        again.kill()
