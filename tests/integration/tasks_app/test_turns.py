@@ -1,0 +1,92 @@
+"""Whose segment does a free worker take next?"""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from tasks_app import turns
+from tasks_app.models import Segment, Task
+from tasks_app.models.clock import database_time
+from tests import engine
+from tests.broker import FakeBroker
+from tests.factories import AccountFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+ROWS = ["name,do", *(f"n{index}," for index in range(400))]
+
+
+def test_the_account_that_waited_longest_is_next_however_many_tasks_another_has(
+    broker: FakeBroker,
+) -> None:
+    busy, small = AccountFactory.create(), AccountFactory.create()
+    for _ in range(5):
+        engine.start(engine.submit("check", *ROWS, account=busy))
+    first = turns.claim_next("one", 20)
+    engine.start(engine.submit("check", *ROWS, account=small))
+
+    second, third, fourth = (turns.claim_next(name, 20) for name in ("two", "three", "four"))
+
+    owners = [segment and segment.task.account_id for segment in (first, second, third, fourth)]
+    assert owners == [busy.pk, small.pk, busy.pk, busy.pk]
+
+
+def test_within_an_account_tasks_take_turns(broker: FakeBroker) -> None:
+    account = AccountFactory.create()
+    tasks = [engine.start(engine.submit("check", *ROWS, account=account)) for _ in range(2)]
+
+    claimed = []
+    for turn in range(4):
+        segment = turns.claim_next(f"message {turn}", 20)
+        assert segment is not None
+        claimed.append(segment.task_id)
+        segment.release()
+
+    assert sorted(claimed[:2]) == sorted(task.pk for task in tasks)
+    assert claimed[2:] == claimed[:2]
+
+
+def test_a_claimed_segment_is_nobody_elses_until_the_claim_expires(broker: FakeBroker) -> None:
+    engine.start(engine.submit("check", *ROWS))
+    first = turns.claim_next("one", 20)
+    assert first is not None
+
+    while_held = turns.claim_next("two", 20)
+    Segment.objects.update(claimed_until=database_time(-1))
+    afterwards = turns.claim_next("two", 20)
+
+    assert while_held is None
+    assert afterwards is not None
+    assert afterwards.claim == first.claim + 1
+
+
+def test_a_message_that_comes_again_takes_over_at_once(broker: FakeBroker) -> None:
+    engine.start(engine.submit("check", *ROWS))
+    first = turns.claim_next("one", 20)
+    assert first is not None
+
+    again = turns.claim_next("one", 20)
+
+    assert again is not None
+    assert (again.pk, again.claim) == (first.pk, first.claim + 1)
+
+
+def test_no_more_workers_than_the_action_allows(broker: FakeBroker) -> None:
+    task = engine.start(engine.submit("spread", *ROWS))
+    Task.objects.filter(pk=task.pk).update(max_workers=2)
+
+    claims = [turns.claim_next(f"message {number}", 20) for number in range(3)]
+
+    assert task.segments.count() > 2
+    assert [claim is not None for claim in claims] == [True, True, False]
+
+
+def test_claims_go_by_the_databases_clock(
+    broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.start(engine.submit("check", *ROWS))
+    assert turns.claim_next("one", 20) is not None
+    an_hour_later = timezone.now() + timedelta(hours=1)
+    monkeypatch.setattr("django.utils.timezone.now", lambda: an_hour_later)
+
+    assert turns.claim_next("two", 20) is None

@@ -1,0 +1,53 @@
+"""Does anybody ever wait for a broker that does not answer?"""
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tasks_app import messages
+
+
+@pytest.fixture
+def frozen(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """Put a broker in place that never answers; yields what it was asked to send."""
+    asked: list[Any] = []
+    thaw = threading.Event()
+
+    def never(name: str, args: Any) -> None:
+        asked.append(name)
+        thaw.wait(30)
+
+    monkeypatch.setattr(messages.current_app, "send_task", never)
+    monkeypatch.setattr(messages, "LONGEST_WAIT_SECONDS", 0.05)
+    yield asked
+    thaw.set()
+
+
+def test_a_frozen_broker_costs_one_wait_and_then_nothing(frozen: list[Any]) -> None:
+    sender = messages.Sender()
+
+    answers = [sender.send("a message", 1) for _ in range(5)]
+
+    assert answers == [False] * 5
+    assert frozen == ["a message"]
+
+
+def test_a_broker_that_refuses_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(name: str, args: Any) -> None:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(messages.current_app, "send_task", refuse)
+
+    assert messages.Sender().send("a message") is False
+
+
+def test_a_message_that_was_taken_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[Any] = []
+    monkeypatch.setattr(
+        messages.current_app, "send_task", lambda name, args: sent.append((name, args))
+    )
+
+    assert messages.Sender().send("a message", "a", 1) is True
+    assert sent == [("a message", ("a", 1))]
