@@ -11,8 +11,9 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from tasks_app import effects, events, execution, files, storage
+from tasks_app import events, files, storage
 from tasks_app.errors import ClaimLost
+from tasks_app.execution import effects, slices
 from tasks_app.models import CSVName, EventKind, Part, Task, TaskCSV
 from tasks_app.states import Ending, TaskStatus, final_status
 
@@ -29,7 +30,7 @@ def assemble(task_id: str) -> None:
     task = Task.objects.filter(pk=task_id).first()
     if task is None or effects.is_in_flight(task):
         return
-    execution.settle_unanswered(task)
+    slices.settle_unanswered(task)
     claim = task.claim_assembly(settings.PISTON_CLAIM_SECONDS)
     if claim is None:
         return

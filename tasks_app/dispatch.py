@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from tasks_app import messages, turns
+from tasks_app import messages
 from tasks_app.models import Segment, Task
 
 RUN_SLICE = "tasks_app.run_slice"
@@ -15,7 +15,7 @@ ASSEMBLE_OUTPUT = "tasks_app.assemble_output"
 
 def wake(task_id: str) -> None:
     """Send a message for a running task with work to do, unless one is on its way."""
-    if not turns.with_room(Segment.objects.claimable()).filter(task=task_id).exists():
+    if not Segment.objects.claimable().with_room().filter(task=task_id).exists():
         return
     silent = Task.objects.running().filter(pk=task_id, dispatched_at=None)
     if silent.update(wake_number=F("wake_number") + 1, dispatched_at=Now()):

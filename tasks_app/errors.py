@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 
@@ -38,7 +38,9 @@ class CSVFormatError(PistonError):
         expected: int | str | None = None,
         got: int | str | None = None,
     ) -> None:
-        super().__init__(f"{self.sentence()}: {reason}")
+        places = {"row": row, "line": line}
+        known = ", ".join(f"{name} {number}" for name, number in places.items() if number)
+        super().__init__(f"{self.sentence()}: {reason}" + (f" ({known})" if known else ""))
         self.reason = reason
         self.row = row
         self.line = line
@@ -50,7 +52,8 @@ class FieldErrors(PistonError):
     """The input's fields do not fit the action.
 
     `missing_mandatory_values` holds at most the first 100 such rows, exactly as they stand in the
-    file; `missing_mandatory_values_count` is the number of all that were seen.
+    file; `missing_mandatory_values_count` is the number of all that were seen. `did_you_mean` has
+    the declared name for each unknown one that differs only in case or spaces.
     """
 
     code = "invalid_fields"
@@ -61,12 +64,15 @@ class FieldErrors(PistonError):
         missing_mandatory_fields: Sequence[str],
         missing_mandatory_values: Sequence[str],
         missing_mandatory_values_count: int,
+        *,
+        did_you_mean: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__()
         self.unknown_fields = list(unknown_fields)
         self.missing_mandatory_fields = list(missing_mandatory_fields)
         self.missing_mandatory_values = list(missing_mandatory_values)
         self.missing_mandatory_values_count = missing_mandatory_values_count
+        self.did_you_mean = dict(did_you_mean or {})
 
 
 class InvalidTransition(PistonError):

@@ -12,7 +12,7 @@ from categories.errors import CategoryError
 from categories.rows import OutputShape
 from tasks_app import storage
 from tasks_app.csv_files.writing import encode_row
-from tasks_app.errors import CSVNotFound
+from tasks_app.errors import CSVNotFound, StoredFileMissing
 from tasks_app.models import CSVName, Part, Task, TaskCSV
 from tasks_app.states import TaskStatus
 
@@ -72,12 +72,44 @@ def open_file(task: Task, name: str) -> DownloadableFile:
     if wanted in stored:
         csv = stored[wanted]
         return DownloadableFile(wanted, csv.sha256, (stored_range(csv.key, 0, csv.size_bytes),))
-    ranges = (
-        unprocessed_ranges(task, stored[CSVName.INPUT])
-        if (wanted is CSVName.UNPROCESSED)
-        else parts_ranges(task, wanted)
-    )
+    if wanted is CSVName.UNPROCESSED:
+        ranges = unprocessed_ranges(task, stored[CSVName.INPUT])
+    else:
+        ranges = parts_ranges(task, wanted)
+        if Task.objects.filter(pk=task.pk, is_assembled=True).exists():  # since `task` was read
+            return open_file(Task.objects.get(pk=task.pk), name)
     return DownloadableFile(wanted, f"{task.pk}-{task.revision}-{wanted}", ranges)
+
+
+def read_through(task: Task, file: DownloadableFile, start: int, end: int) -> Iterator[bytes]:
+    """Yield a file's bytes from `start` up to `end`, even while it is being assembled.
+
+    The first block is read at once: StoredFileMissing and StorageUnavailable are raised by this
+    call, as long as somebody can still be told.
+    """
+    blocks = read_from_anywhere(task, file, start, end)
+    first = next(blocks, b"")
+    return continue_with(first, blocks)
+
+
+def continue_with(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield a block that was read already, then the others; closing it closes the file."""
+    yield first
+    yield from rest
+
+
+def read_from_anywhere(task: Task, file: DownloadableFile, start: int, end: int) -> Iterator[bytes]:
+    """Yield a file's bytes; when its parts have gone in the middle, the rest from storage."""
+    place = start
+    try:
+        for block in file.read(start, end):
+            yield block
+            place += len(block)
+    except StoredFileMissing:
+        again = open_file(Task.objects.get(pk=task.pk), file.name)
+        if again.size != file.size or again.validator == file.validator:
+            raise
+        yield from again.read(place, end)
 
 
 def literal_range(content: bytes) -> Range:
@@ -137,6 +169,8 @@ def read_parts(parts: list[tuple[int, int]], column: str, start: int, end: int) 
 def read_group(pks: list[int], column: str) -> bytes:
     """Return the joined bytes of some parts, in this order."""
     by_pk = dict(Part.objects.filter(pk__in=pks).values_list("pk", column))
+    if len(by_pk) < len(pks):
+        raise StoredFileMissing("The parts were assembled, or deleted, while they were read.")
     return b"".join(bytes(by_pk[pk]) for pk in pks)
 
 

@@ -15,8 +15,8 @@ from tasks_app.errors import (
 )
 from tasks_app.events import Actor
 from tasks_app.models import EventKind, Task
+from tasks_app.models.task import node_name
 from tasks_app.states import TaskStatus
-from tasks_app.turns import node_name
 
 
 @transaction.atomic

@@ -16,8 +16,9 @@ from django.utils import timezone
 
 from categories.periodic import run_due_jobs
 from piston.accounts.signing_in import purge_expired_tokens
-from tasks_app import dispatch, events, execution, lifecycle, storage
+from tasks_app import dispatch, events, lifecycle, storage
 from tasks_app.errors import PistonError
+from tasks_app.execution import slices
 from tasks_app.models import EventKind, Part, Segment, Task, TaskCSV
 from tasks_app.models.clock import database_time
 from tasks_app.states import FINAL, TaskStatus
@@ -56,7 +57,7 @@ def complete_abandoned_tasks() -> None:
     """End the work on tasks whose worker died after their last batch."""
     unfinished = Segment.objects.unfinished().values("task")
     for task in Task.objects.running().exclude(pk__in=unfinished)[:MOST_AT_ONCE]:
-        execution.complete_abandoned(task)
+        slices.complete_abandoned(task)
 
 
 def wake_silent_tasks() -> None:

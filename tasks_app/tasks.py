@@ -5,7 +5,8 @@ from __future__ import annotations
 from celery import Task as CeleryTask
 from celery import shared_task
 
-from tasks_app import assembly, dispatch, execution, sweeping
+from tasks_app import assembly, dispatch, sweeping
+from tasks_app.execution import slices
 
 HOUR = 3_600  # seconds
 
@@ -15,7 +16,7 @@ def run_slice(self: CeleryTask, task_id: str, number: int) -> None:
     """Work for one slice; whoever leaves work behind asks for the next."""
     is_redelivered = bool((self.request.delivery_info or {}).get("redelivered"))
     if dispatch.receive(task_id, number) or is_redelivered:
-        execution.run_slice(task_id, self.request.id)
+        slices.run_slice(task_id, self.request.id)
 
 
 @shared_task(name=dispatch.ASSEMBLE_OUTPUT, time_limit=12 * HOUR)

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from tasks_app import assembly, dispatch, execution, messages
+from tasks_app import assembly, dispatch, messages
+from tasks_app.execution import slices
 
 
 def run_slice(task_id: str, number: int) -> None:
     """Do what the message does, under a message id of its own."""
     if dispatch.receive(task_id, number):
-        execution.run_slice(task_id, str(uuid.uuid4()))
+        slices.run_slice(task_id, str(uuid.uuid4()))
 
 
 MESSAGES = {dispatch.RUN_SLICE: run_slice, dispatch.ASSEMBLE_OUTPUT: assembly.assemble}

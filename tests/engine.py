@@ -9,10 +9,11 @@ from contextlib import closing, contextmanager
 
 from categories import registry
 from piston.accounts.models import Account
-from tasks_app import execution, files, intake, lifecycle, turns
+from tasks_app import files, intake, lifecycle
 from tasks_app.events import Actor
+from tasks_app.execution import slices, turns
+from tasks_app.execution.runs import Run
 from tasks_app.models import Part, Task
-from tasks_app.runs import Run
 from tests.factories import AccountFactory
 
 TESTER = Actor("account:tester", "a-request")
@@ -39,7 +40,7 @@ def worker(message_id: str) -> Iterator[Run]:
     """Claim the next segment, as a worker does that is then at the test's mercy."""
     segment = turns.claim_next(message_id, 20)
     assert segment is not None
-    run = execution.prepare(segment)
+    run = slices.prepare(segment)
     assert run is not None
     with closing(run):
         yield run

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from django.db import models
-from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models import Count, F, OuterRef, Q, Subquery, Value
+from django.db.models.functions import Coalesce, Now
 
 from tasks_app.models.clock import database_time
 from tasks_app.models.task import Task
@@ -28,6 +28,20 @@ class SegmentQuerySet(models.QuerySet["Segment"]):
         if message_id:
             free |= Q(claimed_for=message_id)
         return self.unfinished().filter(free, task__status="executing", task__ending=None)
+
+    def with_room(self) -> SegmentQuerySet:
+        """Leave out segments of tasks that have as many workers as their action allows."""
+        held = (
+            Segment.objects.held()
+            .filter(task=OuterRef("task"))
+            .order_by()
+            .values("task")
+            .annotate(number=Count("pk"))
+            .values("number")
+        )
+        return self.filter(
+            Q(task__max_workers=None) | Q(task__max_workers__gt=Coalesce(Subquery(held), Value(0)))
+        )
 
     def held(self) -> SegmentQuerySet:
         """Segments that a worker has a valid claim on."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import socket
 from collections.abc import Collection
 from typing import Any
 
@@ -21,6 +22,11 @@ UNIX_EPOCH_IN_GREGORIAN_SECONDS = 62_167_219_200  # spec/decisions.md §2
 def new_task_id() -> str:
     """Return 30 random lower-case hexadecimal characters."""
     return secrets.token_hex(15)
+
+
+def node_name() -> str:
+    """Return the name of this machine as tasks show it."""
+    return f"piston@{socket.gethostname()}"
 
 
 class TaskQuerySet(models.QuerySet["Task"]):

@@ -4,8 +4,9 @@ import pytest
 from django.db import connection
 
 from piston.accounts.models import Account
-from tasks_app import batches, effects, lifecycle, sweeping
+from tasks_app import lifecycle, sweeping
 from tasks_app.errors import ClaimLost
+from tasks_app.execution import batches, effects
 from tasks_app.models import Part, Segment, Task, TaskEvent
 from tasks_app.models.clock import database_time
 from tests import engine, plugins

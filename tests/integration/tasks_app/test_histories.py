@@ -19,21 +19,12 @@ from hypothesis.stateful import (
 )
 
 from piston.accounts.models import Account
-from tasks_app import (
-    assembly,
-    batches,
-    dispatch,
-    execution,
-    ledger,
-    lifecycle,
-    messages,
-    sweeping,
-    turns,
-)
+from tasks_app import assembly, dispatch, lifecycle, messages, sweeping
 from tasks_app.errors import PistonError
+from tasks_app.execution import batches, ledger, slices, turns
+from tasks_app.execution.runs import Run
 from tasks_app.models import AccountTurn, Part, Segment, Task, TaskCSV, TaskEvent
 from tasks_app.models.clock import database_time
-from tasks_app.runs import Run
 from tasks_app.states import FINAL, MOVES
 from tests import engine
 from tests.broker import FakeBroker
@@ -56,7 +47,7 @@ class Fuse:
         (ledger, "commit_batch"),
         (ledger, "advance"),
         (Segment, "release"),
-        (execution, "complete"),
+        (slices, "complete"),
         (dispatch, "wake"),
         (dispatch, "request_assembly"),
         (assembly, "write_file"),
@@ -145,7 +136,7 @@ class Histories(RuleBasedStateMachine):
     def freeze_a_worker(self) -> None:
         """Let a worker claim a segment and read on no further."""
         segment = turns.claim_next("frozen", 20)
-        run = segment and execution.prepare(segment)
+        run = segment and slices.prepare(segment)
         if run:
             self.frozen.append(run)
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from tasks_app import assembly, execution, intake, lifecycle, storage, sweeping
+from tasks_app import assembly, intake, lifecycle, storage, sweeping
+from tasks_app.execution import slices
 from tasks_app.models import CSVName, Part, Segment, Task, TaskCSV, TaskEvent
 from tasks_app.models.clock import database_time
 from tests import engine
@@ -50,7 +51,7 @@ def test_a_task_whose_worker_died_after_the_last_row_is_completed(
 ) -> None:
     task = engine.start(engine.submit("check", *ROWS))
     with monkeypatch.context() as dying:
-        dying.setattr(execution, "complete", lambda *_: None)
+        dying.setattr(slices, "complete", lambda *_: None)
         broker.deliver_all()
     assert engine.fresh(task).status == "executing"
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from tasks_app import turns
+from tasks_app.execution import turns
 from tasks_app.models import Segment, Task
 from tasks_app.models.clock import database_time
 from tests import engine

@@ -10,11 +10,11 @@ from django.db import transaction
 from django.db.models import F
 
 from categories.contract import Context, Outcome, Row, RowAction, RowFailed, StopTask, Succeeded
-from tasks_app.deadlines import time_limit
 from tasks_app.errors import ClaimLost, RowTimedOut
+from tasks_app.execution.deadlines import time_limit
+from tasks_app.execution.outcomes import Stopping, describe_failure
 from tasks_app.models import Effect, EffectState, Segment, Task
 from tasks_app.models.clock import database_time
-from tasks_app.outcomes import Stopping, describe_failure
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from categories.contract import Outcome, RowFailed, Succeeded
 from categories.rows import OutputShape
 from tasks_app.csv_files.reading import Batch
 from tasks_app.csv_files.writing import encode_rows
-from tasks_app.ledger import Done
+from tasks_app.execution.ledger import Done
 
 LONGEST_MESSAGE = 1_000  # characters of an error cell
 

@@ -6,19 +6,14 @@ import os
 import socket
 
 from django.db import transaction
-from django.db.models import Case, Count, F, OuterRef, Q, Subquery, Value, When
-from django.db.models.functions import Coalesce, Greatest, Now
+from django.db.models import Case, F, When
+from django.db.models.functions import Greatest, Now
 
 from tasks_app.models import AccountTurn, Segment, Task
 from tasks_app.models.clock import database_time
-from tasks_app.models.segment import SegmentQuerySet
+from tasks_app.models.task import node_name
 
 TRIES = 5  # candidates that other workers took first, before giving up for this message
-
-
-def node_name() -> str:
-    """Return the name of this machine as tasks show it."""
-    return f"piston@{socket.gethostname()}"
 
 
 def claim_next(message_id: str, claim_seconds: float) -> Segment | None:
@@ -30,7 +25,8 @@ def claim_next(message_id: str, claim_seconds: float) -> Segment | None:
     """
     for _ in range(TRIES):
         candidate = (
-            with_room(Segment.objects.claimable(message_id))
+            Segment.objects.claimable(message_id)
+            .with_room()
             .order_by(
                 F("task__account__turn__served_at").asc(nulls_first=True),
                 F("task__served_at").asc(nulls_first=True),
@@ -46,21 +42,6 @@ def claim_next(message_id: str, claim_seconds: float) -> Segment | None:
     return None
 
 
-def with_room(segments: SegmentQuerySet) -> SegmentQuerySet:
-    """Leave out the segments of tasks that have as many workers as their action allows."""
-    held = (
-        Segment.objects.held()
-        .filter(task=OuterRef("task"))
-        .order_by()
-        .values("task")
-        .annotate(number=Count("pk"))
-        .values("number")
-    )
-    return segments.filter(
-        Q(task__max_workers=None) | Q(task__max_workers__gt=Coalesce(Subquery(held), Value(0)))
-    )
-
-
 @transaction.atomic
 def claim(candidate: Segment, message_id: str, claim_seconds: float) -> Segment | None:
     """Take one segment for this worker, or return None if another took it first.
@@ -71,7 +52,8 @@ def claim(candidate: Segment, message_id: str, claim_seconds: float) -> Segment 
     """
     Task.objects.filter(pk=candidate.task_id).update(served_at=Now(), node=node_name())
     claimed = (
-        with_room(Segment.objects.claimable(message_id))
+        Segment.objects.claimable(message_id)
+        .with_room()
         .filter(pk=candidate.pk)
         .update(
             claim=F("claim") + 1,

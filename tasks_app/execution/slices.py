@@ -1,4 +1,4 @@
-"""What does a worker do with a slice? Claim a segment, run batches, commit each, hand it back."""
+"""How does one slice go? Claim, ask permission, run batches until the time is up, send on."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from django.db.models import F
 from categories import registry
 from categories.contract import Action, Context, Refused
 from categories.errors import CategoryError
-from tasks_app import batches, dispatch, effects, turns
+from tasks_app import dispatch
 from tasks_app.errors import ClaimLost, StoredFileMissing
+from tasks_app.execution import batches, effects, turns
+from tasks_app.execution.runs import Run, claim_seconds
 from tasks_app.models import EffectState, Segment, Task
-from tasks_app.runs import Run, claim_seconds
 from tasks_app.states import Ending
 
 logger = logging.getLogger(__name__)

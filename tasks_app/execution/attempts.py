@@ -20,9 +20,9 @@ from categories.contract import (
     StopTask,
     Succeeded,
 )
-from tasks_app.deadlines import time_limit
 from tasks_app.errors import PistonError, RowTimedOut
-from tasks_app.outcomes import Stopping, describe_failure
+from tasks_app.execution.deadlines import time_limit
+from tasks_app.execution.outcomes import Stopping, describe_failure
 
 logger = logging.getLogger(__name__)
 

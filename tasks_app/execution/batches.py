@@ -10,17 +10,18 @@ from typing import Any, cast
 from django.db import connection, transaction
 
 from categories.contract import Effects, Outcome, PageAction, Row, RowAction, RowFailed
-from tasks_app import effects, events, ledger, pacing
-from tasks_app.attempts import NOT_THE_ROWS_FAULT, Attempt
+from tasks_app import events
 from tasks_app.csv_files.reading import Batch
 from tasks_app.csv_files.writing import encode_rows
-from tasks_app.deadlines import time_limit
 from tasks_app.errors import ClaimLost, RowTimedOut
-from tasks_app.ledger import Done
+from tasks_app.execution import effects, ledger, pacing
+from tasks_app.execution.attempts import NOT_THE_ROWS_FAULT, Attempt
+from tasks_app.execution.deadlines import time_limit
+from tasks_app.execution.ledger import Done
+from tasks_app.execution.outcomes import done_with
+from tasks_app.execution.runs import Run
+from tasks_app.execution.suspects import POISON_DEATHS, be_careful, is_careful, mark_suspect
 from tasks_app.models import EventKind
-from tasks_app.outcomes import done_with
-from tasks_app.runs import Run
-from tasks_app.suspects import POISON_DEATHS, be_careful, is_careful, mark_suspect
 
 # A batch aims at a time, not at a count. SQLite has one writer, so others get their turn sooner.
 BATCH_SECONDS = 0.25
