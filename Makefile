@@ -47,7 +47,7 @@ chaos: setup-dev ## the tests that kill real processes half-way
 define install
 	if [ ! -x $(BIN)/python ] || ! cmp -s $(1) .venv/$(1); then \
 		{ $(usable_python) && $(working_venv) \
-		&& echo "Installing $(1) into .venv" \
+		&& echo "Installing $(1) into .venv; the first time takes about a minute" \
 		&& $(BIN)/python -m pip install --quiet --disable-pip-version-check -r $(1) \
 		&& cp $(1) .venv/$(1); } >&2 || exit 1; \
 	fi
