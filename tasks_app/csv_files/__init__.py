@@ -1,0 +1,1 @@
+"""How are CSV files scanned, read and written? Nothing here knows of Django, HTTP or storage."""

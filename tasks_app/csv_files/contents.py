@@ -1,0 +1,183 @@
+"""What has been found in a file so far: its header, its rows, what is missing, where it stands?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NoReturn
+
+from tasks_app.csv_files.boundaries import count_line_ends, rows_in
+from tasks_app.csv_files.checkpoints import Checkpoints
+from tasks_app.csv_files.faults import find_fault
+from tasks_app.csv_files.header import UTF8_BOM, UTF16_BOMS, Header, check_names
+from tasks_app.csv_files.limits import ScanLimits
+from tasks_app.csv_files.missing_values import MissingValues, row_at
+from tasks_app.csv_files.plain_scan import BlockScan, Places, RowForm, scan_block
+from tasks_app.errors import CSVFormatError, FieldErrors
+
+try:
+    from tasks_app.csv_files import fast_scan
+except ImportError:  # without numpy all is the same, at a fifth of the speed
+    fast_scan = None  # type: ignore[assignment]
+
+SCANNED_AFTER_FIELD_FAULT = 2**20  # bytes, so that a small file gets one full report
+LARGEST_WINDOW = 512 * 1024  # bytes for numpy at once
+SMALLEST_WINDOW = 16 * 1024
+
+
+class Contents:
+    """The findings about a file, and the place up to which it was scanned.
+
+    The methods take the bytes from that place on and return what they could not use yet.
+    """
+
+    def __init__(self, columns: Mapping[str, bool], limits: ScanLimits, *, fast: bool) -> None:
+        self.header = Header((), columns)
+        self.header_line = b""
+        self.data_offset = 0
+        self.row_count = 0
+        self.checkpoints = Checkpoints(0)
+        self._missing_values = MissingValues()
+        self._limits = limits
+        self._form = RowForm(0, (), limits)
+        self._window = LARGEST_WINDOW if fast and fast_scan else 0  # bytes; 0: without numpy
+        self._offset = 0  # bytes of the file that are scanned
+        self._line_count = 0  # physical lines in them
+
+    def scan(self, block: bytes, *, is_last: bool) -> bytes:
+        """Scan all complete rows of `block`; raise at the first fault."""
+        if not self.header.names:
+            block = self._scan_header(block, is_last=is_last)
+        if not self.header.names:
+            return block
+        if self.header.has_faults:
+            self._stop_if_far(block)
+        return self._scan_rows(block, is_last=is_last)
+
+    def finish(self) -> None:
+        """Raise what can be known only when the file is complete."""
+        if not self.header.names:
+            raise CSVFormatError("there is no header: the file is empty or has only blank lines")
+        if not self.row_count:
+            raise CSVFormatError("there is no row after the header")
+        if self.header.has_faults or self._missing_values.count:
+            self._raise_field_errors()
+
+    def _scan_header(self, block: bytes, *, is_last: bool) -> bytes:
+        """Look for the first line that is not blank."""
+        if self._offset == 0:
+            block = self._without_byte_order_mark(block)
+        used = 0
+        for names, start, end in rows_in(block, is_last=is_last):
+            if names:
+                line = self._advance(block, start)[: end - start]
+                self._check(line, is_last=True)
+                self._begin(names, line)
+                return self._advance(block[start:], len(line))
+            used = end
+        block = self._advance(block, used)
+        self._check(block, is_last=is_last)
+        return block
+
+    def _without_byte_order_mark(self, block: bytes) -> bytes:
+        if block.startswith(UTF16_BOMS):
+            raise CSVFormatError("the file is UTF-16; it has to be UTF-8", line=1)
+        return self._advance(block, len(UTF8_BOM)) if block.startswith(UTF8_BOM) else block
+
+    def _begin(self, names: Sequence[str], line: bytes) -> None:
+        """Take the header, of which `line` is the raw bytes."""
+        check_names(names, line=self._line_count + 1)
+        self.header = Header(tuple(names), self.header.columns)
+        self.header_line = line.rstrip(b"\r\n")
+        self.data_offset = self._offset + len(line)
+        self.checkpoints = Checkpoints(self.data_offset)
+        self._form = RowForm(len(names), self.header.mandatory_places, self._limits)
+
+    def _stop_if_far(self, block: bytes) -> None:
+        """Raise the header's fault once enough was scanned after it."""
+        room = self.data_offset + SCANNED_AFTER_FIELD_FAULT - self._offset
+        if len(block) > room:
+            self._scan_rows(block[:room], is_last=False)
+            self._raise_field_errors()
+
+    def _scan_rows(self, block: bytes, *, is_last: bool) -> bytes:
+        if self._window:
+            block = self._scan_fast(block)
+        block = self._add(block, scan_block(block, self._form, is_last=is_last))
+        self._check(block, is_last=is_last)
+        return block
+
+    def _scan_fast(self, block: bytes) -> bytes:
+        """Scan what numpy is sure of, and what stands between such parts.
+
+        An odd row (a lone quote inside a cell, say) makes it unsure of a whole window. So windows
+        shrink until few good rows share the slow way with an odd one, and grow again after it.
+        """
+        while b"\n" in block:
+            piece = block[: self._window]
+            scan = fast_scan.scan_block(piece, self._form)
+            if not scan.used_bytes and len(piece) > SMALLEST_WINDOW:
+                self._window //= 4
+                continue
+            if not scan.used_bytes:
+                scan = scan_block(piece, self._form, is_last=False)
+            if not scan.used_bytes:
+                break
+            block = self._add(block, scan)
+            self._window = min(4 * self._window, LARGEST_WINDOW)
+        return block
+
+    def _add(self, block: bytes, scan: BlockScan) -> bytes:
+        """Add the rows that were found at the beginning of `block`; return what follows them."""
+        room = self._limits.rows - self.row_count
+        if len(scan.row_ends) > room:
+            self._refuse_row_after(block, scan.row_ends, room)
+        self._missing_values.add(block, scan.row_ends, scan.unset_rows)
+        self.checkpoints.add(scan.row_ends, self._offset)
+        self.row_count += len(scan.row_ends)
+        self._offset += scan.used_bytes
+        self._line_count += scan.line_count
+        return block[scan.used_bytes :]
+
+    def _advance(self, block: bytes, used: int) -> bytes:
+        """Leave bytes that hold no rows behind."""
+        self._offset += used
+        self._line_count += count_line_ends(block[:used])
+        return block[used:]
+
+    def _check(self, block: bytes, *, is_last: bool) -> None:
+        """Raise the fault of the row that `block` begins with, if it has one yet."""
+        fault = find_fault(
+            block,
+            is_last=is_last,
+            limits=self._limits,
+            offset=self._offset,
+            width=len(self.header.names) or None,
+        )
+        if fault is None:
+            return
+        raise CSVFormatError(
+            fault.reason,
+            row=self.row_count + 1 if self.header.names else None,
+            line=self._line_count + count_line_ends(block[: fault.points_to]) + 1,
+            expected=fault.expected,
+            got=fault.got,
+        )
+
+    def _refuse_row_after(self, block: bytes, row_ends: Places, room: int) -> NoReturn:
+        """Raise CSVFormatError for the first row above the limit; `room` rows are below it."""
+        before = block[: row_ends[room] - len(row_at(block, row_ends, room))]
+        raise CSVFormatError(
+            f"more rows than the limit of {self._limits.rows}",
+            row=self._limits.rows + 1,
+            line=self._line_count + count_line_ends(before) + 1,
+            expected=self._limits.rows,
+        )
+
+    def _raise_field_errors(self) -> NoReturn:
+        raise FieldErrors(
+            self.header.unknown_fields,
+            self.header.missing_mandatory_fields,
+            self._missing_values.rows,
+            self._missing_values.count,
+            did_you_mean=self.header.did_you_mean,
+        )

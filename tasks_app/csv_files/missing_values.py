@@ -1,0 +1,35 @@
+"""Which rows lack a mandatory value? All are counted, the first ones are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tasks_app.csv_files.plain_scan import Places
+
+MOST_KEPT_ROWS = 100  # spec/decisions.md §6
+MOST_KEPT_BYTES = 2**20  # of all kept rows; the first one is kept whatever its length
+
+
+class MissingValues:
+    """The rows that lack a mandatory value: how many there are, and the text of the first ones."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.rows: list[str] = []
+        self._bytes = 0
+
+    def add(self, block: bytes, row_ends: Places, places: Sequence[int]) -> None:
+        """Note the rows at `places` among those that end at `row_ends` in `block`."""
+        self.count += len(places)
+        for place in places[: MOST_KEPT_ROWS - len(self.rows)]:
+            row = row_at(block, row_ends, place)
+            self._bytes += len(row)
+            if self.rows and self._bytes > MOST_KEPT_BYTES:
+                break
+            self.rows.append(row.decode())
+
+
+def row_at(block: bytes, row_ends: Places, place: int) -> bytes:
+    """Return the bytes of one row, without its line end and the blank lines before it."""
+    start = row_ends[place - 1] if place else 0
+    return block[start : row_ends[place]].strip(b"\r\n")

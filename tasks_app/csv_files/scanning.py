@@ -1,0 +1,101 @@
+"""Is an upload a CSV file that fits its action? One pass over its bytes, in constant memory."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tasks_app.csv_files.contents import Contents
+from tasks_app.csv_files.limits import ScanLimits
+from tasks_app.errors import CSVFormatError
+
+__all__ = ["Scan", "ScanLimits", "Scanner"]
+
+BLOCK_BYTES = 256 * 1024  # scanned at once; more would not fit the processor's cache
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What one pass over a good file found out."""
+
+    header: tuple[str, ...]
+    header_line: bytes  # as it stands in the file, without byte order mark and line end
+    data_offset: int  # bytes from the beginning of the file to the end of the header's line
+    row_count: int
+    size_bytes: int
+    sha256: str  # of all bytes, in hexadecimal digits
+    checkpoints: list[tuple[int, int]]  # (rows before, byte offset), from (0, data_offset) on
+
+
+class Scanner:
+    """Scan a file that is pushed in block by block.
+
+    `columns` maps each declared name to whether it is mandatory. Raises CSVFormatError at the first
+    fault of form, or FieldErrors when names are unknown, or names or values are missing; a scanner
+    that raised is of no further use. The outcome does not depend on the blocks, nor on `fast`.
+    """
+
+    def __init__(
+        self,
+        columns: Mapping[str, bool],
+        limits: ScanLimits,
+        *,
+        fast: bool = True,
+        block_bytes: int = BLOCK_BYTES,
+    ) -> None:
+        self._contents = Contents(columns, limits, fast=fast)
+        self._limits = limits
+        self._block_bytes = block_bytes
+        self._digest = hashlib.sha256()
+        self._size_bytes = 0
+        self._pending: list[bytes] = []  # not scanned yet; begins where a row begins
+        self._pending_bytes = 0
+        self._wanted_bytes = block_bytes  # before it is worth scanning again
+
+    def feed(self, block: bytes) -> None:
+        """Take the next bytes of the file, any number of them."""
+        limit = self._limits.file_bytes
+        room = sys.maxsize if limit is None else limit - self._size_bytes
+        self._digest.update(block)
+        self._size_bytes += len(block)
+        for start in range(0, min(len(block), room), self._block_bytes):
+            self._push(block[start : min(start + self._block_bytes, room)])
+        if len(block) > room:
+            self._scan_pending(is_last=False)
+            raise CSVFormatError(
+                f"the file is larger than the limit of {limit} bytes", expected=limit
+            )
+
+    def close(self) -> Scan:
+        """Return what was found, now that the file is complete."""
+        self._scan_pending(is_last=True)
+        contents = self._contents
+        contents.finish()
+        return Scan(
+            header=contents.header.names,
+            header_line=contents.header_line,
+            data_offset=contents.data_offset,
+            row_count=contents.row_count,
+            size_bytes=self._size_bytes,
+            sha256=self._digest.hexdigest(),
+            checkpoints=contents.checkpoints.before_the_end(),
+        )
+
+    def _push(self, piece: bytes) -> None:
+        self._pending.append(piece)
+        self._pending_bytes += len(piece)
+        if self._pending_bytes >= self._wanted_bytes:
+            self._scan_pending(is_last=False)
+
+    def _scan_pending(self, *, is_last: bool) -> None:
+        """Scan what came; wait for twice as much where a row is longer than that.
+
+        Doubling keeps the time linear. The bound keeps memory flat: a longer row is a fault.
+        """
+        rest = self._contents.scan(b"".join(self._pending), is_last=is_last)
+        most_bytes = self._limits.longest_row_bytes + self._block_bytes
+        self._pending = [rest]
+        self._pending_bytes = len(rest)
+        self._wanted_bytes = max(self._block_bytes, min(2 * len(rest), most_bytes))
