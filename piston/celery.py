@@ -1,11 +1,18 @@
 """The Celery application: how messages travel. What they mean stands in `tasks_app/tasks.py`."""
 
 import os
+from typing import Any
 
 from celery import Celery
+from celery.signals import setup_logging
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "piston.settings")
 
 app = Celery("piston")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@setup_logging.connect  # type: ignore[untyped-decorator]
+def keep_logging(**_: Any) -> None:
+    """Leave logging as `settings.LOGGING` has it: with a receiver here, Celery sets up nothing."""

@@ -30,7 +30,7 @@ PISTON_DATA_DIR.mkdir(parents=True, exist_ok=True)
 DATABASE_URL = read_text(
     "DATABASE_URL", f"sqlite:///{quote(str(PISTON_DATA_DIR / 'piston.sqlite3'))}"
 )
-CELERY_BROKER_URL = read_text("CELERY_BROKER_URL", "filesystem://")
+CELERY_BROKER_URL = read_text("CELERY_BROKER_URL", "filesystem://localhost//")
 DATABASE_IS_EMBEDDED = DATABASE_URL.startswith("sqlite:")
 BROKER_IS_EMBEDDED = CELERY_BROKER_URL.startswith("filesystem:")
 
@@ -350,10 +350,16 @@ if CELERY_BROKER_URL.startswith(("amqp", "pyamqp")):
 
 # ---- Logs --------------------------------------------------------------------------------------
 
+LOG_LEVEL = read_text("LOG_LEVEL", "INFO")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": read_text("LOG_LEVEL", "INFO")},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    # two lines for every message, and one for every tick: several a second, of no news
+    "loggers": {
+        name: {"level": "DEBUG" if LOG_LEVEL == "DEBUG" else "WARNING"}
+        for name in ("celery.worker.strategy", "celery.app.trace", "celery.beat")
+    },
 }

@@ -16,6 +16,8 @@ PROGRAM = """
 [program:{name}]
 command = {command}
 directory = {directory}
+; no banner, and no alarm for whoever tries this as root
+environment = CELERY_QUIET="1",PYTHONWARNINGS="ignore:You're running the worker with superuser"
 stdout_logfile = {log}
 stdout_logfile_maxbytes = 0
 redirect_stderr = true
