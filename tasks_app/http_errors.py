@@ -1,0 +1,93 @@
+"""Which answer does each error of tasks and categories get? Their part of the one table.
+
+What stands here as InternalError is never meant to reach a request: it is logged with its trace.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from categories import errors as categories
+from piston.http.errors import (
+    ApiError,
+    BadIdentifier,
+    InternalError,
+    InvalidRequest,
+    NotFound,
+    ServiceUnavailable,
+    answer_with,
+)
+from tasks_app import errors as tasks
+
+
+class RangeNotSatisfiable(ApiError):
+    """416 `range_not_satisfiable`: the file ends before the range begins (RFC 9110 §15.5.17)."""
+
+    def __init__(self, size_bytes: int) -> None:
+        super().__init__(
+            416, "range_not_satisfiable", headers={"Content-Range": f"bytes */{size_bytes}"}
+        )
+
+
+def answer_csv_format(error: tasks.CSVFormatError) -> ApiError:
+    """Say what is wrong with the form of a CSV, and where."""
+    places = {
+        "row": error.row,
+        "line": error.line,
+        "expected": error.expected,
+        "got": error.got,
+    }
+    said = {"message": error.sentence(), "reason": error.reason, **places}
+    return InvalidRequest({"csv": {"format": said}})
+
+
+def answer_fields(error: tasks.FieldErrors) -> ApiError:
+    """Say everything that does not fit the action at once; what is in order is not mentioned."""
+    said: dict[str, Any] = {
+        "unknown_fields": error.unknown_fields,
+        "did_you_mean": error.did_you_mean,
+        "missing_mandatory_fields": error.missing_mandatory_fields,
+        "missing_mandatory_values": error.missing_mandatory_values,
+    }
+    if error.missing_mandatory_values_count > len(error.missing_mandatory_values):
+        said["missing_mandatory_values_count"] = error.missing_mandatory_values_count
+    return answer_attachment(**{key: value for key, value in said.items() if value})
+
+
+def answer_attachment(**said: Any) -> ApiError:
+    """Return the specification's answer to an input that does not fit its action."""
+    return InvalidRequest({"attachment": {"type": said}})
+
+
+def fault_of_ours(_error: Exception) -> ApiError:
+    """Answer what was meant to be handled before."""
+    return InternalError()
+
+
+answer_with(tasks.CSVFormatError, answer_csv_format)
+answer_with(tasks.FieldErrors, answer_fields)
+answer_with(
+    tasks.UnexpectedContent,
+    lambda error: answer_attachment(expected_content=error.expected_content),
+)
+answer_with(tasks.StorageUnavailable, lambda _: ServiceUnavailable())
+answer_with(tasks.TaskNotFound, lambda error: BadIdentifier(error.task_id))
+answer_with(tasks.CSVNotFound, lambda error: BadIdentifier(error.task_id))
+answer_with(tasks.TaskIsRunning, lambda error: BadIdentifier(error.task_id))
+answer_with(tasks.TaskAlreadyStarted, lambda error: BadIdentifier(error.task_id, str(error)))
+answer_with(tasks.TaskIsNotRunning, lambda error: BadIdentifier(error.task_id, str(error)))
+answer_with(categories.UnknownCategory, lambda error: NotFound(error.name))
+answer_with(categories.UnknownAction, lambda error: NotFound(error.name))
+
+for _error in (
+    tasks.ClaimLost,
+    tasks.InvalidTransition,
+    tasks.RowTimedOut,
+    tasks.StoredFileMissing,
+    tasks.TaskError,
+    categories.BrokenDeclaration,
+    categories.CellError,
+    categories.RegistrationRefused,
+    categories.UndeclaredOutput,
+):
+    answer_with(_error, fault_of_ours)

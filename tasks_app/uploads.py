@@ -1,0 +1,108 @@
+"""How does the request that creates a task carry its input? By its content type (decisions §6)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Protocol
+
+from django.conf import settings
+from rest_framework.exceptions import UnsupportedMediaType
+from rest_framework.request import Request
+
+from piston.http.bodies import open_body, parse_json
+from piston.http.errors import FaultyRequest
+from tasks_app import intake
+from tasks_app.errors import UnexpectedContent
+from tasks_app.intake import GunzippedStream, Order
+from tasks_app.models import Task
+from tasks_app.renderers import CSV_TYPES
+
+JSON_TYPES = ("application/json", "", "application/x-www-form-urlencoded")  # the last: curl -d
+MAX_FILE_NAME_LENGTH = 1_000  # characters
+
+
+class Readable(Protocol):
+    """What gives bytes: b"" at the end."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return at most `size` bytes."""
+
+
+def submit(request: Request, order: Order) -> Task:
+    """Create the task that is ordered, from whatever the request carries.
+
+    Raises UnsupportedMediaType, RequestTooLarge, LengthRequired, FaultyRequest, and what
+    `intake` raises.
+    """
+    media_type = request.META.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
+    if media_type in CSV_TYPES:
+        return submit_csv(request, order)
+    if media_type in JSON_TYPES:
+        return submit_json(request, order)
+    raise UnsupportedMediaType(media_type)
+
+
+def submit_csv(request: Request, order: Order) -> Task:
+    """Create the task from a body that is CSV; an empty one is no input, where none is needed."""
+    body = open_content(
+        request,
+        limit_bytes=settings.PISTON_MAX_UPLOAD_BYTES,
+        expanded_limit_bytes=settings.PISTON_MAX_EXPANDED_BYTES,
+    )
+    if order.action.takes_input:
+        return intake.submit_csv(order, body)
+    if body.read(1):
+        raise UnexpectedContent("none")
+    return intake.submit_without_input(order)
+
+
+def submit_json(request: Request, order: Order) -> Task:
+    """Create the task from `{"data": {"records": [...], "file_name": "..."}}`, all optional."""
+    limit_bytes = settings.PISTON_MAX_JSON_BYTES
+    body = open_content(request, limit_bytes=limit_bytes, expanded_limit_bytes=limit_bytes)
+    wanted = read_data(parse_json(b"".join(iter(body.read, b""))))
+    if file_name := read_file_name(wanted.get("file_name")):
+        order = replace(order, file_name=file_name)
+    records = wanted.get("records")
+    if records is None:
+        return intake.submit_without_input(order)
+    if not order.action.takes_input:
+        raise UnexpectedContent("none")
+    return intake.submit_records(order, records)
+
+
+def open_content(request: Request, *, limit_bytes: int, expanded_limit_bytes: int) -> Readable:
+    """Return the body with its Content-Encoding undone; the first limit counts what is sent."""
+    encoding = request.headers.get("Content-Encoding", "").strip().lower()
+    if encoding not in {"", "identity", "gzip", "x-gzip"}:
+        raise UnsupportedMediaType(encoding)
+    body = open_body(request, limit_bytes=limit_bytes)
+    if encoding in {"", "identity"}:
+        return body
+    return GunzippedStream(body, expanded_limit_bytes)
+
+
+def read_data(document: dict[str, Any]) -> dict[str, Any]:
+    """Return what a JSON body holds in its `data`; nothing else is looked at."""
+    wanted = document.get("data")
+    if wanted is None and "records" not in document:
+        return {}
+    if not isinstance(wanted, dict):
+        raise FaultyRequest('the body has to be {"data": {"records": [...]}}')
+    return wanted
+
+
+def read_file_name(value: object) -> str | None:
+    """Return a file name as it was sent; None when it is not set. Raises FaultyRequest.
+
+    Any text is one: it is never a path. Only what no database can keep is refused.
+    """
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise FaultyRequest("file_name has to be a text")
+    if len(value) > MAX_FILE_NAME_LENGTH:
+        raise FaultyRequest(f"file_name may have {MAX_FILE_NAME_LENGTH} characters")
+    if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+        raise FaultyRequest("file_name may not hold NUL characters or halves of surrogate pairs")
+    return value
