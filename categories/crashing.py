@@ -11,7 +11,7 @@ from typing import Any
 from django.apps import apps
 from django.db import models, transaction
 
-from categories.contract import Action, Context
+from categories.contract import Action, Context, Effects
 from categories.trials import Boundary, Died, Rows, Trial, make_context
 from piston.accounts.models import Account
 
@@ -59,6 +59,10 @@ def assert_survives_crashes(
     `tables` (default: the models of the action's app) differ from the undisturbed run. `ignoring`
     names fields that may differ. Returns how many deaths it survived; everything is rolled back.
     """
+    if action.effects is Effects.EXTERNAL and not action.idempotent:
+        raise ValueError(
+            f"A crash leaves rows of {action.__name__} indeterminate; none is repeated."
+        )
     context = make_context(account, auth_account, now)
     watched = list(models_of(action) if tables is None else tables)
 

@@ -108,7 +108,10 @@ class Registry:
     def _load_registered(self, record: Record) -> Entry:
         """Return a registered category, imported anew when a new version was registered."""
         mark, entry = self._loaded.get(record.dotted_path, (None, None))
-        if entry is None or (mark != record.checked_at and is_outdated(entry, record)):
+        is_changed = entry is not None and mark != record.checked_at
+        if entry is None:
+            entry = load_entry(record.name, record.dotted_path, record.source)
+        if is_outdated(entry, record) and (is_changed or entry.category is not None):
             entry = load_entry(record.name, record.dotted_path, record.source, anew=True)
         if entry.category is not None and entry.category.version != record.version:
             logger.warning(

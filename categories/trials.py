@@ -185,9 +185,9 @@ class Trial:
             return answer
 
     def _transaction(self) -> AbstractContextManager[Any]:
-        if self.action.effects is Effects.NONE:
-            return nullcontext()
-        return transaction.atomic(using=self.context.database)
+        if self.action.effects is Effects.DATABASE:
+            return transaction.atomic(using=self.context.database)
+        return nullcontext()
 
     @contextmanager
     def _watched(self, what: str) -> Iterator[None]:

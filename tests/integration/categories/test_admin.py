@@ -1,0 +1,103 @@
+from datetime import UTC, datetime
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+
+from categories.models import PeriodicRun, RegisteredCategory
+
+pytestmark = pytest.mark.django_db
+
+LIST = "admin:categories_registeredcategory_changelist"
+
+
+@pytest.fixture
+def staff() -> Client:
+    client = Client()
+    client.force_login(User.objects.create_superuser("ann"))
+    return client
+
+
+def act(client: Client, action: str, *names: str) -> None:
+    records = RegisteredCategory.objects.filter(name__in=names)
+    chosen = [str(pk) for pk in records.values_list("pk", flat=True)]
+    client.post(reverse(LIST), {"action": action, "_selected_action": chosen})
+
+
+def is_enabled(name: str) -> bool:
+    return RegisteredCategory.objects.get(name=name).is_enabled
+
+
+def test_categories_are_disabled_and_enabled_and_who_did_it_is_kept(staff: Client) -> None:
+    act(staff, "disable", "rates", "services")
+    after_disabling = [is_enabled(name) for name in ("rates", "services", "number_management")]
+    act(staff, "enable", "rates")
+
+    assert after_disabling == [False, False, True]
+    assert is_enabled("rates")
+    entries = LogEntry.objects.filter(user__username="ann")
+    assert [entry.change_message for entry in entries.filter(object_repr="rates")] == [
+        "Enabled.", "Disabled.",
+    ]  # fmt: skip
+
+
+def test_a_category_that_cannot_be_used_says_why(staff: Client) -> None:
+    RegisteredCategory.objects.create(
+        name="lost", dotted_path="lost_plugin.Plugin", version="1",
+        checked_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )  # fmt: skip
+
+    page = staff.get(reverse(LIST)).content.decode()
+
+    assert "No module named" in page
+    assert "usable" in page
+
+
+def test_nothing_is_added_or_deleted_by_hand(staff: Client) -> None:
+    record = RegisteredCategory.objects.get(name="rates")
+    base = "admin:categories_registeredcategory"
+
+    answers = [
+        staff.get(reverse(f"{base}_add")).status_code,
+        staff.post(reverse(f"{base}_delete", args=[record.pk]), {"post": "yes"}).status_code,
+    ]
+    staff.post(reverse(f"{base}_change", args=[record.pk]), {"name": "x", "version": "9"})
+
+    assert answers == [403, 403]
+    record.refresh_from_db()
+    assert (record.name, record.version) == ("rates", "1")
+
+
+def test_a_category_shows_its_actions(staff: Client) -> None:
+    record = RegisteredCategory.objects.get(name="number_management")
+
+    url = reverse("admin:categories_registeredcategory_change", args=[record.pk])
+
+    assert "add, import, list, list_all" in staff.get(url).content.decode()
+
+
+def test_staff_who_may_only_look_have_no_actions() -> None:
+    client = Client()
+    user = User.objects.create_user("ben", is_staff=True)
+    client.force_login(user)
+
+    act(client, "disable", "rates")
+
+    assert is_enabled("rates")
+
+
+def test_periodic_jobs_are_listed_with_their_errors(staff: Client) -> None:
+    run = PeriodicRun.objects.create(
+        category="services", job="take_quantities", last_error="ValueError: no luck",
+        last_due_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )  # fmt: skip
+
+    page = staff.get(reverse("admin:categories_periodicrun_changelist")).content.decode()
+    url = reverse("admin:categories_periodicrun_change", args=[run.pk])
+    one = staff.get(url).content.decode()
+
+    assert "take_quantities" in page
+    assert "ValueError: no luck" in one
+    assert "Takes all accounts" in one

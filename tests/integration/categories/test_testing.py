@@ -1,0 +1,206 @@
+"""The kit for authors of plugins: does it see what it is for?"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from categories.columns import TextColumn
+from categories.contract import (
+    Context,
+    Effects,
+    Page,
+    PageAction,
+    Refused,
+    Row,
+    RowAction,
+    RowFailed,
+    StopTask,
+    Succeeded,
+)
+from categories.testing import assert_survives_crashes, run_action
+from piston.accounts.models import Account
+from tests.factories import AccountFactory
+
+ROWS = [{"word": "a"}, {"word": "b"}, {"word": "fail"}, {"word": "c"}]
+
+
+class Echo(RowAction):
+    """Say it again."""
+
+    word = TextColumn("What to say.", mandatory=True)
+    output = [TextColumn("said", "What was said.")]
+    effects = Effects.NONE
+
+    def process(self, row: Row, context: Context) -> Succeeded:
+        if row.word == "fail":
+            raise RowFailed("it failed")
+        if row.word == "stop":
+            raise StopTask("enough")
+        if row.word == "twice":
+            return Succeeded.many([{"said": "1"}, {"said": "2"}])
+        if row.word == "silent":
+            return Succeeded()
+        return Succeeded(said=row.word.upper())
+
+
+class Store(Echo):
+    """Store it.
+
+    What was stored before a failure has to go.
+    """
+
+    effects = Effects.DATABASE
+
+    def process(self, row: Row, context: Context) -> Succeeded:
+        Account.objects.create(name=row.word, created_at=context.now())
+        return super().process(row, context)
+
+
+class Send(Echo):
+    """Send it."""
+
+    effects = Effects.EXTERNAL
+
+    def process(self, row: Row, context: Context) -> Succeeded:
+        return Succeeded(said=context.effect_key)
+
+
+class Forbidden(Echo):
+    """Never run."""
+
+    def permitted(self, context: Context) -> None:
+        raise Refused("no")
+
+
+class Count(PageAction):
+    """Count to three."""
+
+    output = [TextColumn("number", "A number.")]
+
+    def page(self, cursor: Any, context: Context) -> Page:
+        number = cursor or 1
+        return Page([{"number": number}], cursor=number + 1 if number < 3 else None)
+
+
+def test_rows_come_back_as_lines_without_any_database() -> None:
+    ran = run_action(Echo, ROWS)
+
+    assert ran.header == ["word", "said", "error"]
+    assert ran.lines == [["a", "A", ""], ["b", "B", ""], ["fail", "", "it failed"], ["c", "C", ""]]
+    assert ran.failures == ["it failed"]
+    assert ran.cells[0] == {"word": "a", "said": "A", "error": ""}
+
+
+def test_rows_may_be_csv_text() -> None:
+    assert run_action(Echo, 'word\n"a,b"\n').lines == [["a,b", "A,B", ""]]
+
+
+def test_a_row_may_have_several_lines_or_an_empty_one() -> None:
+    ran = run_action(Echo, [{"word": "twice"}, {"word": "silent"}])
+
+    assert ran.lines == [["twice", "1", ""], ["twice", "2", ""], ["silent", "", ""]]
+
+
+def test_a_bad_cell_fails_its_row_without_the_action() -> None:
+    ran = run_action(Echo, [{"word": ""}, {"word": "a"}])
+
+    assert [line[-1] for line in ran.lines] == ["bad field(s) word: no value", ""]
+
+
+def test_a_column_that_is_not_declared_is_an_error_of_the_test() -> None:
+    with pytest.raises(ValueError, match="Echo declares no column wrod"):
+        run_action(Echo, [{"wrod": "a"}])
+
+
+def test_a_refusal_and_a_stop_are_told() -> None:
+    refused = run_action(Forbidden, ROWS)
+    stopped = run_action(Echo, [{"word": "a"}, {"word": "stop"}, {"word": "b"}])
+
+    assert (refused.refused, refused.lines) == ("no", [])
+    assert stopped.stopped == "enough"
+    assert stopped.lines == [["a", "A", ""], ["stop", "", "enough"]]
+
+
+def test_pages_are_read_to_the_end() -> None:
+    assert run_action(Count).lines == [["1", ""], ["2", ""], ["3", ""]]
+
+
+def test_the_effect_key_is_the_rows_own_and_stays() -> None:
+    keys = [line[1] for line in run_action(Send, ROWS[:2]).lines]
+
+    assert len(set(keys)) == 2
+    assert keys == [line[1] for line in run_action(Send, ROWS[:2]).lines]
+
+
+def test_an_exception_is_the_authors_to_see() -> None:
+    class Broken(Echo):
+        """Break."""
+
+        def process(self, row: Row, context: Context) -> Succeeded:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run_action(Broken, ROWS)
+
+
+@pytest.mark.django_db
+def test_what_a_row_wrote_before_it_failed_is_undone() -> None:
+    run_action(Store, ROWS)
+
+    assert set(Account.objects.values_list("name", flat=True)) == {"a", "b", "c"}
+
+
+@pytest.mark.django_db
+def test_an_action_that_keeps_to_its_transaction_survives_and_leaves_nothing() -> None:
+    now = datetime(2026, 11, 23, tzinfo=UTC)
+
+    deaths = assert_survives_crashes(Store, ROWS, now=now, tables=[Account], ignoring=["id"])
+
+    assert deaths > 20
+    assert not Account.objects.exists()
+
+
+@pytest.mark.django_db
+def test_an_action_that_remembers_between_attempts_is_caught() -> None:
+    seen: list[str] = []
+
+    class Remembers(Store):
+        """Store what was not seen before."""
+
+        def process(self, row: Row, context: Context) -> Succeeded:
+            if row.word not in seen:
+                seen.append(row.word)
+                super().process(row, context)
+            return Succeeded()
+
+    rows = [{"word": "a"}]
+    with pytest.raises(AssertionError, match="Account has"):
+        assert_survives_crashes(Remembers, rows, tables=[Account], ignoring=["id"])
+
+
+@pytest.mark.django_db
+def test_an_action_whose_batches_differ_from_its_rows_is_caught() -> None:
+    class Batches(Store):
+        """Store how many there are."""
+
+        def process_batch(self, rows: Any, context: Context) -> Any:
+            return [Succeeded(said=str(len(rows))) for _ in rows]
+
+    with pytest.raises(AssertionError, match="1 rows at a time"):
+        assert_survives_crashes(Batches, ROWS, account=AccountFactory.create(), tables=[])
+
+
+def test_rows_that_are_never_repeated_have_no_crashes_to_survive() -> None:
+    with pytest.raises(ValueError, match="indeterminate"):
+        assert_survives_crashes(Send, ROWS)
+
+
+@pytest.mark.django_db
+def test_rows_that_may_be_repeated_keep_their_effect_key() -> None:
+    class SendAgain(Send):
+        """Send it, as often as it takes."""
+
+        idempotent = True
+
+    assert assert_survives_crashes(SendAgain, ROWS, tables=[]) > 10
