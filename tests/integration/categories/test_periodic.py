@@ -1,8 +1,10 @@
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connections
 
 from categories import registry
 from categories.contract import Category, PeriodicJob
@@ -135,3 +137,25 @@ def test_a_job_that_dies_is_run_again(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_periods_begin_with_the_full_minute_hour_or_day(every: str, expected: datetime) -> None:
     assert beginning_of(every, START.replace(microsecond=7)) == expected
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_callers_at_once_exactly_one_runs_the_job() -> None:
+    run_due_jobs(START)
+    callers = 6
+    together = threading.Barrier(callers, timeout=10)  # seconds
+
+    def call() -> None:
+        try:
+            together.wait()
+            run_due_jobs(START + timedelta(minutes=2))
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=call) for _ in range(callers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+
+    assert sorted(name for name, _ in ran) == ["day", "hour", "minute"]
