@@ -10,7 +10,7 @@ from tasks_app.csv_files.checkpoints import Checkpoints
 from tasks_app.csv_files.faults import find_fault
 from tasks_app.csv_files.header import UTF8_BOM, UTF16_BOMS, Header, check_names
 from tasks_app.csv_files.limits import ScanLimits
-from tasks_app.csv_files.missing_values import MissingValues, row_at
+from tasks_app.csv_files.missing_values import MissingValues, row_start
 from tasks_app.csv_files.plain_scan import BlockScan, Places, RowForm, scan_block
 from tasks_app.errors import CSVFormatError, FieldErrors
 
@@ -165,7 +165,8 @@ class Contents:
 
     def _refuse_row_after(self, block: bytes, row_ends: Places, room: int) -> NoReturn:
         """Raise CSVFormatError for the first row above the limit; `room` rows are below it."""
-        before = block[: row_ends[room] - len(row_at(block, row_ends, room))]
+        row = block[row_start(row_ends, room) : row_ends[room]].lstrip(b"\r\n")  # no blank lines
+        before = block[: row_ends[room] - len(row)]
         raise CSVFormatError(
             f"more rows than the limit of {self._limits.rows}",
             row=self._limits.rows + 1,

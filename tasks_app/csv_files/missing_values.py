@@ -22,14 +22,13 @@ class MissingValues:
         """Note the rows at `places` among those that end at `row_ends` in `block`."""
         self.count += len(places)
         for place in places[: MOST_KEPT_ROWS - len(self.rows)]:
-            row = row_at(block, row_ends, place)
+            row = block[row_start(row_ends, place) : row_ends[place]].strip(b"\r\n")
             self._bytes += len(row)
             if self.rows and self._bytes > MOST_KEPT_BYTES:
                 break
             self.rows.append(row.decode())
 
 
-def row_at(block: bytes, row_ends: Places, place: int) -> bytes:
-    """Return the bytes of one row, without its line end and the blank lines before it."""
-    start = row_ends[place - 1] if place else 0
-    return block[start : row_ends[place]].strip(b"\r\n")
+def row_start(row_ends: Places, place: int) -> int:
+    """Return where a row starts, or where the blank lines before it do."""
+    return row_ends[place - 1] if place else 0

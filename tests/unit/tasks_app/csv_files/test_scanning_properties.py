@@ -1,0 +1,93 @@
+"""Do the fast way, the plain way and the standard csv module say the same of any file?"""
+
+from __future__ import annotations
+
+import hashlib
+from unittest import mock
+
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from tasks_app.csv_files import checkpoints, contents
+from tasks_app.csv_files.scanning import Scan, ScanLimits
+from tests.unit.tasks_app.csv_files.files import any_files, block_sizes, declared_columns
+from tests.unit.tasks_app.csv_files.reference import LIMITS, first_fault, outcome, rows_of
+
+small_limits = st.builds(
+    ScanLimits,
+    columns=st.integers(1, 5),
+    cell_bytes=st.integers(1, 12),
+    rows=st.integers(1, 6),
+    row_bytes=st.integers(5, 40),
+)
+any_limits = st.one_of(*3 * [st.just(LIMITS)], small_limits)
+
+
+@given(any_files, declared_columns, any_limits, st.booleans())
+@settings(max_examples=400, deadline=None)
+def test_a_fault_of_form_is_the_first_one_in_the_file(data, columns, limits, fast):
+    fault = first_fault(data, limits)
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        fault = ("CSVFormatError", "UTF-16", None, 1, None, None)
+
+    found = outcome(data, columns, limits, fast=fast)
+
+    if fault is None:
+        assert isinstance(found, Scan) or found[0] == "FieldErrors"
+    else:
+        assert found[1].count(fault[1]) == 1
+        assert (found[0], *found[2:]) == (fault[0], *fault[2:])
+
+
+@given(any_files, declared_columns, st.booleans())
+@settings(max_examples=400, deadline=None)
+def test_a_good_file_has_the_rows_that_the_standard_csv_module_finds(data, columns, fast):
+    found = outcome(data, columns, fast=fast)
+    assume(not isinstance(found, tuple) or found[0] != "CSVFormatError")
+    (names, header_line, data_offset), *rows = rows_of(data)
+    mandatory = [place for place, name in enumerate(names) if columns.get(name)]
+    lacking = [
+        raw.decode() for cells, raw, _ in rows if any(not cells[i].strip(" \t") for i in mandatory)
+    ]
+    unknown = [name for name in names if name not in columns]
+    missing = [name for name, needed in columns.items() if needed and name not in names]
+
+    if unknown or missing or lacking:
+        assert found == ("FieldErrors", unknown, missing, lacking, len(lacking))
+    else:
+        assert found == Scan(
+            header=tuple(names),
+            header_line=header_line,
+            data_offset=data_offset,
+            row_count=len(rows),
+            size_bytes=len(data),
+            sha256=hashlib.sha256(data).hexdigest(),
+            checkpoints=[(0, data_offset)],
+        )
+
+
+@given(any_files, declared_columns, any_limits, block_sizes, st.integers(1, 60), st.booleans())
+@settings(max_examples=400, deadline=None)
+def test_the_outcome_does_not_depend_on_how_the_file_is_cut(
+    data, columns, limits, sizes, block_bytes, fast
+):
+    whole = outcome(data, columns, limits, fast=False)
+
+    cut = outcome(data, columns, limits, sizes=sizes, block_bytes=block_bytes, fast=fast)
+
+    assert cut == whole
+
+
+@given(any_files, declared_columns, any_limits, block_sizes, st.integers(1, 300))
+@settings(max_examples=400, deadline=None)
+def test_the_fast_way_agrees_with_the_plain_one_whatever_its_windows(
+    data, columns, limits, sizes, block_bytes
+):
+    with (
+        mock.patch.multiple(contents, LARGEST_WINDOW=64, SMALLEST_WINDOW=8),
+        mock.patch.multiple(checkpoints, FIRST_SPACING=1, MOST_CHECKPOINTS=4),
+    ):
+        plain = outcome(data * 3, columns, limits, fast=False)
+        fast = outcome(data * 3, columns, limits, sizes=sizes, block_bytes=block_bytes, fast=True)
+
+    assert fast == plain
