@@ -136,8 +136,12 @@ class RecordingStream:
         self.kept_at = monotonic()
 
     def read(self, size: int | None = None) -> bytes:
-        """Return the next block; without a size, one of a good size for copying."""
-        block = self.source.read(BLOCK_BYTES if size is None or size < 0 else size)
+        """Return the next block; without a size, one of a good size for copying.
+
+        It is shorter than asked for only at the end: backends take a short
+        block for the last one, sources may return any number of bytes.
+        """
+        block = self._fill(BLOCK_BYTES if size is None or size < 0 else size)
         self.digest.update(block)
         self.size_bytes += len(block)
         if monotonic() - self.kept_at > KEEP_SECONDS / 4:
@@ -145,6 +149,16 @@ class RecordingStream:
             if not self.csv_file.keep(KEEP_SECONDS):
                 raise StorageUnavailable(f"{self.csv_file.key} was given up while it was written.")
         return block
+
+    def _fill(self, size: int) -> bytes:
+        block = self.source.read(size)
+        if len(block) == size or not block:
+            return block
+        pieces, missing = [block], size - len(block)
+        while missing and (piece := self.source.read(missing)):
+            pieces.append(piece)
+            missing -= len(piece)
+        return b"".join(pieces)
 
     def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
         """Yield all blocks (what Django's file storage asks for)."""

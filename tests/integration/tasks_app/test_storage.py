@@ -77,6 +77,21 @@ def test_a_deleted_file_is_missing_and_deleting_it_again_is_no_error(backend: st
         storage.open_range(csv_file.key, 0, 10)
 
 
+def test_a_source_may_return_less_than_it_is_asked_for(backend: str) -> None:
+    class Trickle(io.BytesIO):
+        """Returns a thousand bytes at most."""
+
+        def read(self, size: int | None = -1) -> bytes:
+            return super().read(1000)
+
+    csv_file = storage.reserve("ab" * 15, CSVName.OUTPUT)
+
+    storage.save(csv_file, Trickle(CONTENT))
+
+    assert csv_file.size_bytes == len(CONTENT)
+    assert b"".join(storage.read_range(csv_file.key, 0, len(CONTENT))) == CONTENT
+
+
 def test_a_source_that_breaks_off_leaves_no_object_and_its_error_is_passed_on(backend: str) -> None:
     class Broken:
         """Yields one block and breaks."""
