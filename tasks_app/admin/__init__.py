@@ -1,0 +1,13 @@
+"""What can staff do in a browser? See every task, steer it, and read what happened to it."""
+
+from django.contrib import admin
+
+from tasks_app.admin.events import TaskEventAdmin
+from tasks_app.admin.messages import MessageAdmin
+from tasks_app.admin.tasks import TaskAdmin
+
+__all__ = ["MessageAdmin", "TaskAdmin", "TaskEventAdmin"]
+
+admin.site.site_header = admin.site.site_title = "Piston Tasks"
+admin.site.index_title = "Administration"
+admin.site.site_url = None  # there is no other site to view

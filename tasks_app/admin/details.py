@@ -1,0 +1,159 @@
+"""What stands on a task's page below its fields? Files, segments, effects, events, messages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import prefetch_related_objects
+from django.utils import timezone
+
+from categories.describing import describe_action
+from tasks_app import files
+from tasks_app.admin.messages import find_failures
+from tasks_app.admin.showing import NOTHING, show_count, show_text, show_time
+from tasks_app.models import EffectState, EventKind, Segment, Task, TaskEvent
+
+MOST_LINES = 50  # in each table; a page stays a page
+
+
+@dataclass(frozen=True)
+class FileLine:
+    """One file that can be downloaded now."""
+
+    name: str
+    size: str
+    rows: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class SegmentLine:
+    """One segment: where it is, and in whose hands."""
+
+    index: int
+    rows: str
+    cursor: str
+    claim: int
+    holder: str
+    batch_size: int
+    trouble: str
+
+
+@dataclass(frozen=True)
+class EventLine:
+    """One thing that happened."""
+
+    at: str
+    kind: str
+    actor: str
+    request_id: str
+    change: str
+    detail: str
+
+
+def read_details(task: Task) -> dict[str, Any]:
+    """Return what the templates of a task's page show."""
+    prefetch_related_objects([task], "csvs")
+    unsettled = task.effects.exclude(state=EffectState.DONE).order_by("row_number")
+    action = files.find_action(task)
+    return {
+        "files": describe_files(task),
+        "segments": [describe_segment(task, each) for each in task.segments.order_by("index")],
+        "effects": list(unsettled[:MOST_LINES]),
+        "events": [describe_event(each) for each in newest_events(task)],
+        "failures": find_failures(task),
+        "help": describe_action(action) if action else None,
+        "most_lines": MOST_LINES,
+    }
+
+
+def describe_files(task: Task) -> list[FileLine]:
+    """Return the files that can be downloaded now; some are still views of others."""
+    stored = {csv.name: csv for csv in task.csvs.all()}
+    return [
+        FileLine(name.value, f"{csv.size_bytes:,} bytes", show_count(csv.row_count), csv.sha256)
+        if (csv := stored.get(name))
+        else FileLine(name.value, "not assembled: streamed from what is there", NOTHING, NOTHING)
+        for name in files.csv_names(task)
+    ]
+
+
+def describe_segment(task: Task, segment: Segment) -> SegmentLine:
+    """Return a segment in words."""
+    return SegmentLine(
+        index=segment.index,
+        rows=describe_rows(segment),
+        cursor=describe_cursor(segment),
+        claim=segment.claim,
+        holder=describe_holder(segment),
+        batch_size=segment.batch_size,
+        trouble=describe_trouble(segment),
+    )
+
+
+def describe_rows(segment: Segment) -> str:
+    """Return which rows of the input are its own."""
+    if segment.end_row is None:
+        return "pages, no input"
+    return f"{segment.start_row + 1:,} to {segment.end_row:,}"
+
+
+def describe_cursor(segment: Segment) -> str:
+    """Return how far it is."""
+    done = segment.cursor_row - segment.start_row
+    if segment.is_done:
+        return f"all {done:,} done"
+    if segment.end_row is None:
+        return f"{done:,} done, next page at {segment.page_cursor!r}"
+    total = segment.end_row - segment.start_row
+    return f"{done:,} of {total:,} done, next at byte {segment.cursor_offset:,}"
+
+
+def describe_holder(segment: Segment) -> str:
+    """Return who has the claim, and until when."""
+    if segment.claimed_until is None:
+        return "nobody"
+    is_held = segment.claimed_until >= timezone.now()
+    verb = "until" if is_held else "expired at"
+    return f"{segment.claimed_by} {verb} {show_time(segment.claimed_until)}"
+
+
+def describe_trouble(segment: Segment) -> str:
+    """Return what keeps it from going on, as far as the ledger knows."""
+    found = []
+    if segment.idle_claims > 1:
+        found.append(f"{segment.idle_claims} claims without a commit")
+    if segment.suspect_row is not None:
+        found.append(f"{segment.suspect_deaths} workers died on row {segment.suspect_row:,}")
+    return ", ".join(found) or NOTHING
+
+
+def newest_events(task: Task) -> list[TaskEvent]:
+    """Return the last things that happened, newest first."""
+    return list(TaskEvent.objects.filter(task_id=task.pk).order_by("-id")[:MOST_LINES])
+
+
+def describe_event(event: TaskEvent) -> EventLine:
+    """Return an event in words."""
+    return EventLine(
+        at=show_time(event.at),
+        kind=event.kind,
+        actor=show_text(event.actor),
+        request_id=event.request_id,
+        change=describe_change(event),
+        detail=describe_detail(event),
+    )
+
+
+def describe_change(event: TaskEvent) -> str:
+    """Return the old and the new status, or nothing for an event that changed none."""
+    if event.old_status:
+        return f"{event.old_status} → {event.new_status}"
+    return event.new_status if event.kind == EventKind.CREATED else NOTHING
+
+
+def describe_detail(event: TaskEvent) -> str:
+    """Return what else is known: "name: in.csv"."""
+    known = (f"{name}: {value}" for name, value in event.detail.items() if value not in {None, ""})
+    return show_text(", ".join(known))

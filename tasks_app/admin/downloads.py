@@ -1,0 +1,33 @@
+"""How do staff get a task's file? Streamed, and written down as an event."""
+
+from __future__ import annotations
+
+from django.http import StreamingHttpResponse
+from django.utils.http import content_disposition_header
+
+from tasks_app import events, files
+from tasks_app.csv_files.escaping import escape_for_spreadsheets
+from tasks_app.events import Actor
+from tasks_app.models import EventKind, Task
+
+
+def download(
+    task: Task, name: str, actor: Actor, *, for_spreadsheet: bool
+) -> StreamingHttpResponse:
+    """Answer with a file of the task; a spreadsheet runs none of its cells as a formula.
+
+    Raises CSVNotFound when it has none of this name, StoredFileMissing or
+    StorageUnavailable when its first bytes cannot be had; then nothing was sent yet.
+    """
+    file = files.open_file(task, name)
+    blocks = files.read_through(task, file, 0, file.size)
+    response = StreamingHttpResponse(
+        escape_for_spreadsheets(blocks) if for_spreadsheet else blocks, content_type="text/csv"
+    )
+    if not for_spreadsheet:  # what is escaped gets longer
+        response.headers["Content-Length"] = str(file.size)
+    response.headers["Content-Disposition"] = content_disposition_header(
+        as_attachment=True, filename=f"{task.category}_{task.action}_{task.pk}_{file.name.value}"
+    )
+    events.record(task, EventKind.DOWNLOADED, actor, name=file.name.value)
+    return response

@@ -1,0 +1,201 @@
+"""How do staff narrow a long list down? With filters that never ask the whole table for choices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, ClassVar
+
+from django.contrib import admin, messages
+from django.contrib.admin.views.main import PAGE_VAR, ChangeList
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+
+from categories import registry
+from piston.accounts.models import Account
+from tasks_app.states import TaskStatus
+
+MOST_ACCOUNTS = 1_000  # of the same name, or found by a part of it
+
+
+class StatusFilter(admin.SimpleListFilter):
+    """Tasks in one status."""
+
+    title = "status"
+    parameter_name = "status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Return every status that can be seen."""
+        visible = (status for status in TaskStatus if status is not TaskStatus.REMOVED)
+        return [(status.value, status.value) for status in visible]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Keep what was chosen."""
+        return queryset.filter(status=self.value()) if self.value() else queryset
+
+
+class CategoryFilter(admin.SimpleListFilter):
+    """Tasks of one category; the choices are those installed here."""
+
+    title = "category"
+    parameter_name = "category"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Return every category, disabled and broken ones too."""
+        return [(name, name) for name in sorted({entry.name for entry in registry.all_entries()})]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Keep what was chosen."""
+        return queryset.filter(category=self.value()) if self.value() else queryset
+
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
+        """Yield the links; another category starts with all of its actions."""
+        for value, display in [(None, "All"), *self.lookup_choices]:
+            changes = {self.parameter_name: value, ActionFilter.parameter_name: None}
+            yield {
+                "selected": self.value() == value,
+                "query_string": changelist.get_query_string(changes),
+                "display": display,
+            }
+
+
+class ActionFilter(admin.SimpleListFilter):
+    """Tasks of one action; the choices are those of the chosen category, or of all."""
+
+    title = "action"
+    parameter_name = "action"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Return the actions."""
+        chosen = request.GET.get(CategoryFilter.parameter_name)
+        names = {
+            action.name
+            for entry in registry.all_entries()
+            if entry.category is not None and chosen in {None, entry.name}
+            for action in entry.category.actions
+        }
+        return [(name, name) for name in sorted(names)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Keep what was chosen."""
+        return queryset.filter(action=self.value()) if self.value() else queryset
+
+
+class TypedFilter(admin.ListFilter):
+    """A filter whose values are typed in, because there are too many to choose from."""
+
+    template = "admin/tasks_app/typed_filter.html"
+    inputs: ClassVar[dict[str, dict[str, str]]]  # parameter -> label, type
+
+    def __init__(
+        self, request: HttpRequest, params: dict[str, Any], model: Any, model_admin: Any
+    ) -> None:
+        super().__init__(request, params, model, model_admin)
+        for name in self.inputs:
+            if values := params.pop(name, None):
+                self.used_parameters[name] = values[-1].strip()
+
+    def expected_parameters(self) -> list[str | None]:
+        """Return the names of the inputs."""
+        return list(self.inputs)
+
+    def has_output(self) -> bool:
+        """Show it always."""
+        return True
+
+    def value(self, name: str) -> str:
+        """Return what was typed, or nothing."""
+        return str(self.used_parameters.get(name, ""))
+
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
+        """Yield what the template draws: the inputs, and what else the list is narrowed by."""
+        kept = {**changelist.params, **changelist.filter_params}
+        others = [
+            (name, value)
+            for name, values in kept.items()
+            if name not in {*self.inputs, PAGE_VAR}
+            for value in (values if isinstance(values, list) else [values])
+        ]
+        yield {
+            "inputs": [
+                {"name": name, "value": self.value(name), **drawn}
+                for name, drawn in self.inputs.items()
+            ],
+            "others": others,
+            "is_used": any(self.used_parameters.values()),
+            "without": changelist.get_query_string(remove=list(self.inputs)),
+        }
+
+
+class AccountFilter(TypedFilter):
+    """Tasks of an account, found by its id or name; on demand with all accounts below it."""
+
+    title = "account"
+    inputs: ClassVar = {
+        "account": {"label": "Id or name", "type": "text"},
+        "below": {"label": "with those below", "type": "checkbox"},
+    }
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Keep the tasks of the account; say so when there is no such account."""
+        typed = self.value("account")
+        if not typed:
+            return queryset
+        accounts = Account.objects.filter(Q(pk=typed) | Q(name=typed))[:MOST_ACCOUNTS]
+        account_ids = list(accounts.values_list("pk", flat=True))
+        if not account_ids:
+            messages.warning(request, f"No account has the id or the name {typed}.")
+            return queryset.none()
+        if self.value("below"):
+            within = Account.objects.filter(links_up__ancestor__in=account_ids)
+            return queryset.filter(account__in=within.values("pk"))
+        return queryset.filter(account__in=account_ids)
+
+
+class PeriodFilter(TypedFilter):
+    """Rows from one day to another, both included, in UTC."""
+
+    field: ClassVar[str]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Keep the rows of the period; say so when a day cannot be read."""
+        try:
+            first, last = (self.read_day(name) for name in self.inputs)
+        except ValueError as error:
+            messages.error(request, f"A day is written YYYY-MM-DD: {error}.")
+            return queryset.none()
+        if first:
+            queryset = queryset.filter(**{f"{self.field}__gte": first})
+        if last:
+            queryset = queryset.filter(**{f"{self.field}__lt": last + timedelta(days=1)})
+        return queryset
+
+    def read_day(self, name: str) -> datetime | None:
+        """Return when the typed day begins; raise ValueError when it is none."""
+        typed = self.value(name)
+        if not typed:
+            return None
+        day = date.fromisoformat(typed)
+        return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+class CreatedFilter(PeriodFilter):
+    """Tasks created in a period."""
+
+    title = "created"
+    field = "created_at"
+    inputs: ClassVar = {
+        "created_from": {"label": "From", "type": "date"},
+        "created_to": {"label": "To", "type": "date"},
+    }
+
+
+class HappenedFilter(PeriodFilter):
+    """Events of a period."""
+
+    title = "time"
+    field = "at"
+    inputs: ClassVar = {
+        "from": {"label": "From", "type": "date"},
+        "to": {"label": "To", "type": "date"},
+    }

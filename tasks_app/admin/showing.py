@@ -1,0 +1,45 @@
+"""How are numbers, times, and text that nobody vouches for written?"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+NOTHING = "-"
+
+
+def show_text(text: str | None) -> str:
+    """Return text of a client with what cannot be seen made visible.
+
+    Line breaks, and characters that turn the direction of writing around, become
+    escapes, so that no name passes for another. It is still plain text: whoever
+    puts it into HTML escapes it.
+    """
+    if not text:
+        return NOTHING
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )
+
+
+def show_time(moment: datetime | None) -> str:
+    """Return a moment to the second, in UTC."""
+    return f"{moment:%Y-%m-%d %H:%M:%S}" if moment else NOTHING
+
+
+def show_count(count: int | None) -> str:
+    """Return a number with its thousands set apart."""
+    return NOTHING if count is None else f"{count:,}"
+
+
+def show_seconds(seconds: float | None) -> str:
+    """Return a duration: 0.25 s, 12.5 s, 3 min 20 s, 2 h 05 min."""
+    if seconds is None:
+        return NOTHING
+    if seconds < 59.95:
+        return f"{seconds:.3g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:,} h {minutes:02} min"
