@@ -1,0 +1,24 @@
+"""Where is what in the admin?"""
+
+from django.urls import reverse
+
+from tasks_app.models import Task
+
+LIST = reverse("admin:tasks_app_task_changelist")
+EVENTS = reverse("admin:tasks_app_taskevent_changelist")
+MESSAGES = reverse("admin:django_celery_results_taskresult_changelist")
+
+
+def page(task: Task) -> str:
+    """Return the address of a task's page."""
+    return reverse("admin:tasks_app_task_change", args=[task.pk])
+
+
+def step(task: Task, name: str) -> str:
+    """Return where a button of a task's page leads: start, stop, remove."""
+    return reverse("admin:tasks_app_task_step", args=[task.pk, name])
+
+
+def file(task: Task, name: str) -> str:
+    """Return where a file of a task is."""
+    return reverse("admin:tasks_app_task_file", args=[task.pk, name])
