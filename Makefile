@@ -40,7 +40,7 @@ bench: setup-dev ## the benchmarks
 	@exec $(BIN)/python -m benchmarks
 
 chaos: setup-dev ## the tests that kill real processes half-way
-	@exec $(BIN)/python -m tests.matrix --only-crashes
+	@exec $(BIN)/python -m pytest tests/acceptance -m acceptance
 
 # $(call install,FILE): the packages of FILE into .venv, unless they are there. What is said goes to
 # stderr, so that `make -s env` can be read by a program.

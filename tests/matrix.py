@@ -1,8 +1,9 @@
-"""On what do the tests run? Everywhere: on the embedded default and on every real server found.
+"""On what do the tests run? On the embedded default, then on every real server that is found.
 
-`python -m tests.matrix [--only-crashes] [pytest's options]` is `make test`. What is not on this
-machine is said loudly at the end; with CI=true it is an error. Servers named by DATABASE_URL and
-CELERY_BROKER_URL are used instead of private ones.
+`python -m tests.matrix [pytest's options]` is `make test`. The first run is the whole suite; its
+acceptance tests start installations on PostgreSQL, RabbitMQ, Redis and S3 themselves. The second
+is the same code against a PostgreSQL database: that of DATABASE_URL, or a private server. What is
+not on this machine is said loudly; with CI=true it is an error.
 """
 
 from __future__ import annotations
@@ -10,77 +11,70 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 
-from tests.servers import Missing, ObjectStorage, PostgreSQL, RabbitMQ, Redis
+from tests import servers
+from tests.servers import Missing, PostgreSQL
 
-NO_TESTS = 5  # pytest's exit code when none was selected
-WITHOUT_PROCESSES = ("-m", "not acceptance", "--ignore=tests/integration/test_servers.py")
-WITH_PROCESSES = ("tests/acceptance", "-m", "acceptance")
-
-
-@dataclass(frozen=True)
-class Place:
-    """A kind of installation, and the tests that say something new when they run there."""
-
-    name: str
-    tests: Sequence[str]
-    database: type[PostgreSQL] | None = None
-    broker: type[RabbitMQ | Redis] | None = None
-    files: type[ObjectStorage] | None = None
+NEEDED = {
+    "PostgreSQL": servers.find_postgresql,
+    "RabbitMQ": servers.find_rabbitmq,
+    "Redis": servers.find_redis,
+    "S3": servers.find_object_storage,
+}
+# what says nothing new on another database
+NOT_ON_POSTGRESQL = ("-m", "not acceptance", "--ignore=tests/integration/test_servers.py")
 
 
-PLACES = [
-    Place("SQLite and a folder as broker", tests=()),
-    Place("PostgreSQL", WITHOUT_PROCESSES, PostgreSQL),
-    Place("PostgreSQL, RabbitMQ and S3", WITH_PROCESSES, PostgreSQL, RabbitMQ, ObjectStorage),
-    Place("PostgreSQL and Redis", WITH_PROCESSES, PostgreSQL, Redis),
-]
+def main(options: Sequence[str]) -> int:
+    """Run the suite on the embedded default and on PostgreSQL; return 0 when all is well."""
+    missing = missing_servers()
+    for name, why in missing.items():
+        print(f"!!! {name} IS NOT TESTED: {why}", flush=True)
+    if missing and os.environ.get("CI"):
+        return 1
+    report = [f"{'SQLite, a folder as broker':30} {run_embedded(options)}"]
+    if "PostgreSQL" not in missing:
+        report.append(f"{'PostgreSQL':30} {run_on_postgresql(options)}")
+    report += [f"{name:30} NOT TESTED: {why}" for name, why in missing.items()]
+    print("\n=== On what the tests ran ===", *report, sep="\n", flush=True)
+    return int(any("FAILED" in line for line in report))
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the tests in each place; return 0 when all passed and, in CI, no place was missing."""
-    only_crashes = "--only-crashes" in arguments
-    options = [argument for argument in arguments if argument != "--only-crashes"]
-    report = []
-    is_good = True
-    for place in PLACES:
-        if only_crashes and place.tests is WITHOUT_PROCESSES:
-            continue
-        print(f"\n=== {place.name} ===", flush=True)
-        began = time.monotonic()
+def missing_servers() -> dict[str, str]:
+    """Return why a server cannot be started here, for each that cannot."""
+    missing = {}
+    for name, find in NEEDED.items():
         try:
-            code = run(place, [*(WITH_PROCESSES if only_crashes else place.tests), *options])
-            outcome = "passed" if code in {0, NO_TESTS} else "FAILED"
-            is_good &= code in {0, NO_TESTS}
-        except Missing as missing:
-            outcome = f"NOT RUN: {missing}"
-            is_good &= not os.environ.get("CI")
-        report.append(f"{place.name:30} {outcome} ({time.monotonic() - began:.0f} s)")
-    print("\n=== Where the tests ran ===", *report, sep="\n", flush=True)
-    return 0 if is_good else 1
+            find()
+        except Missing as error:
+            if not (name == "PostgreSQL" and "DATABASE_URL" in os.environ):
+                missing[name] = str(error)
+    return missing
 
 
-def run(place: Place, options: Sequence[str]) -> int:
-    """Start the servers of `place`, run pytest on them, and return its exit code."""
-    environment = dict(os.environ)
-    with ExitStack() as servers:
-        if place.database is None:
-            environment.pop("DATABASE_URL", None)
-        elif "DATABASE_URL" not in environment:
-            environment["DATABASE_URL"] = servers.enter_context(place.database()).url
-        if place.broker is None:
-            environment.pop("CELERY_BROKER_URL", None)
-        elif "CELERY_BROKER_URL" not in environment:
-            environment["CELERY_BROKER_URL"] = servers.enter_context(place.broker()).url
-        if place.files:
-            environment |= servers.enter_context(place.files()).settings
-        return subprocess.run(
-            [sys.executable, "-m", "pytest", *options], env=environment, check=False
-        ).returncode
+def run_embedded(options: Sequence[str]) -> str:
+    """Run the whole suite with nothing set; return how it went."""
+    outside = ("DATABASE_URL", "CELERY_BROKER_URL", "CACHE_URL", "PISTON_")
+    bare = {name: value for name, value in os.environ.items() if not name.startswith(outside)}
+    return run("the embedded default", bare, options)
+
+
+def run_on_postgresql(options: Sequence[str]) -> str:
+    """Run the suite against a PostgreSQL database; return how it went."""
+    with ExitStack() as stack:
+        url = os.environ.get("DATABASE_URL") or stack.enter_context(PostgreSQL()).url
+        environment = {**os.environ, "DATABASE_URL": url}
+        return run("PostgreSQL", environment, [*NOT_ON_POSTGRESQL, *options])
+
+
+def run(where: str, environment: dict[str, str], options: Sequence[str]) -> str:
+    """Run pytest in this environment; return `passed` or `FAILED`."""
+    print(f"\n=== On {where} ===", flush=True)
+    command = [sys.executable, "-m", "pytest", *options]
+    code = subprocess.run(command, env=environment, check=False).returncode
+    return "passed" if code == 0 else f"FAILED (exit code {code})"
 
 
 if __name__ == "__main__":
