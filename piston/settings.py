@@ -305,11 +305,7 @@ CELERY_TASK_ROUTES = {"tasks_app.sweep": {"queue": "piston.upkeep"}}
 CELERY_TASK_PUBLISH_RETRY = False  # what is not sent is found by the sweeper
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # no file: what is due stands in the database
 CELERY_BEAT_SCHEDULE = {
-    "sweep": {
-        "task": "tasks_app.sweep",
-        "schedule": float(PISTON_SWEEP_SECONDS),
-        "options": {"expires": 3 * PISTON_SWEEP_SECONDS},  # sweeps never pile up
-    },
+    "sweep": {"task": "tasks_app.sweep", "schedule": float(PISTON_SWEEP_SECONDS)},
 }
 
 

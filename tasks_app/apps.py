@@ -11,7 +11,4 @@ class TasksAppConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the system checks of the PISTON_* settings."""
-        from importlib.util import find_spec
-
-        if find_spec("tasks_app.checks"):
-            from tasks_app import checks  # noqa: F401
+        from tasks_app import checks  # noqa: F401

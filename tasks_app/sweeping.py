@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from time import monotonic
 
 from django.conf import settings
 from django.db import transaction
@@ -27,6 +28,16 @@ logger = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 50  # tasks per step and sweep; a woken worker serves whoever waited longest anyway
 SILENCE_SECONDS = 10  # without an answer to a message, before it is sent again
+
+_swept_at = float("-inf")  # on this process's monotonic clock
+
+
+def sweep_unless_just_done() -> None:
+    """Sweep, but pass over messages that piled up while no worker was there."""
+    global _swept_at  # noqa: PLW0603 - of this process alone; it saves work and decides nothing
+    if monotonic() - _swept_at >= settings.PISTON_SWEEP_SECONDS / 4:
+        sweep()
+        _swept_at = monotonic()
 
 
 def sweep() -> None:

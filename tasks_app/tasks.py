@@ -28,4 +28,4 @@ def assemble_output(task_id: str) -> None:
 @shared_task(name="tasks_app.sweep")
 def sweep() -> None:
     """Repair what was cut off."""
-    sweeping.sweep()
+    sweeping.sweep_unless_just_done()
