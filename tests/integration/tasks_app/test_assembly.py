@@ -1,0 +1,134 @@
+"""Is the output complete, in order, and there no later than the final status?"""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from tasks_app import assembly, files, lifecycle
+from tasks_app.errors import ClaimLost
+from tasks_app.execution import batches
+from tasks_app.models import Part, Segment, Task
+from tasks_app.models.clock import database_time
+from tests import engine
+from tests.broker import FakeBroker
+
+pytestmark = pytest.mark.django_db(transaction=True)
+LINES = ["name,do", *(f"n{index},{'fail' if index % 7 == 0 else ''}" for index in range(300))]
+
+
+def ready_for_assembly(broker: FakeBroker) -> Task:
+    """Return a task of which everything but the assembly is done."""
+    task = engine.start(engine.submit("check", *LINES))
+    while Task.objects.filter(pk=task.pk, ending=None).exists():
+        broker.deliver()
+    return engine.fresh(task)
+
+
+def test_a_task_is_executing_until_its_output_can_be_downloaded(broker: FakeBroker) -> None:
+    task = ready_for_assembly(broker)
+
+    before = task.status, files.csv_names(task)
+    assembly.assemble(task.pk)
+
+    task = engine.fresh(task)
+    assert before == ("executing", ["in.csv"])
+    assert (task.status, files.csv_names(task)) == ("partial", ["in.csv", "out.csv", "failed.csv"])
+
+
+def test_files_know_their_size_digest_and_rows(broker: FakeBroker) -> None:
+    task = ready_for_assembly(broker)
+
+    assembly.assemble(task.pk)
+
+    for name, rows in (("out.csv", 300), ("failed.csv", 43)):
+        csv = task.csvs.get(name=name)
+        content = b"".join(files.open_file(engine.fresh(task), name).read())
+        assert csv.row_count == rows == content.count(b"\n") - 1
+        assert csv.size_bytes == len(content)
+        assert csv.sha256 == hashlib.sha256(content).hexdigest()
+
+
+def test_of_two_assemblers_one_works_and_the_other_does_nothing(broker: FakeBroker) -> None:
+    task = ready_for_assembly(broker)
+    claim = task.claim_assembly(20)
+
+    assembly.assemble(task.pk)
+
+    assert claim == 1
+    assert engine.fresh(task).status == "executing"
+
+
+def test_an_assembler_that_was_overtaken_publishes_nothing(broker: FakeBroker) -> None:
+    task = ready_for_assembly(broker)
+    old = task.claim_assembly(20)
+    assert old is not None
+    written = [assembly.write_file(task, files.CSVName.OUTPUT, old)]
+    Task.objects.update(assembly_until=database_time(-1))
+    assembly.assemble(task.pk)
+
+    with pytest.raises(ClaimLost):
+        assembly.publish(task, old, written)
+
+    assert task.csvs.filter(name="out.csv").count() == 1
+    assert engine.fresh(task).status == "partial"
+
+
+def test_a_range_of_the_parts_is_the_same_range_of_the_file(broker: FakeBroker) -> None:
+    task = engine.start(engine.submit("check", *LINES))
+    with engine.worker("one") as run:
+        while not run.segment.is_done:
+            batches.run_next_batch(run)
+    lifecycle.stop(task, engine.TESTER)
+    assert Part.objects.filter(task=task).count() > 1
+    whole = b"".join(files.open_file(task, "out.csv").read())
+    pieces = [(0, 10), (5, 5), (100, 4000), (len(whole) - 3, len(whole))]
+
+    from_parts = [b"".join(files.open_file(task, "out.csv").read(*piece)) for piece in pieces]
+    broker.deliver_all()
+    task = engine.fresh(task)
+    from_file = [b"".join(files.open_file(task, "out.csv").read(*piece)) for piece in pieces]
+
+    assert task.is_assembled
+    assert from_parts == from_file == [whole[start:end] for start, end in pieces]
+
+
+def test_a_stopped_task_waits_for_an_external_row_that_may_still_be_answered(
+    broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = engine.start(engine.submit("send", "name", "n0", "n1"))
+    with engine.worker("one") as run, monkeypatch.context() as slow:
+        answered = batches.commit_external
+        slow.setattr(batches, "commit_external", lambda *_, **__: None)
+        batches.run_next_batch(run)  # it is sent, and the answer is on its way
+        lifecycle.stop(task, engine.TESTER)
+        assembly.assemble(task.pk)
+        waiting = engine.fresh(task).is_assembled
+        batch = run.take(1)
+        answered(run, batch, batches.effects.Succeeded(key="k"), was_sent=True)
+        Segment.objects.update(claimed_until=database_time(-1))
+        assembly.assemble(task.pk)
+
+    task = engine.fresh(task)
+    assert (waiting, task.is_assembled, task.success_count) == (False, True, 1)
+    assert engine.read(task)[1:] == [["n0", "k", ""]]
+    assert engine.read(task, "unprocessed.csv") == [["name"], ["n1"]]
+
+
+def test_a_stopped_task_whose_worker_died_in_a_call_says_so(
+    broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = engine.start(engine.submit("send_again", "name", "n0", "n1"))
+    with engine.worker("one") as run, monkeypatch.context() as dying:
+        dying.setattr(batches, "commit_external", lambda *_, **__: None)
+        batches.run_next_batch(run)
+    lifecycle.stop(task, engine.TESTER)
+    Segment.objects.update(claimed_until=database_time(-1))
+
+    assembly.assemble(task.pk)
+
+    task = engine.fresh(task)
+    assert task.is_assembled
+    assert (task.success_count, task.failure_count) == (0, 1)
+    assert "indeterminate" in engine.read(task)[1][-1]

@@ -1,0 +1,44 @@
+"""Is an action kept to its rows per second, however many workers there are?"""
+
+import pytest
+
+from tasks_app.execution import pacing
+from tasks_app.models import ActionPace
+from tasks_app.models.clock import database_time
+from tests import plugins
+from tests.broker import FakeBroker
+from tests.engine import fresh, start, submit
+from tests.factories import TaskFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_reservations_queue_up_on_one_clock() -> None:
+    task = TaskFactory.create()
+
+    waits = [pacing.reserve(task, 5, 10) for _ in range(4)]
+
+    assert waits[0] == 0
+    assert waits[1] == pytest.approx(0.5, abs=0.2)
+    assert waits[2] == pytest.approx(1.0, abs=0.2) or waits[2] is None
+    assert waits[3] is None
+
+
+def test_time_that_nobody_used_is_not_saved_up() -> None:
+    task = TaskFactory.create()
+    pacing.reserve(task, 1, 10)
+    ActionPace.objects.update(free_at=database_time(-3600))
+
+    first, second = pacing.reserve(task, 5, 10), pacing.reserve(task, 5, 10)
+
+    assert first == 0
+    assert second == pytest.approx(0.5, abs=0.2)
+
+
+def test_a_paced_task_runs_to_its_end(broker: FakeBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plugins.Check, "rows_per_second", 200.0)
+    task = start(submit("check", "name,do", *(f"n{index}," for index in range(120))))
+
+    broker.deliver_all()
+
+    assert fresh(task).success_count == 120
