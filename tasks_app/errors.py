@@ -136,22 +136,6 @@ class UnexpectedContent(PistonError):
         self.expected_content = expected_content
 
 
-class UploadTooLarge(PistonError):
-    """The body is larger than this installation accepts."""
-
-    code = "upload_too_large"
-
-    def __init__(self, limit_bytes: int) -> None:
-        super().__init__(f"The body is larger than the {limit_bytes} bytes accepted here.")
-        self.limit_bytes = limit_bytes
-
-
-class UploadCutOff(PistonError):
-    """The connection ended before the whole body had arrived; nothing was kept."""
-
-    code = "upload_cut_off"
-
-
 class StorageUnavailable(PistonError):
     """The file storage does not answer; try again later."""
 

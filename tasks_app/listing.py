@@ -101,34 +101,40 @@ def read_filters(query: QueryDict) -> Q:
     for parameter in query:
         if not parameter.startswith("filter_"):
             continue
-        name = parameter.removeprefix("filter_")
-        is_wanted = not name.startswith("not_")
-        name = name.removeprefix("not_")
+        prefix = "filter_not_" if parameter.startswith("filter_not_") else "filter_"
+        name = parameter.removeprefix(prefix)
         if name not in FILTERS:
             raise FaultyRequest(
                 f"there is no {parameter}; there are filter_NAME and filter_not_NAME"
                 f" with the names {', '.join(FILTERS)}"
             )
-        values = [value for text in query.getlist(parameter) for value in read_values(name, text)]
+        texts = query.getlist(parameter)
+        values = [value for text in texts for value in read_values(parameter, text)]
+        if name == "status":
+            refuse_unknown_statuses(parameter, values)
         any_of = Q(**{f"{name}__in": values})
-        condition &= any_of if is_wanted else ~any_of
+        condition &= any_of if prefix == "filter_" else ~any_of
     return condition
 
 
-def read_values(name: str, text: str) -> list[str]:
-    """Return what a filter lets through: one word, or a JSON list of them (any of)."""
+def read_values(parameter: str, text: str) -> list[str]:
+    """Return what a filter names: one word, or a JSON list of them (any of)."""
     values = [text]
     if text.lstrip().startswith("["):
         try:
             values = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise FaultyRequest(f"filter_{name} is not a JSON list: {error}") from error
-    for value in values:
-        if not isinstance(value, str) or not value.isprintable():
-            raise FaultyRequest(f"filter_{name} has to be a word or a JSON list of words")
-        if name == "status" and value not in STATUSES:
-            raise FaultyRequest(f"there is no status {value!r}; there are {', '.join(STATUSES)}")
+            raise FaultyRequest(f"{parameter} is not a JSON list: {error}") from error
+    if not all(isinstance(value, str) and value.isprintable() for value in values):
+        raise FaultyRequest(f"{parameter} has to be a word or a JSON list of words")
     return values
+
+
+def refuse_unknown_statuses(parameter: str, values: Sequence[str]) -> None:
+    """Raise FaultyRequest for what is no status that a client can see."""
+    for value in values:
+        if value not in STATUSES:
+            raise FaultyRequest(f"{parameter}: {value!r} is none of {', '.join(STATUSES)}")
 
 
 def read_period(query: QueryDict) -> Q:

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from categories import registry
+from piston.http.errors import FaultyRequest
 from tasks_app import intake
 from tasks_app.csv_files.scanning import Scan
-from tasks_app.errors import CSVFormatError, FieldErrors, UnexpectedContent, UploadCutOff
+from tasks_app.errors import CSVFormatError, FieldErrors, UnexpectedContent
 from tasks_app.models import Segment, Task, TaskCSV, TaskEvent
 from tests import engine, plugins
 from tests.factories import AccountFactory, TaskFactory
@@ -78,9 +79,9 @@ def test_a_body_that_breaks_off_leaves_nothing(settings: Any) -> None:
         def read(self, size: int = -1) -> bytes:
             for block in self.blocks:
                 return block
-            raise UploadCutOff
+            raise FaultyRequest("the body ended before it was complete")
 
-    with pytest.raises(UploadCutOff):
+    with pytest.raises(FaultyRequest):
         intake.submit_csv(order(), CutOff())
 
     assert not TaskCSV.objects.exists()
