@@ -1,7 +1,11 @@
 """How does the web server run? gunicorn's configuration file; reasons in docs/operating.md."""
 
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 
 from piston.environment import read_integer, read_text
 from piston.settings import PORT
@@ -28,3 +32,23 @@ def pre_request(worker: Any, request: Any) -> None:
     """Give up on a client that stalls; without a limit, a few of them would hold all threads."""
     del worker
     request.unreader.sock.settimeout(SILENCE_SECONDS)
+
+
+DRAIN_BYTES = 8 * 2**20  # of a body that nobody wanted; a client that sends more is cut off
+DRAIN_SECONDS = 5
+
+
+def post_request(worker: Any, request: Any, environ: Any, response: Any) -> None:
+    """Take in what a refused client is still sending, within bounds, after it was answered.
+
+    A connection that is closed on unread bytes is reset, and a client that writes everything before
+    it reads anything would never see its answer. gunicorn itself takes 64 KiB.
+    """
+    del worker, environ, response
+    deadline = time.monotonic() + DRAIN_SECONDS
+    left = 0 if request.body.failed else DRAIN_BYTES
+    with suppress(OSError, ParseException):
+        while left > 0 and (seconds := deadline - time.monotonic()) > 0:
+            request.unreader.sock.settimeout(seconds)
+            block = request.body.read(min(left, 64 * 1024))
+            left = left - len(block) if block else 0
