@@ -71,7 +71,7 @@ def commit_batch(
         claimed_until=database_time(claim_seconds),
     ):
         raise ClaimLost
-    Part.objects.bulk_create([_part(segment, done)])
+    Part.objects.add(_part(segment, done))
 
 
 def _part(segment: Segment, done: Done) -> Part:

@@ -2,9 +2,32 @@
 
 from __future__ import annotations
 
-from django.db import models
+from django.db import connection, models
 
 from tasks_app.models.task import Task
+
+
+class PartQuerySet(models.QuerySet["Part"]):
+    """Ways to add parts."""
+
+    def add(self, part: Part) -> None:
+        """Add a part, in the current transaction.
+
+        On PostgreSQL its bytes travel as bytes: Django's own cursors would write them into
+        the statement as hexadecimal text, which takes three times as long.
+        """
+        if connection.vendor != "postgresql":
+            part.save(force_insert=True)
+            return
+        import psycopg
+
+        fields = [field for field in self.model._meta.concrete_fields if not field.primary_key]
+        columns = ", ".join(f'"{field.column}"' for field in fields)
+        places = ", ".join(["%s"] * len(fields))
+        table = self.model._meta.db_table
+        statement = f'INSERT INTO "{table}" ({columns}) VALUES ({places})'  # noqa: S608 - our names
+        with psycopg.Cursor(connection.connection) as cursor:
+            cursor.execute(statement, [getattr(part, field.attname) for field in fields])
 
 
 class Part(models.Model):
@@ -21,6 +44,8 @@ class Part(models.Model):
     output_bytes = models.PositiveIntegerField()
     failed = models.BinaryField(default=b"", help_text="Input lines for failed.csv.")
     failed_bytes = models.PositiveIntegerField(default=0)
+
+    objects = PartQuerySet.as_manager()
 
     class Meta:
         constraints = [
