@@ -169,7 +169,9 @@ class Trial:
             self._write(Succeeded.many(page.rows), [])
             if page.cursor is None:
                 return
-            cursor = json.loads(json.dumps(page.cursor))  # as the database keeps it
+            last, cursor = cursor, json.loads(json.dumps(page.cursor))  # as the database keeps it
+            if cursor == last:
+                raise AssertionError(f"the cursor stays at {cursor}: the task would never end")
 
     def _attempt(self, what: str, work: Callable[[], Any]) -> Any:
         """Do one batch in a transaction; a worker that dies is replaced, until nobody dies."""

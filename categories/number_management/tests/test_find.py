@@ -112,3 +112,10 @@ def test_numbers_of_accounts_below_are_seen() -> None:
     PhoneNumberFactory.create(number=NUMBER, account=AccountFactory.create(parent=parent))
 
     assert find(NUMBER, NUMBER, by=grandparent).failures == []
+
+
+def test_reserved_numbers_of_strangers_are_not_seen() -> None:
+    child = AccountFactory.create(parent=AccountFactory.create())
+    PhoneNumberFactory.create(number=NUMBER, state=NumberState.RESERVED)
+
+    assert find(NUMBER, by=child).failures == [UNAUTHORIZED]

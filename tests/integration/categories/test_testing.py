@@ -126,6 +126,17 @@ def test_pages_are_read_to_the_end() -> None:
     assert run_action(Count).lines == [["1", ""], ["2", ""], ["3", ""]]
 
 
+def test_a_cursor_that_does_not_move_is_an_error() -> None:
+    class Stuck(Count):
+        """Never get on."""
+
+        def page(self, cursor: Any, context: Context) -> Page:
+            return Page([], cursor=[1])
+
+    with pytest.raises(AssertionError, match="would never end"):
+        run_action(Stuck)
+
+
 def test_the_effect_key_is_the_rows_own_and_stays() -> None:
     keys = [line[1] for line in run_action(Send, ROWS[:2]).lines]
 
