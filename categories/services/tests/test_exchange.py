@@ -88,7 +88,10 @@ def test_of_two_lines_for_one_month_the_later_counts(
         ({"day": 1}, "unknown field(s) day"),
     ],
 )
-def test_a_bad_line_is_named_and_nothing_is_imported(changes: dict[str, Any], why: str) -> None:
+def test_a_bad_line_is_named_and_nothing_is_imported(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], why: str
+) -> None:
+    monkeypatch.setattr(exchange, "LINES_AT_A_TIME", 1)  # the good line is written before
     account = AccountFactory()
     good = make_line(account_id=account.pk)
 
