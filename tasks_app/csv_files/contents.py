@@ -20,8 +20,8 @@ except ImportError:  # without numpy all is the same, at a fifth of the speed
     fast_scan = None  # type: ignore[assignment]
 
 SCANNED_AFTER_FIELD_FAULT = 2**20  # bytes, so that a small file gets one full report
-LARGEST_WINDOW = 512 * 1024  # bytes for numpy at once
-SMALLEST_WINDOW = 16 * 1024
+MOST_FAST_BYTES = 512 * 1024  # at once; numpy needs ten times as much for its own
+FEWEST_PLAIN_BYTES = 4 * 1024  # a handful of rows
 
 
 class Contents:
@@ -39,7 +39,8 @@ class Contents:
         self._missing_values = MissingValues()
         self._limits = limits
         self._form = RowForm(0, (), limits)
-        self._window = LARGEST_WINDOW if fast and fast_scan else 0  # bytes; 0: without numpy
+        self._is_fast = fast and fast_scan is not None
+        self._plain_bytes = FEWEST_PLAIN_BYTES
         self._offset = 0  # bytes of the file that are scanned
         self._line_count = 0  # physical lines in them
 
@@ -100,30 +101,28 @@ class Contents:
             self._raise_field_errors()
 
     def _scan_rows(self, block: bytes, *, is_last: bool) -> bytes:
-        if self._window:
+        if self._is_fast:
             block = self._scan_fast(block)
         block = self._add(block, scan_block(block, self._form, is_last=is_last))
         self._check(block, is_last=is_last)
         return block
 
     def _scan_fast(self, block: bytes) -> bytes:
-        """Scan what numpy is sure of, and what stands between such parts.
+        """Scan with numpy, and in the plain way the rows at which it stops: a lone quote, say.
 
-        An odd row (a lone quote inside a cell, say) makes it unsure of a whole window. So windows
-        shrink until few good rows share the slow way with an odd one, and grow again after it.
+        Where such rows are many, more and more of them go the plain way before the next attempt.
         """
         while b"\n" in block:
-            piece = block[: self._window]
-            scan = fast_scan.scan_block(piece, self._form)
-            if not scan.used_bytes and len(piece) > SMALLEST_WINDOW:
-                self._window //= 4
-                continue
-            if not scan.used_bytes:
-                scan = scan_block(piece, self._form, is_last=False)
+            scan = fast_scan.scan_block(block[:MOST_FAST_BYTES], self._form)
+            block = self._add(block, scan)
+            if scan.used_bytes > self._plain_bytes:
+                self._plain_bytes = FEWEST_PLAIN_BYTES
+            else:
+                self._plain_bytes = min(2 * self._plain_bytes, MOST_FAST_BYTES)
+            scan = scan_block(block[: self._plain_bytes], self._form, is_last=False)
             if not scan.used_bytes:
                 break
             block = self._add(block, scan)
-            self._window = min(4 * self._window, LARGEST_WINDOW)
         return block
 
     def _add(self, block: bytes, scan: BlockScan) -> bytes:

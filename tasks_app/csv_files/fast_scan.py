@@ -1,7 +1,7 @@
-"""Which rows does a block hold, and which of them lack a mandatory value? With numpy, at 1 GB/s.
+"""Which rows does a block hold, and which lack a mandatory value? With numpy, at 1 GB/s.
 
-Everything that could be a fault, and a few rarities, are left to `plain_scan`: `scan_block` then
-answers that it is not sure, by using no bytes.
+Only what is certain: `scan_block` stops in front of whatever could be a fault, and of a few
+rarities; `plain_scan` decides about those.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Flags: TypeAlias = npt.NDArray[np.bool_]
 Positions: TypeAlias = npt.NDArray[np.int64]
 Words: TypeAlias = npt.NDArray[np.uint64]  # 64 flags each, the first one in the lowest bit
 
-EVERY_FLAG = np.uint64(2**64 - 1)  # of a word
+ONE, LAST, EVERY_FLAG = np.array([1, 63, 2**64 - 1], np.uint64)  # of a word's flags
 LINE_FEED, CARRIAGE_RETURN, QUOTE, COMMA = b'\n\r",'
 UNSET_CELL = re.compile(rb'(?:[ \t]*+|"[ \t]*+")(?=[,\r\n])')
 
@@ -36,51 +36,54 @@ FIRST_BYTE[list(b",\r\n")] = YES  # the cell has no byte: this is what follows i
 
 
 def scan_block(block: bytes, form: RowForm) -> BlockScan:
-    """Return the rows up to the last line feed that ends one; without a used byte if not sure."""
-    not_sure = BlockScan()
-    length = block.rfind(b"\n") + 1
-    if not length or b"\0" in block or not _is_utf8(block):
-        return not_sure
+    """Return the rows that `block` certainly begins with, as far as they end in a line feed."""
+    nothing = BlockScan()
+    length = block.rfind(b"\n", 0, _tame_bytes(block)) + 1
     codes = np.frombuffer(block, np.uint8, length)
     ends_line = codes == LINE_FEED
-    separates = _separators(block, codes, ends_line)
-    cells = None if separates is None else _lay_out(codes, np.flatnonzero(separates), form.width)
+    separates = ends_line | (codes == COMMA)
+    has_returns = b"\r" in block
+    if has_returns:
+        separates = separates[: _before_lone_return(codes, ends_line)]
+    if b'"' in block:
+        separates = _outside_quotes(codes[: separates.size], separates, has_returns=has_returns)
+    cells = _lay_out(codes, np.flatnonzero(separates), form.width)
     if cells is None:
-        return not_sure
+        return nothing
     starts, stops = cells
     row_ends = stops[:, -1] + 1
     if length > form.limits.cell_bytes and _longest(row_ends) > form.limits.cell_bytes:
-        return not_sure
+        return nothing
     used = int(row_ends[-1])
     unset_rows = _unset_rows(block, codes, starts, form.mandatory)
     return BlockScan(used, row_ends, unset_rows, int(np.count_nonzero(ends_line[:used])))
 
 
-def _separators(block: bytes, codes: Bytes, ends_line: Flags) -> Flags | None:
-    """Flag the bytes that end a cell; None where a return or a quote stands in an odd place."""
-    separates: Flags = ends_line | (codes == COMMA)
-    has_returns = b"\r" in block
-    if has_returns and np.any((codes[:-1] == CARRIAGE_RETURN) & ~ends_line[1:]):
-        return None  # a lone one; the last byte is a line feed
-    if b'"' in block:
-        return _outside_quotes(codes, separates, has_returns=has_returns)
-    return separates
-
-
-def _is_utf8(block: bytes) -> bool:
-    """Say whether the block is good UTF-8; its last character may be cut off."""
+def _tame_bytes(block: bytes) -> int:
+    """Return how many bytes come before the first NUL and the first that is not UTF-8."""
+    length = block.find(b"\0")
+    if length < 0:
+        length = len(block)
     try:
-        return block.isascii() or bool(utf_8_decode(block))
-    except UnicodeDecodeError:
-        return False
+        if not block.isascii():
+            utf_8_decode(block)  # its last character may be cut off
+    except UnicodeDecodeError as error:
+        return min(length, error.start)
+    return length
+
+
+def _before_lone_return(codes: Bytes, ends_line: Flags) -> int:
+    """Return where the first carriage return stands that no line feed follows."""
+    lone = np.flatnonzero((codes[:-1] == CARRIAGE_RETURN) & ~ends_line[1:])
+    return int(lone[0]) if lone.size else codes.size
 
 
 def _longest(row_ends: Positions) -> int:
     return int(np.max(np.diff(row_ends, prepend=0)))
 
 
-def _outside_quotes(codes: Bytes, separates: Flags, *, has_returns: bool) -> Flags | None:
-    """Return the separators that no quotes enclose; None where a quote stands in an odd place.
+def _outside_quotes(codes: Bytes, separates: Flags, *, has_returns: bool) -> Flags:
+    """Return the separators that no quotes enclose, up to the first quote in an odd place.
 
     After an odd number of quotes one is inside. That is exact as long as each quote that opens
     follows a separator, and one stands after each that closes; a doubled quote closes and opens.
@@ -91,14 +94,22 @@ def _outside_quotes(codes: Bytes, separates: Flags, *, has_returns: bool) -> Fla
     edges = separators | quotes
     if has_returns:
         edges |= _pack(codes == CARRIAGE_RETURN)
-    before = edges << 1
-    before[1:] |= edges[:-1] >> 63
-    before[0] |= 1  # a row begins here
-    after = edges >> 1
-    after[:-1] |= edges[1:] << 63
-    if np.any(quotes & ~(after ^ (inside & (before ^ after)))):
+    before = np.left_shift(edges, ONE)
+    before[1:] |= edges[:-1] >> LAST
+    before[:1] |= ONE  # a row begins here
+    after = np.right_shift(edges, ONE)
+    after[:-1] |= edges[1:] << LAST
+    odd = _first(quotes & ~(after ^ (inside & (before ^ after))))
+    return _unpack(separators & ~inside, codes.size)[:odd]
+
+
+def _first(flags: Words) -> int | None:
+    """Return the place of the first flag, or None."""
+    words = np.flatnonzero(flags)
+    if not words.size:
         return None
-    return _unpack(separators & ~inside, codes.size)
+    word = int(flags[words[0]])
+    return 64 * int(words[0]) + (word & -word).bit_length() - 1
 
 
 def _parity(flags: Words) -> Words:
@@ -107,7 +118,7 @@ def _parity(flags: Words) -> Words:
     shifted = np.empty_like(odd)
     for distance in (1, 2, 4, 8, 16, 32):
         odd ^= np.left_shift(odd, distance, out=shifted)
-    carries = np.bitwise_xor.accumulate(odd >> 63)
+    carries = np.bitwise_xor.accumulate(odd >> LAST)
     odd[1:] ^= carries[:-1] * EVERY_FLAG
     return odd
 

@@ -24,7 +24,7 @@ any_limits = st.one_of(*3 * [st.just(LIMITS)], small_limits)
 
 
 @given(any_files, declared_columns, any_limits, st.booleans())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_a_fault_of_form_is_the_first_one_in_the_file(data, columns, limits, fast):
     fault = first_fault(data, limits)
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -40,7 +40,7 @@ def test_a_fault_of_form_is_the_first_one_in_the_file(data, columns, limits, fas
 
 
 @given(any_files, declared_columns, st.booleans())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_a_good_file_has_the_rows_that_the_standard_csv_module_finds(data, columns, fast):
     found = outcome(data, columns, fast=fast)
     assume(not isinstance(found, tuple) or found[0] != "CSVFormatError")
@@ -67,7 +67,7 @@ def test_a_good_file_has_the_rows_that_the_standard_csv_module_finds(data, colum
 
 
 @given(any_files, declared_columns, any_limits, block_sizes, st.integers(1, 60), st.booleans())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_the_outcome_does_not_depend_on_how_the_file_is_cut(
     data, columns, limits, sizes, block_bytes, fast
 ):
@@ -78,13 +78,15 @@ def test_the_outcome_does_not_depend_on_how_the_file_is_cut(
     assert cut == whole
 
 
-@given(any_files, declared_columns, any_limits, block_sizes, st.integers(1, 300))
-@settings(max_examples=400, deadline=None)
-def test_the_fast_way_agrees_with_the_plain_one_whatever_its_windows(
-    data, columns, limits, sizes, block_bytes
+@given(
+    any_files, declared_columns, any_limits, block_sizes, st.integers(1, 300), st.integers(8, 200)
+)
+@settings(max_examples=250, deadline=None)
+def test_the_fast_way_agrees_with_the_plain_one_wherever_they_take_turns(
+    data, columns, limits, sizes, block_bytes, most_bytes
 ):
     with (
-        mock.patch.multiple(contents, LARGEST_WINDOW=64, SMALLEST_WINDOW=8),
+        mock.patch.multiple(contents, MOST_FAST_BYTES=most_bytes, FEWEST_PLAIN_BYTES=8),
         mock.patch.multiple(checkpoints, FIRST_SPACING=1, MOST_CHECKPOINTS=4),
     ):
         plain = outcome(data * 3, columns, limits, fast=False)
