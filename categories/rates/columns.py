@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -29,6 +30,8 @@ from categories.rates.models.ratedeck import NAME_LENGTH
 
 LONGEST_DURATION = 2**31 - 1  # seconds; what the database's integer holds
 DEFAULT_RATEDECK = "ratedeck"
+# what the escapes of JSON can say, and PostgreSQL cannot store
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class CostColumn(DecimalColumn):
@@ -111,6 +114,8 @@ class TextListColumn(Column[list[str] | None]):
             return [text]  # a pattern such as [2-9]11
         if not all(isinstance(entry, str) for entry in texts):
             raise CellError("not a list of texts")
+        if any(map(UNSTORABLE.search, texts)):
+            raise CellError("a text holds NUL or half of a surrogate pair")
         return list(texts)
 
     def format(self, value: list[str] | None) -> str:
@@ -157,7 +162,12 @@ RATE_COLUMNS: tuple[Column[Any], ...] = (
         "rate_name", "Name; empty: made from the rate.", max_length=TEXT_LENGTH, example="US_1415"
     ),
     make_duration_column("rate_nocharge_time", "Calls of fewer seconds are free.", "0"),
-    TextColumn("rate_suffix", "Told apart by: ends the id.", max_length=64, example="night"),
+    TextColumn(
+        "rate_suffix",
+        "Ends the id, to tell rates of one prefix apart.",
+        max_length=64,
+        example="night",
+    ),
     CostColumn("rate_surcharge", "What being connected costs.", example="0"),
     TextColumn("rate_version", "Version, for people.", max_length=TEXT_LENGTH, example="2024-03"),
     TextColumn(

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
@@ -19,6 +20,8 @@ from piston.accounts.models import Account
 LINES_AT_A_TIME = 1_000
 FIELDS = ("account_id", "year", "month", "bom", "eom")
 OPTIONAL = {"bom", "eom"}
+# what the escapes of JSON can say, and PostgreSQL cannot store
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def export_lines() -> Iterator[str]:
@@ -107,8 +110,8 @@ def find_document_problem(name: str, document: Any) -> str | None:
 
 
 def is_name(text: str) -> bool:
-    """Tell whether a text can name a category or an item; PostgreSQL cannot store NUL."""
-    return bool(text) and "\0" not in text
+    """Tell whether a text can name a category or an item; it is not empty and can be stored."""
+    return bool(text) and not UNSTORABLE.search(text)
 
 
 def is_count(value: Any) -> bool:

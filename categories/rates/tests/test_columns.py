@@ -67,6 +67,8 @@ def test_a_good_cell_becomes_its_value(column: str, cell: str, value: Any) -> No
         ("rate_increment", "-1"),
         ("rate_minimum", "2147483648"),
         ("routes", "[1,2]"),
+        ("routes", r'["\u0000"]'),
+        ("options", r'["\ud800"]'),
         ("account_id", "me"),
         ("description", "x" * 1025),
         ("caller_id_numbers", "1:" * 2000),

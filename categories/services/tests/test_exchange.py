@@ -85,6 +85,7 @@ def test_of_two_lines_for_one_month_the_later_counts(
         ({"bom": {"ips": {"x": 1.5}}}, "bom: ips.x is not a whole number of at least 0"),
         ({"bom": {"ips": {"x": -1}}}, "bom: ips.x is not a whole number of at least 0"),
         ({"bom": {"ips": {"\0": 1}}}, "is not a whole number of at least 0"),
+        ({"bom": {"\ud800": {}}}, "is not a category with an object of items"),
         ({"day": 1}, "unknown field(s) day"),
     ],
 )
