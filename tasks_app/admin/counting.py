@@ -1,31 +1,50 @@
-"""How many rows does a list have? Counted up to a limit: nobody waits for a count of a million."""
+"""Which rows does a page of a long list have? Found by one walk through the list, up to a limit."""
 
 from __future__ import annotations
 
 from typing import Any, cast
 
+from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils.functional import cached_property
 
 MOST_COUNTED = 10_000  # rows; older ones are reached with the filters
 
 
 class CappedPaginator(Paginator):
-    """Pages over the first `MOST_COUNTED` rows of a list."""
+    """Pages over the first `MOST_COUNTED` rows of a list; nobody waits for a count of a million.
+
+    The keys of these rows are read once, in the list's order, and are count
+    and pages at the same time: what hardly any row fits is looked for once.
+    """
 
     @cached_property
-    def found_count(self) -> int:
-        """Count the rows, at most one more than are paged."""
+    def keys(self) -> list[Any]:
+        """Read the keys of the rows, at most one more than are paged."""
         rows = cast("QuerySet[Any]", self.object_list)
-        return rows.order_by().values("pk")[: MOST_COUNTED + 1].count()
+        return list(rows.values_list("pk", flat=True)[: MOST_COUNTED + 1])
 
     @cached_property
     def count(self) -> int:
         """Return how many rows the pages hold."""
-        return min(self.found_count, MOST_COUNTED)
+        return min(len(self.keys), MOST_COUNTED)
 
     @property
     def is_capped(self) -> bool:
         """Are there more rows than the pages hold?"""
-        return self.found_count > MOST_COUNTED
+        return len(self.keys) > MOST_COUNTED
+
+
+class CappedList(ChangeList):
+    """A page of a list, read by its keys."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Choose the page, then read its rows: by their keys, not by the filters again."""
+        super().get_results(request)
+        is_cut = self.multi_page and not self.show_all
+        start = (self.page_num - 1) * self.list_per_page if is_cut else 0
+        end = start + self.list_per_page if is_cut else self.result_count
+        shown = cast("CappedPaginator", self.paginator).keys[start:end]
+        self.result_list = self.queryset.filter(pk__in=shown)

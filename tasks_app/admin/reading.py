@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest
 
-from tasks_app.admin.counting import CappedPaginator
+from tasks_app.admin.counting import CappedList, CappedPaginator
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -35,6 +36,10 @@ class ReadOnlyAdmin(admin.ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Refuse."""
         return False
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        """Return the list that walks through the rows once."""
+        return CappedList
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
