@@ -46,6 +46,7 @@ class Contents:
 
     def scan(self, block: bytes, *, is_last: bool) -> bytes:
         """Scan all complete rows of `block`; raise at the first fault."""
+        block = self._skip_blank_lines(block)
         if not self.header.names:
             block = self._scan_header(block, is_last=is_last)
         if not self.header.names:
@@ -97,7 +98,7 @@ class Contents:
         """Raise the header's fault once enough was scanned after it."""
         room = self.data_offset + SCANNED_AFTER_FIELD_FAULT - self._offset
         if len(block) > room:
-            self._scan_rows(block[:room], is_last=False)
+            self._scan_rows(block[: max(room, 0)], is_last=False)
             self._raise_field_errors()
 
     def _scan_rows(self, block: bytes, *, is_last: bool) -> bytes:
@@ -113,6 +114,7 @@ class Contents:
         Where such rows are many, more and more of them go the plain way before the next attempt.
         """
         while b"\n" in block:
+            block = self._skip_blank_lines(block)
             scan = fast_scan.scan_block(block[:MOST_FAST_BYTES], self._form)
             block = self._add(block, scan)
             if scan.used_bytes > self._plain_bytes:
@@ -136,6 +138,13 @@ class Contents:
         self._offset += scan.used_bytes
         self._line_count += scan.line_count
         return block[scan.used_bytes :]
+
+    def _skip_blank_lines(self, block: bytes) -> bytes:
+        """Leave blank lines behind, thousands at once, so that a file of them takes no minutes."""
+        blank = len(block) - len(block.lstrip(b"\r\n"))
+        if blank == len(block) and block.endswith(b"\r"):
+            blank -= 1  # it may be half of a line end
+        return self._advance(block, blank)
 
     def _advance(self, block: bytes, used: int) -> bytes:
         """Leave bytes that hold no rows behind."""

@@ -215,14 +215,23 @@ def test_unknown_and_missing_fields_and_values_are_reported_together(fast: bool)
 def test_rows_without_a_mandatory_value_stand_as_they_are_in_the_file(fast: bool) -> None:
     data = (
         b"account_id,number,note\r\n,+14157215234,\r\n009afc,,\r\nset,set,\r\n"
-        b'"",1,x\r\n" \t",1,x\r\n \t,1,x\r\n\r\n1, ,"a\nb"\r\n1,"", \r\n'
+        b'"",1,x\r\n" \t",1,x\r\n \t,1,x\r\n\r\n1, ,"a\nb"\r\n1,"", \r\n,,\r\n'
     )
 
     found = outcome(data, NUMBERS, fast=fast)
 
     assert found[3:] == (
-        [",+14157215234,", "009afc,,", '"",1,x', '" \t",1,x', " \t,1,x", '1, ,"a\nb"', '1,"", '],
-        7,
+        [
+            ",+14157215234,",
+            "009afc,,",
+            '"",1,x',
+            '" \t",1,x',
+            " \t,1,x",
+            '1, ,"a\nb"',
+            '1,"", ',
+            ",,",
+        ],
+        8,
     )
 
 
@@ -238,7 +247,7 @@ def test_only_empty_cells_and_spaces_and_tabs_are_unset(cell: str, fast: bool) -
 def test_a_hundred_rows_without_a_value_are_kept_and_all_are_counted(fast: bool) -> None:
     data = b"number,account_id\n" + b"".join(b"%d,\n" % number for number in range(30_000))
 
-    _, _, _, rows, count = outcome(data, NUMBERS, fast=fast)
+    _, _, _, rows, count = outcome(data, NUMBERS, fast=fast, block_bytes=300)
 
     assert rows == [f"{number}," for number in range(100)]
     assert count == 30_000
@@ -281,13 +290,27 @@ def test_after_a_field_fault_one_mebibyte_more_is_scanned(size: int, fast: bool)
 
 
 @both_ways
-def test_a_format_fault_within_that_mebibyte_is_still_found(fast: bool) -> None:
-    rows = b"".join(b"x,%07d\n" % number for number in range(100_000))
+@pytest.mark.parametrize("size", [1_000, 10 * MEBIBYTE])
+def test_blank_lines_count_for_that_mebibyte_too(size: int, fast: bool) -> None:
+    data = b"wef\nx\n" + (MEBIBYTE + 100) * b"\n" + 1_000 * b"1,2\n"
 
-    found = outcome(b"wef,number\n" + rows + b"x\n" + rows, NUMBERS, fast=fast)
+    found = outcome(data, NUMBERS, sizes=[size], fast=fast)
 
-    assert found[0] == "CSVFormatError"
-    assert found[2] == 100_001
+    assert found[:3] == ("FieldErrors", ["wef"], ["number", "account_id"])
+
+
+@both_ways
+@pytest.mark.parametrize(
+    ("short_row", "kind"), [(b"xxx\n", "CSVFormatError"), (b"xxxx\n", "FieldErrors")]
+)
+def test_a_format_fault_is_found_up_to_the_last_byte_of_that_mebibyte(
+    short_row: bytes, kind: str, fast: bool
+) -> None:
+    rows = (MEBIBYTE // 4 - 1) * b"x,1\n"
+
+    found = outcome(b"wef,number\n" + rows + short_row + rows, NUMBERS, fast=fast)
+
+    assert found[0] == kind
 
 
 # ---- checkpoints -------------------------------------------------------------------------------

@@ -10,7 +10,12 @@ from hypothesis import strategies as st
 
 from tasks_app.csv_files import checkpoints, contents
 from tasks_app.csv_files.scanning import Scan, ScanLimits
-from tests.unit.tasks_app.csv_files.files import any_files, block_sizes, declared_columns
+from tests.unit.tasks_app.csv_files.files import (
+    any_files,
+    block_sizes,
+    declared_columns,
+    regular_files,
+)
 from tests.unit.tasks_app.csv_files.reference import LIMITS, first_fault, outcome, rows_of
 
 small_limits = st.builds(
@@ -39,7 +44,7 @@ def test_a_fault_of_form_is_the_first_one_in_the_file(data, columns, limits, fas
         assert (found[0], *found[2:]) == (fault[0], *fault[2:])
 
 
-@given(any_files, declared_columns, st.booleans())
+@given(regular_files(), declared_columns, st.booleans())
 @settings(max_examples=250, deadline=None)
 def test_a_good_file_has_the_rows_that_the_standard_csv_module_finds(data, columns, fast):
     found = outcome(data, columns, fast=fast)
