@@ -159,23 +159,28 @@ class PeriodFilter(TypedFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Keep the rows of the period; say so when a day cannot be read."""
+        first_name, last_name = self.inputs
         try:
-            first, last = (self.read_day(name) for name in self.inputs)
-        except ValueError as error:
+            first = self.read_day(first_name)
+            end = self.read_day(last_name, days_later=1)
+        except (ValueError, OverflowError) as error:
             messages.error(request, f"A day is written YYYY-MM-DD: {error}.")
             return queryset.none()
         if first:
             queryset = queryset.filter(**{f"{self.field}__gte": first})
-        if last:
-            queryset = queryset.filter(**{f"{self.field}__lt": last + timedelta(days=1)})
+        if end:
+            queryset = queryset.filter(**{f"{self.field}__lt": end})
         return queryset
 
-    def read_day(self, name: str) -> datetime | None:
-        """Return when the typed day begins; raise ValueError when it is none."""
+    def read_day(self, name: str, days_later: int = 0) -> datetime | None:
+        """Return when a typed day begins, or one after it; None when none was typed.
+
+        Raises ValueError or OverflowError when that is no day.
+        """
         typed = self.value(name)
         if not typed:
             return None
-        day = date.fromisoformat(typed)
+        day = date.fromisoformat(typed) + timedelta(days=days_later)
         return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 

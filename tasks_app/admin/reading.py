@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import BadRequest
 from django.http import HttpRequest
 
 from tasks_app.admin.counting import CappedList, CappedPaginator
@@ -45,5 +46,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> Any:
         """Show the list in the whole width: it has many columns."""
+        if "\0" in "".join(value for _, values in request.GET.lists() for value in values):
+            raise BadRequest("A text cannot contain NUL.")  # PostgreSQL knows no such text
         context = {"is_nav_sidebar_enabled": False, "title": self.list_title}
         return super().changelist_view(request, context | (extra_context or {}))

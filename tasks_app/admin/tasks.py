@@ -14,7 +14,7 @@ from django.http import Http404, HttpRequest, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, re_path, reverse
 
 from tasks_app.admin import columns, downloads, searching, steering
 from tasks_app.admin.details import read_details
@@ -117,13 +117,13 @@ class TaskAdmin(ReadOnlyAdmin):
     def get_urls(self) -> list[URLPattern]:
         """Return the admin's URLs, and those of buttons and files."""
         own = [
-            path(
-                "<str:task_id>/step/<str:step_name>/",
+            re_path(
+                r"^(?P<task_id>[0-9a-f]{30})/step/(?P<step_name>[a-z]+)/$",
                 self.admin_site.admin_view(self.take_step),
                 name="tasks_app_task_step",
             ),
-            path(
-                "<str:task_id>/files/<str:name>",
+            re_path(
+                r"^(?P<task_id>[0-9a-f]{30})/files/(?P<name>[^/]+)$",
                 self.admin_site.admin_view(self.send_file),
                 name="tasks_app_task_file",
             ),

@@ -225,13 +225,24 @@ def test_days_are_included_from_the_first_to_the_last(superuser: Client) -> None
     assert found == set(tasks[1:3])
 
 
-def test_a_day_that_is_none_is_refused_with_a_reason(superuser: Client) -> None:
+@pytest.mark.parametrize(
+    "query",
+    [{"created_from": "yesterday"}, {"created_to": "2026-02-30"}, {"created_to": "9999-12-31"}],
+)
+def test_a_day_that_is_none_is_refused_with_a_reason(
+    superuser: Client, query: dict[str, str]
+) -> None:
     TaskFactory()
 
-    answer = superuser.get(LIST, {"created_from": "yesterday"})
+    answer = superuser.get(LIST, query)
 
     assert list(answer.context["cl"].result_list) == []
     assert "A day is written YYYY-MM-DD" in answer.content.decode()
+
+
+@pytest.mark.parametrize("name", ["q", "status", "account", "created_from"])
+def test_a_text_that_no_database_holds_is_refused(superuser: Client, name: str) -> None:
+    assert superuser.get(LIST, {name: "a\0b"}).status_code == 400
 
 
 def test_a_typed_filter_keeps_what_else_was_chosen(superuser: Client) -> None:
