@@ -20,7 +20,13 @@ from tasks_app.execution.deadlines import time_limit
 from tasks_app.execution.ledger import Done
 from tasks_app.execution.outcomes import done_with
 from tasks_app.execution.runs import Run
-from tasks_app.execution.suspects import POISON_DEATHS, be_careful, is_careful, mark_suspect
+from tasks_app.execution.suspects import (
+    POISON_DEATHS,
+    be_careful,
+    is_alone,
+    is_careful,
+    mark_suspect,
+)
 from tasks_app.models import EventKind
 
 # A batch aims at a time, not at a count. SQLite has one writer, so others get their turn sooner.
@@ -46,7 +52,7 @@ def run_next_batch(run: Run) -> bool:
         return False
     batch = run.take(size)
     rows = run.row_shape.parse_batch(batch.cells, run.segment.cursor_row + 1)
-    if is_careful(run.segment) and mark_suspect(run.segment) >= POISON_DEATHS:
+    if is_alone(run.segment) and mark_suspect(run.segment) >= POISON_DEATHS:
         blame_row(run, batch)
     elif run.action.effects is Effects.EXTERNAL:
         run_external_row(run, batch, rows[0])
@@ -57,7 +63,7 @@ def run_next_batch(run: Run) -> bool:
 
 def choose_size(run: Run) -> int:
     """Return how many rows to try."""
-    if is_careful(run.segment) or run.action.effects is Effects.EXTERNAL:
+    if run.action.effects is Effects.EXTERNAL:
         return 1
     size = min(run.segment.batch_size, run.action.batch_size)
     if run.action.rows_per_second is not None:
@@ -110,7 +116,7 @@ def next_size(run: Run, row_count: int, elapsed: float) -> int:
     """Return the size of the next batch, after one of so many rows took so many seconds."""
     aimed = row_count * aimed_seconds() / max(elapsed, 1e-6)
     before = run.segment.batch_size
-    if is_careful(run.segment):
+    if is_careful(run.segment):  # as at the beginning of the batch
         return before
     return int(max(1, before / GROWTH, min(aimed, before * GROWTH, run.action.batch_size)))
 

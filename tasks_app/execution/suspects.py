@@ -1,4 +1,4 @@
-"""Which row kills its worker? Found by trying one at a time after a death (design §4.7)."""
+"""Which row kills its worker? Found by trying fewer and fewer after each death (design §4.7)."""
 
 from __future__ import annotations
 
@@ -7,19 +7,26 @@ from django.db.models import Case, F, Value, When
 from tasks_app.errors import ClaimLost
 from tasks_app.models import Segment
 
+SHRINKAGE = 32  # a batch in which a worker died is tried again in batches so much smaller
 POISON_DEATHS = 2  # workers that died on a row they tried alone, before it is recorded as failed
 
 
 def is_careful(segment: Segment) -> bool:
-    """Has the next row to be tried alone, because a worker died among these rows?"""
+    """Say whether a worker died, or ran out of time, among the next rows: batches stay small."""
     return segment.cursor_row < segment.careful_until_row
 
 
+def is_alone(segment: Segment) -> bool:
+    """Say whether the next row is to be tried alone, and marked before it is touched."""
+    return is_careful(segment) and segment.batch_size == 1
+
+
 def be_careful(segment: Segment, row_count: int) -> None:
-    """Let the next rows be tried one at a time, by this worker and its successors."""
+    """Let the next rows be tried in small batches, by this worker and its successors."""
     segment.careful_until_row = segment.cursor_row + row_count
+    segment.batch_size = max(1, row_count // SHRINKAGE)
     mine = Segment.objects.filter(pk=segment.pk, claim=segment.claim)
-    if not mine.update(careful_until_row=segment.careful_until_row):
+    if not mine.update(careful_until_row=segment.careful_until_row, batch_size=segment.batch_size):
         raise ClaimLost
 
 

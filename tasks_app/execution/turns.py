@@ -6,9 +6,10 @@ import os
 import socket
 
 from django.db import transaction
-from django.db.models import Case, F, When
+from django.db.models import BigIntegerField, Case, F, When
 from django.db.models.functions import Greatest, Now
 
+from tasks_app.execution.suspects import SHRINKAGE
 from tasks_app.models import AccountTurn, Segment, Task
 from tasks_app.models.clock import database_time
 from tasks_app.models.task import node_name
@@ -63,11 +64,17 @@ def claim(candidate: Segment, message_id: str, claim_seconds: float) -> Segment 
             idle_claims=F("idle_claims") + 1,
             # the last claim ended without a commit: a worker may have died of one of these rows
             careful_until_row=Case(
+                When(idle_claims__gt=0, then=F("cursor_row") + F("batch_size")),
+                default=F("careful_until_row"),
+                output_field=BigIntegerField(),
+            ),
+            batch_size=Case(
                 When(
                     idle_claims__gt=0,
-                    then=Greatest(F("careful_until_row"), F("cursor_row") + F("batch_size")),
+                    then=Greatest(F("batch_size") / SHRINKAGE, 1, output_field=BigIntegerField()),
                 ),
-                default=F("careful_until_row"),
+                default=F("batch_size"),
+                output_field=BigIntegerField(),
             ),
         )
     )

@@ -128,6 +128,7 @@ class Task(models.Model):
                 condition=~Q(status="removed"),
             ),
             models.Index(name="task_newest", fields=["-created_at", "-id"]),
+            models.Index(name="task_newest_by_status", fields=["status", "-created_at", "-id"]),
             models.Index(
                 name="task_executing", fields=["served_at"], condition=Q(status="executing")
             ),

@@ -174,7 +174,7 @@ def test_a_row_that_kills_its_worker_is_blamed_after_it_was_tried_alone(
     broker: FakeBroker,
 ) -> None:
     task = engine.start(engine.submit("check", *names("", "", "")))
-    for _ in range(3):  # the batch, and twice the second row alone
+    for _ in range(4):  # the batch, a smaller one, and twice the second row alone
         die_on_second_row()
 
     Segment.objects.update(claimed_until=None)
@@ -192,9 +192,9 @@ def die_on_second_row() -> None:
     """Do what a worker does up to the moment at which the second row kills it."""
     Segment.objects.update(claimed_until=None)
     with engine.worker("a worker that will die") as dying:
-        if dying.segment.cursor_row == 0 and batches.is_careful(dying.segment):
+        if dying.segment.cursor_row == 0 and batches.is_alone(dying.segment):
             batches.run_next_batch(dying)
-        if batches.is_careful(dying.segment):
+        if batches.is_alone(dying.segment):
             batches.mark_suspect(dying.segment)
 
 
