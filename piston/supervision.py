@@ -28,7 +28,7 @@ startretries = 1000000
 stopsignal = TERM
 ; then KILL, and with it what the process has forked. TERM goes to the process alone: a worker
 ; lets its children finish the batch in hand
-stopwaitsecs = 10
+stopwaitsecs = 14
 killasgroup = true
 """
 
