@@ -46,11 +46,11 @@ def register(dotted_path: str, *, by: str | None = None) -> type[Category]:
 
 def find_holder(name: str, dotted_path: str) -> str:
     """Return the dotted path of another category that has this name; "" when it is free."""
-    registry.expire()
-    for entry in registry.all_entries():
-        if entry.name == name and entry.dotted_path != dotted_path:
-            return entry.dotted_path
-    return ""
+    for path in (*loading.built_in_paths(), *loading.package_paths()):
+        if registry.load_entry(path, path, Source.PACKAGE).name == name:
+            return path
+    records = RegisteredCategory.objects.filter(name=name).exclude(dotted_path=dotted_path)
+    return records.values_list("dotted_path", flat=True).first() or ""
 
 
 def unregister(name: str) -> None:

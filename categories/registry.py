@@ -63,9 +63,18 @@ class Registry:
         self._refresh()
         return self._entries
 
-    def find(self, name: str) -> Entry | None:
-        """Return the category of this name, or None."""
+    def find(self, name: str, *, version: str | None = None) -> Entry | None:
+        """Return the category of this name, or None.
+
+        One that is missing here, or has another version than was asked for, may just have been
+        registered: the process that knows it has read the database after this one, so this one
+        reads it again.
+        """
         self._refresh()
+        entry = self._by_name.get(name)
+        if entry is None or (version and entry.category and entry.category.version != version):
+            self.expire()
+            self._refresh()
         return self._by_name.get(name)
 
     def expire(self) -> None:
@@ -163,14 +172,16 @@ _registry = Registry()
 _overlay: dict[str, type[Category]] = {}  # what tests put in front, by name
 
 
-def get_category(name: str, *, for_new_task: bool = False) -> type[Category]:
-    """Return the category of this name.
+def get_category(
+    name: str, *, version: str | None = None, for_new_task: bool = False
+) -> type[Category]:
+    """Return the category of this name, in `version` if this process has it; the caller compares.
 
     Raises UnknownCategory; of its kinds BrokenCategory, and DisabledCategory `for_new_task`.
     """
     if name in _overlay:
         return _overlay[name]
-    entry = _registry.find(name)
+    entry = _registry.find(name, version=version)
     if entry is None:
         raise UnknownCategory(name, known_names())
     if entry.category is None:
@@ -181,10 +192,10 @@ def get_category(name: str, *, for_new_task: bool = False) -> type[Category]:
 
 
 def get_action(
-    category: str, action: str, *, for_new_task: bool = False
+    category: str, action: str, *, version: str | None = None, for_new_task: bool = False
 ) -> tuple[type[Category], type[Action]]:
     """Return the category and its action; raise UnknownCategory or UnknownAction."""
-    found = get_category(category, for_new_task=for_new_task)
+    found = get_category(category, version=version, for_new_task=for_new_task)
     for candidate in found.actions:
         if candidate.name == action:
             return found, candidate

@@ -56,7 +56,9 @@ def prepare(segment: Segment) -> Run | None:
         task.end_work(Ending.BROKEN, f"no progress in {segment.idle_claims - 1} attempts")
         return None
     try:
-        category, action_class = registry.get_action(task.category, task.action)
+        category, action_class = registry.get_action(
+            task.category, task.action, version=task.category_version
+        )
     except CategoryError as error:
         task.end_work(Ending.BROKEN, str(error))
         return None
