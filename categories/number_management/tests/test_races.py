@@ -4,7 +4,7 @@ import threading
 from typing import Any
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import connections, transaction
 
 from categories.number_management import creating
 from categories.number_management.actions.add import Add
@@ -14,7 +14,7 @@ from categories.testing import Ran, run_action
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has one writer at a time"),
+    pytest.mark.postgresql,  # SQLite has one writer at a time
 ]
 
 

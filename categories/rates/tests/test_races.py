@@ -4,7 +4,7 @@ import threading
 from typing import Any
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import connections, transaction
 
 from categories.rates import storing
 from categories.rates.models import Ratedeck
@@ -13,7 +13,7 @@ from tests.factories import AccountFactory
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has one writer at a time"),
+    pytest.mark.postgresql,  # SQLite has one writer at a time
 ]
 
 

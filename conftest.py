@@ -1,4 +1,4 @@
-"""What does every test find in place?"""
+"""What does every test find in place, here and beside the categories?"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -28,3 +28,12 @@ def empty_cache() -> Iterator[None]:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let a patient person try more random histories."""
     parser.addoption("--histories", default=20, type=int, help="random histories of tasks to try")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave tests of PostgreSQL alone to the run on PostgreSQL, which `make test` has as well."""
+    if settings.DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
+        return
+    elsewhere = [item for item in items if item.get_closest_marker("postgresql")]
+    config.hook.pytest_deselected(items=elsewhere)
+    items[:] = [item for item in items if item not in elsewhere]
