@@ -55,3 +55,7 @@ def test_what_is_odd_is_left_to_the_plain_way(row: bytes) -> None:
 
 def test_nothing_is_taken_where_a_row_is_too_wide() -> None:
     assert fast_scan.scan_block(b"1,2\n1,2,3\n", FORM).used_bytes == 0
+
+
+def test_a_block_may_begin_with_a_quote() -> None:
+    assert fast_scan.scan_block(b'"1",2\n', FORM).used_bytes == 6

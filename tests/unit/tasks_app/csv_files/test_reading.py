@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tasks_app.csv_files import checkpoints
+from tasks_app.csv_files import boundaries, checkpoints, reading
 from tasks_app.csv_files.reading import Batch, RowReader
 from tasks_app.csv_files.scanning import Scan
 from tasks_app.errors import CSVFormatError
@@ -178,11 +178,15 @@ def test_closing_the_reader_closes_the_file() -> None:
     assert file.closed
 
 
-def test_a_row_many_blocks_long_is_read() -> None:
-    cell = 50_000 * "x\n"
-    reader = reader_of(f'1\n"{cell}"\n2\n'.encode(), width=1, block_bytes=64)
+def test_a_row_many_blocks_long_is_read_and_not_parsed_again_with_each() -> None:
+    cell = 2_000 * "x\n"
+    reader = reader_of(f'1\n"{cell}"\n2\n'.encode(), width=1, block_bytes=16)
 
-    assert reader.take(10).cells == [["1"], [cell], ["2"]]
+    with mock.patch.object(reading, "rows_in", side_effect=boundaries.rows_in) as parse:
+        batch = reader.take(10)
+
+    assert batch.cells == [["1"], [cell], ["2"]]
+    assert parse.call_count < 20
 
 
 def test_memory_does_not_grow_with_the_file() -> None:

@@ -8,10 +8,12 @@ import re
 import tracemalloc
 from collections.abc import Callable
 from typing import NamedTuple
+from unittest import mock
 
 import pytest
 
 from tasks_app.csv_files import checkpoints
+from tasks_app.csv_files.contents import Contents
 from tasks_app.csv_files.scanning import ScanLimits, Scanner
 from tasks_app.errors import CSVFormatError, FieldErrors
 from tests.unit.tasks_app.csv_files.reference import LIMITS, feed, outcome, rows_of
@@ -370,3 +372,13 @@ def test_a_quote_that_is_never_closed_is_noticed_within_a_cells_limit(filler: by
 
     assert peak_bytes(scan) < 16 * MEBIBYTE
     assert len(list(blocks)) > 900
+
+
+def test_a_long_row_is_not_looked_at_again_with_every_block() -> None:
+    data = b'a\n"' + 2_000 * b"x\n" + b'"\n'
+
+    with mock.patch.object(Contents, "scan", autospec=True, side_effect=Contents.scan) as scan:
+        found = outcome(data, ABC, sizes=[16], block_bytes=16)
+
+    assert found.row_count == 1
+    assert scan.call_count < 20
