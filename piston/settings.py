@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 import dj_database_url
+from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from django.core.exceptions import ImproperlyConfigured
 
@@ -225,6 +226,8 @@ def read_storage() -> dict[str, Any]:
             "secret_key": read_text("AWS_SECRET_ACCESS_KEY", "") or None,
             "default_acl": None,
             "file_overwrite": False,
+            # an upload is read where its request is: a thread's database connection is its own
+            "transfer_config": TransferConfig(use_threads=False),
             "client_config": Config(
                 connect_timeout=5,  # seconds
                 read_timeout=30,
