@@ -147,6 +147,7 @@ def test_a_page_begins_in_its_place_when_its_first_task_is_removed(caller: Calle
     second = caller.get(f"?page_size=2&start_key={first['next_start_key']}").json()
 
     assert [task["id"] for task in second["data"]] == ids[3:]
+    assert second["start_key"] == first["next_start_key"]
 
 
 def test_the_key_of_a_page_leads_back_to_it(caller: Caller) -> None:
