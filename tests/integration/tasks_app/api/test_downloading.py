@@ -68,7 +68,7 @@ def downloaded(task: Task) -> list[str]:
         ("/input", "*/*", GOOD_CSV),
         ("/output", "*/*", OUTPUT),
         ("/output/", "application/json", OUTPUT),
-        ("/input", "application/json, text/csv;q=0", GOOD_CSV),
+        ("/input", "*/*;q=0", GOOD_CSV),
     ],
 )
 def test_these_calls_answer_csv(
@@ -415,6 +415,20 @@ def test_a_file_that_is_assembled_while_it_is_sent_arrives_whole(
 
     assert not Part.objects.exists()
     assert first + b"".join(blocks) == OUTPUT
+
+
+def test_what_grew_before_it_was_assembled_is_cut_off_not_mixed(
+    caller: Caller, stopped: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "GROUP_BYTES", 1)
+
+    blocks = caller.get(f"/{stopped.pk}/output").streaming_content
+    next(blocks)
+    PartFactory.create(task=stopped, number=2, first_row=3, output=b"Cy,,sent before the stop,\n")
+    assembly.assemble(stopped.pk)
+
+    with pytest.raises(Exception, match="while they were read"):
+        b"".join(blocks)
 
 
 def test_a_file_that_was_assembled_since_the_task_was_read_is_whole(
