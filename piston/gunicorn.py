@@ -25,6 +25,17 @@ control_socket_disable = True  # no socket in anybody's home folder
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a heartbeat in memory
 proc_name = "piston-web"
 
+
+def on_starting(server: Any) -> None:
+    """Refuse to start with wrong settings or a broken category, as workers and commands do."""
+    del server
+    import django
+    from django.core.management import call_command
+
+    django.setup()
+    call_command("check")
+
+
 SILENCE_SECONDS = 60  # of a client in mid-request, before its thread serves somebody else
 
 

@@ -30,6 +30,14 @@ def assemble(task_id: str) -> None:
     task = Task.objects.filter(pk=task_id).first()
     if task is None or effects.is_in_flight(task):
         return
+    try:
+        assemble_claimed(task)
+    except ClaimLost:
+        logger.info("The assembly of %s was overtaken", task.pk)
+
+
+def assemble_claimed(task: Task) -> None:
+    """Assemble the task unless somebody else is at it; raises ClaimLost when overtaken."""
     slices.settle_unanswered(task)
     claim = task.claim_assembly(settings.PISTON_CLAIM_SECONDS)
     if claim is None:

@@ -154,6 +154,12 @@ class ClaimLost(PistonError):
     code = "claim_lost"
 
 
+class ActionBroken(PistonError):
+    """The action failed in a way that no row can be blamed for."""
+
+    code = "action_broken"
+
+
 class RowTimedOut(PistonError):
     """The row took longer than its action allows."""
 

@@ -88,6 +88,6 @@ def final_status(
         return TaskStatus.INTERNAL_ERROR
     if ending == Ending.REFUSED or (failure_count and not success_count):
         return TaskStatus.FAILURE
-    if failure_count or left_count:
+    if failure_count or left_count or ending == Ending.CUT_SHORT:
         return TaskStatus.PARTIAL
     return TaskStatus.SUCCESS

@@ -34,6 +34,8 @@ def obey(order: str | None) -> None:
             raise RowFailed("told to fail")
         case "crash":
             raise ZeroDivisionError("told to crash")
+        case "orphan":  # PostgreSQL looks at foreign keys at the COMMIT
+            Account.objects.bulk_create([Account(name="orphan", parent_id="0" * 32)])
         case "stop":
             raise StopTask("told to stop")
         case "sleep":
@@ -153,6 +155,60 @@ class Count(PageAction):
         return Page(rows, cursor=last + 1 if last < 10 else None)
 
 
+class Circle(PageAction):
+    """Return the same page for ever.
+
+    For tests of broken actions.
+    """
+
+    output = [TextColumn("number", "A number.")]
+
+    def page(self, cursor: Any, context: Context) -> Page:
+        """Return a page whose cursor leads back to it."""
+        return Page([{"number": "1"}], cursor=1)
+
+
+class Broken(PageAction):
+    """Fail in the second page.
+
+    For tests of broken actions.
+    """
+
+    output = [TextColumn("number", "A number.")]
+
+    def page(self, cursor: Any, context: Context) -> Page:
+        """Return one page, then crash, or stop."""
+        if cursor == 1:
+            obey("crash")
+        return Page([{"number": "1"}], cursor=1)
+
+
+class Halting(PageAction):
+    """Stop the task in the second page.
+
+    For tests of StopTask.
+    """
+
+    output = [TextColumn("number", "A number.")]
+
+    def page(self, cursor: Any, context: Context) -> Page:
+        """Return one page, then stop."""
+        if cursor == 1:
+            obey("stop")
+        return Page([{"number": "1"}], cursor=1)
+
+
+class Undeclared(Check):
+    """Answer with a cell that the output does not declare.
+
+    For tests of broken actions.
+    """
+
+    def process(self, row: Row, context: Context) -> Succeeded:
+        """Answer nonsense."""
+        return Succeeded(nonsense="x")
+
+
 class Forbidden(Check):
     """Refuse to run.
 
@@ -186,4 +242,18 @@ class Trial(Category):
 
     name = "trial"
     version = "1"
-    actions = [Check, Add, AddBatch, Spread, Send, SendAgain, Count, Forbidden, Finish]
+    actions = [
+        Check,
+        Add,
+        AddBatch,
+        Spread,
+        Send,
+        SendAgain,
+        Count,
+        Circle,
+        Broken,
+        Halting,
+        Undeclared,
+        Forbidden,
+        Finish,
+    ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +24,6 @@ class Scan:
     data_offset: int  # bytes from the beginning of the file to the end of the header's line
     row_count: int
     size_bytes: int
-    sha256: str  # of all bytes, in hexadecimal digits
     checkpoints: list[tuple[int, int]]  # (rows before, byte offset), from (0, data_offset) on
 
 
@@ -48,7 +46,6 @@ class Scanner:
         self._contents = Contents(columns, limits, fast=fast)
         self._limits = limits
         self._block_bytes = block_bytes
-        self._digest = hashlib.sha256()
         self._size_bytes = 0
         self._pending: list[bytes] = []  # not scanned yet; begins where a row begins
         self._pending_bytes = 0
@@ -58,7 +55,6 @@ class Scanner:
         """Take the next bytes of the file, any number of them."""
         limit = self._limits.file_bytes
         room = sys.maxsize if limit is None else limit - self._size_bytes
-        self._digest.update(block)
         self._size_bytes += len(block)
         for start in range(0, min(len(block), room), self._block_bytes):
             self._push(block[start : min(start + self._block_bytes, room)])
@@ -79,7 +75,6 @@ class Scanner:
             data_offset=contents.data_offset,
             row_count=contents.row_count,
             size_bytes=self._size_bytes,
-            sha256=self._digest.hexdigest(),
             checkpoints=contents.checkpoints.before_the_end(),
         )
 

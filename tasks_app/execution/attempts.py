@@ -83,7 +83,10 @@ class Attempt:
         """Run the rows in halves, each in a savepoint, down to the single bad row."""
         try:
             with self._savepoint():
-                return self.run(rows)
+                outcomes = self.run(rows)
+                if self.writes:
+                    connection.check_constraints()  # else foreign keys are looked at by the COMMIT
+                return outcomes
         except NOT_THE_ROWS_FAULT:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a plugin raises is its row's failure

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, cast
 
 from django.db import connection, transaction
 
-from categories.contract import Effects, Outcome, PageAction, Row, RowAction, RowFailed
+from categories.contract import (
+    Effects,
+    Outcome,
+    Page,
+    PageAction,
+    Row,
+    RowAction,
+    RowFailed,
+    StopTask,
+)
 from tasks_app import events
 from tasks_app.csv_files.reading import Batch
 from tasks_app.csv_files.writing import encode_rows
-from tasks_app.errors import ClaimLost, RowTimedOut
+from tasks_app.errors import ActionBroken, ClaimLost, PistonError, RowTimedOut
 from tasks_app.execution import effects, ledger, pacing
 from tasks_app.execution.attempts import NOT_THE_ROWS_FAULT, Attempt
 from tasks_app.execution.deadlines import time_limit
 from tasks_app.execution.ledger import Done
-from tasks_app.execution.outcomes import done_with
+from tasks_app.execution.outcomes import describe_failure, done_with
 from tasks_app.execution.runs import Run
 from tasks_app.execution.suspects import (
     POISON_DEATHS,
@@ -51,7 +60,8 @@ def run_next_batch(run: Run) -> bool:
     if limit is not None and not pacing.wait_for_turn(run.task, size, limit):
         return False
     batch = run.take(size)
-    rows = run.row_shape.parse_batch(batch.cells, run.segment.cursor_row + 1)
+    with blaming_the_action():
+        rows = run.row_shape.parse_batch(batch.cells, run.segment.cursor_row + 1)
     if is_alone(run.segment) and mark_suspect(run.segment) >= POISON_DEATHS:
         blame_row(run, batch)
     elif run.action.effects is Effects.EXTERNAL:
@@ -59,6 +69,17 @@ def run_next_batch(run: Run) -> bool:
     else:
         run_rows(run, batch, rows)
     return True
+
+
+@contextmanager
+def blaming_the_action() -> Iterator[None]:
+    """Turn what a plugin raises where no row can be blamed into ActionBroken."""
+    try:
+        yield
+    except (PistonError, StopTask, *NOT_THE_ROWS_FAULT):
+        raise
+    except Exception as error:
+        raise ActionBroken(f"the action failed: {describe_failure(error)}") from error
 
 
 def choose_size(run: Run) -> int:
@@ -85,7 +106,8 @@ def run_rows(run: Run, batch: Batch, rows: Sequence[Row | RowFailed]) -> None:
             if not run.segment.renew(run.claim_seconds):
                 raise ClaimLost from None
             attempt.deadline = time.monotonic() + SPLIT_SECONDS
-            commit_outcomes(run, batch, lambda: attempt.split(rows))
+            with blaming_the_action():
+                commit_outcomes(run, batch, lambda: attempt.split(rows))
     except RowTimedOut as error:
         failed = RowFailed(str(error))
         connection.close()  # the alarm may have struck in the middle of a query
@@ -179,21 +201,45 @@ def blame_row(run: Run, batch: Batch) -> None:
 
 def run_page(run: Run) -> None:
     """Run one page of an action without input and commit it with its cursor."""
-    action = cast("PageAction", run.action)
-    writes = action.effects is not Effects.NONE
+    writes = run.action.effects is not Effects.NONE
     guard: AbstractContextManager[Any] = transaction.atomic() if writes else nullcontext()
     with guard:
-        with time_limit(action.row_seconds):
-            page = action.page(run.segment.page_cursor, run.context)
-        lines = encode_rows([run.output_shape.succeeded_cells(row) for row in page.rows])
-        done = Done(
-            row_count=len(page.rows),
-            success_count=len(page.rows),
-            failure_count=0,
-            output=b"".join(line + b"\n" for line in lines),
-            page_cursor=page.cursor,
-            was_last=page.cursor is None,
-        )
+        try:
+            with blaming_the_action():
+                done = done_with_page(run, read_page(run))
+        except StopTask as stop:
+            done = Done(
+                row_count=0,
+                success_count=0,
+                failure_count=0,
+                output=b"",
+                page_cursor=run.segment.page_cursor,
+                was_last=False,
+                cut_short=stop.reason,
+            )
         with transaction.atomic():
             ledger.commit_batch(run.segment, done, next_size=1, claim_seconds=run.claim_seconds)
     ledger.advance(run.segment, done, next_size=1)
+
+
+def read_page(run: Run) -> Page:
+    """Return the page at the cursor; a page that leads nowhere would never end."""
+    action, cursor = cast("PageAction", run.action), run.segment.page_cursor
+    with time_limit(action.row_seconds):
+        page = action.page(cursor, run.context)
+    if page.cursor is not None and page.cursor == cursor:
+        raise ActionBroken(f"the action failed: its cursor stays at {cursor!r}")
+    return page
+
+
+def done_with_page(run: Run, page: Page) -> Done:
+    """Return what the ledger needs to know of a page."""
+    lines = encode_rows([run.output_shape.succeeded_cells(row) for row in page.rows])
+    return Done(
+        row_count=len(page.rows),
+        success_count=len(page.rows),
+        failure_count=0,
+        output=b"".join(line + b"\n" for line in lines),
+        page_cursor=page.cursor,
+        was_last=page.cursor is None,
+    )

@@ -13,9 +13,11 @@ from django.db.models import F
 from categories import registry
 from categories.contract import Action, Context, Refused
 from categories.errors import CategoryError
-from tasks_app import dispatch
-from tasks_app.errors import ClaimLost, StoredFileMissing
+from tasks_app import dispatch, files
+from tasks_app.errors import ActionBroken, ClaimLost, StoredFileMissing
 from tasks_app.execution import batches, effects, turns
+from tasks_app.execution.attempts import NOT_THE_ROWS_FAULT
+from tasks_app.execution.outcomes import describe_failure
 from tasks_app.execution.runs import Run, claim_seconds
 from tasks_app.models import EffectState, Segment, Task
 from tasks_app.states import Ending
@@ -91,17 +93,24 @@ def is_permitted(run: Run) -> bool:
     except Refused as refused:
         run.task.end_work(Ending.REFUSED, refused.reason)
         return False
+    except NOT_THE_ROWS_FAULT:
+        raise
+    except Exception as error:
+        logger.exception("Permission for %s could not be asked", run.task.pk)
+        run.task.end_work(Ending.BROKEN, f"the action failed: {describe_failure(error)}")
+        return False
     Task.objects.running().filter(pk=run.task.pk).update(is_permitted=True)
     return True
 
 
 def work_until(until: float, run: Run) -> None:
-    """Run batches until the time is up or the segment is done; the input's loss ends the task."""
+    """Run batches until the time is up or the segment is done; a broken action ends the task."""
     try:
         with closing(run):
             while not run.segment.is_done and batches.run_next_batch(run) and monotonic() < until:
                 pass
-    except StoredFileMissing as error:
+    except (StoredFileMissing, ActionBroken) as error:
+        logger.warning("Task %s is broken", run.task.pk, exc_info=error)
         run.task.end_work(Ending.BROKEN, str(error))
     if run.segment.is_done:
         complete(run.task, run.action, run.context)
@@ -115,9 +124,12 @@ def complete(task: Task, action: Action, context: Context) -> None:
         with transaction.atomic():
             if task.end_work(Ending.COMPLETED):
                 action.finish(context)
+    except NOT_THE_ROWS_FAULT:
+        raise
     except Exception as error:
         logger.exception("finish of %s failed", task.pk)
-        task.end_work(Ending.BROKEN, f"the action could not finish: {error}")
+        why = describe_failure(error)
+        task.end_work(Ending.BROKEN, f"the action could not finish: {why}")
 
 
 def complete_abandoned(task: Task) -> None:
@@ -142,7 +154,12 @@ def settle_unanswered(task: Task) -> None:
         if not fenced.update(claim=F("claim") + 1):
             raise ClaimLost
         segment.claim += 1
-        _, action_class = registry.get_action(task.category, task.action)
+        action_class = files.find_action(task)
+        if action_class is None:  # nobody can write its line; the journal says what is unknown
+            task.effects.filter(row_number=segment.cursor_row + 1).update(
+                state=EffectState.INDETERMINATE
+            )
+            continue
         with closing(Run(segment, action_class(), context_of(task))) as run:
             unknown = effects.Indeterminate("a worker died while it was being sent")
             batches.commit_external(run, run.take(1), unknown, was_sent=True)

@@ -6,13 +6,13 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0001_initial'),
-        ('tasks_app', '0001_tasks'),
+        ("accounts", "0001_initial"),
+        ("tasks_app", "0001_tasks"),
     ]
 
     operations = [
         migrations.AddIndex(
-            model_name='task',
-            index=models.Index(fields=['status', '-created_at', '-id'], name='task_newest_by_status'),
+            model_name="task",
+            index=models.Index(fields=["status", "-created_at", "-id"], name="task_newest_by_status"),
         ),
     ]

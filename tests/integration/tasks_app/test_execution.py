@@ -66,6 +66,38 @@ def test_exactly_the_row_that_crashes_fails_and_leaves_nothing_behind(
     assert sorted(added) == ["n0", "n1", "n3", "n5"]
 
 
+def test_exactly_the_row_with_a_dangling_foreign_key_fails(broker: FakeBroker) -> None:
+    task = run("add", *names("", "orphan", "", ""), broker=broker)
+
+    assert (task.success_count, task.failure_count) == (3, 1)
+    assert engine.read(task)[2][-1].startswith("IntegrityError")
+    assert not Account.objects.filter(name__in=["orphan", "n1"]).exists()
+
+
+@pytest.mark.parametrize(
+    ("action", "lines", "reason"),
+    [
+        ("circle", [], "the action failed: its cursor stays at 1"),
+        ("broken", [], "the action failed: ZeroDivisionError: told to crash"),
+        ("undeclared", names("", ""), "the action failed: UndeclaredOutput: Undeclared returned"),
+    ],
+)
+def test_a_broken_action_ends_its_task_with_the_reason(
+    action: str, lines: list[str], reason: str, broker: FakeBroker
+) -> None:
+    task = run(action, *lines, broker=broker)
+
+    assert task.status == "internal_error"
+    assert task.reason.startswith(reason)
+    assert len(engine.read(task)) == 1 + task.success_count
+
+
+def test_an_action_without_input_can_stop_its_task(broker: FakeBroker) -> None:
+    task = run("halting", broker=broker)
+
+    assert (task.status, task.reason, task.success_count) == ("partial", "told to stop", 1)
+
+
 def test_a_row_that_takes_too_long_fails_alone(broker: FakeBroker) -> None:
     task = run("add", *names("", "sleep", ""), broker=broker)
 

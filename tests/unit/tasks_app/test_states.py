@@ -97,6 +97,7 @@ def test_the_database_refuses_more_outcomes_than_rows() -> None:
         (Ending.REFUSED, 0, 0, 3, "failure"),
         (Ending.CUT_SHORT, 1, 1, 1, "partial"),
         (Ending.CUT_SHORT, 0, 1, 2, "failure"),
+        (Ending.CUT_SHORT, 1, 0, 0, "partial"),  # without input
         (Ending.BROKEN, 0, 0, 3, "internal_error"),
         (Ending.BROKEN, 3, 0, 0, "internal_error"),
     ],

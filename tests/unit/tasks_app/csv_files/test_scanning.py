@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import re
 import tracemalloc
@@ -120,7 +119,7 @@ def test_a_good_file_is_taken_row_by_row(data: bytes, rows: list[list[str]], fas
     assert found.row_count == len(rows)
     assert found.header == tuple(ABC)[: len(rows[0])]
     assert found.data_offset == rows_of(data)[0][2]
-    assert (found.size_bytes, found.sha256) == (len(data), hashlib.sha256(data).hexdigest())
+    assert found.size_bytes == len(data)
 
 
 @both_ways
