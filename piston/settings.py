@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -43,11 +44,13 @@ def read_secret_key() -> str:
     if not DATABASE_IS_EMBEDDED:
         return read_text("SECRET_KEY")
     keep = PISTON_DATA_DIR / "secret_key"
-    try:
-        with os.fdopen(os.open(keep, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+    if not keep.exists():  # several processes may start at once: the first whole key counts
+        fresh = keep.with_suffix(f".{os.getpid()}")
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
             file.write(secrets.token_urlsafe(50))
-    except FileExistsError:
-        pass
+        with suppress(FileExistsError):
+            os.link(fresh, keep)
+        fresh.unlink()
     return read_text("SECRET_KEY", keep.read_text())
 
 
