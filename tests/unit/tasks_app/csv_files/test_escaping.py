@@ -6,7 +6,7 @@ import itertools
 import tracemalloc
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tasks_app.csv_files.escaping import escape_for_spreadsheets
@@ -55,6 +55,7 @@ def test_nothing_but_apostrophes_is_added(data: bytes) -> None:
 
 
 @given(st.one_of(good_files, rubbish), block_sizes)
+@example(b'""a",=', [3])
 @settings(max_examples=300, deadline=None)
 def test_escaping_does_not_depend_on_how_the_file_is_cut(data: bytes, sizes: list[int]) -> None:
     assert escape(data, *sizes) == escape(data)
