@@ -304,3 +304,24 @@ def test_the_examples_are_the_whole_specification() -> None:
     )
 
     assert len(envelopes) == len(EXAMPLES) == len({example.name for example in EXAMPLES})
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {},
+        {"data": None, "message": "bad identifier", "total_count": 2},
+        {"data": ["x"], "message": "bad_identifier", "total_count": 2},
+        {"data": ["y"], "message": "bad identifier", "total_count": 2},
+        {"data": ["x", "x"], "message": "bad identifier", "total_count": 2},
+        {"data": ["x"], "message": "bad identifier", "total_count": "2"},
+        {"data": ["x"], "message": "bad identifier", "total_count": 3},
+        {"data": ["x"], "message": "bad identifier"},
+    ],
+)
+def test_an_answer_that_says_something_else_is_noticed(said: dict[str, Any]) -> None:
+    example = {"data": ["{TASK_ID}"], "message": "bad identifier", "total_count": 2}
+    assert_says({**example, "data": ["x"], "more": 1}, example, {"TASK_ID": "x"})
+
+    with pytest.raises(AssertionError):
+        assert_says(said, example, {"TASK_ID": "x"})
