@@ -38,9 +38,10 @@ def send_file(request: Request, task: Task, name: str, actor: Actor) -> HttpResp
     except StoredFileMissing as error:
         logger.exception("%s of task %s is not in storage", file.name, task.pk)
         raise CSVNotFound(task.pk) from error
-    response.headers["Content-Disposition"] = (
-        f'attachment; filename="{task.category}_{task.action}_{task.pk}_{file.name.value}"'
-    )
+    if response.streaming:
+        response.headers["Content-Disposition"] = (
+            f'attachment; filename="{task.category}_{task.action}_{task.pk}_{file.name.value}"'
+        )
     if begins_a_download(request, response):
         events.record(task, EventKind.DOWNLOADED, actor, name=file.name.value)
     return response

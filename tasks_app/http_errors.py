@@ -80,6 +80,7 @@ answer_with(categories.UnknownCategory, lambda error: NotFound(error.name))
 answer_with(categories.UnknownAction, lambda error: NotFound(error.name))
 
 for _error in (
+    tasks.ActionBroken,
     tasks.ClaimLost,
     tasks.InvalidTransition,
     tasks.RowTimedOut,

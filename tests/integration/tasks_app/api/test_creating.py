@@ -244,6 +244,12 @@ def test_every_record_is_checked_not_only_the_first(caller: Caller) -> None:
     assert fault == {"unknown_fields": ["wef"], "missing_mandatory_values": [",x,"]}
 
 
+def test_json_of_some_megabytes_is_fine(caller: Caller) -> None:
+    records = [{"name": "x" * 100_000} for _ in range(40)]
+
+    assert shown(caller.put_json({"data": {"records": records}}), 201)["total_count"] == 40
+
+
 def test_json_beyond_its_limit_is_refused(caller: Caller, settings: Settings) -> None:
     settings.PISTON_MAX_JSON_BYTES = 100
 

@@ -215,6 +215,7 @@ def test_who_insists_on_another_file_gets_412(caller: Caller, task: Task) -> Non
 
     assert response.status_code == 412
     assert response.json()["error"] == "412"
+    assert "Content-Disposition" not in response.headers
 
 
 # ---- Ranges --------------------------------------------------------------------------------------
