@@ -14,8 +14,10 @@ from django.db.models.functions import Now
 from tasks_app import events, files, storage
 from tasks_app.errors import ClaimLost
 from tasks_app.execution import effects, slices
-from tasks_app.models import CSVName, EventKind, Part, Task, TaskCSV
+from tasks_app.models import CSVName, EffectState, EventKind, Part, Task, TaskCSV
 from tasks_app.states import Ending, TaskStatus, final_status
+
+UNKNOWN = EffectState.INDETERMINATE  # such rows are in out.csv only
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +47,7 @@ def assemble_claimed(task: Task) -> None:
     written = [
         write_file(task, name, claim)
         for name in (CSVName.OUTPUT, CSVName.FAILED)
-        if name is CSVName.OUTPUT or (task.failure_count and task.total_count is not None)
+        if name is CSVName.OUTPUT or files.has_failed_rows(task)
     ]
     publish(task, claim, written)
 
@@ -56,9 +58,12 @@ def write_file(task: Task, name: CSVName, claim: int) -> TaskCSV:
     ranges = files.parts_ranges(task, name)
     whole = files.DownloadableFile(name, "", ranges)
     storage.save(csv_file, RenewingStream(task, claim, whole.read()))
-    csv_file.row_count = (
-        task.failure_count if name is CSVName.FAILED else task.success_count + task.failure_count
-    )
+    row_count = task.success_count + task.failure_count
+    if name is CSVName.FAILED:
+        row_count = (
+            task.failure_count - task.effects.filter(state=EffectState.INDETERMINATE).count()
+        )
+    csv_file.row_count = row_count
     return csv_file
 
 
@@ -71,8 +76,10 @@ def publish(task: Task, claim: int, written: list[TaskCSV]) -> None:
     if not mine.update(is_assembled=True, assembly_until=None, revision=F("revision") + 1):
         raise ClaimLost
     for csv_file in written:
-        if not TaskCSV.objects.filter(pk=csv_file.pk, task=None).update(
-            task=task, kept_until=None, row_count=csv_file.row_count
+        if (
+            not TaskCSV.objects.unfinished()
+            .filter(pk=csv_file.pk)
+            .update(task=task, kept_until=None, row_count=csv_file.row_count)
         ):
             raise ClaimLost
     task.refresh_from_db()

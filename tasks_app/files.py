@@ -13,7 +13,7 @@ from categories.rows import OutputShape
 from tasks_app import storage
 from tasks_app.csv_files.writing import encode_row
 from tasks_app.errors import CSVNotFound, StoredFileMissing
-from tasks_app.models import CSVName, Part, Task, TaskCSV
+from tasks_app.models import CSVName, EffectState, Part, Task, TaskCSV
 from tasks_app.states import TaskStatus
 
 GROUP_BYTES = 4 * 2**20  # of parts read at a time
@@ -54,13 +54,28 @@ class DownloadableFile:
 def csv_names(task: Task) -> list[CSVName]:
     """Return the names of the files that can be downloaded now, in a fixed order."""
     names = {CSVName(csv.name) for csv in task.csvs.all()}
-    if task.status == TaskStatus.STOPPED:
+    if is_read_from_parts(task):
         names.add(CSVName.OUTPUT)
-        if task.failure_count and CSVName.INPUT in names:
+        if has_failed_rows(task):
             names.add(CSVName.FAILED)
-    if task.is_final and task.left_count and CSVName.INPUT in names:
+    if task.is_final and task.left_count and CSVName.INPUT in names and not awaits_answer(task):
         names.add(CSVName.UNPROCESSED)
     return [name for name in CSVName if name in names]
+
+
+def is_read_from_parts(task: Task) -> bool:
+    """Say whether the output files are not in storage yet but can be read all the same."""
+    return task.status == TaskStatus.STOPPED and not task.is_assembled
+
+
+def has_failed_rows(task: Task) -> bool:
+    """Say whether there are rows to send again; indeterminate ones are not."""
+    return bool(task.failure_count and task.parts.filter(failed_bytes__gt=0).exists())
+
+
+def awaits_answer(task: Task) -> bool:
+    """Say whether a row may have been sent to the outside although it has no outcome yet."""
+    return not task.is_assembled and task.effects.filter(state=EffectState.SENT).exists()
 
 
 def open_file(task: Task, name: str) -> DownloadableFile:

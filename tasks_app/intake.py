@@ -91,12 +91,16 @@ def store_and_scan(action: type[Action], csv_file: TaskCSV, body: storage.Readab
 def create_with_input(order: Order, task_id: str, csv_file: TaskCSV, scan: Scan) -> Task:
     """Create the task with its input and segments."""
     task = create_task(order, task_id, total_count=scan.row_count)
-    adopted = TaskCSV.objects.filter(pk=csv_file.pk, task=None).update(
-        task=task,
-        kept_until=None,
-        row_count=scan.row_count,
-        header=list(scan.header),
-        header_bytes=scan.header_line,
+    adopted = (
+        TaskCSV.objects.unfinished()
+        .filter(pk=csv_file.pk)
+        .update(
+            task=task,
+            kept_until=None,
+            row_count=scan.row_count,
+            header=list(scan.header),
+            header_bytes=scan.header_line,
+        )
     )
     if not adopted:
         raise StorageUnavailable("The upload was given up: it made no progress for too long.")

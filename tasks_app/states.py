@@ -86,8 +86,8 @@ def final_status(
     """Return how a task ends; `left_count` rows have no outcome (spec/decisions.md §4)."""
     if ending == Ending.BROKEN:
         return TaskStatus.INTERNAL_ERROR
-    if ending == Ending.REFUSED or (failure_count and not success_count):
+    if not success_count and (failure_count or ending == Ending.REFUSED):
         return TaskStatus.FAILURE
-    if failure_count or left_count or ending == Ending.CUT_SHORT:
+    if failure_count or left_count or ending in {Ending.CUT_SHORT, Ending.REFUSED}:
         return TaskStatus.PARTIAL
     return TaskStatus.SUCCESS

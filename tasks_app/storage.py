@@ -12,7 +12,7 @@ from typing import BinaryIO, Protocol, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 from django.core.files import File
-from django.core.files.storage import Storage, default_storage
+from django.core.files.storage import default_storage
 
 from tasks_app.errors import StorageUnavailable, StoredFileMissing
 from tasks_app.models import CSVName, TaskCSV
@@ -47,7 +47,12 @@ def save(csv_file: TaskCSV, content: Readable) -> None:
         raise StorageUnavailable(f"The storage kept {csv_file.key} under another name: {stored}.")
     csv_file.size_bytes = recording.size_bytes
     csv_file.sha256 = recording.digest.hexdigest()
-    csv_file.save(update_fields=["size_bytes", "sha256"])
+    if (
+        not TaskCSV.objects.unfinished()
+        .filter(pk=csv_file.pk)
+        .update(size_bytes=csv_file.size_bytes, sha256=csv_file.sha256)
+    ):
+        raise StorageUnavailable(f"{csv_file.key} was given up while it was written.")
 
 
 def open_range(key: str, start: int = 0, end: int | None = None) -> BinaryIO:
@@ -108,16 +113,6 @@ def storage_errors() -> Iterator[None]:
         raise StorageUnavailable(str(error)) from error
     except (OSError, BotoCoreError) as error:
         raise StorageUnavailable(str(error)) from error
-
-
-def is_reachable(storage: Storage = default_storage) -> bool:
-    """Say whether the storage answers."""
-    try:
-        with storage_errors():
-            storage.exists("a-name-that-is-not-there")
-    except StorageUnavailable:
-        return False
-    return True
 
 
 class RecordingStream:

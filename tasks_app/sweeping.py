@@ -6,7 +6,7 @@ Any number of sweepers may run at any time: each step is a guarded UPDATE or may
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from time import monotonic
 
 from django.conf import settings
@@ -18,8 +18,7 @@ from django.utils import timezone
 from categories.periodic import run_due_jobs
 from piston.accounts.signing_in import purge_expired_tokens
 from tasks_app import dispatch, events, lifecycle, storage
-from tasks_app.errors import PistonError
-from tasks_app.execution import slices
+from tasks_app.errors import StorageUnavailable
 from tasks_app.models import EventKind, Part, Segment, Task, TaskCSV
 from tasks_app.models.clock import database_time
 from tasks_app.states import FINAL, TaskStatus
@@ -27,6 +26,7 @@ from tasks_app.states import FINAL, TaskStatus
 logger = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 50  # tasks per step and sweep; a woken worker serves whoever waited longest anyway
+DELETION_SECONDS = 60  # for one file; then another sweeper tries
 SILENCE_SECONDS = 10  # without an answer to a message, before it is sent again
 
 _swept_at = float("-inf")  # on this process's monotonic clock
@@ -43,7 +43,7 @@ def sweep_unless_just_done() -> None:
 def sweep() -> None:
     """Find and repair everything that was cut off; one step's trouble does not stop the others."""
     steps: tuple[Callable[[], object], ...] = (
-        complete_abandoned_tasks,
+        wake_abandoned_tasks,
         wake_silent_tasks,
         send_for_assemblies,
         purge_removed_tasks,
@@ -64,46 +64,64 @@ def quiet() -> Q:
     return Q(dispatched_at=None) | Q(dispatched_at__lt=database_time(-SILENCE_SECONDS))
 
 
-def complete_abandoned_tasks() -> None:
-    """End the work on tasks whose worker died after their last batch."""
-    unfinished = Segment.objects.unfinished().values("task")
-    for task in Task.objects.running().exclude(pk__in=unfinished)[:MOST_AT_ONCE]:
-        slices.complete_abandoned(task)
+def for_each(tasks: Iterable[Task], act: Callable[[Task], None]) -> None:
+    """Do something about each task; one task's trouble does not stop the others."""
+    for task in tasks:
+        try:
+            act(task)
+        except Exception:
+            logger.exception("Sweeping: %s of task %s failed", act.__name__, task.pk)
+
+
+def wake_abandoned_tasks() -> None:
+    """Send for the end of tasks whose worker died after their last batch."""
+    for_each(Task.objects.abandoned().filter(quiet())[:MOST_AT_ONCE], repeat_message)
 
 
 def wake_silent_tasks() -> None:
     """Send the messages that were lost: with the broker, or with a worker whose claim expired."""
     waiting = Segment.objects.claimable().values("task")
     silent = Task.objects.running().filter(quiet(), pk__in=waiting)
-    for task_id in silent.order_by(F("served_at").asc(nulls_first=True)).values_list(
-        "pk", flat=True
-    )[:MOST_AT_ONCE]:
-        Task.objects.filter(quiet(), pk=task_id).update(dispatched_at=Now())
-        dispatch.send_wake(task_id)
+    longest_waiting = silent.order_by(F("served_at").asc(nulls_first=True))
+    for_each(longest_waiting[:MOST_AT_ONCE], repeat_message)
+
+
+def repeat_message(task: Task) -> None:
+    """Send the task's newest message again; the first copy to arrive counts."""
+    Task.objects.filter(quiet(), pk=task.pk).update(dispatched_at=Now())
+    dispatch.send_wake(task.pk)
 
 
 def send_for_assemblies() -> None:
     """Send for the outputs that are due and that nobody assembles."""
-    for task in Task.objects.awaiting_assembly().filter(quiet())[:MOST_AT_ONCE]:
-        dispatch.request_assembly(task.pk)
+    due = Task.objects.awaiting_assembly().filter(quiet())
+    for_each(due[:MOST_AT_ONCE], lambda task: dispatch.request_assembly(task.pk))
 
 
 def purge_removed_tasks() -> None:
     """Delete the rows of removed tasks and give up their files."""
-    for task in Task.objects.filter(status=TaskStatus.REMOVED)[:MOST_AT_ONCE]:
-        with transaction.atomic():
-            task.csvs.update(task=None, kept_until=Now())
-            Part.objects.filter(task=task).delete()
-            task.delete()
+    for_each(Task.objects.filter(status=TaskStatus.REMOVED)[:MOST_AT_ONCE], purge)
+
+
+@transaction.atomic
+def purge(task: Task) -> None:
+    """Delete a removed task; its events stay."""
+    task.csvs.update(task=None, kept_until=Now(), is_given_up=True)
+    Part.objects.filter(task=task).delete()
+    task.delete()
 
 
 def delete_orphaned_files() -> None:
     """Delete the files that no task refers to; the row goes only after its file."""
     for csv_file in TaskCSV.objects.orphaned()[: 4 * MOST_AT_ONCE]:
-        # nobody can adopt it from here on
-        if TaskCSV.objects.orphaned().filter(pk=csv_file.pk).update(kept_until=database_time(60)):
-            storage.delete(csv_file.key)
-            TaskCSV.objects.filter(pk=csv_file.pk, task=None).delete()
+        given_up = TaskCSV.objects.orphaned().filter(pk=csv_file.pk)
+        if given_up.update(is_given_up=True, kept_until=database_time(DELETION_SECONDS)):
+            try:
+                storage.delete(csv_file.key)
+            except StorageUnavailable as error:
+                logger.warning("Sweeping: %s stays for now: %s", csv_file.key, error)
+            else:
+                TaskCSV.objects.filter(pk=csv_file.pk, task=None).delete()
 
 
 def remove_expired_tasks() -> None:
@@ -111,12 +129,13 @@ def remove_expired_tasks() -> None:
     if not settings.PISTON_TASK_KEEP_DAYS:
         return
     before = database_time(-86_400 * settings.PISTON_TASK_KEEP_DAYS)
-    expired = Task.objects.filter(status__in=FINAL, ended_at__lt=before)
-    for task in expired.order_by("ended_at")[:MOST_AT_ONCE]:
-        try:
-            lifecycle.remove(task, events.SYSTEM, kind=EventKind.EXPIRED)
-        except PistonError as error:
-            logger.info("Task %s was not expired: %s", task.pk, error)
+    expired = Task.objects.filter(status__in=FINAL, ended_at__lt=before).order_by("ended_at")
+    for_each(expired[:MOST_AT_ONCE], expire)
+
+
+def expire(task: Task) -> None:
+    """Remove a task as the system."""
+    lifecycle.remove(task, events.SYSTEM, kind=EventKind.EXPIRED)
 
 
 def run_periodic_jobs() -> None:

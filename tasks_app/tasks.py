@@ -19,7 +19,8 @@ def run_slice(self: CeleryTask, task_id: str, number: int) -> None:
         slices.run_slice(task_id, self.request.id)
 
 
-@shared_task(name=dispatch.ASSEMBLE_OUTPUT, time_limit=12 * HOUR)
+# acknowledged at once: it may take longer than brokers wait, and the sweeper sends again
+@shared_task(name=dispatch.ASSEMBLE_OUTPUT, time_limit=12 * HOUR, acks_late=False)
 def assemble_output(task_id: str) -> None:
     """Write a task's output files and end it."""
     assembly.assemble(task_id)

@@ -138,6 +138,18 @@ class SendAgain(Send):
     idempotent = True
 
 
+class SendNonsense(Send):
+    """Send rows and answer with a cell that the output does not declare.
+
+    For tests of broken actions.
+    """
+
+    def process(self, row: Row, context: Context) -> Succeeded:
+        """Send, then answer nonsense."""
+        calls.append(row["name"])
+        return Succeeded(nonsense="x")
+
+
 class Count(PageAction):
     """Count to ten, three a page.
 
@@ -181,6 +193,24 @@ class Broken(PageAction):
         if cursor == 1:
             obey("crash")
         return Page([{"number": "1"}], cursor=1)
+
+
+class Slow(PageAction):
+    """Take longer for a page than rows may.
+
+    For tests of broken actions.
+    """
+
+    output = [TextColumn("number", "A number.")]
+    row_seconds = 0.3
+
+    def page(self, cursor: Any, context: Context) -> Page:
+        """Sleep, and go on whatever happens."""
+        try:
+            time.sleep(60)
+        except Exception:  # noqa: BLE001 - what a careless plugin does
+            time.sleep(60)
+        return Page([{"number": "1"}])
 
 
 class Halting(PageAction):
@@ -252,7 +282,9 @@ class Trial(Category):
         Count,
         Circle,
         Broken,
+        Slow,
         Halting,
+        SendNonsense,
         Undeclared,
         Forbidden,
         Finish,

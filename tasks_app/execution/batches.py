@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, cast
 
+from django.conf import settings
 from django.db import connection, transaction
 
 from categories.contract import (
@@ -19,6 +20,7 @@ from categories.contract import (
     RowFailed,
     StopTask,
 )
+from categories.errors import UndeclaredOutput
 from tasks_app import events
 from tasks_app.csv_files.reading import Batch
 from tasks_app.csv_files.writing import encode_rows
@@ -27,7 +29,7 @@ from tasks_app.execution import effects, ledger, pacing
 from tasks_app.execution.attempts import NOT_THE_ROWS_FAULT, Attempt
 from tasks_app.execution.deadlines import time_limit
 from tasks_app.execution.ledger import Done
-from tasks_app.execution.outcomes import describe_failure, done_with
+from tasks_app.execution.outcomes import Indeterminate, describe_failure, done_with
 from tasks_app.execution.runs import Run
 from tasks_app.execution.suspects import (
     POISON_DEATHS,
@@ -125,6 +127,7 @@ def commit_outcomes(run: Run, batch: Batch, find: Callable[[], Sequence[Outcome]
     reads_only = run.action.effects is Effects.NONE
     outcomes = find() if reads_only else ()
     with transaction.atomic():
+        allow_time(run)
         if not reads_only:
             outcomes = find()
         left_count = (run.segment.end_row or 0) - run.segment.cursor_row
@@ -132,6 +135,15 @@ def commit_outcomes(run: Run, batch: Batch, find: Callable[[], Sequence[Outcome]
         size = next_size(run, done.row_count, time.monotonic() - started)
         ledger.commit_batch(run.segment, done, next_size=size, claim_seconds=run.claim_seconds)
     ledger.advance(run.segment, done, next_size=size)
+
+
+def allow_time(run: Run) -> None:
+    """Let the transaction last as long as the claim, where the action's rows need longer."""
+    if connection.vendor == "postgresql" and run.claim_seconds > settings.PISTON_CLAIM_SECONDS:
+        milliseconds = int(run.claim_seconds * 1000)
+        with connection.cursor() as cursor:
+            for name in ("idle_in_transaction_session_timeout", "lock_timeout"):
+                cursor.execute(f"SET LOCAL {name} = {milliseconds}")
 
 
 def next_size(run: Run, row_count: int, elapsed: float) -> int:
@@ -168,7 +180,11 @@ def run_external_row(run: Run, batch: Batch, row: Row | RowFailed) -> None:
 def commit_external(run: Run, batch: Batch, outcome: Outcome, *, was_sent: bool) -> None:
     """Commit the outcome of an external row, with the journal."""
     left_count = (run.segment.end_row or 0) - run.segment.cursor_row
-    done = done_with(run.output_shape, batch, [outcome], left_count=left_count)
+    try:
+        done = done_with(run.output_shape, batch, [outcome], left_count=left_count)
+    except UndeclaredOutput as error:  # what was sent cannot be taken back
+        outcome = Indeterminate(f"it was sent, but the answer cannot be written ({error})")
+        done = done_with(run.output_shape, batch, [outcome], left_count=left_count)
     with transaction.atomic():
         ledger.commit_batch(
             run.segment,
@@ -179,7 +195,7 @@ def commit_external(run: Run, batch: Batch, outcome: Outcome, *, was_sent: bool)
         )
         if was_sent:
             effects.record(run.segment, outcome)
-        if isinstance(outcome, effects.Indeterminate):
+        if isinstance(outcome, Indeterminate):
             row = run.segment.cursor_row + 1
             events.record(run.task, EventKind.INDETERMINATE, events.SYSTEM, row=row)
     ledger.advance(run.segment, done, next_size=1)
@@ -188,12 +204,16 @@ def commit_external(run: Run, batch: Batch, outcome: Outcome, *, was_sent: bool)
 def blame_row(run: Run, batch: Batch) -> None:
     """Record the row that kills its workers as failed, without touching it again."""
     deaths = run.segment.suspect_deaths
-    failed = RowFailed(f"the worker died on this row, {deaths} times")
+    why = f"the worker died on this row, {deaths} times"
+    was_sent = run.action.effects is Effects.EXTERNAL
+    failed = Indeterminate(why) if was_sent else RowFailed(why)
     left_count = (run.segment.end_row or 0) - run.segment.cursor_row
     done = done_with(run.output_shape, batch, [failed], left_count=left_count)
     size = run.segment.batch_size
     with transaction.atomic():
         ledger.commit_batch(run.segment, done, next_size=size, claim_seconds=run.claim_seconds)
+        if was_sent:
+            effects.record(run.segment, failed)
         row = run.segment.cursor_row + 1
         events.record(run.task, EventKind.ROW_BLAMED, events.SYSTEM, row=row, deaths=deaths)
     ledger.advance(run.segment, done, next_size=size)
@@ -225,8 +245,11 @@ def run_page(run: Run) -> None:
 def read_page(run: Run) -> Page:
     """Return the page at the cursor; a page that leads nowhere would never end."""
     action, cursor = cast("PageAction", run.action), run.segment.page_cursor
-    with time_limit(action.row_seconds):
-        page = action.page(cursor, run.context)
+    try:
+        with time_limit(action.row_seconds):
+            page = action.page(cursor, run.context)
+    except RowTimedOut as error:
+        raise ActionBroken(f"the action failed: its page {error}") from error
     if page.cursor is not None and page.cursor == cursor:
         raise ActionBroken(f"the action failed: its cursor stays at {cursor!r}")
     return page

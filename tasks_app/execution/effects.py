@@ -6,24 +6,17 @@ import hashlib
 import logging
 from dataclasses import replace
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
 
 from categories.contract import Context, Outcome, Row, RowAction, RowFailed, StopTask, Succeeded
 from tasks_app.errors import ClaimLost, RowTimedOut
 from tasks_app.execution.deadlines import time_limit
-from tasks_app.execution.outcomes import Stopping, describe_failure
+from tasks_app.execution.outcomes import Indeterminate, Stopping, describe_failure
 from tasks_app.models import Effect, EffectState, Segment, Task
 from tasks_app.models.clock import database_time
 
 logger = logging.getLogger(__name__)
-
-
-class Indeterminate(RowFailed):
-    """Nobody knows whether the row's effect happened."""
-
-    def __init__(self, why: str) -> None:
-        super().__init__(f"indeterminate: {why}; it was not repeated")
 
 
 def effect_key(task_id: str, row_number: int) -> str:
@@ -54,6 +47,7 @@ def send(
     except StopTask as stop:
         return Stopping(stop.reason)
     except RowTimedOut as error:
+        connection.close()  # the alarm may have struck in the middle of a query
         return RowFailed(str(error)) if action.idempotent else Indeterminate(str(error))
     except Exception as error:
         logger.warning("Row %s of %s failed unexpectedly", number, segment.task_id, exc_info=error)

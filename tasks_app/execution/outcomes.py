@@ -5,13 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.db import DatabaseError
+
 from categories.contract import Outcome, RowFailed, Succeeded
 from categories.rows import OutputShape
 from tasks_app.csv_files.reading import Batch
 from tasks_app.csv_files.writing import encode_rows
 from tasks_app.execution.ledger import Done
 
+LINE_END = "\n"
 LONGEST_MESSAGE = 1_000  # characters of an error cell
+
+
+class Indeterminate(RowFailed):
+    """Nobody knows whether the row's effect happened; it is not offered for sending again."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"indeterminate: {why}; it was not repeated")
 
 
 class Stopping(RowFailed):
@@ -25,13 +35,15 @@ class Written:
     output: bytes
     failed: bytes
     success_count: int
-    failure_count: int
+    failure_count: int  # with the indeterminate rows, which are not among `failed`
 
 
 def describe_failure(error: BaseException) -> str:
     """Return one line for a row's `error` cell."""
     if isinstance(error, RowFailed):
         return str(error)[:LONGEST_MESSAGE]
+    if isinstance(error, DatabaseError):  # further lines may quote another tenant's values
+        return f"{type(error).__name__}: {str(error).partition(LINE_END)[0]}"[:LONGEST_MESSAGE]
     return f"{type(error).__name__}: {error}"[:LONGEST_MESSAGE]
 
 
@@ -44,6 +56,7 @@ def write_rows(shape: OutputShape, batch: Batch, outcomes: Sequence[Outcome]) ->
     prefixes: list[bytes] = []
     added: list[list[str]] = []
     failed: list[bytes] = []
+    failure_count = 0
     for line, cells, outcome in zip(batch.lines, batch.cells, outcomes, strict=False):
         if isinstance(outcome, Succeeded):
             for row in outcome.rows or ((),):
@@ -52,12 +65,14 @@ def write_rows(shape: OutputShape, batch: Batch, outcomes: Sequence[Outcome]) ->
         else:
             prefixes.append(line)
             added.append(shape.failed_cells(describe_failure(outcome), cells))
-            failed.append(line + b"\n")
+            failure_count += 1
+            if not isinstance(outcome, Indeterminate):
+                failed.append(line + b"\n")
     encoded = encode_rows(added)
     if shape.keeps_input:
         encoded = [b"%b,%b" % pair for pair in zip(prefixes, encoded, strict=True)]
     output = b"\n".join(encoded) + b"\n" if encoded else b""
-    return Written(output, b"".join(failed), len(outcomes) - len(failed), len(failed))
+    return Written(output, b"".join(failed), len(outcomes) - failure_count, failure_count)
 
 
 def done_with(

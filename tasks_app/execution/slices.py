@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import logging
-from contextlib import closing
+from contextlib import closing, suppress
 from time import monotonic
 
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.db.models import F
 
 from categories import registry
 from categories.contract import Action, Context, Refused
 from categories.errors import CategoryError
-from tasks_app import dispatch, files
-from tasks_app.errors import ActionBroken, ClaimLost, StoredFileMissing
-from tasks_app.execution import batches, effects, turns
+from tasks_app import dispatch
+from tasks_app.errors import ActionBroken, ClaimLost, StorageUnavailable, StoredFileMissing
+from tasks_app.execution import batches, turns
 from tasks_app.execution.attempts import NOT_THE_ROWS_FAULT
-from tasks_app.execution.outcomes import describe_failure
+from tasks_app.execution.outcomes import Indeterminate, describe_failure
 from tasks_app.execution.runs import Run, claim_seconds
 from tasks_app.models import EffectState, Segment, Task
 from tasks_app.states import Ending
@@ -33,6 +33,7 @@ def run_slice(message_task_id: str, message_id: str) -> None:
     The message's own task is woken again as well: its message may have served another one.
     """
     until = monotonic() + settings.PISTON_SLICE_MILLISECONDS / 1000
+    complete_abandoned(message_task_id)
     segment = turns.claim_next(message_id, settings.PISTON_CLAIM_SECONDS)
     if segment is None:
         return
@@ -45,10 +46,24 @@ def run_slice(message_task_id: str, message_id: str) -> None:
         segment.release()
     except ClaimLost:
         logger.info("Claim %s on %s was overtaken", segment.claim, segment)
+    except (StorageUnavailable, OperationalError, InterfaceError) as error:
+        logger.warning("%s has to wait, no row is to blame: %s", segment, error)
+        hand_back(segment)
+        return  # the sweeper wakes the task again: soon, but not at once
     if Task.objects.awaiting_assembly().filter(pk=segment.task_id).exists():
         dispatch.request_assembly(segment.task_id)
     for task_id in {segment.task_id, message_task_id}:
         dispatch.wake(task_id)
+
+
+def hand_back(segment: Segment) -> None:
+    """Give a segment back after trouble with the database or the storage, if that is possible.
+
+    Else its claim expires, and counts as a worker's death.
+    """
+    connection.close()
+    with suppress(DatabaseError):
+        segment.release()
 
 
 def prepare(segment: Segment) -> Run | None:
@@ -111,6 +126,7 @@ def work_until(until: float, run: Run) -> None:
                 pass
     except (StoredFileMissing, ActionBroken) as error:
         logger.warning("Task %s is broken", run.task.pk, exc_info=error)
+        connection.close()  # a time-out may have struck in the middle of a query
         run.task.end_work(Ending.BROKEN, str(error))
     if run.segment.is_done:
         complete(run.task, run.action, run.context)
@@ -132,14 +148,21 @@ def complete(task: Task, action: Action, context: Context) -> None:
         task.end_work(Ending.BROKEN, f"the action could not finish: {why}")
 
 
-def complete_abandoned(task: Task) -> None:
-    """Complete a task whose worker died between its last batch and the end."""
-    try:
-        _, action_class = registry.get_action(task.category, task.action)
-    except CategoryError as error:
-        task.end_work(Ending.BROKEN, str(error))
+def complete_abandoned(task_id: str) -> None:
+    """Complete a task whose worker died between its last batch and the end, if it is one.
+
+    Each attempt is counted before it is made: a `finish` that kills its worker is given up.
+    """
+    segment = Segment.objects.filter(task__in=Task.objects.abandoned(), task=task_id).last()
+    if segment is None:
         return
-    complete(task, action_class(), context_of(task))
+    Segment.objects.filter(pk=segment.pk).update(idle_claims=F("idle_claims") + 1)
+    segment.refresh_from_db(fields=["idle_claims"])
+    run = prepare(segment)
+    if run is not None:
+        complete(segment.task, run.action, run.context)
+    if Task.objects.awaiting_assembly().filter(pk=task_id).exists():
+        dispatch.request_assembly(task_id)
 
 
 def settle_unanswered(task: Task) -> None:
@@ -154,12 +177,18 @@ def settle_unanswered(task: Task) -> None:
         if not fenced.update(claim=F("claim") + 1):
             raise ClaimLost
         segment.claim += 1
-        action_class = files.find_action(task)
-        if action_class is None:  # nobody can write its line; the journal says what is unknown
-            task.effects.filter(row_number=segment.cursor_row + 1).update(
-                state=EffectState.INDETERMINATE
-            )
-            continue
+        settle_row(task, segment)
+
+
+def settle_row(task: Task, segment: Segment) -> None:
+    """Record the row at the segment's cursor as `indeterminate`."""
+    unknown = Indeterminate("a worker died while it was being sent")
+    try:
+        _, action_class = registry.get_action(task.category, task.action)
         with closing(Run(segment, action_class(), context_of(task))) as run:
-            unknown = effects.Indeterminate("a worker died while it was being sent")
             batches.commit_external(run, run.take(1), unknown, was_sent=True)
+    except (CategoryError, StoredFileMissing):
+        logger.exception("A row of %s has no line: its action or its input is gone", task.pk)
+        task.effects.filter(row_number=segment.cursor_row + 1).update(
+            state=EffectState.INDETERMINATE
+        )

@@ -346,7 +346,7 @@ class Migration(migrations.Migration):
                     "careful_until_row",
                     models.BigIntegerField(
                         default=0,
-                        help_text="Up to here one row at a time: a worker died among these.",
+                        help_text="Up to here batches stay small: a worker died among these.",
                     ),
                 ),
                 (

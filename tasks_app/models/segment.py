@@ -95,7 +95,7 @@ class Segment(models.Model):
         default=0, help_text="Claims since the last commit that ended without one."
     )
     careful_until_row = models.BigIntegerField(
-        default=0, help_text="Up to here one row at a time: a worker died among these."
+        default=0, help_text="Up to here batches stay small: a worker died among these."
     )
     suspect_row = models.BigIntegerField(null=True, help_text="The row being tried alone.")
     suspect_deaths = models.PositiveIntegerField(
@@ -133,4 +133,12 @@ class Segment(models.Model):
     def release(self) -> bool:
         """Give the segment back; False when the claim was overtaken."""
         mine = Segment.objects.filter(pk=self.pk, claim=self.claim)
-        return bool(mine.update(claimed_until=None, claimed_for="", idle_claims=0))
+        return bool(
+            mine.update(
+                claimed_until=None,
+                claimed_for="",
+                idle_claims=0,
+                suspect_row=None,
+                suspect_deaths=0,
+            )
+        )

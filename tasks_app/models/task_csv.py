@@ -22,6 +22,10 @@ class CSVName(models.TextChoices):
 class TaskCSVQuerySet(models.QuerySet["TaskCSV"]):
     """Ways to select files."""
 
+    def unfinished(self) -> TaskCSVQuerySet:
+        """Files that are being written and that a task may still be given."""
+        return self.filter(task=None, is_given_up=False)
+
     def orphaned(self) -> TaskCSVQuerySet:
         """Files that no task refers to and nobody is writing any more."""
         return self.filter(task=None, kept_until__lt=Now())
@@ -50,6 +54,10 @@ class TaskCSV(models.Model):
         null=True, help_text="While no task owns it: when to delete it."
     )
 
+    is_given_up = models.BooleanField(
+        default=False, help_text="It is being deleted: no task can be given it any more."
+    )
+
     objects = TaskCSVQuerySet.as_manager()
 
     class Meta:
@@ -70,5 +78,5 @@ class TaskCSV(models.Model):
 
     def keep(self, seconds: float) -> bool:
         """Keep an unfinished file for so long from now; False when it was given up meanwhile."""
-        unfinished = TaskCSV.objects.filter(pk=self.pk, task=None)
+        unfinished = TaskCSV.objects.unfinished().filter(pk=self.pk)
         return bool(unfinished.update(kept_until=database_time(seconds)))

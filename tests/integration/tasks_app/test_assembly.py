@@ -105,6 +105,7 @@ def test_a_stopped_task_waits_for_an_external_row_that_may_still_be_answered(
         lifecycle.stop(task, engine.TESTER)
         assembly.assemble(task.pk)
         waiting = engine.fresh(task).is_assembled
+        offered = files.csv_names(engine.fresh(task))
         batch = run.take(1)
         answered(run, batch, batches.effects.Succeeded(key="k"), was_sent=True)
         Segment.objects.update(claimed_until=database_time(-1))
@@ -113,6 +114,7 @@ def test_a_stopped_task_waits_for_an_external_row_that_may_still_be_answered(
     task = engine.fresh(task)
     assert (waiting, task.is_assembled, task.success_count) == (False, True, 1)
     assert engine.read(task)[1:] == [["n0", "k", ""]]
+    assert offered == ["in.csv", "out.csv"]  # nobody sends again what may have been sent
     assert engine.read(task, "unprocessed.csv") == [["name"], ["n1"]]
 
 
@@ -132,3 +134,4 @@ def test_a_stopped_task_whose_worker_died_in_a_call_says_so(
     assert task.is_assembled
     assert (task.success_count, task.failure_count) == (0, 1)
     assert "indeterminate" in engine.read(task)[1][-1]
+    assert files.csv_names(task) == ["in.csv", "out.csv", "unprocessed.csv"]

@@ -1,12 +1,12 @@
 """Does a started task run to its end, whatever its rows do?"""
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
 from piston.accounts.models import Account
-from tasks_app import lifecycle, sweeping
-from tasks_app.errors import ClaimLost
-from tasks_app.execution import batches, effects
+from tasks_app import files, lifecycle, sweeping
+from tasks_app.errors import ClaimLost, StorageUnavailable
+from tasks_app.execution import batches, effects, slices
 from tasks_app.models import Part, Segment, Task, TaskEvent
 from tasks_app.models.clock import database_time
 from tests import engine, plugins
@@ -77,6 +77,7 @@ def test_exactly_the_row_with_a_dangling_foreign_key_fails(broker: FakeBroker) -
 @pytest.mark.parametrize(
     ("action", "lines", "reason"),
     [
+        ("slow", [], "the action failed: its page timed out after 0.3 s"),
         ("circle", [], "the action failed: its cursor stays at 1"),
         ("broken", [], "the action failed: ZeroDivisionError: told to crash"),
         ("undeclared", names("", ""), "the action failed: UndeclaredOutput: Undeclared returned"),
@@ -90,6 +91,36 @@ def test_a_broken_action_ends_its_task_with_the_reason(
     assert task.status == "internal_error"
     assert task.reason.startswith(reason)
     assert len(engine.read(task)) == 1 + task.success_count
+
+
+def test_an_external_answer_that_cannot_be_written_is_indeterminate(broker: FakeBroker) -> None:
+    task = run("send_nonsense", "name", "n0", "n1", broker=broker)
+
+    assert plugins.calls == ["n0", "n1"]
+    assert (task.status, task.failure_count) == ("failure", 2)
+    assert "it was sent" in engine.read(task)[1][-1]
+    assert files.csv_names(task) == ["in.csv", "out.csv"]
+
+
+@pytest.mark.parametrize("trouble", [StorageUnavailable("away"), OperationalError("deadlock")])
+def test_trouble_that_is_no_rows_fault_delays_a_task_and_nothing_else(
+    trouble: Exception, broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise trouble
+
+    task = engine.start(engine.submit("check", *names("", "", "")))
+    with monkeypatch.context() as outage:
+        outage.setattr(batches, "run_next_batch", away)
+        for _ in range(slices.MOST_IDLE_CLAIMS + 5):
+            broker.deliver_all()
+            Task.objects.exclude(dispatched_at=None).update(dispatched_at=database_time(-60))
+            sweeping.sweep()
+
+    broker.deliver_all()
+
+    assert engine.fresh(task).success_count == 3
+    assert not TaskEvent.objects.filter(kind="row_blamed").exists()
 
 
 def test_an_action_without_input_can_stop_its_task(broker: FakeBroker) -> None:

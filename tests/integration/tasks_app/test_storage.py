@@ -139,4 +139,3 @@ def test_storage_that_is_away_is_told_apart_from_a_missing_file(settings: Any) -
 
     with pytest.raises(StorageUnavailable):
         storage.open_range("a-key", 0, 10)
-    assert not storage.is_reachable()

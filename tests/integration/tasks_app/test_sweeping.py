@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from django.utils import timezone
 
 from tasks_app import assembly, intake, lifecycle, storage, sweeping
+from tasks_app.errors import ClaimLost
 from tasks_app.execution import slices
 from tasks_app.models import CSVName, Part, Segment, Task, TaskCSV, TaskEvent
 from tasks_app.models.clock import database_time
@@ -127,6 +129,40 @@ def test_an_upload_that_was_given_up_meanwhile_becomes_no_task(
         engine.submit("check", *ROWS)
 
     assert not Task.objects.exists()
+
+
+def test_a_file_that_is_being_deleted_is_given_to_no_task(broker: FakeBroker) -> None:
+    task = engine.submit("check", *ROWS)
+    csv_file = storage.reserve(task.pk, CSVName.OUTPUT)
+    TaskCSV.objects.filter(pk=csv_file.pk).update(is_given_up=True)
+
+    kept = csv_file.keep(60)
+    with pytest.raises(ClaimLost):
+        assembly.publish(task, task.assembly_claim, [csv_file])
+
+    assert not kept
+    assert not TaskCSV.objects.filter(task=task, name="out.csv").exists()
+
+
+def test_a_finish_that_kills_its_worker_is_given_up(
+    broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> None:
+        raise SystemExit
+
+    task = engine.start(engine.submit("check", *ROWS))
+    with monkeypatch.context() as dying:
+        dying.setattr(slices, "complete", die)
+        for _ in range(slices.MOST_IDLE_CLAIMS + 2):
+            with suppress(SystemExit):
+                broker.deliver_all()
+            make_silent()
+            sweeping.sweep()
+    broker.deliver_all()
+
+    task = engine.fresh(task)
+    assert task.status == "internal_error"
+    assert task.reason.startswith("no progress")
 
 
 def test_tasks_expire_only_when_that_is_asked_for(broker: FakeBroker, settings: Any) -> None:

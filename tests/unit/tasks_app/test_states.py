@@ -95,6 +95,7 @@ def test_the_database_refuses_more_outcomes_than_rows() -> None:
         (Ending.COMPLETED, 0, 3, 0, "failure"),
         (Ending.COMPLETED, 2, 1, 0, "partial"),
         (Ending.REFUSED, 0, 0, 3, "failure"),
+        (Ending.REFUSED, 2, 0, 1, "partial"),  # a version that changed in between
         (Ending.CUT_SHORT, 1, 1, 1, "partial"),
         (Ending.CUT_SHORT, 0, 1, 2, "failure"),
         (Ending.CUT_SHORT, 1, 0, 0, "partial"),  # without input
