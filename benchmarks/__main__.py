@@ -1,4 +1,4 @@
-"""Which benchmarks are there? Runs every bench_*.py of this folder, or those named."""
+"""Which benchmarks are there? Runs every module of this folder, or those named."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ FOLDER = Path(__file__).parent
 
 def main(names: list[str]) -> int:
     """Run the benchmarks, each in a process of its own; return 0 when all went well."""
-    chosen = [
-        path for path in sorted(FOLDER.glob("bench_*.py")) if not names or path.stem[6:] in names
-    ]
+    chosen = [path for path in sorted(FOLDER.glob("[!_]*.py")) if not names or path.stem in names]
     if not chosen:
         print("There is no benchmark of that name." if names else "There is no benchmark yet.")
         return 1 if names else 0
