@@ -15,7 +15,7 @@ from categories.locations import Location, find_location
 
 T = TypeVar("T")
 
-GREGORIAN_OFFSET = 62_167_219_200  # seconds from year 0 to 1970; spec/decisions.md §2
+GREGORIAN_OFFSET = 62_167_219_200  # seconds from year 0 to 1970; decisions §2
 BLANKS = " \t"  # cells of nothing else are unset
 
 

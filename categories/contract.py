@@ -49,7 +49,7 @@ __all__ = [
 
 
 class Effects(enum.Enum):
-    """What does a batch leave behind? It decides what happens after a crash (design.md §5)."""
+    """What does a batch leave behind? It decides what happens after a crash (design §5)."""
 
     NONE = "none"  # reads; simply run again
     DATABASE = "database"  # writes to the database, in the ledger's transaction: exactly once

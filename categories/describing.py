@@ -10,7 +10,7 @@ from categories.contract import Action
 
 
 def describe_action(action: type[Action]) -> dict[str, Any]:
-    """Return the object that `GET /v2/tasks` shows for an action (spec/decisions.md §5)."""
+    """Return the object that `GET /v2/tasks` shows for an action (decisions §5)."""
     described: dict[str, Any] = {"description": action.description, "doc": action.doc}
     if action.takes_input:
         described["expected_content"] = "text/csv"

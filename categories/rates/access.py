@@ -5,7 +5,7 @@ and sees no others, so two tenants may name their decks alike:
 
 * a super-duper admin's own tasks work on the system's decks; so do its tasks for an account that
   is not a reseller, because an account in the URI has no impact on system resources
-  (spec/tasks-api.txt, "Add a new task");
+  (docs/spec/tasks-api.txt, "Add a new task");
 * its tasks for a reseller work on the reseller's decks;
 * everybody else works on the decks of the task's account, a reseller in its own tree.
 """
@@ -17,7 +17,7 @@ from piston.accounts.models import Account
 
 
 def refuse_strangers(context: Context) -> None:
-    """Raise Refused unless the creator of the task may touch rates (kazoo.md §5.3)."""
+    """Raise Refused unless the creator of the task may touch rates."""
     creator, account = context.auth_account, context.account
     if not creator.is_superadmin and not (account.is_reseller and account.is_within(creator)):
         raise Refused("task execution is forbidden")

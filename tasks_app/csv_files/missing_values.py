@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tasks_app.csv_files.plain_scan import Places
 
-MOST_KEPT_ROWS = 100  # spec/decisions.md §6
+MOST_KEPT_ROWS = 100  # decisions §6
 MOST_KEPT_BYTES = 2**20  # of all kept rows; the first one is kept whatever its length
 
 

@@ -1,4 +1,4 @@
-"""Which ids, names, weights and routes are filled in? kazoo.md §5.3."""
+"""Which ids, names, weights and routes are filled in?"""
 
 from decimal import Decimal
 from typing import Any

@@ -1,4 +1,4 @@
-"""What does an import of rates do? kazoo.md §5.3, rates."""
+"""What does an import of rates do?"""
 
 from decimal import Decimal
 

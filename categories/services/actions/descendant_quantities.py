@@ -22,7 +22,7 @@ class DescendantQuantities(PageAction):
     (account id, year, month): all up to there is done. A page may be empty although more follow.
     """
 
-    # both texts are the specification's, to the byte: spec/tasks-api.txt, "Fetch"
+    # both texts are the specification's, to the byte: docs/spec/tasks-api.txt, "Fetch"
     description = "List per-month descendant accounts quantities"
     doc = (
         "Attempts to create a month-on-month listing of quantities used by descendant accounts.\n"

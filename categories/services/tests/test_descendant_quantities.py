@@ -1,4 +1,4 @@
-"""What does the listing of descendants' quantities hold? spec/tasks-api.txt, kazoo.md §5.2."""
+"""What does the listing of descendants' quantities hold? (docs/spec/tasks-api.txt)"""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""The golden vectors of kazoo.md §5.2, and what they leave open."""
+"""Which rows do the two documents of a month make?"""
 
 from categories.services.union import unite
 
