@@ -266,11 +266,12 @@ CORS_URLS_REGEX = r"^/v2/.*$"
 CORS_ALLOWED_ORIGINS = read_list("CORS_ALLOWED_ORIGINS")
 CORS_ALLOW_ALL_ORIGINS = not CORS_ALLOWED_ORIGINS  # tokens travel in a header, never in a cookie
 CORS_ALLOW_HEADERS = [
-    "accept", "authorization", "content-encoding", "content-type", "if-none-match", "range",
-    "x-auth-token", "x-request-id",
+    "accept", "authorization", "cache-control", "content-encoding", "content-type", "if-match",
+    "if-none-match", "if-range", "range", "x-auth-token", "x-request-id",
 ]  # fmt: skip
 CORS_EXPOSE_HEADERS = [
-    "content-disposition", "content-range", "etag", "retry-after", "x-request-id",
+    "accept-ranges", "allow", "content-disposition", "content-range", "etag", "retry-after",
+    "x-request-id",
 ]  # fmt: skip
 CORS_ALLOW_METHODS = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "PUT"]
 

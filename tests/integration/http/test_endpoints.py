@@ -319,6 +319,28 @@ def test_a_preflight_is_answered_on_every_route(path: str, client: Client) -> No
     assert response.headers["X-Request-Id"]
 
 
+@pytest.mark.parametrize(
+    "name", ["cache-control", "if-match", "if-none-match", "if-range", "range"]
+)
+def test_browsers_may_go_on_with_a_download(name: str, client: Client) -> None:
+    headers = {
+        "Origin": "https://shop.example",
+        "Access-Control-Request-Method": "GET",
+        "Access-Control-Request-Headers": name,
+    }
+
+    response = client.options("/v2/things", headers=headers)
+
+    assert name in response.headers["Access-Control-Allow-Headers"].split(", ")
+
+
+@pytest.mark.parametrize("name", ["accept-ranges", "allow", "content-range", "etag"])
+def test_browsers_may_read_these_headers(name: str, client: Client) -> None:
+    response = client.get("/v2/things", headers={"Origin": "https://shop.example"})
+
+    assert name in response.headers["Access-Control-Expose-Headers"].split(", ")
+
+
 def test_browsers_may_read_errors_too(client: Client) -> None:
     response = client.get(
         f"/v2/accounts/{ABSENT}/things", headers={"Origin": "https://shop.example"}
