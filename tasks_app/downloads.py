@@ -42,7 +42,7 @@ def send_file(request: Request, task: Task, name: str, actor: Actor) -> HttpResp
         response.headers["Content-Disposition"] = (
             f'attachment; filename="{task.category}_{task.action}_{task.pk}_{file.name.value}"'
         )
-    if begins_a_download(request, response):
+    if is_a_download(request, response, file.size):
         events.record(task, EventKind.DOWNLOADED, actor, name=file.name.value)
     return response
 
@@ -93,11 +93,14 @@ def wants_escaping(request: Request) -> bool:
     return wanted == "safe"
 
 
-def begins_a_download(request: Request, response: HttpResponseBase) -> bool:
-    """Tell whether this answer sends the file's first byte; what only goes on is no new event."""
-    content_range = response.headers.get("Content-Range", "bytes 0-")
-    is_sent = request.method == "GET" and response.status_code in {200, 206}
-    return is_sent and content_range.startswith("bytes 0-")
+def is_a_download(request: Request, response: HttpResponseBase, size: int) -> bool:
+    """Tell whether this answer sends the file, or more than half of its `size` bytes.
+
+    Smaller ranges leave no event: a client could ask for one byte without end.
+    """
+    if request.method != "GET" or response.status_code not in {200, 206}:
+        return False
+    return response.status_code == 200 or 2 * int(response.headers["Content-Length"]) > size
 
 
 def choose_part(request: Request, etag: str, size: int) -> tuple[int, int] | None:
