@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.acceptance.installation import ROOT, Client, Installation
+from tests.servers import find, needing_programs
 
 pytestmark = pytest.mark.acceptance
 
@@ -21,8 +21,9 @@ curl() { command curl -sS --fail-with-body --max-time 60 "$@"; }
 """
 
 
-@pytest.mark.skipif(not shutil.which("curl"), reason="needs curl: apt-get install curl")
 def test_every_line_of_the_documentation_works(tmp_path: Path) -> None:
+    with needing_programs():
+        find("curl", package="curl")
     with Installation(tmp_path / "installation") as installation:
         client = Client(installation)
         done = subprocess.run(

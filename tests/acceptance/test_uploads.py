@@ -6,7 +6,6 @@ import gzip
 import http.client
 import json
 import select
-import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ import pytest
 import requests
 
 from tests.acceptance.installation import Client, Installation
+from tests.servers import find, needing_programs
 
 pytestmark = pytest.mark.acceptance
 
@@ -134,9 +134,8 @@ def test_curl_uploads_a_file(client: Client, tmp_path: Path, more: list[str]) ->
 
 def curl(client: Client, folder: Path, content: bytes, *options: str) -> tuple[int, dict[str, Any]]:
     """Upload as the specification does it; return the status and the body."""
-    program = shutil.which("curl")
-    if program is None:
-        pytest.skip("curl is not on this machine: apt-get install curl")
+    with needing_programs():
+        program = str(find("curl", package="curl"))
     (folder / "upload.csv").write_bytes(content)
     token = f"X-Auth-Token: {client.session.headers['X-Auth-Token']!s}"
     command = [
