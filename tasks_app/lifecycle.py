@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 from django.db.models.functions import Now
 
+from piston.node import node_name
 from tasks_app import dispatch, events
 from tasks_app.errors import (
     InvalidTransition,
@@ -15,7 +16,6 @@ from tasks_app.errors import (
 )
 from tasks_app.events import Actor
 from tasks_app.models import EventKind, Task
-from tasks_app.models.task import node_name
 from tasks_app.states import TaskStatus
 
 

@@ -15,8 +15,11 @@ from django.http import QueryDict
 from piston.accounts.models import Account
 from piston.http.errors import FaultyRequest
 from tasks_app.models import Task, TaskCSV
-from tasks_app.models.task import UNIX_EPOCH_IN_GREGORIAN_SECONDS, TaskQuerySet
-from tasks_app.serializers import UNIX_EPOCH
+from tasks_app.models.task import (
+    UNIX_EPOCH,
+    UNIX_EPOCH_IN_GREGORIAN_SECONDS,
+    TaskQuerySet,
+)
 from tasks_app.states import TaskStatus
 
 DEFAULT_PAGE_SIZE = 50  # tasks

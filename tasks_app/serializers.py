@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from tasks_app import files
 from tasks_app.models import Task
-from tasks_app.models.task import UNIX_EPOCH_IN_GREGORIAN_SECONDS
-
-UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from tasks_app.models.task import UNIX_EPOCH, UNIX_EPOCH_IN_GREGORIAN_SECONDS
 
 
 def represent(task: Task) -> dict[str, Any]:

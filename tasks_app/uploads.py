@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from django.conf import settings
 from rest_framework.exceptions import UnsupportedMediaType
@@ -16,16 +16,10 @@ from tasks_app.errors import UnexpectedContent
 from tasks_app.intake import GunzippedStream, Order
 from tasks_app.models import Task
 from tasks_app.renderers import CSV_TYPES
+from tasks_app.storage import Readable
 
 JSON_TYPES = ("application/json", "", "application/x-www-form-urlencoded")  # the last: curl -d
 MAX_FILE_NAME_LENGTH = 1_000  # characters
-
-
-class Readable(Protocol):
-    """What gives bytes: b"" at the end."""
-
-    def read(self, size: int = -1, /) -> bytes:
-        """Return at most `size` bytes."""
 
 
 def submit(request: Request, order: Order) -> Task:

@@ -18,6 +18,7 @@ ORDER = [
     "piston.settings",
     "piston.console",
     "piston.supervision",
+    "piston.node",
     "piston.accounts",
     "piston.http",
     "piston.accounts.views",  # signing in is an endpoint: it uses what all endpoints share

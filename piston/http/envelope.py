@@ -1,10 +1,9 @@
-"""What does every JSON answer look like? `data` in an envelope (`decisions.md` §1)."""
+"""What does every JSON answer look like? `data` in an envelope (decisions §1)."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import socket
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -17,8 +16,7 @@ from rest_framework.response import Response
 from rest_framework.utils.encoders import JSONEncoder
 
 from piston.accounts.authentication import read_token
-
-NODE = f"piston@{socket.gethostname()}"
+from piston.node import node_name
 
 
 class Enveloped(Response):
@@ -61,7 +59,7 @@ class Enveloped(Response):
             "error": str(self.status_code) if is_error else None,
             "message": self.message,
             "next_start_key": self.next_start_key,
-            "node": NODE,
+            "node": node_name(),
             "page_size": self.page_size,
             "request_id": getattr(request, "request_id", None),
             "revision": self.revision,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import secrets
-import socket
 from collections.abc import Collection
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import models
@@ -12,21 +12,18 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from piston.accounts.models import Account
+from piston.node import node_name as node_name  # noqa: PLC0414 - offered from here as well
 from tasks_app.errors import InvalidTransition
 from tasks_app.models.clock import database_time
 from tasks_app.states import ENTERED_FROM, FINAL, Ending, TaskStatus
 
-UNIX_EPOCH_IN_GREGORIAN_SECONDS = 62_167_219_200  # spec/decisions.md §2
+UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+UNIX_EPOCH_IN_GREGORIAN_SECONDS = 62_167_219_200  # decisions §2
 
 
 def new_task_id() -> str:
     """Return 30 random lower-case hexadecimal characters."""
     return secrets.token_hex(15)
-
-
-def node_name() -> str:
-    """Return the name of this machine as tasks show it."""
-    return f"piston@{socket.gethostname()}"
 
 
 class TaskQuerySet(models.QuerySet["Task"]):

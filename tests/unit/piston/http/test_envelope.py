@@ -6,7 +6,8 @@ import pytest
 from django.conf import settings
 from django.test import RequestFactory
 
-from piston.http.envelope import NODE, Enveloped, encode_json, hash_revision, without_nulls
+from piston.http.envelope import Enveloped, encode_json, hash_revision, without_nulls
+from piston.node import node_name
 
 
 def envelope(answer: Enveloped, **headers: str) -> dict[str, Any]:
@@ -21,7 +22,7 @@ def test_a_success_has_exactly_these_keys() -> None:
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", body.pop("timestamp"))
     assert body == {
         "data": {"a": 1},
-        "node": NODE,
+        "node": node_name(),
         "request_id": "abc",
         "revision": "7",
         "status": "success",
@@ -37,7 +38,7 @@ def test_an_error_has_exactly_these_keys() -> None:
         "data": ["x"],
         "error": "404",
         "message": "bad identifier",
-        "node": NODE,
+        "node": node_name(),
         "request_id": "abc",
         "status": "error",
         "version": settings.VERSION,
