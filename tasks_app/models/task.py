@@ -37,6 +37,10 @@ class TaskQuerySet(models.QuerySet["Task"]):
         """Tasks that were started and whose rows may still be worked on."""
         return self.filter(status=TaskStatus.EXECUTING, ending=None)
 
+    def abandoned(self) -> TaskQuerySet:
+        """Tasks that run without any work left: the last worker did not come to the end."""
+        return self.running().exclude(segments__is_done=False)
+
     def awaiting_assembly(self) -> TaskQuerySet:
         """Tasks whose output files are due and that nobody is assembling right now."""
         ended = Q(status=TaskStatus.EXECUTING, ending__isnull=False)
