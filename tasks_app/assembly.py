@@ -60,9 +60,7 @@ def write_file(task: Task, name: CSVName, claim: int) -> TaskCSV:
     storage.save(csv_file, RenewingStream(task, claim, whole.read()))
     row_count = task.success_count + task.failure_count
     if name is CSVName.FAILED:
-        row_count = (
-            task.failure_count - task.effects.filter(state=EffectState.INDETERMINATE).count()
-        )
+        row_count = task.failure_count - task.indeterminate_count
     csv_file.row_count = row_count
     return csv_file
 

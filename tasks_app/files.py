@@ -13,7 +13,7 @@ from categories.rows import OutputShape
 from tasks_app import storage
 from tasks_app.csv_files.writing import encode_row
 from tasks_app.errors import CSVNotFound, StoredFileMissing
-from tasks_app.models import CSVName, EffectState, Part, Task, TaskCSV
+from tasks_app.models import CSVName, Part, Task, TaskCSV
 from tasks_app.states import TaskStatus
 
 GROUP_BYTES = 4 * 2**20  # of parts read at a time
@@ -70,12 +70,15 @@ def is_read_from_parts(task: Task) -> bool:
 
 def has_failed_rows(task: Task) -> bool:
     """Say whether there are rows to send again; indeterminate ones are not."""
-    return bool(task.failure_count and task.parts.filter(failed_bytes__gt=0).exists())
+    return task.total_count is not None and task.failure_count > task.indeterminate_count
 
 
 def awaits_answer(task: Task) -> bool:
     """Say whether a row may have been sent to the outside although it has no outcome yet."""
-    return not task.is_assembled and task.effects.filter(state=EffectState.SENT).exists()
+    if task.is_assembled:
+        return False
+    counted: bool | None = getattr(task, "has_sent_effect", None)  # known where many are listed
+    return task.effects.sent().exists() if counted is None else counted
 
 
 def open_file(task: Task, name: str) -> DownloadableFile:

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from django.db.models import Prefetch, Q
+from django.db.models import Exists, OuterRef, Prefetch, Q
 from django.http import QueryDict
 
 from piston.accounts.models import Account
 from piston.http.errors import FaultyRequest
-from tasks_app.models import Task, TaskCSV
+from tasks_app.models import Effect, Task, TaskCSV
 from tasks_app.models.task import (
     UNIX_EPOCH,
     UNIX_EPOCH_IN_GREGORIAN_SECONDS,
@@ -64,6 +64,8 @@ def select(account: Account) -> TaskQuerySet:
     """Return an account's tasks in the order of lists, with the names of their files."""
     names = Prefetch("csvs", TaskCSV.objects.only("task_id", "name"))
     tasks = Task.objects.visible().filter(account=account)
+    sent = Effect.objects.sent().filter(task=OuterRef("pk"))
+    tasks = tasks.annotate(has_sent_effect=Exists(sent))
     return tasks.order_by("-created_at", "-id").prefetch_related(names)
 
 

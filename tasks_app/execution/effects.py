@@ -81,6 +81,4 @@ def record(segment: Segment, outcome: Outcome) -> None:
 
 def is_in_flight(task: Task) -> bool:
     """Is a row of the task at a worker that may still answer?"""
-    return bool(
-        task.effects.filter(state=EffectState.SENT).exists() and task.segments.all().held().exists()
-    )
+    return bool(task.effects.sent().exists() and task.segments.all().held().exists())

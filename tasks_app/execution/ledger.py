@@ -21,6 +21,7 @@ class Done:
     row_count: int
     success_count: int
     failure_count: int
+    indeterminate_count: int = 0  # of the failed rows
     output: bytes  # lines for out.csv
     failed: bytes = b""  # input lines for failed.csv
     next_offset: int = 0  # byte offset of the next row in in.csv
@@ -52,6 +53,7 @@ def commit_batch(
         .update(
             success_count=F("success_count") + done.success_count,
             failure_count=F("failure_count") + done.failure_count,
+            indeterminate_count=F("indeterminate_count") + done.indeterminate_count,
             revision=F("revision") + 1,
             **({} if done.cut_short is None else _ending(done.cut_short)),
         )

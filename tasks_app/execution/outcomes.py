@@ -35,7 +35,8 @@ class Written:
     output: bytes
     failed: bytes
     success_count: int
-    failure_count: int  # with the indeterminate rows, which are not among `failed`
+    failure_count: int
+    indeterminate_count: int  # of those; they are not among `failed`
 
 
 def describe_failure(error: BaseException) -> str:
@@ -56,7 +57,7 @@ def write_rows(shape: OutputShape, batch: Batch, outcomes: Sequence[Outcome]) ->
     prefixes: list[bytes] = []
     added: list[list[str]] = []
     failed: list[bytes] = []
-    failure_count = 0
+    failure_count = indeterminate_count = 0
     for line, cells, outcome in zip(batch.lines, batch.cells, outcomes, strict=False):
         if isinstance(outcome, Succeeded):
             for row in outcome.rows or ((),):
@@ -66,13 +67,21 @@ def write_rows(shape: OutputShape, batch: Batch, outcomes: Sequence[Outcome]) ->
             prefixes.append(line)
             added.append(shape.failed_cells(describe_failure(outcome), cells))
             failure_count += 1
-            if not isinstance(outcome, Indeterminate):
+            if isinstance(outcome, Indeterminate):
+                indeterminate_count += 1
+            else:
                 failed.append(line + b"\n")
     encoded = encode_rows(added)
     if shape.keeps_input:
         encoded = [b"%b,%b" % pair for pair in zip(prefixes, encoded, strict=True)]
     output = b"\n".join(encoded) + b"\n" if encoded else b""
-    return Written(output, b"".join(failed), len(outcomes) - failure_count, failure_count)
+    return Written(
+        output=output,
+        failed=b"".join(failed),
+        success_count=len(outcomes) - failure_count,
+        failure_count=failure_count,
+        indeterminate_count=indeterminate_count,
+    )
 
 
 def done_with(
@@ -88,6 +97,7 @@ def done_with(
         row_count=len(outcomes),
         success_count=written.success_count,
         failure_count=written.failure_count,
+        indeterminate_count=written.indeterminate_count,
         output=written.output,
         failed=written.failed,
         next_offset=batch.end_offsets[len(outcomes) - 1],

@@ -167,7 +167,7 @@ def complete_abandoned(task_id: str) -> None:
 
 def settle_unanswered(task: Task) -> None:
     """Record the external rows of an ended task whose worker died as `indeterminate`."""
-    rows = set(task.effects.filter(state=EffectState.SENT).values_list("row_number", flat=True))
+    rows = set(task.effects.sent().values_list("row_number", flat=True))
     for segment in task.segments.all().unfinished() if rows else ():
         if segment.cursor_row + 1 not in rows:
             continue

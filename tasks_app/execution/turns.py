@@ -9,10 +9,10 @@ from django.db import transaction
 from django.db.models import BigIntegerField, Case, F, When
 from django.db.models.functions import Greatest, Now
 
+from piston.node import node_name
 from tasks_app.execution.suspects import SHRINKAGE
 from tasks_app.models import AccountTurn, Segment, Task
 from tasks_app.models.clock import database_time
-from tasks_app.models.task import node_name
 
 TRIES = 5  # candidates that other workers took first, before giving up for this message
 

@@ -4,7 +4,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
         ("accounts", "0001_initial"),
         ("tasks_app", "0001_tasks"),
@@ -13,6 +12,8 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AddIndex(
             model_name="task",
-            index=models.Index(fields=["status", "-created_at", "-id"], name="task_newest_by_status"),
+            index=models.Index(
+                fields=["status", "-created_at", "-id"], name="task_newest_by_status"
+            ),
         ),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from tasks_app.models.task import Task
@@ -16,6 +17,14 @@ class EffectState(models.TextChoices):
     INDETERMINATE = "indeterminate"  # the worker died in the call; nobody knows the outcome
 
 
+class EffectQuerySet(models.QuerySet["Effect"]):
+    """Ways to select effects."""
+
+    def sent(self) -> EffectQuerySet:
+        """Effects whose outcome is not recorded yet."""
+        return self.filter(state=EffectState.SENT)
+
+
 class Effect(models.Model):
     """The journal of one row's external effect; its key is stable through crash and retry."""
 
@@ -26,7 +35,10 @@ class Effect(models.Model):
     claim = models.PositiveIntegerField(help_text="The claim under which it was last sent.")
     sent_at = models.DateTimeField(db_default=Now())
 
+    objects = EffectQuerySet.as_manager()
+
     class Meta:
+        indexes = [models.Index(name="effect_sent", fields=["task"], condition=Q(state="sent"))]
         constraints = [
             models.UniqueConstraint(name="effect_is_one_per_row", fields=["task", "row_number"])
         ]

@@ -12,7 +12,6 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from piston.accounts.models import Account
-from piston.node import node_name as node_name  # noqa: PLC0414 - offered from here as well
 from tasks_app.errors import InvalidTransition
 from tasks_app.models.clock import database_time
 from tasks_app.states import ENTERED_FROM, FINAL, Ending, TaskStatus
@@ -85,6 +84,9 @@ class Task(models.Model):
     )
     success_count = models.BigIntegerField(default=0)
     failure_count = models.BigIntegerField(default=0)
+    indeterminate_count = models.BigIntegerField(
+        default=0, help_text="Of the failed rows: those whose effect on the outside is unknown."
+    )
 
     created_at = models.DateTimeField(db_default=Now())
     started_at = models.DateTimeField(null=True)
