@@ -217,7 +217,11 @@ def read_storage() -> dict[str, Any]:
         folder = PISTON_DATA_DIR / "files"
         return {
             "BACKEND": "django.core.files.storage.FileSystemStorage",
-            "OPTIONS": {"location": str(folder), "file_permissions_mode": 0o600},
+            "OPTIONS": {
+                "location": str(folder),
+                "file_permissions_mode": 0o600,
+                "directory_permissions_mode": 0o700,
+            },
         }
     return {
         "BACKEND": "storages.backends.s3.S3Storage",
