@@ -31,7 +31,7 @@ class Readable(Protocol):
 
 def reserve(task_id: str, name: CSVName) -> TaskCSV:
     """Record that a file will be written; until a task owns it, it is one to be deleted."""
-    key = f"{task_id[:2]}/{task_id}/{secrets.token_hex(8)}.{name.value}"
+    key = f"{task_id[:2]}/{task_id}-{secrets.token_hex(8)}.{name.value}"
     return TaskCSV.objects.create(key=key, name=name, kept_until=database_time(KEEP_SECONDS))
 
 

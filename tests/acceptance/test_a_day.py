@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.acceptance.installation import Client, Installation
+from tests.acceptance.installation import PATIENCE_SECONDS, Client, Installation
 from tests.servers import ObjectStorage, PostgreSQL, RabbitMQ, Redis, started, wait_until
 
 pytestmark = pytest.mark.acceptance
@@ -151,7 +151,8 @@ def test_an_upload_that_is_cut_off_leaves_no_task_and_no_file(
 
     assert client.session.get(client.tasks, timeout=30).json()["data"] == before
     unowned = (
-        "from tasks_app.models import TaskCSV; print(TaskCSV.objects.filter(task=None).count())"
+        "from tasks_app.models import TaskCSV;"
+        "print(TaskCSV.objects.filter(task=None, name='in.csv').count())"
     )
     count_unowned = ("shell", "--verbosity", "0", "--command", unowned)
-    wait_until(lambda: installation.manage(*count_unowned).strip() == "0", seconds=60)
+    wait_until(lambda: installation.manage(*count_unowned).strip() == "0", seconds=PATIENCE_SECONDS)
