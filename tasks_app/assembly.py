@@ -14,10 +14,8 @@ from django.db.models.functions import Now
 from tasks_app import events, files, storage
 from tasks_app.errors import ClaimLost
 from tasks_app.execution import effects, slices
-from tasks_app.models import CSVName, EffectState, EventKind, Part, Task, TaskCSV
+from tasks_app.models import CSVName, EventKind, Part, Task, TaskCSV
 from tasks_app.states import Ending, TaskStatus, final_status
-
-UNKNOWN = EffectState.INDETERMINATE  # such rows are in out.csv only
 
 logger = logging.getLogger(__name__)
 

@@ -212,7 +212,7 @@ class Task(models.Model):
     def claim_assembly(self, seconds: float) -> int | None:
         """Become the only one to assemble the output, for so long; None when somebody else is.
 
-        The number answered is repeated in every later write (`holds_assembly`),
+        The number answered is repeated in the WHERE of every later write,
         so an assembler that was paused too long cannot write anything.
         """
         claimed = (
