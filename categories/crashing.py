@@ -2,43 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from importlib import import_module
 from itertools import count
 from typing import Any
 
-from django.apps import apps
 from django.db import models, transaction
 
-from categories.contract import Action, Context, Effects
-from categories.trials import Boundary, Died, Rows, Trial, make_context
+from categories.calls import Calls
+from categories.contract import Action, Effects
+from categories.hazards import DiesOnce, FailsAtFirst, HasBadRow, Hazard
+from categories.remains import Left, compare, compare_calls, compare_lost_answer
+from categories.trials import Rows, Trial, make_context
+from categories.watching import Watched, models_of, read_tables
 from piston.accounts.models import Account
 
-
-class DiesOnce:
-    """Kills the worker at one boundary, the first time it comes there."""
-
-    def __init__(self, at: int) -> None:
-        self.at = at
-        self.seen = 0
-        self.where = ""  # the boundary it died at; "" when the run has fewer
-
-    def __call__(self, boundary: str) -> None:
-        """Die, if this is the one."""
-        self.seen += 1
-        if self.seen == self.at:
-            self.where = boundary
-            raise Died
-
-
-@dataclass(frozen=True)
-class Left:
-    """What a run leaves behind."""
-
-    lines: list[list[str]]
-    ending: str
-    tables: dict[str, list[str]]
+MakeFault = Callable[[], Hazard]
 
 
 def assert_survives_crashes(
@@ -49,73 +31,193 @@ def assert_survives_crashes(
     auth_account: Account | None = None,
     now: datetime | None = None,
     batch_size: int = 3,
+    page_size: str = "",
     tables: Sequence[type[models.Model]] | None = None,
     ignoring: Sequence[str] = (),
+    watching: Sequence[Any] = (),
+    calls: Calls | None = None,
 ) -> int:
     """Run an action undisturbed, then once per boundary with a worker that dies there.
 
-    Boundaries are the beginning and the end of each batch, and each SQL statement in it; in
-    batches of `batch_size` rows, and row by row. Raises AssertionError when the output or the
-    `tables` (default: the models of the action's app) differ from the undisturbed run. `ignoring`
-    names fields that may differ. Returns how many deaths it survived; everything is rolled back.
+    Another worker, with an action object of its own, goes on where the ledger stands, in batches
+    of another size. Batches also fail as a whole and are run in halves, and have a row that is
+    bad. Raises AssertionError when the output, the `tables` (default: the models of the action's
+    app), or the things in `watching` differ from the undisturbed run, or when the action does what
+    no transaction undoes. `ignoring` names fields that may differ; `page_size` is the dotted path
+    of a constant that says how long the pages are; `calls` stands in for the outside of an
+    EXTERNAL action. Returns how many deaths it survived; everything is rolled back.
     """
-    if action.effects is Effects.EXTERNAL and not action.idempotent:
+    if action.effects is Effects.EXTERNAL and calls is None and not watching:
         raise ValueError(
-            f"A crash leaves rows of {action.__name__} indeterminate; none is repeated."
+            f"Nobody sees what {action.__name__} does outside: let Calls() from categories.testing"
+            " stand in for what it calls, and pass it as calls=."
         )
     context = make_context(account, auth_account, now)
-    watched = list(models_of(action) if tables is None else tables)
+    watched_tables = list(models_of(action) if tables is None else tables)
+    watched = Watched(watching)
 
-    def leave(size: int, boundary: Boundary) -> Left:
-        with transaction.atomic(using=context.database):
-            ran = Trial(action, rows, context, size, boundary).run()
-            tables_left = read_tables(watched, ignoring, context)
+    def leave(size: int, hazard: Hazard, resume_size: int, loses: int | None) -> Left:
+        watched.restore()
+        if calls is not None:
+            calls.forget(loses=loses)
+        with transaction.atomic(using=context.database), page_sizes(page_size) as set_page_size:
+            trial = Trial(
+                action,
+                rows,
+                context,
+                size,
+                hazard=hazard,
+                resume_size=resume_size,
+                set_page_size=set_page_size,
+            )
+            trial.run()
+            held = read_tables(watched_tables, ignoring, context) | watched.contents()
             transaction.set_rollback(True, using=context.database)
-        return Left(ran.lines, ran.refused or ran.stopped, tables_left)
+        made = list(calls.made) if calls is not None else []
+        return Left(trial.ran, held, made, trial.was_sent_at_death)
 
-    expected = leave(batch_size, lambda _: None)
-    deaths = 0
-    for size in dict.fromkeys((batch_size, 1)):
+    ordeal = Ordeal(action, leave, calls, batch_size, can_resize=bool(page_size))
+    try:
+        return ordeal.run(has_world=bool(watching))
+    finally:
+        watched.restore()
+
+
+@dataclass
+class Ordeal:
+    """All the runs of one action."""
+
+    action: type[Action]
+    leave: Callable[[int, Hazard, int, int | None], Left]
+    calls: Calls | None
+    batch_size: int
+    can_resize: bool  # the pages
+
+    def run(self, *, has_world: bool) -> int:
+        """Return how many deaths the action survived; raise AssertionError where it did not."""
+        expected = self._undisturbed(has_world=has_world)
+        size, deaths = self.batch_size, 0
+        if self.action.effects is Effects.EXTERNAL and self.action.takes_input:
+            deaths += self._die_everywhere(expected, self._nothing, "", 1, 1)
+            self._lose_answers(expected)
+            return deaths
+        if not self.action.takes_input and not self.can_resize:
+            return self._die_everywhere(expected, self._nothing, "", size, size)
+        self._resize(expected)
+        deaths += self._die_everywhere(expected, self._nothing, "", size, 1)
+        deaths += self._die_everywhere(expected, self._nothing, "", 1, size)
+        if self.action.takes_input:
+            fault = "each batch failing when it is run for the first time"
+            self._check(expected, self._failing(), fault, size)
+            deaths += self._die_everywhere(expected, self._failing, fault, size, 1)
+            deaths += self._spoil_rows(len(expected.ran.outcomes))
+        return deaths
+
+    def _undisturbed(self, *, has_world: bool) -> Left:
+        """Return what a run leaves that nothing befalls; it has to show something."""
+        hazard = self._nothing()
+        name = self.action.__name__
+        try:
+            expected = self.leave(self.batch_size, hazard, self.batch_size, None)
+        finally:
+            if hazard.leaks:  # it may be the cause of an exception, too
+                raise AssertionError(f"{name}: {hazard.leaks[0]}")
+        if expected.ran.refused:
+            raise AssertionError(f"{name} was refused ({expected.ran.refused}): nothing to crash.")
+        if self.action.takes_input and len(expected.ran.failures) == len(expected.ran.outcomes):
+            raise AssertionError(
+                f"{name}: every row failed ({expected.ran.failures[:1]}), so that a crash could"
+                " not do any harm. Give it rows that succeed, too."
+            )
+        if self.calls is not None:
+            expected.check_calls(self.action, has_world=has_world)
+        again = self.leave(self.batch_size, self._nothing(), self.batch_size, None)
+        compare(
+            expected,
+            again,
+            f"{name}, run a second time, without any crash, leaves something else: it depends on"
+            " the clock (use context.now), on chance, or on what outlives a run (a global, a"
+            " file, another connection)",
+        )
+        return expected
+
+    def _resize(self, expected: Left) -> None:
+        """Compare with batches, or pages, of other sizes."""
+        for size in (1, 2, self.batch_size + 1, 1_000):
+            if size != self.batch_size:
+                self._check(expected, self._nothing(), "nobody dying", size)
+
+    def _spoil_rows(self, row_count: int) -> int:
+        """Let each row in turn be bad; the worker dies everywhere around the one in the middle."""
+        deaths = 0
+        for number in range(1, row_count + 1):
+
+            def make_fault(number: int = number) -> Hazard:
+                return HasBadRow(self.action.effects, number)
+
+            fault = f"row {number} being bad"
+            expected = self.leave(1, make_fault(), 1, None)
+            self._check(expected, make_fault(), f"{fault} and found in halves", self.batch_size)
+            if number == (row_count + 1) // 2:
+                deaths += self._die_everywhere(expected, make_fault, fault, self.batch_size, 1)
+        return deaths
+
+    def _check(self, expected: Left, hazard: Hazard, fault: str, size: int) -> None:
+        left = self.leave(size, hazard, size, None)
+        compare(expected, left, f"{self._in(size)}, {fault}")
+
+    def _die_everywhere(
+        self, expected: Left, make_fault: MakeFault, fault: str, size: int, resume_size: int
+    ) -> int:
+        """Return at how many boundaries a worker died."""
         for at in count(1):
-            death = DiesOnce(at)
-            left = leave(size, death)
-            compare(expected, left, f"{size} rows at a time, dying {death.where or 'nowhere'}")
+            death = DiesOnce(at, make_fault())
+            left = self.leave(size, death, resume_size, None)
+            going_on = f" (the next one went on, {name_size(resume_size)})" if death.where else ""
+            where = ", ".join(
+                filter(None, (self._in(size), fault, f"the worker dying {death.where}{going_on}"))
+            )
+            if death.leaks:
+                raise AssertionError(f"{where}: {death.leaks[0]}")
+            if self.calls is None or not self.action.takes_input:
+                compare(expected, left, where)
+            else:
+                compare_calls(self.action, expected, left, where)
             if not death.where:  # it came past the last one
-                break
-            deaths += 1
-    return deaths
+                return at - 1
+        raise AssertionError("unreachable")
+
+    def _lose_answers(self, expected: Left) -> None:
+        """Let each call in turn be made, and its answer be lost; the worker lives."""
+        for place, call in enumerate(expected.calls):
+            left = self.leave(1, self._nothing(), 1, place)
+            compare_lost_answer(self.action, expected, left, call, place)
+
+    def _nothing(self) -> Hazard:
+        return Hazard(self.action.effects, self.calls)
+
+    def _failing(self) -> Hazard:
+        return FailsAtFirst(self.action.effects, self.calls)
+
+    def _in(self, size: int) -> str:
+        return f"{self.action.__name__}, {name_size(size)}"
 
 
-def compare(expected: Left, found: Left, where: str) -> None:
-    """Raise AssertionError, with the first difference, when two runs left different things."""
-    if found == expected:
+def name_size(size: int) -> str:
+    """Return how runs in batches or pages of a size are called in messages."""
+    return "one row at a time" if size == 1 else f"{size} rows at a time"
+
+
+@contextmanager
+def page_sizes(path: str) -> Iterator[Callable[[int], None]]:
+    """Yield what sets the constant at a dotted path; it has its own value again afterwards."""
+    if not path:
+        yield lambda _: None
         return
-    for name, rows in expected.tables.items():
-        if found.tables[name] != rows:
-            raise AssertionError(f"{where}: {name} has {found.tables[name]}, not {rows}")
-    raise AssertionError(
-        f"{where}: the output is {found.lines} {found.ending},"
-        f" not {expected.lines} {expected.ending}"
-    )
-
-
-def models_of(action: type[Action]) -> list[type[models.Model]]:
-    """Return the models of the Django app that the action belongs to; none outside of apps."""
-    app = apps.get_containing_app_config(action.__module__)
-    return list(app.get_models()) if app else []
-
-
-def read_tables(
-    tables: Sequence[type[models.Model]], ignoring: Sequence[str], context: Context
-) -> dict[str, list[str]]:
-    """Return the rows of tables in an order of their own, without the ids the database chose."""
-    found: dict[str, list[str]] = {}
-    for model in tables:
-        names = [
-            field.attname
-            for field in model._meta.concrete_fields
-            if not isinstance(field, models.AutoField) and field.name not in ignoring
-        ]
-        rows: Any = model._default_manager.using(context.database).values_list(*names)
-        found[model.__name__] = sorted(map(repr, rows))
-    return found
+    module_path, _, name = path.rpartition(".")
+    module = import_module(module_path)
+    before = getattr(module, name)
+    try:
+        yield lambda size: setattr(module, name, size)
+    finally:
+        setattr(module, name, before)

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from categories.calls import Call, Calls
 from categories.contract import Action
 from categories.crashing import assert_survives_crashes
 from categories.registry import registered
 from categories.trials import Ran, Rows, Trial, make_context
 from piston.accounts.models import Account
 
-__all__ = ["Ran", "assert_survives_crashes", "registered", "run_action"]
+__all__ = ["Call", "Calls", "Ran", "assert_survives_crashes", "registered", "run_action"]
 
 
 def run_action(

@@ -1,20 +1,20 @@
-"""What is an action's run in a test? All its batches or pages, each in a transaction of its own."""
+"""What is an action's run in a test? Workers, a ledger in memory, and batches as in a task."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
 from typing import Any, cast
 
-from django.db import connections, transaction
+from django.db import transaction
 from django.utils import timezone
 
+from categories.attempts import Attempt, Indeterminate, Stopping, describe_failure
 from categories.contract import (
     Action,
     Cells,
@@ -29,11 +29,11 @@ from categories.contract import (
     StopTask,
     Succeeded,
 )
-from categories.rows import OutputShape, RowShape, row_number
+from categories.hazards import Caught, Died, Hazard
+from categories.rows import OutputShape, RowShape
 from piston.accounts.models import Account
 
 Rows = str | Sequence[Mapping[str, Any]]  # CSV text with its header, or a mapping per row
-Boundary = Callable[[str], None]  # told where the run is; it may raise
 
 TASK_ID = "0" * 30
 NOBODY = "0" * 32  # an account id, for actions that never look
@@ -74,12 +74,13 @@ def make_context(
     )
 
 
-class Died(BaseException):
-    """A worker was killed; no plugin can catch it by accident."""
-
-
 class Trial:
-    """One run of an action; `boundary` hears of every point at which a worker may die."""
+    """One run of an action, by as many workers as die in it.
+
+    What a task keeps in its ledger is kept in attributes; all else goes with the worker. The
+    hazard hears of every point at which a worker may die. Without one, an exception that is none
+    of the contract's is raised; with one it fails its row, as in a task.
+    """
 
     def __init__(
         self,
@@ -87,120 +88,166 @@ class Trial:
         rows: Rows,
         context: Context,
         batch_size: int | None = None,
-        boundary: Boundary = lambda _: None,
+        *,
+        hazard: Hazard | None = None,
+        resume_size: int | None = None,
+        set_page_size: Callable[[int], None] = lambda _: None,
     ) -> None:
         self.action = action
         self.context = context
-        self.boundary = boundary
+        self.is_strict = hazard is None
+        self.hazard = hazard or Hazard()
         self.batch_size = batch_size or action.batch_size
-        if action.effects is Effects.EXTERNAL:
-            self.batch_size = 1
+        self.resume_size = resume_size or self.batch_size
+        self.set_page_size = set_page_size
         self.header, self.cells = read_rows(action, rows)
         self.shape = OutputShape(action, self.header)
         self.ran = Ran(header=self.shape.header)
+        self.is_permitted = False
+        self.row_count = 0  # committed
+        self.page_cursor: Any = None
+        self.pages_done = False
+        self.sent: int | None = None  # the row in the journal without an outcome
+        self.was_sent_at_death: int | None = None
+        self.is_finished = False
 
     def run(self) -> Ran:
-        """Ask permission, work off all batches or pages, finish."""
-        try:
-            self.action().permitted(self.context)
-        except Refused as refused:
-            self.ran.refused = refused.reason
-            return self.ran
-        try:
-            if self.action.takes_input:
-                self._run_batches()
-            else:
-                self._run_pages()
-            self._attempt("finish", lambda: self.action().finish(self.context))
-        except StopTask as stop:
-            self.ran.stopped = stop.reason
-        return self.ran
-
-    def _run_batches(self) -> None:
-        for start in range(0, len(self.cells), self.batch_size):
-            self._run_batch(self.cells[start : start + self.batch_size], start + 1)
-
-    def _run_batch(self, cells: list[list[str]], first_number: int) -> None:
-        rows = RowShape(self.action, self.header).parse_batch(cells, first_number)
-        try:
-            outcomes = self._attempt(f"the batch at row {first_number}", partial(self._work, rows))
-        except StopTask as stop:
-            if len(cells) == 1:
-                self._write(RowFailed(stop.reason), cells[0])
-                raise
-            # nothing of the batch is kept; row by row it comes to the one that stopped it
-            for number, line in enumerate(cells, first_number):
-                self._run_batch([line], number)
-            return
-        for line, outcome in zip(cells, outcomes, strict=True):
-            self._write(outcome, line)
-
-    def _work(self, rows: Sequence[Row | RowFailed]) -> list[Outcome]:
-        """Return an outcome for each row; those that a column rejected do not reach the action."""
-        good = [row for row in rows if not isinstance(row, RowFailed)]
-        answers = self._process(good) if good else []
-        if len(answers) != len(good):
-            raise AssertionError(f"{len(answers)} outcomes for {len(good)} rows")
-        answered = iter(answers)
-        return [row if isinstance(row, RowFailed) else next(answered) for row in rows]
-
-    def _process(self, rows: Sequence[Row]) -> list[Outcome]:
-        action = cast("RowAction", self.action())
-        if self.action.effects is Effects.EXTERNAL:
-            key = f"{TASK_ID}-{row_number(rows[0])}"
-            return action.process_batch(rows, replace(self.context, effect_key=key))
-        if self.action.process_batch is not RowAction.process_batch:  # type: ignore[attr-defined]
-            return action.process_batch(rows, self.context)
-        return [self._process_alone(action, row) for row in rows]
-
-    def _process_alone(self, action: RowAction, row: Row) -> Outcome:
-        """Work off one row; what it wrote before it failed is undone."""
-        try:
-            with self._transaction():
-                return action.process(row, self.context) or Succeeded()
-        except RowFailed as failed:
-            return failed
-
-    def _run_pages(self) -> None:
-        cursor: Any = None
-        while True:
-            read = partial(cast("PageAction", self.action()).page, cursor, self.context)
-            page = self._attempt(f"the page at {cursor}", read)
-            self._write(Succeeded.many(page.rows), [])
-            if page.cursor is None:
-                return
-            last, cursor = cursor, json.loads(json.dumps(page.cursor))  # as the database keeps it
-            if cursor == last:
-                raise AssertionError(f"the cursor stays at {cursor}: the task would never end")
-
-    def _attempt(self, what: str, work: Callable[[], Any]) -> Any:
-        """Do one batch in a transaction; a worker that dies is replaced, until nobody dies."""
+        """Let workers go on where the last one died, until nobody dies."""
         while True:
             try:
-                with self._transaction():
-                    self.boundary(f"before {what}")
-                    with self._watched(what):
-                        answer = work()
-                    self.boundary(f"after {what}")
+                self._work()
             except Died:
-                continue
-            return answer
+                self.was_sent_at_death = self.sent
+                self.batch_size = self.resume_size
+                self.page_cursor = json.loads(json.dumps(self.page_cursor))  # as the database does
+                self.hazard.replace_worker()
+            else:
+                return self.ran
+
+    def _work(self) -> None:
+        """Do what one worker does with its one action: ask, work off batches or pages, finish."""
+        worker = self.action()
+        self.set_page_size(self.batch_size)
+        if not self.is_permitted and not self._ask(worker):
+            return
+        while not self.ran.stopped and self.row_count < len(self.cells):
+            self._run_batch(cast("RowAction", worker))
+        while not self.action.takes_input and not self.pages_done and not self.ran.stopped:
+            self._run_page(cast("PageAction", worker))
+        if not self.ran.stopped and not self.is_finished:
+            self._finish(worker)
+
+    def _ask(self, worker: Action) -> bool:
+        self.hazard.boundary("before permitted")
+        try:
+            with self.hazard.watch("permitted", self.context, may_write=False):
+                worker.permitted(self.context)
+        except Refused as refused:
+            self.hazard.boundary("after permitted")
+            self.ran.refused = refused.reason
+            return False
+        self.hazard.boundary("after permitted")
+        self.is_permitted = True
+        return True
+
+    # ---- Rows ------------------------------------------------------------------------------------
+
+    def _run_batch(self, worker: RowAction) -> None:
+        external = self.action.effects is Effects.EXTERNAL
+        first = self.row_count
+        cells = self.cells[first : first + (1 if external else self.batch_size)]
+        rows = RowShape(self.action, self.header).parse_batch(cells, first + 1)
+        what = name_rows(first + 1, len(rows))
+        self.hazard.boundary(f"before {what}")
+        if external:
+            outcomes = [self._send(worker, rows[0], what)]
+        else:
+            outcomes = self._try(worker, rows, what)
+        self.row_count += len(outcomes)
+        self.sent = None
+        for line, outcome in zip(cells, outcomes, strict=False):
+            self._write(outcome, line)
+        if isinstance(outcomes[-1], Stopping):
+            self.ran.stopped = outcomes[-1].message
+        self.hazard.boundary(f"after the commit of {what}")
+
+    def _try(self, worker: RowAction, rows: Sequence[Row | RowFailed], what: str) -> list[Outcome]:
+        """Run a batch in its transaction; when that fails, again and in halves."""
+        attempt = Attempt(worker, self.context, self.hazard, what, is_strict=self.is_strict)
+        try:
+            with self._transaction():
+                outcomes = attempt.run(rows)
+                self.hazard.boundary(f"after {what}, before the commit")
+        except Exception as error:
+            if not attempt.may_be_halved(error):
+                raise
+        else:
+            return outcomes
+        attempt.what = f"{what}, which failed at first and is run in halves"
+        with self._transaction():
+            outcomes = attempt.split(rows)
+            self.hazard.boundary(f"after {attempt.what}, before the commit")
+        return outcomes
+
+    def _send(self, worker: RowAction, row: Row | RowFailed, what: str) -> Outcome:
+        """Send a row to the outside, unless the journal says that it may have been sent."""
+        number = self.row_count + 1
+        if isinstance(row, RowFailed):
+            return row
+        if self.sent == number and not self.action.idempotent:
+            return Indeterminate("a worker died while it was being sent")
+        self.sent = number
+        self.hazard.boundary(f"after {what} was journaled, before it was sent")
+        context = replace(self.context, effect_key=f"{TASK_ID}-{number}")
+        outcome: Outcome
+        try:
+            with self.hazard.watch(what, context, row_number=number):
+                outcome = worker.process(row, context) or Succeeded()
+        except RowFailed as failed:
+            outcome = failed
+        except StopTask as stop:
+            outcome = Stopping(stop.reason)
+        except Exception as error:
+            if self.is_strict or isinstance(error, Caught):
+                raise
+            why = describe_failure(error)
+            outcome = RowFailed(why) if self.action.idempotent else Indeterminate(why)
+        self.hazard.boundary(f"after {what} was sent, before the commit")
+        return outcome
+
+    # ---- Pages, and the end ----------------------------------------------------------------------
+
+    def _run_page(self, worker: PageAction) -> None:
+        last, what = self.page_cursor, f"the page at {self.page_cursor!r}"
+        self.hazard.boundary(f"before {what}")
+        try:
+            with self._transaction():
+                may_write = self.action.effects is not Effects.NONE
+                with self.hazard.watch(what, self.context, may_write=may_write):
+                    page = worker.page(last, self.context)
+                self.hazard.boundary(f"after {what}, before the commit")
+        except StopTask as stop:
+            self.ran.stopped = stop.reason
+            return
+        check_cursor(page.cursor, last, what)
+        self._write(Succeeded.many(page.rows), [])
+        self.page_cursor, self.pages_done = page.cursor, page.cursor is None
+        self.hazard.boundary(f"after the commit of {what}")
+
+    def _finish(self, worker: Action) -> None:
+        self.hazard.boundary("before finish")
+        has_own = type(worker).finish is not Action.finish  # else no database is needed
+        with transaction.atomic(using=self.context.database) if has_own else nullcontext():
+            with self.hazard.watch("finish", self.context):
+                worker.finish(self.context)
+            self.hazard.boundary("after finish, before the commit")
+        self.is_finished = True
+        self.hazard.boundary("after the commit of finish")
 
     def _transaction(self) -> AbstractContextManager[Any]:
         if self.action.effects is Effects.DATABASE:
             return transaction.atomic(using=self.context.database)
         return nullcontext()
-
-    @contextmanager
-    def _watched(self, what: str) -> Iterator[None]:
-        """Make each statement that the action sends a boundary, too."""
-
-        def before(execute: Callable[..., Any], sql: str, *arguments: Any) -> Any:
-            self.boundary(f"within {what}, before {sql[:40]}…")
-            return execute(sql, *arguments)
-
-        with connections[self.context.database].execute_wrapper(before):
-            yield
 
     def _write(self, outcome: Outcome, line: Sequence[str]) -> None:
         self.ran.outcomes.append(outcome)
@@ -212,6 +259,23 @@ class Trial:
         if self.action.takes_input:
             rows = rows or ((),)  # a row without output still has its line
         self.ran.lines += [kept + self.shape.succeeded_cells(cells, line) for cells in rows]
+
+
+def name_rows(first: int, count: int) -> str:
+    """Return how a batch is called in messages."""
+    return f"row {first}" if count == 1 else f"the batch of rows {first} to {first + count - 1}"
+
+
+def check_cursor(cursor: Any, last: Any, what: str) -> None:
+    """Raise Caught when a task could not go on from the cursor."""
+    try:
+        kept = json.loads(json.dumps(cursor))
+    except (TypeError, ValueError) as error:
+        raise Caught(
+            f"The cursor after {what} is {cursor!r}. It is kept as JSON; that cannot be: {error}"
+        ) from None
+    if kept is not None and kept == json.loads(json.dumps(last)):
+        raise Caught(f"The cursor stays at {cursor!r}: the task would never end.")
 
 
 def read_rows(action: type[Action], rows: Rows) -> tuple[list[str], list[list[str]]]:

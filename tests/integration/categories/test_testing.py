@@ -1,6 +1,5 @@
 """The kit for authors of plugins: does it see what it is for?"""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -18,9 +17,8 @@ from categories.contract import (
     StopTask,
     Succeeded,
 )
-from categories.testing import assert_survives_crashes, run_action
+from categories.testing import run_action
 from piston.accounts.models import Account
-from tests.factories import AccountFactory
 
 ROWS = [{"word": "a"}, {"word": "b"}, {"word": "fail"}, {"word": "c"}]
 
@@ -160,58 +158,3 @@ def test_what_a_row_wrote_before_it_failed_is_undone() -> None:
     run_action(Store, ROWS)
 
     assert set(Account.objects.values_list("name", flat=True)) == {"a", "b", "c"}
-
-
-@pytest.mark.django_db
-def test_an_action_that_keeps_to_its_transaction_survives_and_leaves_nothing() -> None:
-    now = datetime(2026, 11, 23, tzinfo=UTC)
-
-    deaths = assert_survives_crashes(Store, ROWS, now=now, tables=[Account], ignoring=["id"])
-
-    assert deaths > 20
-    assert not Account.objects.exists()
-
-
-@pytest.mark.django_db
-def test_an_action_that_remembers_between_attempts_is_caught() -> None:
-    seen: list[str] = []
-
-    class Remembers(Store):
-        """Store what was not seen before."""
-
-        def process(self, row: Row, context: Context) -> Succeeded:
-            if row.word not in seen:
-                seen.append(row.word)
-                super().process(row, context)
-            return Succeeded()
-
-    rows = [{"word": "a"}]
-    with pytest.raises(AssertionError, match="Account has"):
-        assert_survives_crashes(Remembers, rows, tables=[Account], ignoring=["id"])
-
-
-@pytest.mark.django_db
-def test_an_action_whose_batches_differ_from_its_rows_is_caught() -> None:
-    class Batches(Store):
-        """Store how many there are."""
-
-        def process_batch(self, rows: Any, context: Context) -> Any:
-            return [Succeeded(said=str(len(rows))) for _ in rows]
-
-    with pytest.raises(AssertionError, match="1 rows at a time"):
-        assert_survives_crashes(Batches, ROWS, account=AccountFactory.create(), tables=[])
-
-
-def test_rows_that_are_never_repeated_have_no_crashes_to_survive() -> None:
-    with pytest.raises(ValueError, match="indeterminate"):
-        assert_survives_crashes(Send, ROWS)
-
-
-@pytest.mark.django_db
-def test_rows_that_may_be_repeated_keep_their_effect_key() -> None:
-    class SendAgain(Send):
-        """Send it, as often as it takes."""
-
-        idempotent = True
-
-    assert assert_survives_crashes(SendAgain, ROWS, tables=[]) > 10

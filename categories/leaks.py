@@ -1,0 +1,75 @@
+"""What does an action do that no transaction undoes? Seen from Python's audit events and SQL."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+Report = Callable[[str], None]
+
+WRITES = r"INSERT|UPDATE|DELETE|MERGE|REPLACE|COPY|TRUNCATE|CREATE|ALTER|DROP"
+WRITING_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+CHANGES = {"os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate"}
+
+_reports: dict[int, Report] = {}  # by thread
+
+
+def is_write(sql: Any) -> bool:
+    """Say whether a statement may change rows or tables."""
+    text = str(sql).lstrip("( \n")
+    if text[:4].upper() == "WITH":
+        return re.search(rf"\b({WRITES})\b", text, re.IGNORECASE) is not None
+    return re.match(WRITES, text, re.IGNORECASE) is not None
+
+
+@contextmanager
+def files_opened(report: Report) -> Iterator[None]:
+    """Report the files that this thread creates, opens for writing, renames or removes."""
+    listen()
+    thread = threading.get_ident()
+    before = _reports.get(thread)
+    _reports[thread] = report
+    try:
+        yield
+    finally:
+        del _reports[thread]
+        if before is not None:
+            _reports[thread] = before
+
+
+@cache
+def listen() -> None:
+    """Hear Python's audit events (PEP 578); a hook cannot be taken out again."""
+    scratch: set[str] = set()  # what the module tempfile makes is nobody else's
+
+    def hear(event: str, arguments: tuple[Any, ...]) -> None:
+        if not _reports:
+            return
+        report = _reports.get(threading.get_ident())
+        if report is None:
+            return
+        if event in ("tempfile.mkstemp", "tempfile.mkdtemp"):
+            scratch.add(str(arguments[0]))
+        elif event in CHANGES or (event == "open" and opens_for_writing(*arguments)):
+            path = os.fsdecode(arguments[0]) if isinstance(arguments[0], str | bytes) else ""
+            if path and not any(path.startswith(name) for name in scratch):
+                report(path)
+
+    sys.addaudithook(hear)
+
+
+def opens_for_writing(path: Any, _mode: Any, flags: Any) -> bool:
+    """Say whether an `open` may change a file; compiled modules are Python's own affair."""
+    if not isinstance(path, str | bytes) or not isinstance(flags, int):
+        return False
+    name = os.fsdecode(path)
+    # a folder is "opened" for a file without a name, as tempfile.TemporaryFile does
+    is_nothing = name == os.devnull or "__pycache__" in name or Path(name).is_dir()
+    return bool(flags & WRITING_FLAGS) and not is_nothing

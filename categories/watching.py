@@ -1,0 +1,156 @@
+"""What does a run leave behind? Tables, and whatever else a test wants to be looked at."""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, time, timedelta
+from decimal import Decimal
+from pathlib import Path
+from types import MappingProxyType, ModuleType
+from typing import Any
+
+from django.apps import apps
+from django.db import models
+
+from categories.contract import Action, Context
+
+PLAIN = (bool, int, float, str, bytes, Decimal, date, time, timedelta, tuple, frozenset, type(None))
+CONTAINERS = (list, dict, set, deque, bytearray)
+Content = Mapping[str, Any]
+
+
+def models_of(action: type[Action]) -> list[type[models.Model]]:
+    """Return the models of the Django app that the action belongs to; none outside of apps."""
+    app = apps.get_containing_app_config(action.__module__)
+    return list(app.get_models()) if app else []
+
+
+def read_tables(
+    tables: Sequence[type[models.Model]], ignoring: Sequence[str], context: Context
+) -> dict[str, list[str]]:
+    """Return the rows of tables in an order of their own, without the ids the database chose."""
+    found: dict[str, list[str]] = {}
+    for model in tables:
+        names = [
+            field.attname
+            for field in model._meta.concrete_fields
+            if not isinstance(field, models.AutoField) and field.name not in ignoring
+        ]
+        rows: Any = model._default_manager.using(context.database).values(*names)
+        found[f"the table of {model.__name__}"] = sorted(
+            ", ".join(f"{name}={value!r}" for name, value in row.items()) for row in rows
+        )
+    return found
+
+
+class Watched:
+    """Things outside of the database: what they held at first, and what they hold now.
+
+    A list, dict or set; an object, class or module with the plain values of its attributes; a
+    `Path` with the files in it.
+    """
+
+    def __init__(self, things: Sequence[Any]) -> None:
+        self.things = things
+        self.at_first = [copy.deepcopy(dict(read(thing))) for thing in things]
+
+    def restore(self) -> None:
+        """Let everything hold what it held at first."""
+        for thing, content in zip(self.things, self.at_first, strict=True):
+            write(thing, copy.deepcopy(content))
+
+    def contents(self) -> dict[str, list[str]]:
+        """Return what everything holds, as texts by name."""
+        found = {}
+        for place, thing in enumerate(self.things, 1):
+            content = read(thing)
+            name = f"watched thing {place}, {name_of(thing)},"
+            found[name] = sorted(f"{key}={show(value)}" for key, value in content.items())
+        return found
+
+
+def name_of(thing: Any) -> str:
+    """Return how a thing is called in messages."""
+    if isinstance(thing, Path):
+        return str(thing)
+    return getattr(thing, "__name__", None) or f"a {type(thing).__name__}"
+
+
+def show(value: Any) -> str:
+    """Return a value as text; equal sets have equal texts."""
+    if isinstance(value, set | frozenset):
+        return f"{{{', '.join(sorted(map(repr, value)))}}}"
+    return repr(value)
+
+
+def read(thing: Any) -> Content:
+    """Return what a thing holds, by name; raise ValueError when that cannot be told."""
+    if isinstance(thing, Path):
+        return {str(path): path.read_bytes() for path in files_in(thing)}
+    if isinstance(thing, CONTAINERS):
+        return {"content": thing}
+    if not isinstance(thing, ModuleType | type) and not hasattr(thing, "__dict__"):
+        raise ValueError(f"{thing!r} holds nothing that could be watched.")
+    return {
+        name: value
+        for name, value in vars(thing).items()
+        if isinstance(value, PLAIN + CONTAINERS) and not name.startswith("__")
+    }
+
+
+def files_in(path: Path) -> Iterator[Path]:
+    """Yield the file, or the files in the folder; none when there is nothing."""
+    if path.is_file():
+        yield path
+    elif path.is_dir():
+        yield from sorted(found for found in path.rglob("*") if found.is_file())
+
+
+def write(thing: Any, content: Mapping[str, Any]) -> None:
+    """Let a thing hold `content` again; containers stay the same objects."""
+    if isinstance(thing, Path):
+        for path in set(map(str, files_in(thing))) - content.keys():
+            Path(path).unlink()
+        for name, text in content.items():
+            Path(name).parent.mkdir(parents=True, exist_ok=True)
+            Path(name).write_bytes(text)
+    elif isinstance(thing, CONTAINERS):
+        refill(thing, content["content"])
+    else:
+        for name in read(thing).keys() - content.keys():
+            delattr(thing, name)
+        for name, value in content.items():
+            now = vars(thing).get(name)
+            if isinstance(now, CONTAINERS) and type(now) is type(value):
+                refill(now, value)
+            elif not isinstance(vars(thing), MappingProxyType) or now != value:
+                setattr(thing, name, value)
+
+
+def refill(container: Any, content: Any) -> None:
+    """Replace what a container holds."""
+    container.clear()
+    if isinstance(container, dict | set):
+        container.update(content)
+    else:
+        container.extend(content)
+
+
+def describe_difference(name: str, expected: Sequence[str], found: Sequence[str]) -> str:
+    """Return a sentence: what there is too much, and what is missing."""
+    more = list((Counter(found) - Counter(expected)).elements())
+    less = list((Counter(expected) - Counter(found)).elements())
+    parts = []
+    if more:
+        parts.append(f"has {first_few(more)}, which an undisturbed run does not leave")
+    if less:
+        parts.append(f"lacks {first_few(less)}")
+    return f"{name} {', and '.join(parts)}"
+
+
+def first_few(texts: Sequence[str]) -> str:
+    """Return at most three texts and the number of the others."""
+    shown = " and ".join(f"({text})" for text in texts[:3])
+    return shown if len(texts) <= 3 else f"{shown} and {len(texts) - 3} more"
