@@ -11,6 +11,7 @@ from time import monotonic
 from typing import BinaryIO, Protocol, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
+from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import default_storage
 
@@ -18,7 +19,8 @@ from tasks_app.errors import StorageUnavailable, StoredFileMissing
 from tasks_app.models import CSVName, TaskCSV
 from tasks_app.models.clock import database_time
 
-KEEP_SECONDS = 120.0  # an unfinished file whose writer says nothing for so long is deleted
+# an unfinished file whose writer says nothing for so long is deleted
+KEEP_SECONDS = 6.0 * settings.PISTON_CLAIM_SECONDS
 BLOCK_BYTES = 256 * 1024
 
 

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -25,8 +25,9 @@ PATIENCE_SECONDS = 120  # these machines are slow and noisy; nothing here measur
 class Installation:
     """The processes of the Procfile on one database, broker and storage; ended at the end."""
 
-    def __init__(self, folder: Path, **variables: str) -> None:
+    def __init__(self, folder: Path, *, root: Path = ROOT, **variables: str) -> None:
         self.folder = folder
+        self.root = root  # of the code that runs
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.logs = folder / "logs"
@@ -36,7 +37,7 @@ class Installation:
         self.environment = bare | chosen
         lines = self.manage("print_environment").splitlines()
         self.environment |= dict(line.split("=", 1) for line in lines)
-        procfile = (ROOT / "Procfile").read_text().splitlines()
+        procfile = (root / "Procfile").read_text().splitlines()
         self.commands = dict(line.split(": ", 1) for line in procfile if line.strip())
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -44,7 +45,7 @@ class Installation:
         """Run a management command and return what it printed."""
         done = subprocess.run(
             [sys.executable, "manage.py", *arguments],
-            cwd=ROOT,
+            cwd=self.root,
             env=self.environment,
             capture_output=True,
             text=True,
@@ -67,13 +68,20 @@ class Installation:
                 self.processes[name].wait(20)
             self.kill(name)
 
-    def start(self, name: str) -> None:
-        """Start one process of the Procfile."""
+    def start(
+        self, name: str, *, inside: Sequence[str] = (), options: Sequence[str] = (), **other: str
+    ) -> None:
+        """Start one process of the Procfile; `worker-2` is a second `worker`.
+
+        `inside` are the words before its command, `options` those behind it, `other` its own
+        variables.
+        """
+        command = shlex.split(self.commands[name.partition("-")[0]])
         with (self.logs / name).open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                shlex.split(self.commands[name]),
-                cwd=ROOT,
-                env=self.environment,
+                [*inside, *command, *options],
+                cwd=self.root,
+                env=self.environment | other,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

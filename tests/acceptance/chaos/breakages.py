@@ -1,0 +1,102 @@
+"""Would the harness notice? Copies of the code with one safeguard taken out each."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.acceptance.installation import ROOT
+
+LEFT_OUT = shutil.ignore_patterns(".*", "var", "__pycache__", "docs", "node_modules")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One passage of the code and what stands there in the broken build."""
+
+    path: str
+    passage: str
+    instead: str
+
+
+@dataclass(frozen=True)
+class Breakage:
+    """A safeguard that is taken out."""
+
+    name: str
+    what: str
+    changes: tuple[Change, ...]
+
+
+LEDGER = "tasks_app/execution/ledger.py"
+SEGMENT = "tasks_app/models/segment.py"
+MINE = "Segment.objects.filter(pk=segment.pk, claim=segment.claim)"
+MY_SEGMENT = "Segment.objects.filter(pk=self.pk, claim=self.claim)"
+
+BREAKAGES = {
+    breakage.name: breakage
+    for breakage in (
+        Breakage(
+            "no-fence",
+            "the fence is removed: a worker commits whether or not its claim is the newest",
+            (
+                Change(LEDGER, MINE, "Segment.objects.filter(pk=segment.pk)"),
+                Change(
+                    LEDGER,
+                    "number=segment.part_count,",
+                    "number=Part.objects.filter("
+                    "task=segment.task_id, segment_index=segment.index).count(),",
+                ),
+                Change(SEGMENT, MY_SEGMENT, "Segment.objects.filter(pk=self.pk)"),
+            ),
+        ),
+        Breakage(
+            "cursor-apart",
+            "the cursor is committed separately, a moment after the rows",
+            (
+                Change(
+                    LEDGER,
+                    '        cursor_row=F("cursor_row") + done.row_count,\n'
+                    "        cursor_offset=done.next_offset,\n"
+                    "        page_cursor=done.page_cursor,\n",
+                    "",
+                ),
+                Change(LEDGER, "        is_done=done.was_last,\n", ""),
+                Change(
+                    LEDGER,
+                    "    segment.cursor_row += done.row_count\n",
+                    "    import time\n\n"
+                    "    time.sleep(0.3)\n"
+                    "    segment.cursor_row += done.row_count\n"
+                    "    Segment.objects.filter(pk=segment.pk).update(\n"
+                    "        cursor_row=segment.cursor_row,\n"
+                    "        cursor_offset=done.next_offset,\n"
+                    "        page_cursor=done.page_cursor,\n"
+                    "        is_done=done.was_last,\n"
+                    "    )\n",
+                ),
+            ),
+        ),
+    )
+}
+
+
+def broken_copy(breakage: Breakage, folder: Path) -> Path:
+    """Copy the code into a folder and take the safeguard out; return where it is.
+
+    Raises ValueError when the code has changed so that there is nothing to take out.
+    """
+    copy = folder / "code"
+    shutil.copytree(ROOT, copy, ignore=LEFT_OUT)
+    (copy / ".venv").symlink_to(ROOT / ".venv")
+    for change in breakage.changes:
+        file = copy / change.path
+        code = file.read_text()
+        if change.passage not in code:
+            raise ValueError(
+                f"{breakage.name}: {change.path} no longer has the passage {change.passage!r};"
+                " see tests/acceptance/chaos/breakages.py."
+            )
+        file.write_text(code.replace(change.passage, change.instead))
+    return copy

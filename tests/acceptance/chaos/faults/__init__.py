@@ -1,0 +1,43 @@
+"""Which faults are there? A module per kind of thing that breaks; importing it registers them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.acceptance.chaos.work import Work
+
+Inject = Callable[[Work], None]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that breaks while tasks run.
+
+    `inject` begins the work, breaks something, heals it and says when rows have to go on; then
+    the harness waits for the end of all tasks and reconciles them.
+    """
+
+    name: str  # as it is typed
+    what: str  # for the table: what happens
+    outcome: str  # for the table: what users see
+    inject: Inject
+    on: tuple[str, ...]  # kinds of scenes; a short run takes the first
+    broken_by: str  # a breakage that the harness has to notice with this fault
+    is_long: bool = False  # left out of the short run
+
+
+FAULTS: list[Fault] = []
+
+
+def fault(
+    what: str, *, outcome: str, on: tuple[str, ...], broken_by: str, is_long: bool = False
+) -> Callable[[Inject], Inject]:
+    """Register a function as a fault; its name is what is typed."""
+
+    def register(inject: Inject) -> Inject:
+        name = inject.__name__.replace("_", "-")
+        FAULTS.append(Fault(name, what, outcome, inject, on, broken_by, is_long))
+        return inject
+
+    return register

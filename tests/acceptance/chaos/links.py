@@ -1,0 +1,167 @@
+"""What can happen to a connection? A relay that cuts, swallows, slows and loses replies."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable
+from random import Random
+from typing import Self
+from urllib.parse import urlsplit, urlunsplit
+
+BLOCK_BYTES = 64 * 1024
+RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close with a reset
+TICK_SECONDS = 0.2
+
+Listen = Callable[[], socket.socket]
+
+
+def listen_on_loopback() -> socket.socket:
+    """Return a socket that listens at a free port of loopback."""
+    return socket.create_server(("127.0.0.1", 0))
+
+
+class Link:
+    """A relay in front of a server; `url` is the server's with the relay's address."""
+
+    def __init__(self, target: str, *, listen: Listen = listen_on_loopback) -> None:
+        parts = urlsplit(target)
+        assert parts.hostname
+        assert parts.port
+        self.target = (parts.hostname, parts.port)
+        self.listener = listen()
+        host, port = self.listener.getsockname()[:2]
+        user, at, _ = parts.netloc.rpartition("@")
+        self.url = urlunsplit(parts._replace(netloc=f"{user}{at}{host}:{port}"))
+        self.is_refusing = False
+        self.is_silent = False  # connections stay open, bytes go nowhere
+        self.bytes_per_second = 0.0  # each way and connection; 0 for as fast as it goes
+        self.lost_replies = 0
+        self._lose: Callable[[], bool] = lambda: False
+        self._pairs: set[Pair] = set()
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def __enter__(self) -> Self:
+        self.listener.settimeout(TICK_SECONDS)
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._closed = True
+        self.cut()
+        self.listener.close()
+
+    def cut(self) -> None:
+        """Reset every connection; new ones are welcome."""
+        with self._lock:
+            pairs, self._pairs = self._pairs, set()
+        for pair in pairs:
+            pair.reset()
+
+    def refuse(self) -> None:
+        """Reset every connection, old and new, until `heal()`."""
+        self.is_refusing = True
+        self.cut()
+
+    def silence(self) -> None:
+        """Swallow what both sides send, like a cable that was pulled, until `heal()`."""
+        self.is_silent = True
+
+    def heal(self) -> None:
+        """Be a good cable again; what was silenced in mid-sentence is reset."""
+        was_silent, self.is_silent, self.is_refusing = self.is_silent, False, False
+        self.bytes_per_second = 0.0
+        self._lose = lambda: False
+        if was_silent:
+            self.cut()
+
+    def lose_replies_to_commits(self, random: Random, share: float) -> None:
+        """Let COMMITs through, but reset the connection instead of passing on their reply."""
+        self._lose = lambda: random.random() < share
+
+    def _accept(self) -> None:
+        while not self._closed:
+            with contextlib.suppress(OSError):
+                near, _ = self.listener.accept()
+                near.settimeout(None)
+                threading.Thread(target=self._serve, args=[near], daemon=True).start()
+
+    def _serve(self, near: socket.socket) -> None:
+        while self.is_silent and not self._closed:
+            time.sleep(TICK_SECONDS)
+        if self.is_refusing:
+            reset(near)
+            return
+        try:
+            far = socket.create_connection(self.target, 5)
+        except OSError:
+            reset(near)
+            return
+        far.settimeout(None)
+        pair = Pair(self, near, far)
+        with self._lock:
+            self._pairs.add(pair)
+        pair.relay()
+        with self._lock:
+            self._pairs.discard(pair)
+
+    def loses_reply_to(self, block: bytes) -> bool:
+        """Decide whether the reply to what a client has just sent gets lost."""
+        if b"COMMIT\x00" in block and self._lose():
+            self.lost_replies += 1
+            return True
+        return False
+
+
+class Pair:
+    """A client's connection and the one to the server behind it."""
+
+    def __init__(self, link: Link, near: socket.socket, far: socket.socket) -> None:
+        self.link = link
+        self.near = near
+        self.far = far
+
+    def relay(self) -> None:
+        """Pass on what comes, until either side is done."""
+        loses_reply = False
+        with contextlib.suppress(OSError, ValueError):
+            while True:
+                ready, _, _ = select.select([self.near, self.far], [], [], TICK_SECONDS)
+                for source in ready:
+                    block = source.recv(BLOCK_BYTES)
+                    if not block:
+                        return self.close()
+                    if self.link.is_silent:
+                        continue
+                    if source is self.far and loses_reply:
+                        return self.reset()
+                    if source is self.near:
+                        loses_reply = self.link.loses_reply_to(block)
+                    (self.far if source is self.near else self.near).sendall(block)
+                    if self.link.bytes_per_second:
+                        time.sleep(len(block) / self.link.bytes_per_second)
+        return self.reset()
+
+    def close(self) -> None:
+        """End both connections in order."""
+        self.near.close()
+        self.far.close()
+
+    def reset(self) -> None:
+        """End both connections as a fault would."""
+        reset(self.near)
+        reset(self.far)
+
+
+def reset(connection: socket.socket) -> None:
+    """Close a connection with a reset, even while another thread waits for it."""
+    with contextlib.suppress(OSError):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        # shutdown wakes the thread that waits; close alone would not
+        connection.shutdown(socket.SHUT_RDWR)
+    connection.close()

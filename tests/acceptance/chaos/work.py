@@ -1,0 +1,145 @@
+"""What is under way while something breaks? Tasks whose every row says what has to become of it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from tests.acceptance.chaos.scene import CLAIM_SECONDS, SILENCE_SECONDS, SWEEP_SECONDS, Scene
+
+NOTES = ("plain", '"a, ""quoted"" one"', '"two\nlines"', "", "é ☎ 電話", "=1+1", "'  '")
+BOOT_SECONDS = 10  # of a worker, on a machine that is busy
+# after a fault, work goes on within a claim, a message that counts as lost, two sweeps
+LONGEST_RECOVERY = CLAIM_SECONDS + SILENCE_SECONDS + 2 * SWEEP_SECONDS + BOOT_SECONDS
+LONGEST_STILL = 60  # seconds without any progress before a task counts as lost
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of an input."""
+
+    name: str
+    raw: bytes  # as it stands in the file, without its line end
+    do: str
+
+
+@dataclass
+class Sent:
+    """A task and what has to come of it."""
+
+    action: str
+    content: bytes
+    lines: list[Line]
+    task_id: str
+    page_rows: int = 0
+    is_stopped: bool = False
+    most_indeterminate: int = 0
+    tolerated: dict[str, str] = field(default_factory=dict)  # by `do`: what its message says
+
+
+def make_lines(random: Random, count: int, special: dict[int, str]) -> list[Line]:
+    """Return rows with awkward notes; some fail, and some do what `special` says of their index."""
+    lines = []
+    for index in range(count):
+        do = special.get(index, "fail" if index % 53 == 7 else "")
+        name = f"r{index:07d}"
+        lines.append(Line(name, f"{name},{random.choice(NOTES)},{do}".encode(), do))
+    return lines
+
+
+class Work:
+    """Tasks of a scene; `random` decides how far they come before something happens."""
+
+    def __init__(self, scene: Scene, random: Random) -> None:
+        self.scene = scene
+        self.random = random
+        self.sent: list[Sent] = []
+        self.recovery_seconds: float | None = None  # the longest one
+        self.remarks: list[str] = []
+
+    def upload(self, action: str, rows: int = 3_000, special: dict[int, str] | None = None) -> Sent:
+        """Create a task."""
+        lines = make_lines(self.random, rows, special or {})
+        content = b"name,note,do\n" + b"".join(line.raw + b"\n" for line in lines)
+        task_id = self.scene.client.upload(
+            content, category="chaos", action=action, file_name="chaos.csv"
+        )
+        sent = Sent(action, content, lines, task_id)
+        self.sent.append(sent)
+        return sent
+
+    def start(self, sent: Sent) -> Sent:
+        """Start a task."""
+        self.scene.client.call("PATCH", sent.task_id)
+        return sent
+
+    def begin(
+        self, *actions: str, rows: int = 3_000, special: dict[int, str] | None = None
+    ) -> list[Sent]:
+        """Create tasks and start them."""
+        return [self.start(self.upload(action, rows, special)) for action in actions]
+
+    def begin_pages(self) -> Sent:
+        """Create a task without input and start it."""
+        client = self.scene.client
+        answer = client.session.put(
+            client.tasks, params={"category": "chaos", "action": "pages"}, timeout=60
+        )
+        assert answer.status_code == 201, answer.text
+        sent = Sent("pages", b"", [], answer.json()["data"]["_read_only"]["id"], page_rows=3_000)
+        self.sent.append(sent)
+        return self.start(sent)
+
+    def standing(self) -> list[tuple[Any, ...]]:
+        """Return the counts and whether it is over, of each task; past a database that is away."""
+        ids = [sent.task_id for sent in self.sent]
+        places = ", ".join(["%s"] * len(ids))
+        return self.scene.keep_trying(  # type: ignore[no-any-return]
+            lambda: self.scene.execute(
+                "SELECT id, success_count + failure_count, is_assembled, assembly_claim"
+                f" FROM tasks_app_task WHERE id IN ({places}) ORDER BY id",
+                *ids,
+            ),
+            seconds=60,
+        )
+
+    def done_rows(self) -> int:
+        """Return how many rows have an outcome."""
+        return sum(row[1] for row in self.standing())
+
+    def is_over(self) -> bool:
+        """Has every task ended, with its output?"""
+        return all(row[2] for row in self.standing())
+
+    def get_going(self, low: float = 0.05, high: float = 0.4) -> None:
+        """Wait until a random share of all rows is done."""
+        rows = sum(len(sent.lines) or sent.page_rows for sent in self.sent)
+        wanted = int(rows * self.random.uniform(low, high))
+        self._wait(lambda: self.done_rows() >= wanted, LONGEST_STILL)
+
+    def go_on(self, *, within: float = LONGEST_RECOVERY) -> None:
+        """Measure how long it takes until another row is done, or a task is over."""
+        before, started = self.standing(), time.monotonic()
+        self._wait(lambda: self.standing() != before or self.is_over(), within)
+        seconds = time.monotonic() - started
+        self.recovery_seconds = max(seconds, self.recovery_seconds or 0)
+
+    def end(self) -> None:
+        """Wait until all tasks are over; raise when for a while nothing moves."""
+        still, moved_at = self.standing(), time.monotonic()
+        while not self.is_over():
+            now = self.standing()
+            if now != still:
+                still, moved_at = now, time.monotonic()
+            if time.monotonic() - moved_at > LONGEST_STILL:
+                raise AssertionError(f"nothing has moved for {LONGEST_STILL} s: {now}")
+            time.sleep(0.1)
+
+    def _wait(self, question: Any, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while not question():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"not within {seconds:.0f} s: now {self.standing()}")
+            time.sleep(0.05)
