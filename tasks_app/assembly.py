@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from time import monotonic
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Sum
 from django.db.models.functions import Now
 
 from tasks_app import events, files, storage
 from tasks_app.errors import ClaimLost
 from tasks_app.execution import effects, slices
-from tasks_app.models import CSVName, EventKind, Part, Task, TaskCSV
+from tasks_app.models import CSVName, Effect, EventKind, Part, Task, TaskCSV
 from tasks_app.states import Ending, TaskStatus, final_status
 
 logger = logging.getLogger(__name__)
@@ -55,7 +56,8 @@ def write_file(task: Task, name: CSVName, claim: int) -> TaskCSV:
     csv_file = storage.reserve(task.pk, name)
     ranges = files.parts_ranges(task, name)
     whole = files.DownloadableFile(name, "", ranges)
-    storage.save(csv_file, RenewingStream(task, claim, whole.read()))
+    renew = partial(task.renew_assembly, claim, settings.PISTON_CLAIM_SECONDS)
+    storage.save(csv_file, RenewingStream(whole.read(), renew))
     row_count = task.success_count + task.failure_count
     if name is CSVName.FAILED:
         row_count = task.failure_count - task.indeterminate_count
@@ -94,25 +96,37 @@ def publish(task: Task, claim: int, written: list[TaskCSV]) -> None:
             old_status=TaskStatus.EXECUTING,
             reason=task.reason,
         )
+    if task.indeterminate_count:
+        record_places(task, written)
     Part.objects.filter(task=task).delete()
     logger.info("Task %s ended: %s", task.pk, task.status)
 
 
-class RenewingStream:
-    """The bytes of an output file; reading them keeps the assembler's claim alive."""
+def record_places(task: Task, written: list[TaskCSV]) -> None:
+    """Write down where the lines of indeterminate rows stand, for those who settle them."""
+    output = next(csv_file for csv_file in written if csv_file.name == CSVName.OUTPUT)
+    in_parts = Part.objects.filter(task=task).aggregate(sum=Sum("output_bytes", default=0))["sum"]
+    Effect.objects.all().record_places(
+        task.pk,
+        output_start=output.size_bytes - in_parts,
+        failed_start=len(files.header_line(task, CSVName.FAILED)),
+    )
 
-    def __init__(self, task: Task, claim: int, blocks: Iterator[bytes]) -> None:
-        self.task = task
-        self.claim = claim
+
+class RenewingStream:
+    """The bytes of an output file; reading them keeps the writer's claim alive."""
+
+    def __init__(self, blocks: Iterator[bytes], renew: Callable[[], bool]) -> None:
         self.blocks = blocks
+        self.renew = renew  # answers False when the claim was overtaken
         self.rest = b""
         self.renewed_at = monotonic()
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return the next bytes; raises ClaimLost when another assembler took over."""
+        """Return the next bytes; raises ClaimLost when another writer took over."""
         if monotonic() - self.renewed_at > settings.PISTON_CLAIM_SECONDS / 4:
             self.renewed_at = monotonic()
-            if not self.task.renew_assembly(self.claim, settings.PISTON_CLAIM_SECONDS):
+            if not self.renew():
                 raise ClaimLost
         if not self.rest:
             self.rest = next(self.blocks, b"")

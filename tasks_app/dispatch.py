@@ -11,6 +11,7 @@ from tasks_app.models import Segment, Task
 
 RUN_SLICE = "tasks_app.run_slice"
 ASSEMBLE_OUTPUT = "tasks_app.assemble_output"
+SETTLE_ROWS = "tasks_app.settle_rows"
 
 
 def wake(task_id: str) -> None:
@@ -47,3 +48,14 @@ def request_assembly(task_id: str) -> None:
 def send_assemble(task_id: str) -> None:
     """Send the message that asks for the assembly."""
     messages.send(ASSEMBLE_OUTPUT, task_id)
+
+
+def request_settling(task_id: str) -> None:
+    """Send for what people decided about rows of an ended task."""
+    Task.objects.filter(pk=task_id).update(dispatched_at=Now())
+    transaction.on_commit(lambda: send_settle(task_id))
+
+
+def send_settle(task_id: str) -> None:
+    """Send the message that asks for it."""
+    messages.send(SETTLE_ROWS, task_id)

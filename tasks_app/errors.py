@@ -120,6 +120,18 @@ class TaskIsRunning(TaskError):
     code = "task_is_running"
 
 
+class TaskHasNotEnded(TaskError):
+    """The task has not ended and its output is not assembled; wait for its end."""
+
+    code = "task_has_not_ended"
+
+
+class CannotBeSentAgain(TaskError):
+    """The row cannot be sent again."""
+
+    code = "cannot_be_sent_again"
+
+
 class CSVNotFound(TaskError):
     """The task has no such file (yet)."""
 

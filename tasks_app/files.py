@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, count, islice
 
 from categories import registry
-from categories.contract import Action
+from categories.columns import TextColumn
+from categories.contract import Action, RowAction
 from categories.errors import CategoryError
 from categories.rows import OutputShape
 from tasks_app import storage
+from tasks_app.csv_files.boundaries import rows_in
 from tasks_app.csv_files.writing import encode_row
 from tasks_app.errors import CSVNotFound, StoredFileMissing
 from tasks_app.models import CSVName, Part, Task, TaskCSV
@@ -203,9 +205,7 @@ def header_line(task: Task, name: CSVName) -> bytes:
     input_line = bytes(csv.header_bytes) if csv else b""
     if name is CSVName.FAILED:
         return input_line + b"\n"
-    action = find_action(task)
-    if action is None:  # gone: what is left is the input's columns and the reason
-        return (input_line + b",error\n").lstrip(b",")
+    action = find_action(task) or stand_in(task, csv.header if csv else ())
     shape = OutputShape(action, csv.header if csv else ())
     if not shape.keeps_input or not csv:
         return encode_row(shape.header) + b"\n"
@@ -219,3 +219,20 @@ def find_action(task: Task) -> type[Action] | None:
         return registry.get_action(task.category, task.action)[1]
     except CategoryError:
         return None
+
+
+def stand_in(task: Task, input_header: Sequence[str]) -> type[Action]:
+    """Return an action that writes lines as wide as those of the task's own, which is gone.
+
+    Its output columns have lost their names with it: they are called output_1, output_2, …
+    """
+    found = Part.objects.filter(task=task, output_bytes__gt=0)
+    first = found.order_by("segment_index", "number").values_list("output", flat=True).first()
+    cells = next(rows_in(bytes(first), is_last=True))[0] if first else []
+    lost_count = max(len(cells) - len(input_header) - len(["error"]), 0)
+    free = (name for number in count(1) if (name := f"output_{number}") not in input_header)
+
+    class MissingAction(RowAction, abstract=True):
+        output = [TextColumn(name, "Lost.") for name in islice(free, lost_count)]
+
+    return MissingAction

@@ -19,8 +19,9 @@ from categories.periodic import run_due_jobs
 from piston.accounts.signing_in import purge_expired_tokens
 from tasks_app import dispatch, events, lifecycle, storage
 from tasks_app.errors import StorageUnavailable
-from tasks_app.models import EventKind, Part, Segment, Task, TaskCSV
+from tasks_app.models import Effect, EventKind, Part, Segment, Task, TaskCSV
 from tasks_app.models.clock import database_time
+from tasks_app.settling import claims
 from tasks_app.states import FINAL, TaskStatus
 
 logger = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ def sweep() -> None:
         wake_abandoned_tasks,
         wake_silent_tasks,
         send_for_assemblies,
+        send_for_settlings,
         purge_removed_tasks,
         delete_orphaned_files,
         remove_expired_tasks,
@@ -96,6 +98,13 @@ def send_for_assemblies() -> None:
     """Send for the outputs that are due and that nobody assembles."""
     due = Task.objects.awaiting_assembly().filter(quiet())
     for_each(due[:MOST_AT_ONCE], lambda task: dispatch.request_assembly(task.pk))
+
+
+def send_for_settlings() -> None:
+    """Send for what people decided about rows and nobody is carrying out."""
+    decided = Effect.objects.to_carry_out().values("task")
+    due = claims.free().filter(quiet(), pk__in=decided)
+    for_each(due[:MOST_AT_ONCE], lambda task: dispatch.request_settling(task.pk))
 
 
 def purge_removed_tasks() -> None:

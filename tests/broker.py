@@ -9,6 +9,7 @@ import pytest
 
 from tasks_app import assembly, dispatch, messages
 from tasks_app.execution import slices
+from tasks_app.settling import carrying_out
 
 
 def run_slice(task_id: str, number: int) -> None:
@@ -17,7 +18,11 @@ def run_slice(task_id: str, number: int) -> None:
         slices.run_slice(task_id, str(uuid.uuid4()))
 
 
-MESSAGES = {dispatch.RUN_SLICE: run_slice, dispatch.ASSEMBLE_OUTPUT: assembly.assemble}
+MESSAGES = {
+    dispatch.RUN_SLICE: run_slice,
+    dispatch.ASSEMBLE_OUTPUT: assembly.assemble,
+    dispatch.SETTLE_ROWS: carrying_out.carry_out,
+}
 
 
 class FakeBroker:

@@ -39,6 +39,11 @@ def send(
     if sent_before and not action.idempotent:
         return Indeterminate("a worker died while it was being sent")
     journal(segment, number, key, seconds=action.row_seconds + claim_seconds)
+    return call(action, context, row, number, key)
+
+
+def call(action: RowAction, context: Context, row: Row, number: int, key: str) -> Outcome:
+    """Call the action for a row that stands in the journal; return what became of it."""
     try:
         with time_limit(action.row_seconds):
             return action.process(row, replace(context, effect_key=key)) or Succeeded()
@@ -50,7 +55,7 @@ def send(
         connection.close()  # the alarm may have struck in the middle of a query
         return RowFailed(str(error)) if action.idempotent else Indeterminate(str(error))
     except Exception as error:
-        logger.warning("Row %s of %s failed unexpectedly", number, segment.task_id, exc_info=error)
+        logger.warning("Row %s of %s failed unexpectedly", number, context.task_id, exc_info=error)
         why = describe_failure(error)
         return RowFailed(why) if action.idempotent else Indeterminate(why)
 
@@ -67,15 +72,32 @@ def journal(segment: Segment, number: int, key: str, *, seconds: float) -> None:
     Effect.objects.update_or_create(
         task_id=segment.task_id,
         row_number=number,
-        defaults={"key": key, "claim": segment.claim, "state": EffectState.SENT},
+        defaults={
+            "key": key,
+            "claim": segment.claim,
+            "state": EffectState.SENT,
+            "input_offset": segment.cursor_offset,
+        },
     )
 
 
 def record(segment: Segment, outcome: Outcome) -> None:
     """Settle the journal; call it in the transaction that commits the row's outcome."""
-    unknown = isinstance(outcome, Indeterminate)
-    Effect.objects.filter(task=segment.task_id, row_number=segment.cursor_row + 1).update(
-        state=EffectState.INDETERMINATE if unknown else EffectState.DONE
+    number = segment.cursor_row + 1
+    if not isinstance(outcome, Indeterminate):
+        Effect.objects.filter(task=segment.task_id, row_number=number).update(
+            state=EffectState.DONE
+        )
+        return
+    Effect.objects.update_or_create(  # a row can kill its worker before it reaches the journal
+        task_id=segment.task_id,
+        row_number=number,
+        defaults={
+            "key": effect_key(segment.task_id, number),
+            "claim": segment.claim,
+            "state": EffectState.INDETERMINATE,
+            "input_offset": segment.cursor_offset,
+        },
     )
 
 

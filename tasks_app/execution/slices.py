@@ -13,13 +13,13 @@ from django.db.models import F
 from categories import registry
 from categories.contract import Action, Context, Refused
 from categories.errors import CategoryError
-from tasks_app import dispatch
+from tasks_app import dispatch, files
 from tasks_app.errors import ActionBroken, ClaimLost, StorageUnavailable, StoredFileMissing
-from tasks_app.execution import batches, turns
+from tasks_app.execution import batches, effects, turns
 from tasks_app.execution.attempts import NOT_THE_ROWS_FAULT
 from tasks_app.execution.outcomes import Indeterminate, describe_failure
 from tasks_app.execution.runs import Run, claim_seconds
-from tasks_app.models import EffectState, Segment, Task
+from tasks_app.models import CSVName, Segment, Task
 from tasks_app.states import Ending
 
 logger = logging.getLogger(__name__)
@@ -181,14 +181,16 @@ def settle_unanswered(task: Task) -> None:
 
 
 def settle_row(task: Task, segment: Segment) -> None:
-    """Record the row at the segment's cursor as `indeterminate`."""
+    """Record the row at the segment's cursor as `indeterminate`; no action is needed for that."""
     unknown = Indeterminate("a worker died while it was being sent")
+    action_class = files.find_action(task)
     try:
-        _, action_class = registry.get_action(task.category, task.action)
+        if action_class is None:
+            logger.error("The action of %s is gone; nobody knows of its last row", task.pk)
+            header = task.csvs.filter(name=CSVName.INPUT).values_list("header", flat=True).first()
+            action_class = files.stand_in(task, header or ())
         with closing(Run(segment, action_class(), context_of(task))) as run:
             batches.commit_external(run, run.take(1), unknown, was_sent=True)
-    except (CategoryError, StoredFileMissing):
-        logger.exception("A row of %s has no line: its action or its input is gone", task.pk)
-        task.effects.filter(row_number=segment.cursor_row + 1).update(
-            state=EffectState.INDETERMINATE
-        )
+    except StoredFileMissing:
+        logger.exception("A row of %s has no line: its input is gone", task.pk)
+        effects.record(segment, unknown)

@@ -1,6 +1,6 @@
 """The tables of a task's way: one model per file."""
 
-from tasks_app.models.effect import Effect, EffectState
+from tasks_app.models.effect import Decision, Effect, EffectState, SettledAs
 from tasks_app.models.event import EventKind, TaskEvent
 from tasks_app.models.part import Part
 from tasks_app.models.segment import Segment
@@ -12,11 +12,13 @@ __all__ = [
     "AccountTurn",
     "ActionPace",
     "CSVName",
+    "Decision",
     "Effect",
     "EffectState",
     "EventKind",
     "Part",
     "Segment",
+    "SettledAs",
     "Task",
     "TaskCSV",
     "TaskEvent",

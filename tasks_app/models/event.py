@@ -19,6 +19,8 @@ class EventKind(models.TextChoices):
     EXPIRED = "expired"
     DOWNLOADED = "downloaded"
     INDETERMINATE = "indeterminate"  # an external effect whose outcome nobody knows
+    DECIDED = "decided"  # a person said what an indeterminate row is to count as
+    SETTLED = "settled"  # that was carried out, or could not be: `settled_as` says which
     ROW_BLAMED = "row_blamed"  # workers died on a row; it was recorded as failed
 
 

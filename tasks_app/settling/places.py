@@ -1,0 +1,57 @@
+"""Where does a row stand in out.csv now, and where would it in failed.csv?
+
+The journal knows both places as the files were assembled, and by how much each settled row
+made them longer. So nothing has to be moved when a row above another one changes its length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from django.db.models import Sum
+
+from tasks_app.errors import StoredFileMissing
+from tasks_app.models import CSVName, Effect, Task, TaskCSV
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one row is: byte offsets in the files as they are now."""
+
+    effect: Effect
+    start: int  # of its lines in out.csv
+    end: int
+    failed_start: int  # in failed.csv, of the row that comes next
+
+
+def find_places(task: Task, effects: Sequence[Effect]) -> Iterator[Place]:
+    """Yield the places of effects that are in order of their rows, in one walk over the journal."""
+    grown = failed = row_number = 0
+    for effect in effects:
+        between = Effect.objects.placed().filter(
+            task=task, row_number__gte=row_number, row_number__lt=effect.row_number
+        )
+        sums = between.aggregate(
+            grown=Sum("grown_bytes", default=0), failed=Sum("failed_bytes", default=0)
+        )
+        grown += sums["grown"]
+        failed += sums["failed"]
+        row_number = effect.row_number
+        if effect.line_offset is None or effect.failed_offset is None:
+            raise StoredFileMissing(f"The {effect} has no known place in out.csv.")
+        start = effect.line_offset + grown
+        yield Place(
+            effect,
+            start=start,
+            end=start + effect.line_bytes + effect.grown_bytes,
+            failed_start=effect.failed_offset + failed,
+        )
+
+
+def stored(task: Task, name: CSVName) -> TaskCSV:
+    """Return a file that the task must have; raises StoredFileMissing."""
+    found = task.csvs.filter(name=name).first()
+    if found is None:
+        raise StoredFileMissing(f"Task {task.pk} has no {name.value}.")
+    return found
