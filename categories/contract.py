@@ -139,6 +139,8 @@ class RowAction(Action, abstract=True):
             yield "an action with input declares at least one column"
         if cls.process is RowAction.process and cls.process_batch is RowAction.process_batch:
             yield "neither process nor process_batch is there"
+        elif cls.effects is Effects.EXTERNAL and cls.process is RowAction.process:
+            yield "an action with EXTERNAL effects has process: its rows are sent one at a time"
 
     def process(self, row: Row, context: Context) -> Outcome | None:
         """Work off one row: return Succeeded (None is Succeeded()), or raise RowFailed."""
@@ -169,6 +171,8 @@ class PageAction(Action, abstract=True):
             yield "an action without input declares its output columns"
         if cls.page is PageAction.page:
             yield "page is not there"
+        if cls.effects is Effects.EXTERNAL:
+            yield "pages are not journaled, so that an action without input is never EXTERNAL"
 
     def page(self, cursor: JSON | None, context: Context) -> Page:
         """Return the page at the cursor; None asks for the first."""

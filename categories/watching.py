@@ -30,19 +30,50 @@ def models_of(action: type[Action]) -> list[type[models.Model]]:
 def read_tables(
     tables: Sequence[type[models.Model]], ignoring: Sequence[str], context: Context
 ) -> dict[str, list[str]]:
-    """Return the rows of tables in an order of their own, without the ids the database chose."""
+    """Return the rows of tables in an order of their own, without the ids the database chose.
+
+    A reference to such an id is shown as the row that it means: what was rolled back has used ids
+    up.
+    """
     found: dict[str, list[str]] = {}
     for model in tables:
-        names = [
-            field.attname
-            for field in model._meta.concrete_fields
-            if not isinstance(field, models.AutoField) and field.name not in ignoring
-        ]
-        rows: Any = model._default_manager.using(context.database).values(*names)
+        fields = [field for field in told_fields(model) if field.name not in ignoring]
+        meant = {
+            field.attname: read_meanings(field.related_model, context)
+            for field in fields
+            if refers_to_chosen_id(field)
+        }
+        rows: Any = model._default_manager.using(context.database)
         found[f"the table of {model.__name__}"] = sorted(
-            ", ".join(f"{name}={value!r}" for name, value in row.items()) for row in rows
+            ", ".join(
+                f"{name}={meant[name].get(value) if name in meant else repr(value)}"
+                for name, value in row.items()
+            )
+            for row in rows.values(*[field.attname for field in fields])
         )
     return found
+
+
+def told_fields(model: type[models.Model]) -> list[Any]:
+    """Return the fields of a table whose values are no ids that the database chose."""
+    fields = model._meta.concrete_fields
+    return [field for field in fields if not isinstance(field, models.AutoField)]
+
+
+def refers_to_chosen_id(field: Any) -> bool:
+    """Say whether a field holds ids that the database chose in another table."""
+    is_reference = isinstance(field, models.ForeignKey)
+    return is_reference and isinstance(field.target_field, models.AutoField)
+
+
+def read_meanings(model: type[models.Model], context: Context) -> dict[Any, str]:
+    """Return what the rows of a table hold besides chosen ids, by id."""
+    names = [field.attname for field in told_fields(model) if not refers_to_chosen_id(field)]
+    rows: Any = model._default_manager.using(context.database).values_list("pk", *names)
+    return {
+        row[0]: f"({', '.join(f'{n}={v!r}' for n, v in zip(names, row[1:], strict=True))})"
+        for row in rows
+    }
 
 
 class Watched:

@@ -16,7 +16,7 @@ from categories.number_management.tests.factories import (
     make_superadmin,
 )
 from categories.rows import RowShape
-from categories.testing import Ran, assert_survives_crashes, run_action
+from categories.testing import Ran, run_action
 from piston.accounts.models import Account
 from tests.factories import AccountFactory
 
@@ -293,13 +293,3 @@ def test_a_number_that_another_task_adds_meanwhile_fails_as_existing(
 
     assert ran.failures == []
     assert PhoneNumber.objects.count() == 2
-
-
-def test_adding_survives_crashes() -> None:
-    account = make_superadmin()
-    PhoneNumberFactory.create(number="+14150000002", state=NumberState.AVAILABLE)
-    rows = [wish(account, f"+1415000000{n % 5}") for n in range(8)]
-
-    deaths = assert_survives_crashes(Add, rows, account=account, now=NOW)
-
-    assert deaths > 50

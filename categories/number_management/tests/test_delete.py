@@ -9,7 +9,7 @@ from categories.number_management.tests.factories import (
     PhoneNumberFactory,
     make_superadmin,
 )
-from categories.testing import Ran, assert_survives_crashes, run_action
+from categories.testing import Ran, run_action
 from piston.accounts.models import Account
 from tests.factories import AccountFactory
 
@@ -61,11 +61,3 @@ def test_a_second_row_of_the_number_finds_it_gone() -> None:
     ran = delete(NUMBER, NUMBER, by=make_superadmin())
 
     assert ran.failures == [f"number {NUMBER} not found"]
-
-
-def test_deleting_survives_crashes() -> None:
-    for n in range(4):
-        PhoneNumberFactory.create(number=f"+1415000000{n}")
-    rows = [{"e164": f"+1415000000{n}"} for n in range(6)]
-
-    assert assert_survives_crashes(Delete, rows, account=make_superadmin(), now=NOW) > 10

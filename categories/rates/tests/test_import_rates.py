@@ -13,10 +13,8 @@ from categories.rates.models import Rate, Ratedeck
 from categories.rates.tests.factories import (
     RatedeckFactory,
     import_rates,
-    make_rows,
     read_rates,
 )
-from categories.testing import assert_survives_crashes
 from piston.accounts.models import Account
 from tests.factories import AccountFactory
 
@@ -246,17 +244,6 @@ def test_strangers_are_refused() -> None:
 
     assert ran.refused == "task execution is forbidden"
     assert not Rate.objects.exists()
-
-
-def test_a_worker_may_die_anywhere(reseller: Account) -> None:
-    RatedeckFactory(account=reseller, name="gold")
-    import_rates(reseller, "prefix|rate_cost|ratedeck_id", "2|0.5|gold")
-    header = "prefix|rate_cost|ratedeck_id|carrier"
-    lines = ["1|0.1|gold|", "2|0.2|gold|acme", "1|0.3|gold|", "3|0.4|gold|acme"]
-
-    deaths = assert_survives_crashes(ImportRates, make_rows(header, *lines), account=reseller)
-
-    assert deaths > 20
 
 
 @pytest.mark.parametrize("kind", ["new", "changed", "half changed"])

@@ -72,6 +72,12 @@ BROKEN_ACTIONS: list[tuple[type[Action], dict[str, Any], str]] = [
     (PageAction, {"output": [WORD]}, "page is not there"),
     (PageAction, {"page": read}, "declares its output"),
     (PageAction, {"page": read, "output": [WORD], "columns": [WORD]}, "declares no columns"),
+    (PageAction, {"page": read, "output": [WORD], "effects": Effects.EXTERNAL}, "not journaled"),
+    (
+        RowAction,
+        {"word": WORD, "process_batch": read, "effects": Effects.EXTERNAL},
+        "has process: its rows are sent one at a time",
+    ),
     (Action, {}, "neither a RowAction nor a PageAction"),
 ]
 

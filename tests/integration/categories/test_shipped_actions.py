@@ -1,0 +1,161 @@
+"""Does every action that ships survive crashes? A new one without a case here is noticed."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from categories.contract import Action
+from categories.number_management.states import NumberState
+from categories.number_management.tests.factories import NOW, PhoneNumberFactory, make_superadmin
+from categories.rates.tests.factories import RatedeckFactory, RateFactory
+from categories.services.models import ServiceQuantity
+from categories.testing import assert_survives_crashes, run_action
+from piston.accounts.models import Account
+from tests.factories import AccountFactory
+
+pytestmark = pytest.mark.django_db
+
+Prepared = dict[str, Any]  # what `assert_survives_crashes` gets, and `failures`: how many rows fail
+
+
+def shipped() -> Iterator[tuple[str, type[Action]]]:
+    """Yield every action of the categories that ship, by `category.action`."""
+    for path in settings.PISTON_CATEGORIES:
+        category = import_string(path)
+        for action in category.actions:
+            yield f"{category.name}.{action.name}", action
+
+
+ACTIONS = dict(shipped())
+
+
+def prepare_add() -> Prepared:
+    """Numbers that are new, there already, or not for this account; one of them twice."""
+    account = make_superadmin()
+    PhoneNumberFactory.create(number="+14150000002", state=NumberState.AVAILABLE)
+    PhoneNumberFactory.create(number="+14150000004")
+    places = [0, 1, 2, 0, 3, 4]
+    rows = [{"number": f"+1415000000{n}", "account_id": account.pk} for n in places]
+    rows.append({"number": "no number", "account_id": account.pk})
+    return {"rows": rows, "account": account, "failures": 3}
+
+
+def prepare_import() -> Prepared:
+    """The same, and a state that only the super-duper admin may ask for."""
+    account = AccountFactory.create()
+    PhoneNumberFactory.create(number="+14150000004")
+    rows = [{"e164": f"+1415000000{n}"} for n in (0, 1, 2, 0, 3, 4)]
+    rows.append({"e164": "no number"})
+    return {"rows": rows, "account": account, "failures": 3}
+
+
+def prepare_numbers(parent: Account) -> None:
+    """Give numbers to an account and to those below it."""
+    child = AccountFactory.create(parent=parent)
+    for owner in (parent, child, parent, child, parent):
+        PhoneNumberFactory.create(account=owner)
+    PhoneNumberFactory.create(state=NumberState.AVAILABLE)
+
+
+def prepare_list() -> Prepared:
+    """Several pages of numbers."""
+    account = AccountFactory.create()
+    prepare_numbers(account)
+    page_size = "categories.number_management.actions.listing.PAGE_SIZE"
+    return {"account": account, "page_size": page_size, "failures": 0}
+
+
+def prepare_find() -> Prepared:
+    """Numbers that are there, twice, missing, somebody else's, or none."""
+    account = AccountFactory.create()
+    for n in range(3):
+        PhoneNumberFactory.create(number=f"+1415000000{n}", account=account)
+    PhoneNumberFactory.create(number="+14150000004")
+    rows = [{"e164": f"+1415000000{n}"} for n in (0, 1, 0, 3, 4, 2)]
+    rows.append({"e164": "no number"})
+    return {"rows": rows, "account": account, "failures": 3}
+
+
+def prepare_delete() -> Prepared:
+    """Numbers that are there, twice, missing, or none."""
+    for n in range(4):
+        PhoneNumberFactory.create(number=f"+1415000000{n}")
+    rows = [{"e164": f"+1415000000{n}"} for n in (0, 1, 0, 2, 5, 3)]
+    rows.append({"e164": "no number"})
+    return {"rows": rows, "account": make_superadmin(), "failures": 3}
+
+
+def prepare_descendant_quantities() -> Prepared:
+    """Months of accounts below, one of which has none."""
+    parent = AccountFactory.create()
+    for months in (3, 0, 2):
+        child = AccountFactory.create(parent=parent)
+        for month in range(1, months + 1):
+            ServiceQuantity.objects.create(
+                account=child, year=2026, month=month, bom={"users": {"user": month, "admin": 1}}
+            )
+    page_size = "categories.services.actions.descendant_quantities.MONTHS_AT_A_TIME"
+    return {"account": parent, "page_size": page_size, "failures": 0}
+
+
+def prepare_import_rates() -> Prepared:
+    """Rates that are new, changed, or given twice, of two decks; and bad ones."""
+    reseller = AccountFactory.create(is_reseller=True)
+    deck = RatedeckFactory.create(account=reseller, name="gold")
+    RateFactory.create(ratedeck=deck, prefix="2")
+    cells = [("1", "0.1"), ("2", "0.2"), ("1", "0.3"), ("x", "0.1"), ("3", "0.4"), ("4", "cheap")]
+    rows = [
+        {"prefix": prefix, "rate_cost": cost, "ratedeck_id": "new" if prefix == "3" else "gold"}
+        for prefix, cost in cells
+    ]
+    return {"rows": rows, "account": reseller, "failures": 2}
+
+
+def prepare_export() -> Prepared:
+    """Rates of three decks, one of them empty."""
+    reseller = AccountFactory.create(is_reseller=True)
+    for name, count in (("gold", 3), ("empty", 0), ("silver", 2)):
+        deck = RatedeckFactory.create(account=reseller, name=name)
+        for prefix in range(1, count + 1):
+            RateFactory.create(ratedeck=deck, prefix=str(prefix))
+    page_size = "categories.rates.actions.export.RATES_AT_A_TIME"
+    return {"account": reseller, "page_size": page_size, "failures": 0}
+
+
+CASES: dict[str, Callable[[], Prepared]] = {
+    "number_management.add": prepare_add,
+    "number_management.import": prepare_import,
+    "number_management.list": prepare_list,
+    "number_management.list_all": prepare_list,
+    "number_management.find": prepare_find,
+    "number_management.delete": prepare_delete,
+    "services.descendant_quantities": prepare_descendant_quantities,
+    "rates.import": prepare_import_rates,
+    "rates.export": prepare_export,
+}
+
+
+def test_every_action_that_ships_has_a_case_here_and_no_other() -> None:
+    assert sorted(CASES) == sorted(ACTIONS)
+
+
+@pytest.mark.parametrize("name", sorted(ACTIONS))
+def test_it_survives_crashes(name: str) -> None:
+    prepared = CASES[name]()
+    prepared.pop("failures")
+
+    assert assert_survives_crashes(ACTIONS[name], now=NOW, **prepared) > 10
+
+
+@pytest.mark.parametrize("name", sorted(ACTIONS))
+def test_its_case_has_rows_that_succeed_and_rows_that_fail(name: str) -> None:
+    prepared = CASES[name]()
+    rows, account = prepared.get("rows", ()), prepared["account"]
+
+    ran = run_action(ACTIONS[name], rows, account=account, now=NOW)
+
+    assert len(ran.failures) == prepared["failures"]
+    assert len(ran.lines) >= len(ran.failures) + 3
