@@ -135,6 +135,13 @@ PISTON_MAX_COLUMNS = read_integer("PISTON_MAX_COLUMNS", 1_000, minimum=1)
 PISTON_MAX_CELL_BYTES = read_integer("PISTON_MAX_CELL_BYTES", 2**20, minimum=1)
 PISTON_MAX_ROWS = read_integer("PISTON_MAX_ROWS", 50_000_000, minimum=1)
 
+# What one account may make grow; 0: without a limit
+PISTON_MAX_TASKS_PER_ACCOUNT = read_integer("PISTON_MAX_TASKS_PER_ACCOUNT", 1_000_000)  # else 429
+PISTON_MAX_STORED_BYTES_PER_ACCOUNT = read_integer(  # in files; else 413
+    "PISTON_MAX_STORED_BYTES_PER_ACCOUNT", 2**40
+)
+PISTON_MAX_TOKENS_PER_ACCOUNT = read_integer("PISTON_MAX_TOKENS_PER_ACCOUNT", 10_000)  # else 429
+
 PISTON_CLAIM_SECONDS = read_integer("PISTON_CLAIM_SECONDS", 20, minimum=2)  # then work is free
 PISTON_SWEEP_SECONDS = read_integer("PISTON_SWEEP_SECONDS", 5, minimum=1)  # between two sweeps
 PISTON_SLICE_MILLISECONDS = read_integer("PISTON_SLICE_MILLISECONDS", 1_000, minimum=1)
@@ -369,5 +376,7 @@ LOGGING = {
     "loggers": {
         name: {"level": "DEBUG" if LOG_LEVEL == "DEBUG" else "WARNING"}
         for name in ("celery.worker.strategy", "celery.app.trace", "celery.beat")
-    },
+    }
+    # a client's doing, and said again with the 400: no trace for every odd Host
+    | {"django.security.DisallowedHost": {"level": "CRITICAL"}},
 }

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import F, Sum
 from django.db.models.functions import Now
 
-from tasks_app import events, files, storage
+from tasks_app import events, files, quotas, storage
 from tasks_app.errors import ClaimLost
 from tasks_app.execution import effects, slices
 from tasks_app.models import CSVName, Effect, EventKind, Part, Task, TaskCSV
@@ -99,6 +99,7 @@ def publish(task: Task, claim: int, written: list[TaskCSV]) -> None:
     if task.indeterminate_count:
         record_places(task, written)
     Part.objects.filter(task=task).delete()
+    quotas.recount_files(task)
     logger.info("Task %s ended: %s", task.pk, task.status)
 
 

@@ -148,6 +148,34 @@ class UnexpectedContent(PistonError):
         self.expected_content = expected_content
 
 
+class QuotaExceeded(PistonError):
+    """The account keeps as much as it may; `limit` is what is limited, `value` to how much."""
+
+    code = "quota_exceeded"
+    limit: ClassVar[str] = ""
+    remedy: ClassVar[str] = ""
+
+    def __init__(self, value: int) -> None:
+        super().__init__(f"{self.sentence()} ({value:,}): {self.remedy}")
+        self.value = value
+
+
+class TooManyTasks(QuotaExceeded):
+    """The account has as many tasks as it may have."""
+
+    code = "too_many_tasks"
+    limit = "tasks_per_account"
+    remedy = "remove tasks that are not needed any more; they count for some seconds longer"
+
+
+class TooManyStoredBytes(QuotaExceeded):
+    """The files of the account's tasks may not take more bytes than this."""
+
+    code = "too_many_stored_bytes"
+    limit = "stored_bytes_per_account"
+    remedy = "remove tasks that are not needed any more; their files count for some seconds longer"
+
+
 class StorageUnavailable(PistonError):
     """The file storage does not answer; try again later."""
 

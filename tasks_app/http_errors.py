@@ -19,6 +19,8 @@ from piston.http.errors import (
 )
 from tasks_app import errors as tasks
 
+QUOTA_SECONDS = 60  # before it is worth asking whether something was removed meanwhile
+
 
 class RangeNotSatisfiable(ApiError):
     """416 `range_not_satisfiable`: the file ends before the range begins (RFC 9110 §15.5.17)."""
@@ -54,6 +56,17 @@ def answer_fields(error: tasks.FieldErrors) -> ApiError:
     return answer_attachment(**{key: value for key, value in said.items() if value})
 
 
+def answer_quota(error: tasks.QuotaExceeded, *, status: int) -> ApiError:
+    """Say which limit of the account is reached, its value, and what to do."""
+    said = {
+        "message": "quota exceeded",
+        "reason": str(error),
+        "limit": error.limit,
+        "value": error.value,
+    }
+    return ApiError(status, "quota_exceeded", said, headers={"Retry-After": str(QUOTA_SECONDS)})
+
+
 def answer_attachment(**said: Any) -> ApiError:
     """Return the specification's answer to an input that does not fit its action."""
     return InvalidRequest({"attachment": {"type": said}})
@@ -70,6 +83,8 @@ answer_with(
     tasks.UnexpectedContent,
     lambda error: answer_attachment(expected_content=error.expected_content),
 )
+answer_with(tasks.TooManyTasks, lambda error: answer_quota(error, status=429))
+answer_with(tasks.TooManyStoredBytes, lambda error: answer_quota(error, status=413))
 answer_with(tasks.StorageUnavailable, lambda _: ServiceUnavailable())
 answer_with(tasks.TaskNotFound, lambda error: BadIdentifier(error.task_id))
 answer_with(tasks.CSVNotFound, lambda error: BadIdentifier(error.task_id))

@@ -15,10 +15,15 @@ from django.db import transaction
 from categories import registry
 from categories.contract import Action, Category
 from piston.accounts.models import Account
-from tasks_app import events, storage
+from tasks_app import events, quotas, storage
 from tasks_app.csv_files.scanning import Scan, ScanLimits, Scanner
 from tasks_app.csv_files.writing import records_to_csv
-from tasks_app.errors import CSVFormatError, StorageUnavailable, UnexpectedContent
+from tasks_app.errors import (
+    CSVFormatError,
+    StorageUnavailable,
+    TooManyStoredBytes,
+    UnexpectedContent,
+)
 from tasks_app.events import Actor
 from tasks_app.models import CSVName, EventKind, Segment, Task, TaskCSV
 from tasks_app.models.task import new_task_id
@@ -50,9 +55,11 @@ def submit_without_input(order: Order) -> Task:
     """Create a task for an action that takes no input; raises UnexpectedContent for others."""
     if order.action.takes_input:
         raise UnexpectedContent("text/csv")
+    quotas.check_room(order.account.pk)
     with transaction.atomic():
         task = create_task(order, new_task_id(), total_count=None)
         Segment.objects.create(task=task, index=0)
+        quotas.count_task(task)
     return task
 
 
@@ -64,16 +71,17 @@ def submit_records(order: Order, records: Sequence[Any]) -> Task:
 def submit_csv(order: Order, body: storage.Readable) -> Task:
     """Create a task from a CSV that is read block by block, scanned and stored in one pass.
 
-    Raises UnexpectedContent, CSVFormatError, FieldErrors, StorageUnavailable, and
-    whatever `body` raises. Until everything is in order there is no task, and
+    Raises UnexpectedContent, QuotaExceeded, CSVFormatError, FieldErrors, StorageUnavailable,
+    and whatever `body` raises. Until everything is in order there is no task, and
     the file belongs to nobody: deleted at once, or by the sweeper if we are killed.
     """
     if not order.action.takes_input:
         raise UnexpectedContent("none")
+    room = quotas.check_room(order.account.pk)
     task_id = new_task_id()
     csv_file = storage.reserve(task_id, CSVName.INPUT)
     try:
-        scan = store_and_scan(order.action, csv_file, body)
+        scan = store_and_scan(order.action, csv_file, RoomyStream(body, room))
         return create_with_input(order, task_id, csv_file, scan)
     except BaseException:
         give_up(csv_file)
@@ -105,6 +113,7 @@ def create_with_input(order: Order, task_id: str, csv_file: TaskCSV, scan: Scan)
     if not adopted:
         raise StorageUnavailable("The upload was given up: it made no progress for too long.")
     Segment.objects.bulk_create(cut_segments(task, order.action, scan))
+    quotas.count_task(task)
     return task
 
 
@@ -186,6 +195,23 @@ class ScannedStream:
             self.scanner.feed(block)
         else:
             self.scan = self.scanner.close()
+        return block
+
+
+class RoomyStream:
+    """The bytes of a body, as long as its account has room for them; None is without a limit."""
+
+    def __init__(self, body: storage.Readable, room: int | None) -> None:
+        self.body = body
+        self.room = room
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return the next block; raises TooManyStoredBytes for the one that fits no more."""
+        block = self.body.read(size)
+        if self.room is not None:
+            self.room -= len(block)
+            if self.room < 0:
+                raise TooManyStoredBytes(settings.PISTON_MAX_STORED_BYTES_PER_ACCOUNT)
         return block
 
 

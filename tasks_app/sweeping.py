@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from categories.periodic import run_due_jobs
 from piston.accounts.signing_in import purge_expired_tokens
-from tasks_app import dispatch, events, lifecycle, storage
+from tasks_app import dispatch, events, lifecycle, quotas, storage
 from tasks_app.errors import StorageUnavailable
 from tasks_app.models import Effect, EventKind, Part, Segment, Task, TaskCSV
 from tasks_app.models.clock import database_time
@@ -117,7 +117,9 @@ def purge(task: Task) -> None:
     """Delete a removed task; its events stay."""
     task.csvs.update(task=None, kept_until=Now(), is_given_up=True)
     Part.objects.filter(task=task).delete()
-    task.delete()
+    _, deleted = task.delete()
+    if deleted.get("tasks_app.Task"):  # else another sweeper was faster
+        quotas.uncount(task)
 
 
 def delete_orphaned_files() -> None:

@@ -27,6 +27,7 @@ ORDER = [
     "tasks_app.errors",
     "tasks_app.models",
     "tasks_app.events",
+    "tasks_app.quotas",
     "tasks_app.csv_files",
     "tasks_app.storage",
     "tasks_app.files",

@@ -7,9 +7,11 @@ from tasks_app.models.segment import Segment
 from tasks_app.models.task import Task
 from tasks_app.models.task_csv import CSVName, TaskCSV
 from tasks_app.models.turn import AccountTurn, ActionPace
+from tasks_app.models.usage import AccountUsage
 
 __all__ = [
     "AccountTurn",
+    "AccountUsage",
     "ActionPace",
     "CSVName",
     "Decision",

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Length
 
-from tasks_app import events, files, storage
+from tasks_app import events, files, quotas, storage
 from tasks_app.assembly import RenewingStream
 from tasks_app.errors import ClaimLost
 from tasks_app.files import Range
@@ -143,6 +143,7 @@ def publish(task: Task, effects: Sequence[Effect], written: list[TaskCSV]) -> No
         swap(task, csv_file)
     for effect in effects:
         settle(task, effect)
+    quotas.recount_files(task)
     logger.info("%s rows of task %s are settled", len(effects), task.pk)
 
 

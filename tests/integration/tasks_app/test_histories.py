@@ -23,7 +23,7 @@ from tasks_app import assembly, dispatch, lifecycle, messages, sweeping
 from tasks_app.errors import PistonError
 from tasks_app.execution import batches, ledger, slices, turns
 from tasks_app.execution.runs import Run
-from tasks_app.models import AccountTurn, Part, Segment, Task, TaskCSV, TaskEvent
+from tasks_app.models import AccountTurn, AccountUsage, Part, Segment, Task, TaskCSV, TaskEvent
 from tasks_app.models.clock import database_time
 from tasks_app.states import FINAL, MOVES
 from tests import engine
@@ -182,6 +182,13 @@ class Histories(RuleBasedStateMachine):
     def counts_of_stopped_tasks_are_final(self) -> None:
         for task in Task.objects.filter(pk__in=self.counts_at_stop, status="stopped"):
             assert (task.success_count, task.failure_count) == self.counts_at_stop[task.pk]
+
+    @invariant()
+    def what_the_account_keeps_is_counted(self) -> None:
+        tasks = Task.objects.filter(account=self.account)
+        files = TaskCSV.objects.filter(task__in=tasks).values_list("size_bytes", flat=True)
+        usage = AccountUsage.objects.filter(pk=self.account.pk).first() or AccountUsage()
+        assert (usage.task_count, usage.stored_bytes) == (tasks.count(), sum(files))
 
     @invariant()
     def histories_are_legal(self) -> None:

@@ -1,0 +1,20 @@
+"""How much does an account keep? One row per account, so that asking costs the same for all."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from piston.accounts.models import Account
+
+
+class AccountUsage(models.Model):
+    """Counted in the transactions that create and purge tasks and give them files (`quotas`)."""
+
+    account = models.OneToOneField(Account, models.CASCADE, primary_key=True, related_name="usage")
+    task_count = models.BigIntegerField(
+        default=0, help_text="Tasks; removed ones until they are purged."
+    )
+    stored_bytes = models.BigIntegerField(default=0, help_text="Of the files of these tasks.")
+
+    def __str__(self) -> str:
+        return f"usage of {self.account_id}"

@@ -1,0 +1,84 @@
+"""How much may one account keep? Counted where it changes, so that a check is one indexed row.
+
+The counters are written last in their transactions: the row is locked for no longer than a commit
+takes, and of two uploads at once the second one sees what the first one added.
+"""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db.models import F, Q, Sum
+
+from tasks_app.errors import TooManyStoredBytes, TooManyTasks
+from tasks_app.models import AccountUsage, Task, TaskCSV
+
+
+def check_room(account_id: str) -> int | None:
+    """Return how many bytes the account may still store, None without a limit.
+
+    Raises TooManyTasks or TooManyStoredBytes: asked before a body is read. Only `count_task`
+    decides, since others may be faster.
+    """
+    usage = AccountUsage.objects.filter(pk=account_id).first() or AccountUsage()
+    refuse_without_room(usage)
+    most_bytes = settings.PISTON_MAX_STORED_BYTES_PER_ACCOUNT
+    return most_bytes - usage.stored_bytes if most_bytes else None
+
+
+def refuse_without_room(usage: AccountUsage) -> None:
+    """Raise the error that says which limit is reached, if one is."""
+    most_tasks = settings.PISTON_MAX_TASKS_PER_ACCOUNT
+    most_bytes = settings.PISTON_MAX_STORED_BYTES_PER_ACCOUNT
+    if most_tasks and usage.task_count >= most_tasks:
+        raise TooManyTasks(most_tasks)
+    if most_bytes and usage.stored_bytes >= most_bytes:
+        raise TooManyStoredBytes(most_bytes)
+
+
+def count_task(task: Task) -> None:
+    """Count a new task and its files; call it last in the transaction that creates them.
+
+    Raises TooManyTasks or TooManyStoredBytes, which have to roll that transaction back. The
+    limits stand in the WHERE: of two processes racing for the last place exactly one gets it.
+    """
+    stored_bytes = stored_bytes_of(task)
+    Task.objects.filter(pk=task.pk).update(stored_bytes=stored_bytes)
+    most_tasks = settings.PISTON_MAX_TASKS_PER_ACCOUNT
+    most_bytes = settings.PISTON_MAX_STORED_BYTES_PER_ACCOUNT
+    room = Q(pk=task.account_id)
+    if most_tasks:
+        room &= Q(task_count__lt=most_tasks)
+    if most_bytes:
+        room &= Q(stored_bytes__lte=most_bytes - stored_bytes)
+    added = {"task_count": F("task_count") + 1, "stored_bytes": F("stored_bytes") + stored_bytes}
+    if AccountUsage.objects.filter(room).update(**added):
+        return
+    usage, _ = AccountUsage.objects.get_or_create(pk=task.account_id)  # its first task, perhaps
+    if AccountUsage.objects.filter(room).update(**added):
+        return
+    refuse_without_room(usage)
+    raise TooManyStoredBytes(most_bytes)
+
+
+def recount_files(task: Task) -> None:
+    """Count the files that a task has by now, whatever the limit; call it as `count_task`."""
+    stored_bytes = stored_bytes_of(task)
+    counted = Task.objects.select_for_update().values_list("stored_bytes", flat=True)
+    grown_bytes = stored_bytes - counted.get(pk=task.pk)
+    Task.objects.filter(pk=task.pk).update(stored_bytes=stored_bytes)
+    AccountUsage.objects.filter(pk=task.account_id).update(
+        stored_bytes=F("stored_bytes") + grown_bytes
+    )
+
+
+def uncount(task: Task) -> None:
+    """Count a removed task and its files no more; call it last where it is purged."""
+    AccountUsage.objects.filter(pk=task.account_id).update(
+        task_count=F("task_count") - 1, stored_bytes=F("stored_bytes") - task.stored_bytes
+    )
+
+
+def stored_bytes_of(task: Task) -> int:
+    """Return the size of a task's files, all together."""
+    files = TaskCSV.objects.filter(task=task)
+    return int(files.aggregate(sum=Sum("size_bytes", default=0))["sum"])

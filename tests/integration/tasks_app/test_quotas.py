@@ -1,0 +1,182 @@
+"""Does each account keep no more than it may, whoever races for the last place?"""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.db import connection, connections
+from django.test.utils import CaptureQueriesContext
+
+from categories import registry
+from piston.accounts.models import Account
+from tasks_app import intake, lifecycle, quotas, sweeping
+from tasks_app.errors import QuotaExceeded, TooManyStoredBytes, TooManyTasks
+from tasks_app.models import AccountUsage, Task, TaskCSV
+from tests import engine
+from tests.broker import FakeBroker
+from tests.factories import AccountFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+LINES = ["name,do", "a,", "b,fail"]
+SIZE = len("\n".join(LINES)) + 1  # bytes of in.csv
+
+
+def usage(account: Account) -> tuple[int, int]:
+    """Return the tasks and bytes that are counted for the account."""
+    found = AccountUsage.objects.get(pk=account.pk)
+    return found.task_count, found.stored_bytes
+
+
+def kept(account: Account) -> tuple[int, int]:
+    """Return the tasks and bytes that there are."""
+    sizes = TaskCSV.objects.filter(task__account=account).values_list("size_bytes", flat=True)
+    return Task.objects.filter(account=account).count(), sum(sizes)
+
+
+def test_tasks_and_files_are_counted_from_their_creation_to_their_end(broker: FakeBroker) -> None:
+    account = AccountFactory.create()
+
+    first = engine.submit("check", *LINES, account=account)
+    engine.submit("count", account=account)
+    assert usage(account) == kept(account) == (2, SIZE)
+
+    engine.start(first)
+    broker.deliver_all()
+    assert engine.fresh(first).status == "partial"
+    assert usage(account) == kept(account) > (2, SIZE)
+
+    lifecycle.remove(engine.fresh(first), engine.TESTER)
+    assert usage(account)[0] == 2
+    sweeping.sweep()
+    assert usage(account) == kept(account) == (1, 0)
+
+
+def test_a_task_that_two_sweepers_purge_is_uncounted_once() -> None:
+    account = AccountFactory.create()
+    task = engine.submit("check", *LINES, account=account)
+    engine.submit("check", *LINES, account=account)
+    lifecycle.remove(task, engine.TESTER)
+    seen_by_both = [engine.fresh(task), engine.fresh(task)]
+
+    for seen in seen_by_both:
+        sweeping.purge(seen)
+
+    assert usage(account) == (1, SIZE)
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "error"),
+    [
+        ("PISTON_MAX_TASKS_PER_ACCOUNT", 1, TooManyTasks),
+        ("PISTON_MAX_STORED_BYTES_PER_ACCOUNT", SIZE, TooManyStoredBytes),
+        ("PISTON_MAX_STORED_BYTES_PER_ACCOUNT", 2 * SIZE - 1, TooManyStoredBytes),
+    ],
+)
+def test_what_does_not_fit_is_refused_and_leaves_nothing(
+    settings: Any, limit: str, value: int, error: type[QuotaExceeded]
+) -> None:
+    account = AccountFactory.create()
+    setattr(settings, limit, value)
+    engine.submit("check", *LINES, account=account)
+
+    with pytest.raises(error, match="remove tasks"):
+        engine.submit("check", *LINES, account=account)
+
+    assert usage(account) == kept(account) == (1, SIZE)
+    assert not TaskCSV.objects.filter(task=None).exists()
+    engine.submit("check", *LINES)  # of another account
+
+
+def test_no_limit_is_a_limit_of_zero(settings: Any) -> None:
+    settings.PISTON_MAX_TASKS_PER_ACCOUNT = settings.PISTON_MAX_STORED_BYTES_PER_ACCOUNT = 0
+    account = AccountFactory.create()
+
+    engine.submit("check", *LINES, account=account)
+    engine.submit("check", *LINES, account=account)
+
+    assert usage(account) == (2, 2 * SIZE)
+
+
+def test_an_account_without_room_is_refused_before_its_body_is_read(settings: Any) -> None:
+    settings.PISTON_MAX_TASKS_PER_ACCOUNT = 1
+    account = AccountFactory.create()
+    engine.submit("count", account=account)
+    category, action = registry.get_action("trial", "check")
+    order = intake.Order(account, account, category, action, engine.TESTER)
+    body = io.BytesIO(b"name,do\na,\n")
+
+    with pytest.raises(TooManyTasks):
+        intake.submit_csv(order, body)
+
+    assert body.tell() == 0
+
+
+def test_an_upload_is_cut_off_where_the_room_ends(settings: Any) -> None:
+    settings.PISTON_MAX_STORED_BYTES_PER_ACCOUNT = 2**20
+    account = AccountFactory.create()
+    category, action = registry.get_action("trial", "check")
+    order = intake.Order(account, account, category, action, engine.TESTER)
+    body = io.BytesIO(b"name,do\n" + b"a,\n" * 2**20)
+
+    with pytest.raises(TooManyStoredBytes):
+        intake.submit_csv(order, body)
+
+    assert body.tell() <= 2 * 2**20
+    assert not TaskCSV.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("limit", "value"),
+    [("PISTON_MAX_TASKS_PER_ACCOUNT", 2), ("PISTON_MAX_STORED_BYTES_PER_ACCOUNT", 2 * SIZE)],
+)
+def test_of_those_who_race_for_the_last_place_one_gets_it(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, limit: str, value: int
+) -> None:
+    account = AccountFactory.create()
+    engine.submit("check", *LINES, account=account)
+    setattr(settings, limit, value)
+    all_are_there = threading.Barrier(4)
+    monkeypatch.setattr(intake, "create_with_input", after(all_are_there, intake.create_with_input))
+
+    def upload() -> bool:
+        try:
+            engine.submit("check", *LINES, account=account)
+        except QuotaExceeded:
+            return False
+        finally:
+            connections.close_all()
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        accepted = [task.result() for task in [pool.submit(upload) for _ in range(4)]]
+
+    assert sum(accepted) == 1
+    assert usage(account) == kept(account) == (2, 2 * SIZE)
+
+
+def after(barrier: threading.Barrier, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Call `function` when everybody has come to it: all of them have found room by then."""
+
+    def waiting(*arguments: Any) -> Any:
+        barrier.wait(30)
+        return function(*arguments)
+
+    return waiting
+
+
+def test_asking_costs_one_query_whatever_the_account_keeps() -> None:
+    account = AccountFactory.create()
+    for _ in range(3):
+        engine.submit("count", account=account)
+
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        quotas.check_room(account.pk)
+
+    assert len(queries) == 1
