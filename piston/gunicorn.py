@@ -1,29 +1,30 @@
 """How does the web server run? gunicorn's configuration file; reasons in docs/operating.md."""
 
-import time
-from contextlib import suppress
+import resource
 from pathlib import Path
 from typing import Any
 
-from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
-
 from piston.environment import read_integer, read_text
-from piston.settings import PORT
+from piston.settings import PISTON_WEB_THREADS, PORT
 
 bind = f"{read_text('PISTON_BIND_ADDRESS', '127.0.0.1')}:{PORT}"
-worker_class = "gthread"  # WSGI hands an upload over as a stream; ASGI would spool it first
+worker_class = "piston.web.worker.Worker"  # gunicorn's threads; no thread waits for slow clients
 workers = read_integer("PISTON_WEB_PROCESSES", 1, minimum=1)
-threads = read_integer("PISTON_WEB_THREADS", 16, minimum=1)  # per process: requests at one time
+threads = PISTON_WEB_THREADS
+backlog = 2048  # connections that the kernel keeps until we take them
 
-# A gthread worker answers for itself once a second, however long its requests take: this ends
-# a process that hangs as a whole, never an upload that takes an hour.
+# A worker answers for itself once a second, however long its requests take: this ends a process
+# that hangs as a whole, never an upload that takes an hour.
 timeout = 60  # seconds
 graceful_timeout = 8  # seconds that open requests get at a stop; below what a supervisor waits
 keepalive = 75  # seconds; more than the idle time-out of usual proxies (60)
+sendfile = False  # would wait for the client inside the kernel
 
 control_socket_disable = True  # no socket in anybody's home folder
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a heartbeat in memory
 proc_name = "piston-web"
+
+OTHER_FILES = 512  # that a process has open beside its connections
 
 
 def on_starting(server: Any) -> None:
@@ -36,30 +37,16 @@ def on_starting(server: Any) -> None:
     call_command("check")
 
 
-SILENCE_SECONDS = 60  # of a client in mid-request, before its thread serves somebody else
-
-
-def pre_request(worker: Any, request: Any) -> None:
-    """Give up on a client that stalls; without a limit, a few of them would hold all threads."""
-    del worker
-    request.unreader.sock.settimeout(SILENCE_SECONDS)
-
-
-DRAIN_BYTES = 8 * 2**20  # of a body that nobody wanted; a client that sends more is cut off
-DRAIN_SECONDS = 5
-
-
-def post_request(worker: Any, request: Any, environ: Any, response: Any) -> None:
-    """Take in what a refused client is still sending, within bounds, after it was answered.
-
-    A connection that is closed on unread bytes is reset, and a client that writes everything before
-    it reads anything would never see its answer. gunicorn itself takes 64 KiB.
-    """
-    del worker, environ, response
-    deadline = time.monotonic() + DRAIN_SECONDS
-    left = 0 if request.body.failed else DRAIN_BYTES
-    with suppress(OSError, ParseException):
-        while left > 0 and (seconds := deadline - time.monotonic()) > 0:
-            request.unreader.sock.settimeout(seconds)
-            block = request.body.read(min(left, 64 * 1024))
-            left = left - len(block) if block else 0
+def post_worker_init(worker: Any) -> None:
+    """Open as many files as connections need; where that is forbidden, accept fewer of them."""
+    wanted = worker.worker_connections + OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    if soft < wanted:
+        worker.worker_connections = max(soft - OTHER_FILES, soft // 2)
+        worker.log.warning(
+            "Only %s connections at one time: no more files may be open (ulimit -n)",
+            worker.worker_connections,
+        )

@@ -83,6 +83,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "piston.http.middleware.RequestIdMiddleware",  # outermost: every answer carries the id
     "piston.http.middleware.HeadMiddleware",
+    "piston.http.middleware.StreamMiddleware",
     "piston.http.middleware.EnvelopeMiddleware",  # no HTML page ever leaves /v2/
     "corsheaders.middleware.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -152,6 +153,21 @@ PISTON_TOKEN_SECONDS = read_integer("PISTON_TOKEN_SECONDS", 3_600, minimum=60)
 PISTON_SIGN_INS_PER_MINUTE = read_integer("PISTON_SIGN_INS_PER_MINUTE", 30, minimum=1)  # per client
 PISTON_REQUESTS_PER_MINUTE = read_integer("PISTON_REQUESTS_PER_MINUTE", 3_000, minimum=1)  # same
 PISTON_TRUSTED_PROXIES = read_integer("PISTON_TRUSTED_PROXIES", 0)  # how many add X-Forwarded-For
+
+# Threads of a web process. An upload or a download holds one for as long as it takes
+PISTON_WEB_THREADS = read_integer("PISTON_WEB_THREADS", 32, minimum=2)
+PISTON_WEB_TRANSFERS = read_integer(  # uploads and downloads at one time, of them half per client
+    "PISTON_WEB_TRANSFERS", PISTON_WEB_THREADS * 3 // 4, minimum=1
+)
+if PISTON_WEB_TRANSFERS >= PISTON_WEB_THREADS:
+    raise ImproperlyConfigured(
+        f"PISTON_WEB_TRANSFERS ({PISTON_WEB_TRANSFERS}) must be less than PISTON_WEB_THREADS"
+        f" ({PISTON_WEB_THREADS}): some threads have to be left for short requests."
+    )
+PISTON_WEB_CONNECTIONS = read_integer("PISTON_WEB_CONNECTIONS", 4_000, minimum=16)  # per process
+PISTON_SLOWEST_BYTES_PER_SECOND = read_integer(  # of a client; with half a minute's grace
+    "PISTON_SLOWEST_BYTES_PER_SECOND", 1_024, minimum=1
+)
 
 PISTON_CATEGORIES = read_list(  # dotted paths of the categories that ship
     "PISTON_CATEGORIES",

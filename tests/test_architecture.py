@@ -21,6 +21,7 @@ ORDER = [
     "piston.node",
     "piston.accounts",
     "piston.http",
+    "piston.web",
     "piston.accounts.views",  # signing in is an endpoint: it uses what all endpoints share
     "categories",
     "tasks_app.states",

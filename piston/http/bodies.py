@@ -14,7 +14,14 @@ from django.conf import settings
 from django.http import HttpRequest
 from rest_framework.request import Request
 
-from piston.http.errors import ApiError, FaultyRequest, LengthRequired, RequestTooLarge
+from piston.http.errors import (
+    ApiError,
+    FaultyRequest,
+    LengthRequired,
+    RequestTimeout,
+    RequestTooLarge,
+)
+from piston.http.transfers import NoPlace, ServerStopping, TooSlow, take_place_for_body
 
 BLOCK_BYTES = 64 * 1024
 
@@ -30,7 +37,8 @@ class Body:
     """The bytes of a request, read once from front to back.
 
     Raises RequestTooLarge beyond `limit_bytes`, at once if Content-Length says so already;
-    FaultyRequest when the client went away before it had sent everything.
+    FaultyRequest when the client went away before it had sent everything; RequestTimeout for one
+    that is too slow, ServerStopping when the server cannot wait for the rest.
     """
 
     def __init__(self, source: Readable, *, length: int | None, limit_bytes: int) -> None:
@@ -39,7 +47,7 @@ class Body:
         self._source = source
         self._length = length
         self._limit_bytes = limit_bytes
-        self._fault: ApiError | None = None
+        self._fault: Exception | None = None
         self.read_bytes = 0
 
     def read(self, size: int = BLOCK_BYTES, /) -> bytes:
@@ -51,7 +59,7 @@ class Body:
             raise self._fault
         try:
             return self._read(size)
-        except ApiError as fault:
+        except (ApiError, NoPlace, ServerStopping) as fault:
             self._fault = fault
             raise
 
@@ -62,6 +70,10 @@ class Body:
             return b""
         try:
             block = self._source.read(size)
+        except TooSlow as error:
+            raise RequestTimeout(str(error)) from error
+        except (NoPlace, ServerStopping):
+            raise
         except Exception as error:
             raise FaultyRequest("the body ended before it was complete") from error
         self.read_bytes += len(block)
@@ -77,8 +89,18 @@ class Body:
 
 
 def open_body(request: HttpRequest | Request, *, limit_bytes: int) -> Body:
-    """Return the body of `request`. Raises LengthRequired, RequestTooLarge, FaultyRequest."""
+    """Return the body of `request`, whose thread may wait for it from now on.
+
+    Raises LengthRequired, RequestTooLarge, FaultyRequest, and NoPlace where too many wait already.
+    """
     environ = request.META
+    body = find_body(environ, limit_bytes)
+    take_place_for_body(environ)
+    return body
+
+
+def find_body(environ: dict[str, Any], limit_bytes: int) -> Body:
+    """Return the body that goes with this environment, after the checks that need none of it."""
     if "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower():
         if not environ.get("wsgi.input_terminated"):
             raise LengthRequired

@@ -7,6 +7,7 @@ children. What is in no table is a fault of ours: 500, logged with its trace, sh
 from __future__ import annotations
 
 import logging
+import random
 import sqlite3
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -19,6 +20,7 @@ from rest_framework.views import set_rollback
 
 from piston.accounts.errors import InvalidCredentials, NotPermitted, UnknownAccount
 from piston.http.envelope import Enveloped
+from piston.http.transfers import NoPlace, ServerStopping
 
 logger = logging.getLogger(__name__)
 
@@ -92,11 +94,26 @@ class RequestTooLarge(ApiError):
         )
 
 
+class RequestTimeout(ApiError):
+    """408 `request_timeout`: the client sends too slowly, with what would be enough."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(408, "request_timeout", {"message": "request timeout", "reason": reason})
+
+
 class ServiceUnavailable(ApiError):
     """503 `service_unavailable`: the database or the storage is away; come back later."""
 
     def __init__(self) -> None:
         super().__init__(503, "service_unavailable", headers={"Retry-After": str(RETRY_SECONDS)})
+
+
+class Overloaded(ApiError):
+    """503 `service_unavailable`: too much is going on; come back later, not all at once."""
+
+    def __init__(self) -> None:
+        wait_seconds = random.randint(1, RETRY_SECONDS)  # noqa: S311 - spreads clients
+        super().__init__(503, "service_unavailable", headers={"Retry-After": str(wait_seconds)})
 
 
 class InternalError(ApiError):
@@ -167,6 +184,18 @@ def _answer_throttled(error: exceptions.Throttled) -> ApiError:
     return ApiError(429, "too_many_requests", headers=headers)
 
 
+def _answer_no_place(error: NoPlace) -> ApiError:
+    if not error.is_own_fault:
+        return Overloaded()
+    reason = "too many of your uploads and downloads are going on at the same time"
+    return ApiError(
+        429,
+        "too_many_requests",
+        {"message": "too many requests", "reason": reason},
+        headers=Overloaded().headers,
+    )
+
+
 def _answer_unauthenticated(error: Exception) -> ApiError:
     return ApiError(
         401, "invalid_credentials", headers={"WWW-Authenticate": 'Bearer realm="piston"'}
@@ -177,6 +206,8 @@ answer_with(InvalidCredentials, _answer_unauthenticated)
 answer_with(exceptions.AuthenticationFailed, _answer_unauthenticated)
 answer_with(exceptions.NotAuthenticated, _answer_unauthenticated)
 answer_with(UnknownAccount, lambda error: NotFound(error.account_id))
+answer_with(NoPlace, _answer_no_place)
+answer_with(ServerStopping, lambda _: Overloaded())
 answer_with(NotPermitted, lambda _: ApiError(403, "forbidden"))
 answer_with(exceptions.PermissionDenied, lambda _: ApiError(403, "forbidden"))
 answer_with(PermissionDenied, lambda _: ApiError(403, "forbidden"))

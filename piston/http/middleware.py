@@ -14,6 +14,7 @@ from django.http.response import HttpResponseBase
 
 from piston.http.envelope import encode_json
 from piston.http.errors import ApiError, InternalError, find_answer, log_fault, respond
+from piston.http.transfers import NoPlace, take_place_for_stream
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -53,6 +54,26 @@ class HeadMiddleware:
                 response.content = b""
             elif isinstance(response, StreamingHttpResponse):
                 response.streaming_content = ()
+        return response
+
+
+class StreamMiddleware:
+    """Begin a download only with a place for it: its thread will wait for the client."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer 429 or 503 instead, when there is none."""
+        response = self.get_response(request)
+        if not response.streaming or request.method == "HEAD":
+            return response
+        length = response.headers.get("Content-Length")
+        try:
+            take_place_for_stream(request.META, int(length) if length else None)
+        except NoPlace as error:
+            response.close()
+            return put_into_envelope(request, HttpResponse(), find_answer(error))
         return response
 
 

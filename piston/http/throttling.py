@@ -72,6 +72,14 @@ class MinuteThrottle(BaseThrottle):
         return WINDOW_SECONDS - elapsed + WINDOW_SECONDS * (1 - (self.limit - 1) / (current - 1))
 
 
+def identify_client(request: Request) -> str:
+    """Return the account of the token, else the address.
+
+    Behind PISTON_TRUSTED_PROXIES proxies, the address that they report.
+    """
+    return request.user.pk if request.user else BaseThrottle().get_ident(request)  # type: ignore[return-value]
+
+
 class RequestThrottle(MinuteThrottle):
     """PISTON_REQUESTS_PER_MINUTE per account, or per address where there is no token."""
 
@@ -79,7 +87,7 @@ class RequestThrottle(MinuteThrottle):
 
     def identify(self, request: Request) -> str:
         """Return the account of the token, else the address."""
-        return request.user.pk if request.user else self.get_ident(request)  # type: ignore[return-value]
+        return identify_client(request)
 
 
 class SignInThrottle(MinuteThrottle):

@@ -18,6 +18,8 @@ from piston.accounts.permissions import find_account
 from piston.http.envelope import Enveloped, EnvelopeRenderer
 from piston.http.errors import RETRY_SECONDS
 from piston.http.negotiation import Negotiation
+from piston.http.throttling import identify_client
+from piston.http.transfers import name_client
 
 
 class Endpoint(APIView):
@@ -42,6 +44,7 @@ class Endpoint(APIView):
             self.check_throttles(request)  # guessing counts, against the address
             raise
         self.check_throttles(request)
+        name_client(request.META, identify_client(request))
         if request.method not in self.allowed_methods:
             self.http_method_not_allowed(request)
         if request.method not in self.public_methods | {"OPTIONS"}:

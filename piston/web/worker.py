@@ -1,0 +1,306 @@
+"""How does a worker process of gunicorn serve thousands of clients with some threads?
+
+Its loop does everything that waits for a client: heads of requests, small bodies, the ends of
+answers, connections that are kept or closed. What is ready waits for a thread in one short queue.
+"""
+
+from __future__ import annotations
+
+import errno
+import selectors
+import socket
+import sys
+import time
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
+
+from piston import settings
+from piston.http.transfers import TICKET, Places
+from piston.web.connections import Connection, Phase, Waiting
+from piston.web.heads import Arrival, is_urgent, look_at
+from piston.web.pace import GRACE_SECONDS
+from piston.web.wire import Memory, Wire
+
+HEAD_SECONDS = 10.0  # for a head and a small body, from the first byte to the last
+LINGER_SECONDS = 5.0  # for a client to read its last answer, and to end what it is still sending
+LINGER_BYTES = 8 * 2**20  # of a body that nobody wanted; who sends more is cut off
+STOP_SECONDS = 2.0  # for connections in the loop, when the server stops
+CUT_SECONDS = 3.0  # before the end of the grace: transfers that are still open end in order
+LONGEST_QUEUE = 1_000  # requests that wait for a thread; a few seconds' work
+OUTBOXES_BYTES = 64 * 2**20  # of answers that wait for their clients, all together
+BLOCK_BYTES = 16 * 1024
+ACCEPT_COUNT = 64  # connections in one go
+# The loop shares the interpreter with threads that compute. With the default of 5 ms, each of its
+# steps may wait for so long; connections then pile up.
+SWITCH_SECONDS = 0.0005
+
+
+class Worker(ThreadWorker):  # type: ignore[misc]
+    """gunicorn's threaded worker, in whose threads no client is waited for without a place."""
+
+    def init_process(self) -> None:
+        """Prepare what the loop needs, then run it."""
+        sys.setswitchinterval(SWITCH_SECONDS)
+        self.waiting = Waiting()
+        self.ready: deque[Connection] = deque()
+        self.busy: set[Connection] = set()
+        self.places = Places(
+            settings.PISTON_WEB_TRANSFERS, per_client=max(1, settings.PISTON_WEB_TRANSFERS // 2)
+        )
+        self.memory = Memory(OUTBOXES_BYTES)
+        self.next_look = 0.0
+        self.cut_at: float | None = None
+        self.worker_connections = settings.PISTON_WEB_CONNECTIONS
+        super().init_process()
+
+    def get_thread_pool(self) -> ThreadPoolExecutor:
+        """Return the threads: one more, for the question whether the service is well."""
+        return ThreadPoolExecutor(max_workers=self.cfg.threads + 1, thread_name_prefix="web")
+
+    def load_wsgi(self) -> None:
+        """Load the application and put a ticket into each request's environment."""
+        super().load_wsgi()
+        application: Any = self.wsgi  # type: ignore[has-type]
+        self.wsgi = partial(serve, application)
+
+    # ---- from the client
+
+    def accept(self, listener: socket.socket) -> None:
+        """Accept what is there; for each beyond the limit, the least needed one goes."""
+        for _ in range(ACCEPT_COUNT):
+            try:
+                client_socket, address = listener.accept()
+            except OSError as error:
+                if error.errno in {errno.EMFILE, errno.ENFILE}:
+                    self.make_room()
+                elif error.errno not in {errno.EAGAIN, errno.ECONNABORTED}:
+                    raise
+                return
+            self.nr_conns += 1
+            rate = settings.PISTON_SLOWEST_BYTES_PER_SECOND
+            wire = Wire(client_socket, str(address[0]), self.places, self.memory, rate)
+            connection = Connection(self.cfg, wire, address, listener.getsockname())
+            self.wait(connection, Phase.ARRIVING, HEAD_SECONDS)
+            if self.nr_conns >= self.worker_connections:
+                self.make_room()
+
+    def make_room(self) -> None:
+        """Close the connection that is least needed."""
+        if (connection := self.waiting.least_needed()) is not None:
+            self.drop(connection)
+
+    def wait(self, connection: Connection, phase: Phase, seconds: float) -> None:
+        """Let a connection wait in the loop, without a thread."""
+        event = selectors.EVENT_WRITE if phase is Phase.LEAVING else selectors.EVENT_READ
+        try:
+            self.poller.register(connection.sock, event, partial(self.go_on, connection))
+        except (ValueError, KeyError):  # closed already
+            self.forget(connection)
+        else:
+            self.waiting.add(connection, phase, seconds)
+
+    def go_on(self, connection: Connection, _wire: Wire) -> None:
+        """Do what a connection has waited for."""
+        steps = {
+            Phase.IDLE: self.take_in,
+            Phase.ARRIVING: self.take_in,
+            Phase.LEAVING: self.send_rest,
+            Phase.LINGERING: self.discard,
+        }
+        if connection.phase is None:  # dropped a moment ago, by another event of the same round
+            return
+        try:
+            steps[connection.phase](connection)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.drop(connection)
+
+    def take_in(self, connection: Connection) -> None:
+        """Take in what has arrived of a request."""
+        block = connection.sock.socket.recv(BLOCK_BYTES)
+        if not block:
+            self.drop(connection)
+            return
+        self.stop_waiting(connection)
+        self.examine(connection, block)
+
+    def examine(self, connection: Connection, block: bytes) -> None:
+        """Queue a request that is ready; wait for more of it otherwise."""
+        is_first = not connection.received
+        if is_first:
+            connection.head_deadline = time.monotonic() + HEAD_SECONDS
+        searched = len(connection.received)
+        connection.received += block
+        arrival = look_at(connection.received, searched=searched)
+        if arrival is Arrival.TOO_LONG:
+            self.refuse(connection, "head_too_long")
+        elif arrival in {Arrival.WHOLE, Arrival.HEAD}:
+            self.queue(connection, body_is_here=arrival is Arrival.WHOLE)
+        else:
+            seconds = connection.head_deadline - time.monotonic()
+            self.wait(connection, Phase.ARRIVING, seconds)
+
+    # ---- to a thread and back
+
+    def queue(self, connection: Connection, *, body_is_here: bool) -> None:
+        """Let a request wait for a thread, or refuse it when too many do."""
+        urgent = is_urgent(connection.received)
+        if len(self.ready) >= LONGEST_QUEUE and not urgent:
+            self.refuse(connection, "overloaded")
+            return
+        connection.is_urgent = urgent
+        connection.begin(body_is_here=body_is_here)
+        if urgent:
+            self.ready.appendleft(connection)
+        else:
+            self.ready.append(connection)
+        self.dispatch()
+
+    def dispatch(self) -> None:
+        """Give threads that are free the requests that have waited longest."""
+        while self.ready and len(self.busy) < self.cfg.threads + self.ready[0].is_urgent:
+            connection = self.ready.popleft()
+            self.busy.add(connection)
+            self.enqueue_req(connection)
+
+    def handle(self, conn: Connection) -> bool:
+        """Handle a request, in a thread; its place is free afterwards."""
+        try:
+            return bool(super().handle(conn))
+        finally:
+            conn.sock.ticket.release()
+
+    def finish_request(self, conn: Connection, fs: Future[bool]) -> None:
+        """Take a connection back from its thread."""
+        self.busy.discard(conn)
+        conn.keeps_alive = not fs.cancelled() and fs.exception() is None and fs.result()
+        self.settle(conn)
+        self.dispatch()
+
+    # ---- to the client
+
+    def settle(self, connection: Connection) -> None:
+        """Decide what comes after an answer: its rest, the next request, or the end."""
+        if connection.sock.outbox:
+            connection.sock.pace.left_seconds = GRACE_SECONDS
+            self.wait(connection, Phase.LEAVING, GRACE_SECONDS)
+        elif not connection.keeps_alive:
+            self.linger(connection)
+        elif early := connection.parser.unreader.take_buffered():
+            self.examine(connection, early)
+        else:
+            self.wait(connection, Phase.IDLE, self.cfg.keepalive if self.alive else STOP_SECONDS)
+
+    def send_rest(self, connection: Connection) -> None:
+        """Send more of an answer; each byte that goes gives the client time for others."""
+        wire = connection.sock
+        wire.pace.left_seconds = connection.deadline - time.monotonic()
+        wire.send_outbox()
+        connection.deadline = time.monotonic() + wire.pace.left_seconds
+        if not wire.outbox:
+            self.stop_waiting(connection)
+            self.settle(connection)
+
+    def refuse(self, connection: Connection, why: str) -> None:
+        """Answer without a thread, and close the connection."""
+        from piston.web import refusals  # needs Django, which is set up after this was imported
+
+        connection.keeps_alive = False
+        with suppress(OSError):
+            connection.sock.sendall(refusals.encode(getattr(refusals, why)()))
+        self.settle(connection)
+
+    def linger(self, connection: Connection) -> None:
+        """End a connection so that the client can read its answer first.
+
+        A connection that is closed on unread bytes is reset, and a client that writes everything
+        before it reads anything would never see its answer.
+        """
+        try:
+            connection.sock.finish()
+        except OSError:
+            self.forget(connection)
+        else:
+            self.wait(connection, Phase.LINGERING, LINGER_SECONDS if self.alive else STOP_SECONDS)
+
+    def discard(self, connection: Connection) -> None:
+        """Take in what nobody wants, up to a limit."""
+        block = connection.sock.socket.recv(4 * BLOCK_BYTES)
+        connection.discarded_bytes += len(block)
+        if not block or connection.discarded_bytes > LINGER_BYTES:
+            self.drop(connection)
+
+    # ---- the end
+
+    def stop_waiting(self, connection: Connection) -> None:
+        """Take a connection out of the loop."""
+        with suppress(KeyError, ValueError):
+            self.poller.unregister(connection.sock)
+        self.waiting.remove(connection)
+
+    def drop(self, connection: Connection) -> None:
+        """Close a connection that waits in the loop."""
+        self.stop_waiting(connection)
+        self.forget(connection)
+
+    def forget(self, connection: Connection) -> None:
+        """Close a connection that waits nowhere."""
+        self.nr_conns -= 1
+        connection.close()
+
+    def murder_keepalived(self, force: bool = False) -> None:
+        """Look after whoever has waited for too long, once a second. gunicorn calls it often."""
+        now = time.monotonic()
+        if force:
+            for connection in self.waiting:
+                self.drop(connection)
+        if now < self.next_look:
+            return
+        self.next_look = now + 1
+        for connection in self.waiting.overdue():
+            self.give_up(connection)
+        if self.cut_at is not None and now >= self.cut_at:
+            for connection in self.busy:
+                connection.sock.is_over = True
+
+    def give_up(self, connection: Connection) -> None:
+        """End the wait of a connection whose time is up."""
+        if connection.phase is not Phase.ARRIVING or not connection.received:
+            self.drop(connection)
+            return
+        self.stop_waiting(connection)
+        if look_at(connection.received) is Arrival.PART_OF_BODY:
+            self.queue(connection, body_is_here=False)  # now it is a slow upload like any other
+        else:
+            self.refuse(connection, "head_too_slow")
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        """Hurry when the server stops: gunicorn calls this once."""
+        self.waiting.hurry(deadline - time.monotonic())
+        self.cut_at = time.monotonic() + self.cfg.graceful_timeout - CUT_SECONDS
+
+
+def serve(application: Any, environ: dict[str, Any], start_response: Any) -> Any:
+    """Run the application with a ticket; an answer that comes before its body ends the connection.
+
+    What is left of the body is discarded in the loop, without a thread.
+    """
+    ticket = environ[TICKET] = environ["gunicorn.socket"].ticket
+
+    def start(*arguments: Any) -> Any:
+        if not ticket.body_is_here and not is_read(environ["wsgi.input"].reader):
+            start_response.__self__.force_close()
+        return start_response(*arguments)
+
+    return application(environ, start)
+
+
+def is_read(reader: Any) -> bool:
+    """Has gunicorn's reader of a body come to its end?"""
+    return getattr(reader, "length", None) == 0 or getattr(reader, "parser", ...) is None

@@ -1,0 +1,184 @@
+"""Does the web process stay in service when thousands call at once, and when some of them cheat?"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.acceptance import crowd
+from tests.acceptance.crowd import Answer, Attack, Target, ask, attacked
+from tests.acceptance.installation import Client, Installation
+from tests.servers import family
+
+pytestmark = pytest.mark.acceptance
+
+HEADER = b"number,account_id\n"
+ROW = b"+14157215234,009afc511c97b2ae693c6cc4920988e8\n"
+HONEST_SECONDS = 5.0  # within which an honest client is served, whatever else goes on
+GROWTH_BYTES = 200 * 2**20  # of the web process, over what it needs at rest
+
+
+class Web:
+    """A web server with one account for the crowd and one for an honest client."""
+
+    def __init__(self, installation: Installation) -> None:
+        self.installation = installation
+        self.clients = [Client(installation) for _ in range(4)]
+        self.honest = target_of(installation, Client(installation))
+        self.targets = [target_of(installation, client) for client in self.clients]
+
+    def resident_bytes(self) -> int:
+        """Return the memory of the web process and its children."""
+        return sum(map(resident_bytes, family(self.installation.processes["web"].pid)))
+
+
+def target_of(installation: Installation, client: Client) -> Target:
+    token = str(client.session.headers["X-Auth-Token"])
+    return Target(installation.port, token, urlsplit(client.tasks).path)
+
+
+def resident_bytes(process: int) -> int:
+    for line in Path(f"/proc/{process}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+@pytest.fixture(scope="module")
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+    """A web server; nobody works off tasks."""
+    crowd.raise_file_limit()
+    installation = Installation(
+        tmp_path_factory.mktemp("web"), PISTON_REQUESTS_PER_MINUTE="1000000"
+    )
+    installation.commands = {"web": installation.commands["web"]}
+    with installation:
+        yield Web(installation)
+
+
+@asynccontextmanager
+async def watched(web: Web, answers: list[Answer]) -> AsyncIterator[None]:
+    """Ask every half a second whether the service is well, and note what it needs."""
+
+    async def watch() -> None:
+        while True:
+            answers.append(await ask(web.honest.port, web.honest.head("GET", "/healthz")))
+            assert web.resident_bytes() < resting + GROWTH_BYTES
+            await asyncio.sleep(0.5)
+
+    resting = web.resident_bytes()
+    watching = asyncio.create_task(watch())
+    try:
+        yield
+    finally:
+        watching.cancel()
+        outcome = (await asyncio.gather(watching, return_exceptions=True))[0]
+        assert isinstance(outcome, asyncio.CancelledError), outcome
+
+
+# ---- Too many at once ----------------------------------------------------------------------------
+
+
+def test_200_uploads_and_2000_readers_are_served_or_asked_to_come_back(web: Web) -> None:
+    asyncio.run(overload(web))
+
+
+async def overload(web: Web) -> None:
+    pulse: list[Answer] = []
+    tasks = [(await send(target, content_of(1000)))[0] for target in web.targets]
+    readers = [replace(web.targets[index % 4], task=tasks[index % 4]) for index in range(2000)]
+    uploads = [(web.targets[index % 4], content_of(20_000 + index)) for index in range(200)]
+
+    async with watched(web, pulse):
+        *read, sent = await asyncio.gather(
+            *(read_status(reader) for reader in readers),
+            asyncio.gather(*(send(target, content) for target, content in uploads)),
+        )
+
+    print("refused", sum(read), sum(n for _, n in sent), "pulse", max(a.seconds for a in pulse))
+    assert [answer.status for answer in pulse] == [200] * len(pulse)
+    assert max(answer.seconds for answer in pulse) < HONEST_SECONDS
+    for (target, content), (path, _) in zip(uploads, sent, strict=True):
+        answer = await ask(target.port, target.head("GET", f"{path}?csv_name=in.csv"))
+        assert answer.content == content
+    stored = list((web.installation.folder / "data" / "files").rglob("*.csv"))
+    assert len(stored) == 4 + 200
+
+
+def content_of(rows: int) -> bytes:
+    return HEADER + ROW * rows
+
+
+async def send(target: Target, content: bytes) -> tuple[str, int]:
+    """Upload until it is accepted; return the path of the task and how often it was refused."""
+    for refusals in range(60):
+        answer = await ask(target.port, target.upload(len(content)), content)
+        if answer.status == 201:
+            return f"{target.tasks}/{answer.document['data']['_read_only']['id']}", refusals
+        assert answer.is_refusal, answer
+        await asyncio.sleep(int(answer.headers["retry-after"]))
+    raise AssertionError("refused for too long")
+
+
+async def read_status(target: Target) -> int:
+    """Ask how a task stands until the answer comes; return how often it was refused."""
+    for refusals in range(60):
+        answer = await ask(target.port, target.head("GET", target.task))
+        if answer.status == 200:
+            return refusals
+        assert answer.is_refusal, answer
+        await asyncio.sleep(int(answer.headers["retry-after"]))
+    raise AssertionError("refused for too long")
+
+
+# ---- Those who cheat -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("attack", "count"),
+    [
+        (crowd.drip_head, 500),
+        (crowd.drip_body, 500),
+        (crowd.drip_refused_body, 500),
+        (crowd.drip_sign_in, 500),
+        (crowd.say_nothing, 500),
+        (crowd.stay, 2000),
+        (crowd.read_slowly, 200),
+        (crowd.read_list_slowly, 200),
+    ],
+)
+def test_slow_clients_do_not_keep_others_waiting(web: Web, attack: Attack, count: int) -> None:
+    asyncio.run(endure(web, attack, count))
+
+
+async def endure(web: Web, attack: Attack, count: int) -> None:
+    pulse: list[Answer] = []
+    big, _ = await send(web.targets[0], content_of(400_000))
+    target = replace(web.targets[0], task=big)
+
+    async with attacked(attack, target, count=count), watched(web, pulse):
+        await asyncio.sleep(5)  # the attack is in full swing
+        rounds = [await visit(web.honest) for _ in range(5)]
+
+    print("rounds", rounds, "pulse", max(a.seconds for a in pulse))
+    assert max(rounds) < HONEST_SECONDS
+    assert [answer.status for answer in pulse] == [200] * len(pulse)
+    assert max(answer.seconds for answer in pulse) < HONEST_SECONDS
+
+
+async def visit(honest: Target) -> float:
+    """Upload, look, and download, as an honest client does; return how long that took."""
+    began = time.monotonic()
+    content = content_of(5000)
+    path, _ = await send(honest, content)
+    await read_status(replace(honest, task=path))
+    answer = await ask(honest.port, honest.head("GET", f"{path}?csv_name=in.csv"))
+    assert answer.content == content
+    return time.monotonic() - began
