@@ -12,6 +12,7 @@ from tasks_app.models import Segment, Task
 RUN_SLICE = "tasks_app.run_slice"
 ASSEMBLE_OUTPUT = "tasks_app.assemble_output"
 SETTLE_ROWS = "tasks_app.settle_rows"
+OF_TASKS = (RUN_SLICE, ASSEMBLE_OUTPUT, SETTLE_ROWS)  # their first argument is a task's id
 
 
 def wake(task_id: str) -> None:

@@ -12,7 +12,7 @@ from categories.describing import describe_action
 from tasks_app import files
 from tasks_app.admin.messages import find_failures
 from tasks_app.admin.showing import NOTHING, show_count, show_text, show_time
-from tasks_app.models import EffectState, EventKind, Segment, Task, TaskEvent
+from tasks_app.models import Effect, EffectState, EventKind, Segment, Task, TaskEvent
 
 MOST_LINES = 50  # in each table; a page stays a page
 
@@ -41,6 +41,20 @@ class SegmentLine:
 
 
 @dataclass(frozen=True)
+class EffectLine:
+    """One external row of which nobody knows the outcome (yet)."""
+
+    pk: int
+    row: str
+    state: str
+    decision: str
+    sent_at: str
+    claim: int
+    key: str
+    can_be_settled: bool
+
+
+@dataclass(frozen=True)
 class EventLine:
     """One thing that happened."""
 
@@ -55,12 +69,12 @@ class EventLine:
 def read_details(task: Task) -> dict[str, Any]:
     """Return what the templates of a task's page show."""
     prefetch_related_objects([task], "csvs")
-    unsettled = task.effects.exclude(state=EffectState.DONE).order_by("row_number")
+    unknown = task.effects.exclude(state=EffectState.DONE).order_by("row_number")
     action = files.find_action(task)
     return {
         "files": describe_files(task),
         "segments": [describe_segment(task, each) for each in task.segments.order_by("index")],
-        "effects": list(unsettled[:MOST_LINES]),
+        "effects": [describe_effect(each) for each in unknown[:MOST_LINES]],
         "events": [describe_event(each) for each in newest_events(task)],
         "failures": find_failures(task),
         "help": describe_action(action) if action else None,
@@ -127,6 +141,28 @@ def describe_trouble(segment: Segment) -> str:
     if segment.suspect_row is not None:
         found.append(f"{segment.suspect_deaths} workers died on row {segment.suspect_row:,}")
     return ", ".join(found) or NOTHING
+
+
+def describe_effect(effect: Effect) -> EffectLine:
+    """Return an external row in words."""
+    return EffectLine(
+        pk=effect.pk,
+        row=f"{effect.row_number:,}",
+        state=effect.state,
+        decision=describe_decision(effect),
+        sent_at=show_time(effect.sent_at),
+        claim=effect.claim,
+        key=effect.key,
+        can_be_settled=effect.state == EffectState.INDETERMINATE,
+    )
+
+
+def describe_decision(effect: Effect) -> str:
+    """Return what was decided about a row, by whom, and what that person wrote."""
+    if not effect.decision:
+        return NOTHING
+    note = f" ({show_text(effect.note)})" if effect.note else ""
+    return f"{effect.get_decision_display()} by {show_text(effect.decided_by)}{note}"
 
 
 def newest_events(task: Task) -> list[TaskEvent]:

@@ -16,11 +16,11 @@ from django_celery_results.models import GroupResult, TaskResult
 
 from tasks_app.admin.reading import ReadOnlyAdmin
 from tasks_app.admin.showing import NOTHING, show_text, show_time
-from tasks_app.dispatch import ASSEMBLE_OUTPUT, RUN_SLICE
+from tasks_app.dispatch import OF_TASKS
 from tasks_app.models import Task
 
 MOST_FAILURES = 5  # on a task's page; its list has all
-TASK_ID = re.compile(r"\b[0-9a-f]{30}\b")  # the first argument of both messages
+TASK_ID = re.compile(r"\b[0-9a-f]{30}\b")  # the first argument of all of them
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def find_failures(task: Task) -> list[Failure]:
     """Return the latest failures of a task's messages, newest first."""
     failed = TaskResult.objects.filter(
         status=states.FAILURE,
-        task_name__in=[RUN_SLICE, ASSEMBLE_OUTPUT],
+        task_name__in=OF_TASKS,
         task_args__contains=task.pk,
     ).order_by("-date_done")[:MOST_FAILURES]
     return [
@@ -65,7 +65,7 @@ def describe_error(message: TaskResult) -> str:
 
 def find_task_id(message: TaskResult) -> str | None:
     """Return the id of the task that a message was for; None when it was for none."""
-    if message.task_name not in {RUN_SLICE, ASSEMBLE_OUTPUT}:
+    if message.task_name not in OF_TASKS:
         return None
     found = TASK_ID.search(message.task_args or "")
     return found.group() if found else None

@@ -16,7 +16,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, re_path, reverse
 
-from tasks_app.admin import columns, downloads, searching, steering
+from tasks_app.admin import columns, downloads, searching, settling, steering
 from tasks_app.admin.details import read_details
 from tasks_app.admin.filters import (
     AccountFilter,
@@ -105,6 +105,7 @@ class TaskAdmin(ReadOnlyAdmin):
         """Add what stands below the fields, and the buttons that this user may press now."""
         task: Task = kwargs["obj"]
         context["details"] = read_details(task)
+        context["settling"] = settling.offer(task, allowed=self.may(request, START))
         context["steps"] = [
             step
             for step in STEPS.values()

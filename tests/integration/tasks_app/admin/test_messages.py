@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import NoReverseMatch, reverse
 from django_celery_results.models import TaskResult
 
-from tasks_app.dispatch import ASSEMBLE_OUTPUT, RUN_SLICE
+from tasks_app.dispatch import OF_TASKS, RUN_SLICE
 from tasks_app.models import Task
 from tests.factories import TaskFactory
 from tests.integration.tasks_app.admin import urls
@@ -39,7 +39,7 @@ def link_to(message: TaskResult) -> str:
     return reverse("admin:django_celery_results_taskresult_change", args=[message.pk])
 
 
-@pytest.mark.parametrize("name", [RUN_SLICE, ASSEMBLE_OUTPUT])
+@pytest.mark.parametrize("name", OF_TASKS)
 def test_a_failed_message_is_linked_on_the_page_of_its_task(superuser: Client, name: str) -> None:
     task = TaskFactory()
     message = make_failure(task, name)

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from tasks_app import events
 from tasks_app.events import Actor
-from tasks_app.models import CSVName, Effect, EffectState, EventKind, Task
+from tasks_app.models import CSVName, Effect, EventKind, Task
 from tasks_app.states import Ending, TaskStatus
 from tests.factories import SegmentFactory, TaskCSVFactory, TaskFactory
 from tests.integration.tasks_app.admin import urls
@@ -144,7 +144,7 @@ def test_events_say_who_did_what_in_which_request(superuser: Client) -> None:
 
 def test_effects_that_nobody_knows_the_outcome_of_are_shown(superuser: Client) -> None:
     task = TaskFactory(status=TaskStatus.EXECUTING)
-    for number, state in enumerate(EffectState, start=1):
+    for number, state in enumerate(("sent", "done", "indeterminate"), start=1):
         Effect.objects.create(
             task=task, row_number=number, key=f"key-of-{state}", state=state, claim=1
         )

@@ -6,7 +6,7 @@ from tests.factories import TaskFactory
 from tests.integration.tasks_app.admin import urls
 from tests.integration.tasks_app.admin.conftest import StaffClient
 
-PLACES = [reverse("admin:index"), urls.LIST, urls.EVENTS, urls.MESSAGES]
+PLACES = [reverse("admin:index"), urls.LIST, urls.EVENTS, urls.EFFECTS, urls.MESSAGES]
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -35,6 +35,6 @@ def test_whoever_may_view_tasks_sees_their_list(staff: StaffClient) -> None:
     assert task.pk in staff("tasks_app.view_task").get(urls.LIST).content.decode()
 
 
-@pytest.mark.parametrize("place", [urls.LIST, urls.EVENTS, urls.MESSAGES])
+@pytest.mark.parametrize("place", [urls.LIST, urls.EVENTS, urls.EFFECTS, urls.MESSAGES])
 def test_staff_without_permissions_see_nothing(staff: StaffClient, place: str) -> None:
     assert staff().get(place).status_code == 403

@@ -6,6 +6,8 @@ from tasks_app.models import Task
 
 LIST = reverse("admin:tasks_app_task_changelist")
 EVENTS = reverse("admin:tasks_app_taskevent_changelist")
+EFFECTS = reverse("admin:tasks_app_effect_changelist")
+SETTLE = reverse("admin:tasks_app_effect_settle")
 MESSAGES = reverse("admin:django_celery_results_taskresult_changelist")
 
 
