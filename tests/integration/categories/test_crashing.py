@@ -12,6 +12,7 @@ from piston.accounts.models import Account
 from tests.integration.categories import words
 from tests.integration.categories.words import (
     NOW,
+    ROWS,
     List,
     Store,
     catching,

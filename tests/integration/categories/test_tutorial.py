@@ -1,5 +1,6 @@
 """Is docs/writing-a-category.md true? Its code is run as it stands."""
 
+import inspect
 import re
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from django.core.management import call_command
 
 from categories import columns, contract, registry
 from categories.contract import Action, Category, Context, PageAction, RowAction
+from categories.testing import assert_survives_crashes
 
 TUTORIAL = Path(settings.BASE_DIR, "docs", "writing-a-category.md").read_text()
 BLOCKS = dict(re.findall(r"```python\n# (\w+)\.py\n(.*?)```", TUTORIAL, re.DOTALL))
@@ -37,11 +39,13 @@ def run_tests(module: ModuleType) -> int:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("name", ["test_greetings", "test_crashes"])
-def test_its_tests_are_green(name: str, folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "count"), [("test_greetings", 1), ("test_crashes", 1), ("test_messages", 2)]
+)
+def test_its_tests_are_green(name: str, count: int, folder: Path) -> None:
     module = __import__(name)
 
-    assert run_tests(module) == 1
+    assert run_tests(module) == count
 
 
 @pytest.mark.django_db
@@ -79,6 +83,34 @@ def declared(*classes: type) -> set[str]:
 
 def test_every_word_of_an_action_is_explained_and_no_other() -> None:
     assert words("Action") == declared(Action, RowAction, PageAction)
+
+
+def test_every_argument_of_the_crash_kit_is_explained() -> None:
+    section = TUTORIAL.partition("## Does it survive crashes?\n")[2].partition("\n### ")[0]
+    explained = set(re.findall(r"`(\w+)`", section.partition("| argument |")[2]))
+
+    arguments = set(inspect.signature(assert_survives_crashes).parameters)
+    assert arguments - {"action", "rows"} <= explained
+
+
+@pytest.mark.django_db
+def test_the_failure_that_it_shows_is_what_the_crash_kit_says() -> None:
+    class Number(RowAction):
+        """Number words."""
+
+        word = columns.TextColumn("A word.", mandatory=True)
+        output = [columns.IntegerColumn("number", "Its number.")]
+        effects = contract.Effects.NONE
+        count = 0
+
+        def process(self, row: contract.Row, context: Context) -> contract.Succeeded:
+            self.count += 1
+            return contract.Succeeded(number=self.count)
+
+    with pytest.raises(AssertionError) as caught:
+        assert_survives_crashes(Number, [{"word": word} for word in "abcd"], tables=[])
+
+    assert str(caught.value) in TUTORIAL.replace("\n", " ")
 
 
 def test_every_word_of_a_category_is_explained_and_no_other() -> None:
