@@ -38,6 +38,14 @@ def on_starting(server: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
+    """Make ready what needs Django, or the process that serves."""
+    from piston.web import refusals
+
+    refusals.answer_in_the_envelope()
+    allow_files(worker)
+
+
+def allow_files(worker: Any) -> None:
     """Open as many files as connections need; where that is forbidden, accept fewer of them."""
     wanted = worker.worker_connections + OTHER_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -14,6 +14,7 @@ from piston.http.errors import (
     InternalError,
     InvalidRequest,
     NotFound,
+    QuotaExceeded,
     ServiceUnavailable,
     answer_with,
 )
@@ -58,13 +59,13 @@ def answer_fields(error: tasks.FieldErrors) -> ApiError:
 
 def answer_quota(error: tasks.QuotaExceeded, *, status: int) -> ApiError:
     """Say which limit of the account is reached, its value, and what to do."""
-    said = {
-        "message": "quota exceeded",
-        "reason": str(error),
-        "limit": error.limit,
-        "value": error.value,
-    }
-    return ApiError(status, "quota_exceeded", said, headers={"Retry-After": str(QUOTA_SECONDS)})
+    return QuotaExceeded(
+        status,
+        str(error),
+        limit=error.limit,
+        value=error.value,
+        wait_seconds=QUOTA_SECONDS,
+    )
 
 
 def answer_attachment(**said: Any) -> ApiError:

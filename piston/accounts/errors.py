@@ -34,6 +34,21 @@ class InvalidCredentials(AccountError):
     code = "invalid_credentials"
 
 
+class TooManyTokens(AccountError):
+    """The account has as many tokens as it may have; use one for many requests."""
+
+    code = "too_many_tokens"
+    limit = "tokens_per_account"
+
+    def __init__(self, value: int, wait_seconds: int) -> None:
+        super().__init__(
+            f"The account has as many tokens as it may have ({value:,}): use each for many"
+            f" requests. The next one expires in {wait_seconds} seconds."
+        )
+        self.value = value
+        self.wait_seconds = wait_seconds
+
+
 class CannotMove(AccountError):
     """An account cannot move there."""
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from datetime import datetime
+
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from piston.accounts.errors import InvalidCredentials
+from piston.accounts.errors import InvalidCredentials, TooManyTokens
 from piston.accounts.models import ApiKey, Token
 from piston.accounts.secrets import hash_secret, is_secret_of
 
@@ -13,7 +17,7 @@ from piston.accounts.secrets import hash_secret, is_secret_of
 def sign_in(api_key: str) -> tuple[Token, str]:
     """Exchange an API key for a new token; return the token and its secret.
 
-    Raises InvalidCredentials, which never tells what is wrong with the key.
+    Raises InvalidCredentials, which never tells what is wrong with the key, and TooManyTokens.
     """
     now = timezone.now()
     key = ApiKey.objects.select_related("account").filter(secret_hash=hash_secret(api_key)).first()
@@ -22,8 +26,18 @@ def sign_in(api_key: str) -> tuple[Token, str]:
     if not (key.is_usable(now) and key.account.is_enabled):
         raise InvalidCredentials
     with transaction.atomic():
-        ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
+        ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)  # one after the other, per key
+        refuse_too_many_tokens(key.account_id, now)
         return Token.objects.issue(key, now)
+
+
+def refuse_too_many_tokens(account_id: str, now: datetime) -> None:
+    """Raise TooManyTokens when the account has no room for another one: looks at no more rows."""
+    most = settings.PISTON_MAX_TOKENS_PER_ACCOUNT
+    living = Token.objects.filter(account=account_id, expires_at__gt=now)
+    if most and living.order_by()[:most].count() >= most:
+        first = living.order_by("expires_at").values_list("expires_at", flat=True)[0]
+        raise TooManyTokens(most, math.ceil((first - now).total_seconds()))
 
 
 def find_token(secret: str) -> Token:

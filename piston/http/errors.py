@@ -18,7 +18,12 @@ from django.http import Http404, UnreadablePostError
 from rest_framework import exceptions
 from rest_framework.views import set_rollback
 
-from piston.accounts.errors import InvalidCredentials, NotPermitted, UnknownAccount
+from piston.accounts.errors import (
+    InvalidCredentials,
+    NotPermitted,
+    TooManyTokens,
+    UnknownAccount,
+)
 from piston.http.envelope import Enveloped
 from piston.http.transfers import NoPlace, ServerStopping
 
@@ -116,6 +121,17 @@ class Overloaded(ApiError):
         super().__init__(503, "service_unavailable", headers={"Retry-After": str(wait_seconds)})
 
 
+class QuotaExceeded(ApiError):
+    """429, or 413 for bytes: the account has as much as it may; which limit, and what to do."""
+
+    def __init__(
+        self, status: int, reason: str, *, limit: str, value: int, wait_seconds: int
+    ) -> None:
+        data = {"message": "quota exceeded", "reason": reason, "limit": limit, "value": value}
+        headers = {"Retry-After": str(wait_seconds)}
+        super().__init__(status, "quota_exceeded", data, headers=headers)
+
+
 class InternalError(ApiError):
     """500 `internal_error`: a fault of ours; the log has the rest under the request id."""
 
@@ -184,6 +200,16 @@ def _answer_throttled(error: exceptions.Throttled) -> ApiError:
     return ApiError(429, "too_many_requests", headers=headers)
 
 
+def _answer_too_many_tokens(error: TooManyTokens) -> ApiError:
+    return QuotaExceeded(
+        429,
+        str(error),
+        limit=error.limit,
+        value=error.value,
+        wait_seconds=max(1, error.wait_seconds),
+    )
+
+
 def _answer_no_place(error: NoPlace) -> ApiError:
     if not error.is_own_fault:
         return Overloaded()
@@ -205,6 +231,7 @@ def _answer_unauthenticated(error: Exception) -> ApiError:
 answer_with(InvalidCredentials, _answer_unauthenticated)
 answer_with(exceptions.AuthenticationFailed, _answer_unauthenticated)
 answer_with(exceptions.NotAuthenticated, _answer_unauthenticated)
+answer_with(TooManyTokens, _answer_too_many_tokens)
 answer_with(UnknownAccount, lambda error: NotFound(error.account_id))
 answer_with(NoPlace, _answer_no_place)
 answer_with(ServerStopping, lambda _: Overloaded())

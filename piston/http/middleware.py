@@ -20,7 +20,13 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 ENVELOPED_PATHS = re.compile(r"/v[12](/|$)")  # /v1 is no more, and says so in the envelope
 SANE_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")  # visible ASCII
-MESSAGES = {400: "faulty_request", 403: "forbidden", 404: "not_found", 405: "method_not_allowed"}
+MESSAGES = {
+    400: "faulty_request",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    412: "precondition_failed",
+}
 
 
 class RequestIdMiddleware:

@@ -3,12 +3,50 @@
 from __future__ import annotations
 
 import secrets
+import socket
 from http import HTTPStatus
 
 from django.http import HttpRequest
+from gunicorn import util  # type: ignore[import-untyped]
 
 from piston.http.envelope import encode_json
-from piston.http.errors import ApiError, Overloaded, RequestTimeout, respond
+from piston.http.errors import (
+    ApiError,
+    FaultyRequest,
+    InternalError,
+    Overloaded,
+    RequestTimeout,
+    respond,
+)
+
+LONGEST_REASON = 300  # characters; it may quote what was sent
+NAMES = {
+    414: "uri_too_long",
+    417: "expectation_failed",
+    431: "request_head_too_large",
+    501: "not_implemented",  # a Transfer-Encoding other than chunked
+}
+
+
+def answer_in_the_envelope() -> None:
+    """Let gunicorn say in the envelope what it refuses by itself: what is not HTTP."""
+    util.write_error = write_error
+
+
+def write_error(client: socket.socket, status: int, reason: str, message: str) -> None:
+    """Write what gunicorn would put into a page of HTML; `message` may be empty."""
+    util.write_nonblock(client, encode(not_http(status, message or reason)))
+
+
+def not_http(status: int, reason: str) -> ApiError:
+    """Return what is said about a request that cannot be read, 400 mostly."""
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        return InternalError()
+    if status not in NAMES:
+        return FaultyRequest(reason[:LONGEST_REASON])
+    name = NAMES[status]
+    data = {"message": name.replace("_", " "), "reason": reason[:LONGEST_REASON]}
+    return ApiError(status, name, data)
 
 
 def overloaded() -> ApiError:

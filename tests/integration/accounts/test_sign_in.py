@@ -124,3 +124,23 @@ def test_signing_in_too_often_is_told_when_to_come_back(
 
     assert (response.status_code, response.json()["message"]) == (429, "too_many_requests")
     assert int(response.headers["Retry-After"]) >= 1
+
+
+def test_an_account_has_no_more_tokens_than_it_may(client: Client, settings: Any) -> None:
+    settings.PISTON_MAX_TOKENS_PER_ACCOUNT = 2
+    _, api_key = make_api_key(AccountFactory())
+    body = {"data": {"api_key": api_key}}
+    first, second, refused = (sign_in(client, body) for _ in range(3))
+
+    Token.objects.filter(pk=Token.objects.earliest("pk").pk).update(
+        created_at=timezone.now() - timedelta(2), expires_at=timezone.now() - timedelta(1)
+    )
+    after_one_has_expired = sign_in(client, body)
+
+    assert [first.status_code, second.status_code] == [201, 201]
+    assert refused.status_code == 429
+    assert 0 < int(refused.headers["Retry-After"]) <= settings.PISTON_TOKEN_SECONDS
+    said = refused.json()
+    assert (said["message"], said["data"]["limit"]) == ("quota_exceeded", "tokens_per_account")
+    assert "use each for many requests" in said["data"]["reason"]
+    assert after_one_has_expired.status_code == 201
