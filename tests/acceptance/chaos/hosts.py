@@ -36,10 +36,14 @@ def need_root(what: str) -> None:
         raise Missing(f"{what} needs root.")
 
 
+HOLE = "77"  # a routing table that leads nowhere
+
+
 class Network:
     """A network namespace with nothing but loopback; servers outside are reached through links.
 
-    A link listens inside at an address of its own (127.0.0.2, …), which can be made a black hole.
+    A link listens inside at an address of its own (127.0.0.2, …), which can be made a black hole:
+    packets are sent into a cable at whose other end nobody is.
     """
 
     def __init__(self) -> None:
@@ -55,7 +59,19 @@ class Network:
             run("ip", "netns", "add", self.name)
         except OSError as error:
             raise Missing(f"Network namespaces are not permitted here ({error}).") from error
-        run(*self.inside, "ip", "link", "set", "lo", "up")
+        for command in (
+            "ip link set lo up",
+            "ip link add hole type veth peer name bottom",
+            "ip link set hole arp off up",
+            "ip link set bottom arp off up",
+            f"ip route add default dev hole src 127.0.0.1 table {HOLE}",
+            "ip rule add pref 100 lookup local",  # so that something may come before it
+            "ip rule del pref 0",
+        ):
+            run(*self.inside, *command.split())
+        # else the kernel would say that these addresses do not belong into a cable
+        allowed = "/proc/sys/net/ipv4/conf/hole/route_localnet"
+        run(*self.inside, "sh", "-c", f"echo 1 > {allowed}")
         return self
 
     def __exit__(self, *_exception: object) -> None:
@@ -79,12 +95,14 @@ class Network:
         return made[0]
 
     def swallow(self, address: str) -> None:
-        """Let nothing from inside arrive at an address any more; nobody is told."""
-        run(*self.inside, "ip", "route", "add", "blackhole", address, "table", "local")
+        """Let nothing arrive at an address any more, nor anything from it; nobody is told."""
+        for way in ("to", "from"):
+            run(*self.inside, *f"ip rule add pref 10 {way} {address} lookup {HOLE}".split())
 
     def deliver(self, address: str) -> None:
         """Let everything arrive again."""
-        run(*self.inside, "ip", "route", "del", "blackhole", address, "table", "local")
+        for way in ("to", "from"):
+            run(*self.inside, *f"ip rule del pref 10 {way} {address} lookup {HOLE}".split())
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 BLOCK_BYTES = 64 * 1024
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close with a reset
 TICK_SECONDS = 0.2
+COMMIT = b"COMMIT\x00"  # as it stands in PostgreSQL's protocol
 
 Listen = Callable[[], socket.socket]
 
@@ -40,8 +41,12 @@ class Link:
         self.is_refusing = False
         self.is_silent = False  # connections stay open, bytes go nowhere
         self.bytes_per_second = 0.0  # each way and connection; 0 for as fast as it goes
+        self.lost_commits = 0
         self.lost_replies = 0
-        self._lose: Callable[[], bool] = lambda: False
+        self._lose_commit: Callable[[], bool] = lambda: False
+        self._lose_reply: Callable[[], bool] = lambda: False
+        self._delay: Callable[[], float] = lambda: 0.0
+        self.late_transactions = 0
         self._pairs: set[Pair] = set()
         self._lock = threading.Lock()
         self._closed = False
@@ -76,13 +81,22 @@ class Link:
         """Be a good cable again; what was silenced in mid-sentence is reset."""
         was_silent, self.is_silent, self.is_refusing = self.is_silent, False, False
         self.bytes_per_second = 0.0
-        self._lose = lambda: False
+        self._lose_commit = self._lose_reply = lambda: False
+        self._delay = lambda: 0.0
         if was_silent:
             self.cut()
 
     def lose_replies_to_commits(self, random: Random, share: float) -> None:
         """Let COMMITs through, but reset the connection instead of passing on their reply."""
-        self._lose = lambda: random.random() < share
+        self._lose_reply = lambda: random.random() < share
+
+    def lose_commits(self, random: Random, share: float) -> None:
+        """Reset the connection instead of letting COMMITs through."""
+        self._lose_commit = lambda: random.random() < share
+
+    def delay_transactions(self, random: Random, share: float, seconds: float) -> None:
+        """Hold back a BEGIN, and what comes after it, now and then for so long."""
+        self._delay = lambda: seconds if random.random() < share else 0.0
 
     def _accept(self) -> None:
         while not self._closed:
@@ -110,12 +124,23 @@ class Link:
         with self._lock:
             self._pairs.discard(pair)
 
+    def hold_back(self, block: bytes) -> None:
+        """Wait, if what a client has just sent is to arrive late."""
+        if b"BEGIN" in block and (seconds := self._delay()):
+            self.late_transactions += 1
+            time.sleep(seconds)
+
+    def loses(self, block: bytes) -> bool:
+        """Decide whether what a client has just sent gets lost."""
+        is_lost = COMMIT in block and self._lose_commit()
+        self.lost_commits += is_lost
+        return is_lost
+
     def loses_reply_to(self, block: bytes) -> bool:
         """Decide whether the reply to what a client has just sent gets lost."""
-        if b"COMMIT\x00" in block and self._lose():
-            self.lost_replies += 1
-            return True
-        return False
+        is_lost = COMMIT in block and self._lose_reply()
+        self.lost_replies += is_lost
+        return is_lost
 
 
 class Pair:
@@ -141,6 +166,9 @@ class Pair:
                     if source is self.far and loses_reply:
                         return self.reset()
                     if source is self.near:
+                        self.link.hold_back(block)
+                        if self.link.loses(block):
+                            return self.reset()
                         loses_reply = self.link.loses_reply_to(block)
                     (self.far if source is self.near else self.near).sendall(block)
                     if self.link.bytes_per_second:
