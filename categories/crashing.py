@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db import models, transaction
 
+from categories.attempts import Stopping
 from categories.calls import Calls
 from categories.contract import Action, Effects
 from categories.hazards import DiesOnce, FailsAtFirst, HasBadRow, Hazard
@@ -56,7 +57,9 @@ def assert_survives_crashes(
     watched_tables = list(models_of(action) if tables is None else tables)
     watched = Watched(watching)
 
-    def leave(size: int, hazard: Hazard, resume_size: int, loses: int | None) -> Left:
+    def leave(
+        size: int, hazard: Hazard, resume_size: int, loses: int | None, without: int | None = None
+    ) -> Left:
         watched.restore()
         if calls is not None:
             calls.forget(loses=loses)
@@ -70,6 +73,8 @@ def assert_survives_crashes(
                 resume_size=resume_size,
                 set_page_size=set_page_size,
             )
+            if without is not None:
+                del trial.cells[without - 1]
             trial.run()
             held = read_tables(watched_tables, ignoring, context) | watched.contents()
             transaction.set_rollback(True, using=context.database)
@@ -88,7 +93,7 @@ class Ordeal:
     """All the runs of one action."""
 
     action: type[Action]
-    leave: Callable[[int, Hazard, int, int | None], Left]
+    leave: Callable[..., Left]
     calls: Calls | None
     batch_size: int
     can_resize: bool  # the pages
@@ -108,9 +113,8 @@ class Ordeal:
         deaths += self._die_everywhere(expected, self._nothing, "", 1, size)
         if self.action.takes_input:
             fault = "each batch failing when it is run for the first time"
-            self._check(expected, self._failing(), fault, size)
             deaths += self._die_everywhere(expected, self._failing, fault, size, 1)
-            deaths += self._spoil_rows(len(expected.ran.outcomes))
+            deaths += self._spoil_rows(expected)
         return deaths
 
     def _undisturbed(self, *, has_world: bool) -> Left:
@@ -147,19 +151,24 @@ class Ordeal:
             if size != self.batch_size:
                 self._check(expected, self._nothing(), "nobody dying", size)
 
-    def _spoil_rows(self, row_count: int) -> int:
+    def _spoil_rows(self, undisturbed: Left) -> int:
         """Let each row in turn be bad; the worker dies everywhere around the one in the middle."""
         deaths = 0
-        for number in range(1, row_count + 1):
+        outcomes = undisturbed.ran.outcomes
+        for number in range(1, len(outcomes) + 1):
+            if isinstance(outcomes[number - 1], Stopping):
+                break  # it is bad already
 
             def make_fault(number: int = number) -> Hazard:
                 return HasBadRow(self.action.effects, number)
 
             fault = f"row {number} being bad"
-            expected = self.leave(1, make_fault(), 1, None)
-            self._check(expected, make_fault(), f"{fault} and found in halves", self.batch_size)
-            if number == (row_count + 1) // 2:
-                deaths += self._die_everywhere(expected, make_fault, fault, self.batch_size, 1)
+            left = self.leave(self.batch_size, make_fault(), self.batch_size, None)
+            where = f"{self._in(self.batch_size)}, {fault}, compared with a run without that row"
+            without = self.leave(self.batch_size, self._nothing(), self.batch_size, None, number)
+            compare(without, left.without_row(number), where)
+            if number == (len(outcomes) + 1) // 2:
+                deaths += self._die_everywhere(left, make_fault, fault, self.batch_size, 1)
         return deaths
 
     def _check(self, expected: Left, hazard: Hazard, fault: str, size: int) -> None:

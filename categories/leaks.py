@@ -16,7 +16,16 @@ Report = Callable[[str], None]
 
 WRITES = r"INSERT|UPDATE|DELETE|MERGE|REPLACE|COPY|TRUNCATE|CREATE|ALTER|DROP"
 WRITING_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-CHANGES = {"os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate"}
+CHANGES = {
+    "os.link",
+    "os.mkdir",
+    "os.remove",
+    "os.rename",
+    "os.rmdir",
+    "os.symlink",
+    "os.truncate",
+    "shutil.rmtree",
+}
 
 _reports: dict[int, Report] = {}  # by thread
 
@@ -57,8 +66,10 @@ def listen() -> None:
             return
         if event in ("tempfile.mkstemp", "tempfile.mkdtemp"):
             scratch.add(str(arguments[0]))
+        elif event in ("os.remove", "os.rmdir") and arguments[1] != -1:
+            pass  # within an open folder, by shutil.rmtree, which was heard before
         elif event in CHANGES or (event == "open" and opens_for_writing(*arguments)):
-            path = os.fsdecode(arguments[0]) if isinstance(arguments[0], str | bytes) else ""
+            path = os.fsdecode(arguments[0]) if not isinstance(arguments[0], int) else ""
             if path and not any(path.startswith(name) for name in scratch):
                 report(path)
 

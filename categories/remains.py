@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 from categories.attempts import Indeterminate
@@ -41,6 +41,13 @@ class Left:
             ]
             for outcome in self.ran.outcomes
         ]  # fmt: skip
+
+    def without_row(self, number: int) -> Left:
+        """Return the same without a row's lines."""
+        by_row = self.lines_by_row()
+        del by_row[number - 1]
+        lines = [line for lines in by_row for line in lines]
+        return replace(self, ran=replace(self.ran, lines=lines))
 
     def calls_of(self, row_number: int) -> list[Call]:
         """Return the calls made for a row."""

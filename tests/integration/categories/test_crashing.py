@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from categories.contract import Context, Outcome, Page, Refused, Row, RowFailed, Succeeded
+from categories.rows import row_number
 from piston.accounts.models import Account
 from tests.integration.categories import words
 from tests.integration.categories.words import (
@@ -217,6 +218,27 @@ def test_state_that_a_rolled_back_batch_left_is_noticed() -> None:
 
     with catching("Once", "failing when it is run for the first time", "lacks"):
         survive(Once, [{"word": word} for word in "ab"], batch_size=2)
+
+
+def test_what_a_bad_row_leaves_behind_is_noticed() -> None:
+    """It forgets when a batch is run again, but not when only the bad row was."""
+
+    class New(Store):
+        """Store words that are not there yet."""
+
+        def process_batch(self, rows: Any, context: Context) -> Any:
+            seen, last = vars(self).setdefault("kept", (set(), 0))
+            if row_number(rows[0]) <= last:
+                seen.clear()
+            vars(self)["kept"] = (seen, row_number(rows[-1]))
+            for row in rows:
+                if row.word not in seen and not Account.objects.filter(name=row.word):
+                    Account.objects.create(name=row.word, created_at=context.now())
+                seen.add(row.word)
+            return [Succeeded() for _ in rows]
+
+    with catching("New, 3 rows at a time, row 2 being bad", "lacks (name='b'"):
+        survive(New, [{"word": word} for word in "abb"])
 
 
 # ---- Tests that would show nothing ---------------------------------------------------------------

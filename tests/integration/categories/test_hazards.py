@@ -109,3 +109,19 @@ def test_swallowing_the_death_is_noticed(swallow: RowFailed | None) -> None:
         "The worker died within", "before SAVEPOINT", "the action went on", "BaseException"
     ):
         survive(Swallows)
+
+
+def test_swallowing_is_noticed_although_the_next_row_dies_again() -> None:
+    class SwallowsOnce(Store):
+        """Store words, the first one whatever happens."""
+
+        def process(self, row: Row, context: Context) -> Outcome:
+            try:
+                return super().process(row, context)
+            except BaseException:
+                if row.word == "a":
+                    return Succeeded()
+                raise
+
+    with catching("The worker died within", "the action went on"):
+        survive(SwallowsOnce, [{"word": "a"}, {"word": "b"}])

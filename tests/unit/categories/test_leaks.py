@@ -1,0 +1,82 @@
+"""Is what no transaction undoes told from what does no harm?"""
+
+from collections.abc import Callable
+from pathlib import Path
+from shutil import rmtree
+from tempfile import NamedTemporaryFile, TemporaryDirectory, TemporaryFile
+
+import pytest
+
+from categories.leaks import files_opened, is_write
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "INSERT INTO t VALUES (1)",
+        "  update t SET a = 1",
+        "WITH new AS (SELECT 1) INSERT INTO t SELECT * FROM new",
+        "COPY t FROM STDIN",
+        "CREATE TABLE t (a text)",
+    ],
+)
+def test_a_statement_that_writes_is_known(sql: str) -> None:
+    assert is_write(sql)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM update_log",
+        "WITH a AS (SELECT 1) SELECT * FROM a",
+        'SAVEPOINT "x"',
+        "PRAGMA x",
+    ],
+)
+def test_a_statement_that_reads_is_known(sql: str) -> None:
+    assert not is_write(sql)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda path: path.write_text("new"),
+        lambda path: path.open("a").close(),
+        lambda path: path.open("r+").close(),
+        lambda path: path.unlink(),
+        lambda path: path.rename(path.with_suffix(".new")),
+        lambda path: rmtree(path.parent),
+    ],
+)
+def test_a_change_of_a_file_is_reported(tmp_path: Path, change: Callable[[Path], None]) -> None:
+    path = tmp_path / "file"
+    path.write_text("old")
+    reported: list[str] = []
+
+    with files_opened(reported.append):
+        change(path)
+
+    assert reported[0] in (str(path), str(path.parent))
+
+
+def test_reading_and_scratch_files_are_not_reported(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("old")
+    reported: list[str] = []
+
+    with files_opened(reported.append):
+        path.read_text()
+        with TemporaryFile(), NamedTemporaryFile(), TemporaryDirectory() as folder:
+            Path(folder, "file").write_text("scratch")
+
+    assert reported == []
+
+
+def test_nothing_is_reported_afterwards(tmp_path: Path) -> None:
+    reported: list[str] = []
+    with files_opened(reported.append):
+        pass
+
+    (tmp_path / "file").write_text("new")
+
+    assert reported == []
