@@ -279,6 +279,24 @@ class RabbitMQ(Server):
             connection.sendall(b"AMQP\x00\x00\x09\x01")
             return connection.recv(1) == b"\x01"  # a method frame: connection.start
 
+    def erase(self) -> None:
+        """Lose everything that was kept, while it is down: it starts as a new one."""
+        shutil.rmtree(self.folder / "mnesia")
+
+    def control(self, *arguments: str) -> None:
+        """Run `rabbitmqctl` on this node; its own words are the error's."""
+        loopback = {"RABBITMQ_CTL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}"}
+        done = subprocess.run(
+            [str(self.program.with_name("rabbitmqctl")), *arguments],
+            cwd=self.folder,
+            env=self.environment() | loopback,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise OSError(f"rabbitmqctl {' '.join(arguments)}: {done.stdout}{done.stderr}")
+
     def __exit__(self, *exception: object) -> None:
         super().__exit__(*exception)
         if self.mapper:
