@@ -123,5 +123,5 @@ def test_swallowing_is_noticed_although_the_next_row_dies_again() -> None:
                     return Succeeded()
                 raise
 
-    with catching("The worker died within", "the action went on"):
+    with catching("The worker died within the batch of rows 1 to 2,", "the action went on"):
         survive(SwallowsOnce, [{"word": "a"}, {"word": "b"}])
