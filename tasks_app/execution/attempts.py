@@ -48,7 +48,8 @@ class Attempt:
 
     def run(self, rows: Sequence[Row | RowFailed]) -> list[Outcome]:
         """Run the rows at once; any exception means that nothing of it may be kept."""
-        with time_limit(self.action.row_seconds + self.seconds):
+        more = self.seconds if len(rows) > 1 else 0
+        with time_limit(self.action.row_seconds + more):
             return self._run_batch(rows) if self.takes_batches else self._run_rows(rows)
 
     def _run_rows(self, rows: Sequence[Row | RowFailed]) -> list[Outcome]:

@@ -1,7 +1,8 @@
-"""How long may a row take? An alarm ends Python code that does not return by itself."""
+"""How long may a row take? An alarm ends what does not return; a watchdog what does not hear it."""
 
 from __future__ import annotations
 
+import faulthandler
 import signal
 import threading
 from collections.abc import Iterator
@@ -12,15 +13,18 @@ from typing import NoReturn
 from tasks_app.errors import RowTimedOut
 
 RING_AGAIN_SECONDS = 1.0  # for code that catches every exception and goes on
+STDERR = 2  # the descriptor: Celery puts a logger in the place of sys.stderr
+DEAF_SECONDS = 3.0  # after the alarm, before the process ends: well before the claim expires
 
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
     """Raise RowTimedOut inside the block when it takes longer.
 
-    The alarm exists only in the main thread, where prefork workers run messages.
-    Elsewhere, and for C code that never returns, the message's hard time limit
-    ends the process, and the claim's expiry lets another one go on.
+    C code that never returns hears no alarm, and some Python code swallows it. Then a watchdog
+    that needs neither ends the process, with a traceback in the worker's log; so the row is
+    found as one that kills its worker (design §4.7). Both exist only in the main thread, where
+    prefork workers run messages.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -31,8 +35,10 @@ def time_limit(seconds: float) -> Iterator[None]:
 
     previous = signal.signal(signal.SIGALRM, ring)
     signal.setitimer(signal.ITIMER_REAL, seconds, RING_AGAIN_SECONDS)
+    faulthandler.dump_traceback_later(seconds + DEAF_SECONDS, exit=True, file=STDERR)
     try:
         yield
     finally:
+        faulthandler.cancel_dump_traceback_later()
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)

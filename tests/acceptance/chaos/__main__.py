@@ -20,7 +20,13 @@ from random import Random
 
 from tests.acceptance.chaos import report
 from tests.acceptance.chaos.breakages import BREAKAGES, broken_copy
-from tests.acceptance.chaos.faults import FAULTS, Fault, workers  # noqa: F401 - registers them
+from tests.acceptance.chaos.faults import (  # noqa: F401 - importing a module registers its faults
+    FAULTS,
+    Fault,
+    externals,
+    rows,
+    workers,
+)
 from tests.acceptance.chaos.reconciling import dust_problems, reconcile
 from tests.acceptance.chaos.report import Ran
 from tests.acceptance.chaos.scene import EMBEDDED, RABBITMQ, REDIS, Scene, Servers
@@ -48,7 +54,7 @@ class Run:
                 continue
             with Scene(kind, self.folder / kind, self.servers) as scene:
                 for fault in here:
-                    self.note(self.attempt(fault, scene))
+                    self.note(self.attempt(fault, scene, short=short))
                 problems = dust_problems(scene)
                 self.note(Ran("dust", kind, self.seed, problems=problems))
 
@@ -60,16 +66,16 @@ class Run:
             folder.mkdir()
             root = broken_copy(breakage, folder)
             with Scene(fault.on[0], folder / "installation", self.servers, root) as scene:
-                ran = self.attempt(fault, scene)
+                ran = self.attempt(fault, scene, short=True)
                 noticed = ran.problems or dust_problems(scene)
             ran.breakage = breakage.name
             ran.noticed = "; ".join(noticed[:2])
             ran.problems = [] if noticed else ["nothing was noticed"]
             self.note(ran)
 
-    def attempt(self, fault: Fault, scene: Scene) -> Ran:
+    def attempt(self, fault: Fault, scene: Scene, *, short: bool) -> Ran:
         """Let one fault fall; say what came of it."""
-        work = Work(scene, Random(f"{self.seed}/{fault.name}"))
+        work = Work(scene, Random(f"{self.seed}/{fault.name}"), is_short=short)
         ran = Ran(fault.name, scene.kind, self.seed)
         started = time.monotonic()
         try:

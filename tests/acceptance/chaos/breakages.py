@@ -78,6 +78,58 @@ BREAKAGES = {
                 ),
             ),
         ),
+        Breakage(
+            "claims-for-ever",
+            "claims never expire: only the worker that has one can give it back",
+            (Change(SEGMENT, "Q(claimed_until__lt=Now())", "Q(pk=None)"),),
+        ),
+        Breakage(
+            "no-journal",
+            "external rows are not journaled before they are sent",
+            (
+                Change(
+                    "tasks_app/execution/effects.py",
+                    "    journal(segment, number, key, seconds",
+                    "    (lambda *_, **__: None)(segment, number, key, seconds",
+                ),
+            ),
+        ),
+        Breakage(
+            "fresh-keys",
+            "a row that is sent again gets another effect key",
+            (
+                Change(
+                    "tasks_app/execution/effects.py",
+                    'f"{task_id}/{row_number}"',
+                    'f"{task_id}/{row_number}/{os.urandom(8).hex()}"',
+                ),
+                Change(
+                    "tasks_app/execution/effects.py",
+                    "import hashlib\n",
+                    "import hashlib\nimport os\n",
+                ),
+            ),
+        ),
+        Breakage(
+            "no-alarm",
+            "rows may take as long as they like",
+            (
+                Change(
+                    "tasks_app/execution/deadlines.py",
+                    "    if threading.current_thread()",
+                    "    if True or threading.current_thread()",
+                ),
+            ),
+        ),
+        Breakage(
+            "no-blame",
+            "rows that kill their worker are tried for ever",
+            (
+                Change(
+                    "tasks_app/execution/suspects.py", "POISON_DEATHS = 2", "POISON_DEATHS = 10**9"
+                ),
+            ),
+        ),
     )
 }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
+import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -49,6 +50,9 @@ def obey(order: str | None) -> None:
         case "hang":
             while True:
                 time.sleep(60)
+        case "hang in C":
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+            time.sleep(600)
         case "exhaust":
             hoard = mmap.mmap(-1, 8 * 2**30)
             for place in range(0, len(hoard), mmap.PAGESIZE):

@@ -101,7 +101,7 @@ class Reconciliation:
             self.indeterminate.append(line)
         else:
             self.failed.append(line)
-        if error.startswith("indeterminate") and self.sent.most_indeterminate:
+        if error.startswith("indeterminate") and self.sent.indeterminate_count:
             return
         wanted = {"": "", "fail": "told to fail"}.get(line.do, self.sent.tolerated.get(line.do))
         matches = error == wanted if line.do in {"", "fail"} else re.search(wanted or "$^", error)
@@ -139,8 +139,9 @@ class Reconciliation:
             status = "stopped"
         if self.task["status"] != status:
             yield f"it ended as {self.task['status']} ({self.task.get('reason')}), not {status}"
-        if len(self.indeterminate) > self.sent.most_indeterminate:
-            yield f"{len(self.indeterminate)} rows are indeterminate"
+        if len(self.indeterminate) != self.sent.indeterminate_count:
+            wanted = self.sent.indeterminate_count
+            yield f"{len(self.indeterminate)} rows are indeterminate, not {wanted}"
 
     def effect_problems(self) -> Iterator[str]:
         """Compare the domain's table with out.csv: each good row once, in order."""
@@ -170,6 +171,9 @@ class Reconciliation:
                 yield f"{name} was called {len(keys)} times"
             if len(set(keys)) > 1:
                 yield f"{name} was called with {len(set(keys))} different effect keys"
+        repeated = [name for name, keys in calls.items() if len(keys) > 1]
+        if self.sent.action == "call_again" and len(repeated) > self.sent.most_repeated:
+            yield f"{len(repeated)} rows were called again, not {self.sent.most_repeated}"
         every = [key for keys in calls.values() for key in set(keys)]
         if len(every) != len(set(every)):
             yield "rows share an effect key"
@@ -224,7 +228,7 @@ def find_dust(scene: Scene) -> Iterator[str]:
         yield f"files without a record: {len(stored - known)}; without a file: {known - stored}"
     questions: dict[str, Any] = {
         "records of files without a task": "tasks_app_taskcsv WHERE task_id IS NULL",
-        "claims": "tasks_app_segment WHERE claimed_until IS NOT NULL",
+        "claims": "tasks_app_segment WHERE claimed_until > CURRENT_TIMESTAMP",
         "parts of tasks that have ended": (
             "tasks_app_part WHERE task_id IN (SELECT id FROM tasks_app_task WHERE is_assembled)"
         ),

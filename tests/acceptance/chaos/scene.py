@@ -16,6 +16,7 @@ import kombu
 import psycopg
 
 from tests.acceptance.chaos.category import TABLE
+from tests.acceptance.chaos.links import Link
 from tests.acceptance.chaos.world import World
 from tests.acceptance.installation import ROOT, Client, Installation
 from tests.servers import ObjectStorage, PostgreSQL, RabbitMQ, Redis, wait_until
@@ -99,6 +100,7 @@ class Scene:
         self.installation = Installation(folder, root=root, **variables)
         self.execute(TABLE.format(key="serial" if self.database_url else "integer"))
         self.made_links = ExitStack()
+        self.altered: set[str] = set()  # processes that do not run as they usually do
 
     @property
     def broker(self) -> RabbitMQ | Redis:
@@ -138,6 +140,7 @@ class Scene:
         self, name: str, *, inside: Sequence[str] = (), options: Sequence[str] = (), **other: str
     ) -> None:
         """Start a process; workers have a name of their own each."""
+        (self.altered.add if inside or other else self.altered.discard)(name)
         named = ["--hostname", f"{name}@%h"] if name.startswith("worker") else []
         self.installation.start(name, inside=inside, options=[*named, *options], **other)
 
@@ -155,6 +158,9 @@ class Scene:
 
     def clear(self, work: Work) -> None:
         """Heal what a fault left behind and end tasks that still run."""
+        for name in self.altered:
+            self.kill(name)
+        self.altered.clear()
         self.made_links.close()
         self.world.let_go()
         self.set_pace(USUAL_PACE)
@@ -208,6 +214,10 @@ class Scene:
             aws_secret_access_key=options["AWS_SECRET_ACCESS_KEY"],
         ).Bucket(options["PISTON_S3_BUCKET"])
         return {each.key for each in bucket.objects.all()}
+
+    def link_to_database(self) -> Link:
+        """Return a link in front of the database; processes that get its URL depend on it."""
+        return self.made_links.enter_context(Link(self.database_url))
 
     def keep_trying(self, act: Callable[[], Any], *, seconds: float) -> Any:
         """Do something until it goes well."""

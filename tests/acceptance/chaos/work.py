@@ -35,7 +35,8 @@ class Sent:
     task_id: str
     page_rows: int = 0
     is_stopped: bool = False
-    most_indeterminate: int = 0
+    indeterminate_count: int = 0  # of an external action that must not be repeated
+    most_repeated: int = 0  # of one that may be: rows that were in flight
     tolerated: dict[str, str] = field(default_factory=dict)  # by `do`: what its message says
 
 
@@ -52,9 +53,10 @@ def make_lines(random: Random, count: int, special: dict[int, str]) -> list[Line
 class Work:
     """Tasks of a scene; `random` decides how far they come before something happens."""
 
-    def __init__(self, scene: Scene, random: Random) -> None:
+    def __init__(self, scene: Scene, random: Random, *, is_short: bool = False) -> None:
         self.scene = scene
         self.random = random
+        self.is_short = is_short
         self.sent: list[Sent] = []
         self.recovery_seconds: float | None = None  # the longest one
         self.remarks: list[str] = []
@@ -123,6 +125,18 @@ class Work:
         """Measure how long it takes until another row is done, or a task is over."""
         before, started = self.standing(), time.monotonic()
         self._wait(lambda: self.standing() != before or self.is_over(), within)
+        seconds = time.monotonic() - started
+        self.recovery_seconds = max(seconds, self.recovery_seconds or 0)
+
+    def all_go_on(self, *, within: float = LONGEST_RECOVERY) -> None:
+        """Measure how long it takes until every task has another row done, or is over."""
+        before, started = self.standing(), time.monotonic()
+        self._wait(
+            lambda: all(
+                now != then or now[2] for now, then in zip(self.standing(), before, strict=True)
+            ),
+            within,
+        )
         seconds = time.monotonic() - started
         self.recovery_seconds = max(seconds, self.recovery_seconds or 0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections import defaultdict
@@ -44,7 +45,8 @@ class World:
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
-                self.wfile.write(content)
+                with contextlib.suppress(BrokenPipeError):  # whoever called was killed
+                    self.wfile.write(content)
 
             def log_message(self, *_arguments: Any) -> None:
                 pass

@@ -1,0 +1,42 @@
+"""What becomes of code that does not return in time?"""
+
+import subprocess
+import sys
+
+import pytest
+
+from tasks_app.errors import RowTimedOut
+from tasks_app.execution.deadlines import time_limit
+
+DEAF = """
+import signal, time
+from tasks_app.execution import deadlines
+deadlines.DEAF_SECONDS = 0.2
+with deadlines.time_limit(0.1):
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+    time.sleep(60)
+"""
+
+
+def test_code_that_takes_too_long_is_told() -> None:
+    with pytest.raises(RowTimedOut, match=r"timed out after 0\.05 s"), time_limit(0.05):
+        while True:
+            pass
+
+
+def test_a_process_that_hears_no_alarm_ends_and_says_where_it_was() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", DEAF], capture_output=True, text=True, timeout=50, check=False
+    )
+
+    assert ended.returncode == 1
+    assert "line 7 in <module>" in ended.stderr
+
+
+def test_nothing_is_left_armed_behind_the_block() -> None:
+    quick = "import time\nfrom tasks_app.execution import deadlines\ndeadlines.DEAF_SECONDS = 0.1\n"
+    quick += "with deadlines.time_limit(0.1):\n    pass\ntime.sleep(0.4)\n"
+
+    ended = subprocess.run([sys.executable, "-c", quick], timeout=50, check=False)
+
+    assert ended.returncode == 0
