@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tasks_app import files, sweeping
+from tasks_app import files, quotas, sweeping
 from tasks_app.models import CSVName, Decision, Effect, Task, TaskCSV
 from tasks_app.models.clock import database_time
 from tasks_app.settling import decisions
@@ -75,6 +75,7 @@ def assert_counts_equal_files(task: Task) -> None:
         content = b"".join(files.open_file(engine.fresh(task), csv_file.name).read())
         assert csv_file.size_bytes == len(content)
         assert csv_file.row_count == content.count(b"\n") - 1
+    assert engine.fresh(task).stored_bytes == quotas.stored_bytes_of(task)
 
 
 def effect(task: Task, row: int) -> Effect:

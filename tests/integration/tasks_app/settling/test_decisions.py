@@ -162,3 +162,23 @@ def test_a_row_of_a_stopped_task_can_be_settled_even_when_its_action_is_gone(
     assert rows.effect(task, 2).state == EffectState.DONE
     assert engine.read(task, "failed.csv") == [["name", "do"], ["n2", ""]]
     rows.assert_counts_equal_files(task)
+
+
+def test_a_row_that_kills_its_worker_before_it_reaches_the_journal_can_be_settled(
+    broker: FakeBroker,
+) -> None:
+    task = engine.start(engine.submit("send", "name,do", "n1,"))
+    for _ in range(6):
+        Segment.objects.update(claimed_until=None)
+        with engine.worker("a worker that will die") as dying:
+            if batches.is_alone(dying.segment):
+                batches.mark_suspect(dying.segment)
+    Segment.objects.update(claimed_until=None)
+    rows.recover(broker)
+    before = rows.counts(task), list(plugins.calls)
+
+    rows.settle(broker, task, "send_again", 1)
+
+    assert before == ((0, 1, 1), [])
+    assert rows.counts(task) == (1, 0, 0)
+    assert plugins.calls == [f"n1 {rows.effect(task, 1).key}"]
