@@ -1,0 +1,17 @@
+"""Does every message that is sent have a worker's function that takes it?"""
+
+import inspect
+
+import pytest
+from celery import current_app
+
+from tasks_app import dispatch
+
+
+@pytest.mark.parametrize("name", dispatch.OF_TASKS)
+def test_a_message_about_a_task_is_known_to_workers_and_begins_with_its_id(name: str) -> None:
+    current_app.loader.import_default_modules()
+
+    function = current_app.tasks[name].run
+
+    assert next(iter(inspect.signature(function).parameters)) == "task_id"
