@@ -7,6 +7,8 @@ import pytest
 from django.conf import settings
 from django.core.cache import cache
 
+from tests import patience
+
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(
@@ -26,8 +28,16 @@ def empty_cache() -> Iterator[None]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let a patient person try more random histories."""
+    """Let a patient person try more random histories and examples."""
     parser.addoption("--histories", default=20, type=int, help="random histories of tasks to try")
+    parser.addoption(
+        "--fuzz-factor", default=1, type=int, help="so many times the usual random examples"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tell the tests how patient that person is, before they are loaded."""
+    patience.choose(int(config.getoption("--fuzz-factor")))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
