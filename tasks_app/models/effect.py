@@ -23,7 +23,7 @@ class EffectState(models.TextChoices):
     DONE = "done"  # its outcome is in the output, and final
     INDETERMINATE = "indeterminate"  # the worker died in the call; nobody knows the outcome
     DECIDED = "decided"  # a person said what it is to count as; no worker has acted on it yet
-    RESENT = "resent"  # a person wants it sent again: as `sent`, with the same effect key
+    RESENT = "resent"  # a person wants it sent again: as `sent`; its worker may have died in it
     ANSWERED = "answered"  # its new lines are known; they wait for out.csv to be written again
 
 

@@ -57,10 +57,8 @@ def answer(task: Task, effect: Effect) -> bool:
     try:
         found = find_answer(task, effect)
     except CannotBeSentAgain as error:
-        if effect.state != EffectState.RESENT:
-            give_back(task, effect, str(error))
-            return True
-        found = died_again(task, effect)
+        give_back(task, effect, str(error))
+        return True
     if found is None:
         return False
     with transaction.atomic():
@@ -136,12 +134,13 @@ def run_of(task: Task, effect: Effect, action: RowAction) -> Run:
 def send_again(task: Task, effect: Effect) -> Answer | None:
     """Send the row once more with the same effect key; None when the action's rate allows none.
 
-    A row that was journaled as `resent` before was with a worker that died: as in `effects.send`,
-    only an idempotent action may repeat it. Raises CannotBeSentAgain, with nothing sent.
+    A row that was journaled as `resent` before was with a worker that died. It is never repeated,
+    even where the action is idempotent: it may be the row that kills workers, and what a person
+    asked for was one call. Raises CannotBeSentAgain, with nothing sent.
     """
-    action = find_action(task)
-    if effect.state == EffectState.RESENT and not action.idempotent:
+    if effect.state == EffectState.RESENT:
         return died_again(task, effect)
+    action = find_action(task)
     if action.rows_per_second and not pacing.wait_for_turn(task, 1, action.rows_per_second):
         return None
     with closing(run_of(task, effect, action)) as run:
