@@ -165,7 +165,7 @@ if PISTON_WEB_TRANSFERS >= PISTON_WEB_THREADS:
         f" ({PISTON_WEB_THREADS}): some threads have to be left for short requests."
     )
 PISTON_WEB_CONNECTIONS = read_integer("PISTON_WEB_CONNECTIONS", 4_000, minimum=16)  # per process
-PISTON_SLOWEST_BYTES_PER_SECOND = read_integer(  # of a client; with half a minute's grace
+PISTON_SLOWEST_BYTES_PER_SECOND = read_integer(  # of a client, after 30 s of grace
     "PISTON_SLOWEST_BYTES_PER_SECOND", 1_024, minimum=1
 )
 

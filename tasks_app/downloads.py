@@ -12,6 +12,7 @@ from django.utils.cache import get_conditional_response
 from rest_framework.request import Request
 
 from piston.http.errors import FaultyRequest
+from piston.http.transfers import take_place_for_stream
 from tasks_app import events, files
 from tasks_app.csv_files.writing import escape_for_spreadsheets
 from tasks_app.errors import CSVNotFound, StoredFileMissing
@@ -28,8 +29,8 @@ logger = logging.getLogger(__name__)
 def send_file(request: Request, task: Task, name: str, actor: Actor) -> HttpResponseBase:
     """Answer a GET or HEAD of one of a task's files.
 
-    Raises CSVNotFound, RangeNotSatisfiable, StorageUnavailable and FaultyRequest, all of them
-    before anything was sent.
+    Raises CSVNotFound, RangeNotSatisfiable, StorageUnavailable, FaultyRequest and NoPlace, all of
+    them before anything was sent or written down.
     """
     file = files.open_file(task, name)
     send = send_escaped if wants_escaping(request) else send_bytes
@@ -42,6 +43,7 @@ def send_file(request: Request, task: Task, name: str, actor: Actor) -> HttpResp
         response.headers["Content-Disposition"] = (
             f'attachment; filename="{task.category}_{task.action}_{task.pk}_{file.name.value}"'
         )
+        take_place_for_stream(request.META, response)
     if is_a_download(request, response, file.size):
         events.record(task, EventKind.DOWNLOADED, actor, name=file.name.value)
     return response

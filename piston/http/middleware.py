@@ -72,11 +72,8 @@ class StreamMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer 429 or 503 instead, when there is none."""
         response = self.get_response(request)
-        if not response.streaming or request.method == "HEAD":
-            return response
-        length = response.headers.get("Content-Length")
         try:
-            take_place_for_stream(request.META, int(length) if length else None)
+            take_place_for_stream(request.META, response)
         except NoPlace as error:
             response.close()
             return put_into_envelope(request, HttpResponse(), find_answer(error))

@@ -9,6 +9,8 @@ from __future__ import annotations
 from threading import Lock
 from typing import Any
 
+from django.http.response import HttpResponseBase
+
 TICKET = "piston.ticket"  # the key in WSGI's environment
 SMALL_BYTES = 256 * 1024  # of an answer: it waits for its client in memory, no thread does
 
@@ -115,8 +117,10 @@ def take_place_for_body(environ: dict[str, Any]) -> None:
         ticket.take()
 
 
-def take_place_for_stream(environ: dict[str, Any], size: int | None) -> None:
-    """Take a place for an answer of `size` bytes, None if that is not known. Raises NoPlace."""
+def take_place_for_stream(environ: dict[str, Any], response: HttpResponseBase) -> None:
+    """Take a place if a thread will have to wait until the answer is taken. Raises NoPlace."""
     ticket = environ.get(TICKET)
-    if ticket is not None and (size is None or size > SMALL_BYTES):
+    if ticket is None or not response.streaming or environ["REQUEST_METHOD"] == "HEAD":
+        return
+    if int(response.headers.get("Content-Length", SMALL_BYTES + 1)) > SMALL_BYTES:
         ticket.take()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import selectors
 import socket
-import sys
 import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -35,9 +34,6 @@ LONGEST_QUEUE = 1_000  # requests that wait for a thread; a few seconds' work
 OUTBOXES_BYTES = 64 * 2**20  # of answers that wait for their clients, all together
 BLOCK_BYTES = 16 * 1024
 ACCEPT_COUNT = 64  # connections in one go
-# The loop shares the interpreter with threads that compute. With the default of 5 ms, each of its
-# steps may wait for so long; connections then pile up.
-SWITCH_SECONDS = 0.0005
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
@@ -45,7 +41,6 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def init_process(self) -> None:
         """Prepare what the loop needs, then run it."""
-        sys.setswitchinterval(SWITCH_SECONDS)
         self.waiting = Waiting()
         self.ready: deque[Connection] = deque()
         self.busy: set[Connection] = set()

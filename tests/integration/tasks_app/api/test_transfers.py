@@ -1,0 +1,76 @@
+"""What do clients see when there is no place for one more upload or download?"""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from piston.http.transfers import SMALL_BYTES, TICKET, Places, Ticket
+from tasks_app.models import CSVName, Task, TaskCSV, TaskEvent
+from tests.factories import TaskCSVFactory, TaskFactory
+from tests.integration.tasks_app.api.calls import GOOD_CSV, Caller, shown
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def places() -> Places:
+    return Places(2, per_client=1)
+
+
+def ticket(places: Places) -> dict[str, Any]:
+    """Return what the server adds to a request whose body is still to come."""
+    return {TICKET: Ticket(places, "127.0.0.1", body_is_here=False)}
+
+
+def upload(caller: Caller, places: Places) -> Any:
+    path = f"{caller.tasks}?category=trial&action=check"
+    return caller.send(path, "text/csv", data=GOOD_CSV, **ticket(places))
+
+
+def assert_refused(response: Any, status: int, message: str) -> None:
+    assert response.status_code == status
+    assert response.json()["message"] == message
+    assert int(response.headers["Retry-After"]) >= 1
+
+
+def test_an_upload_with_a_place_is_taken(caller: Caller, places: Places) -> None:
+    shown(upload(caller, places), 201)
+
+
+@pytest.mark.parametrize(
+    ("holders", "status", "message"),
+    [(["own"], 429, "too_many_requests"), (["a", "b"], 503, "service_unavailable")],
+)
+def test_an_upload_without_a_place_leaves_nothing(
+    caller: Caller, places: Places, holders: list[str], status: int, message: str
+) -> None:
+    for holder in holders:
+        places.take(caller.account.pk if holder == "own" else holder)
+
+    assert_refused(upload(caller, places), status, message)
+
+    assert not Task.objects.exists()
+    assert not TaskCSV.objects.exists()
+
+
+def test_who_may_not_upload_takes_no_place(caller: Caller, places: Places) -> None:
+    caller.client = Client()  # without the token
+
+    response = upload(caller, places)
+
+    assert response.status_code == 401
+    assert places.taken == 0
+
+
+def test_a_download_without_a_place_is_refused_and_not_written_down(
+    caller: Caller, places: Places
+) -> None:
+    task = TaskFactory.create(account=caller.account)
+    TaskCSVFactory.create(task=task, name=CSVName.INPUT, content=b"x" * (SMALL_BYTES + 1))
+    places.take(caller.account.pk)
+
+    response = caller.call("GET", f"/{task.pk}?csv_name=in.csv", **ticket(places))
+
+    assert_refused(response, 429, "too_many_requests")
+    assert not TaskEvent.objects.filter(kind="downloaded").exists()

@@ -1,0 +1,48 @@
+import pytest
+
+from piston.web.heads import LONGEST_HEAD_BYTES, SMALL_BODY_BYTES, Arrival, is_urgent, look_at
+
+FIRST = b"PUT /v2/tasks HTTP/1.1\r\nHost: x\r\n"
+
+
+def with_length(length: int, body: bytes = b"") -> bytes:
+    return FIRST + b"content-LENGTH:  %d \r\n\r\n" % length + body
+
+
+@pytest.mark.parametrize(
+    ("received", "arrival"),
+    [
+        (b"", Arrival.PART_OF_HEAD),
+        (FIRST, Arrival.PART_OF_HEAD),
+        (FIRST + b"\r\n", Arrival.WHOLE),
+        (FIRST + b"\r\nGET", Arrival.WHOLE),
+        (with_length(0), Arrival.WHOLE),
+        (with_length(3, b"ab"), Arrival.PART_OF_BODY),
+        (with_length(3, b"abc"), Arrival.WHOLE),
+        (with_length(SMALL_BODY_BYTES), Arrival.PART_OF_BODY),
+        (with_length(SMALL_BODY_BYTES + 1), Arrival.HEAD),
+        (FIRST + b"Transfer-Encoding: chunked\r\n\r\n", Arrival.HEAD),
+        (FIRST + b"Expect: 100-continue\r\nContent-Length: 3\r\n\r\n", Arrival.HEAD),
+        (b"x" * LONGEST_HEAD_BYTES, Arrival.PART_OF_HEAD),
+        (b"x" * (LONGEST_HEAD_BYTES + 1), Arrival.TOO_LONG),
+        (b"x" * (LONGEST_HEAD_BYTES + 1) + b"\r\n\r\n", Arrival.TOO_LONG),
+    ],
+)
+def test_what_has_arrived(received: bytes, arrival: Arrival) -> None:
+    assert look_at(received) is arrival
+
+
+def test_a_head_is_found_wherever_its_end_was_cut() -> None:
+    received = FIRST + b"\r\n"
+
+    for searched in range(len(received)):
+        assert look_at(received, searched=searched) is Arrival.WHOLE
+
+
+def test_a_length_in_a_body_means_nothing() -> None:
+    assert look_at(FIRST + b"\r\n\r\nContent-Length: 9\r\n") is Arrival.WHOLE
+
+
+def test_the_question_for_health_is_urgent() -> None:
+    assert is_urgent(b"GET /healthz HTTP/1.1\r\n")
+    assert not is_urgent(b"GET /healthzy HTTP/1.1\r\n")

@@ -1,0 +1,183 @@
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from piston.http.transfers import NoPlace, Places, ServerStopping, TooSlow
+from piston.web import pace
+from piston.web.wire import LARGEST_OUTBOX_BYTES, Memory, Wire
+
+MEBIBYTE = 2**20
+
+
+class Line:
+    """A wire and the client at its other end."""
+
+    def __init__(self, *, places: int = 1, memory: int = 8 * MEBIBYTE) -> None:
+        near, self.client = socket.socketpair()
+        self.client.settimeout(10)
+        self.places = Places(places, per_client=places)
+        self.memory = Memory(memory)
+        self.wire = Wire(near, "client", self.places, self.memory, 1024)
+
+    def receive(self, size: int) -> bytes:
+        content = b""
+        while len(content) < size and (block := self.client.recv(MEBIBYTE)):
+            content += block
+        return content
+
+    def empty_outbox(self) -> None:
+        while self.wire.outbox:
+            self.wire.send_outbox()
+
+    def close(self) -> None:
+        self.wire.close()
+        self.client.close()
+
+
+MakeLine = Callable[..., Line]
+
+
+@pytest.fixture
+def make_line() -> Iterator[MakeLine]:
+    with ExitStack() as stack:
+
+        def make(**options: int) -> Line:
+            line = Line(**options)
+            stack.callback(line.close)
+            return line
+
+        yield make
+
+
+@pytest.fixture
+def line(make_line: MakeLine) -> Line:
+    return make_line()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "GRACE_SECONDS", 0.05)
+
+
+# ---- Reading -------------------------------------------------------------------------------------
+
+
+def test_what_is_there_is_read_without_a_place(make_line: MakeLine) -> None:
+    line = make_line(places=0)
+    line.client.sendall(b"hello")
+
+    assert line.wire.recv(10) == b"hello"
+
+
+def test_nobody_waits_without_a_place(make_line: MakeLine) -> None:
+    with pytest.raises(NoPlace):
+        make_line(places=0).wire.recv(10)
+
+
+def test_who_waits_holds_a_place_until_the_request_is_over(line: Line) -> None:
+    threading.Timer(0.05, line.client.sendall, [b"hello"]).start()
+
+    assert line.wire.recv(10) == b"hello"
+    assert line.places.taken == 1
+    line.wire.ticket.release()
+    assert line.places.taken == 0
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_silent_client_is_given_up(make_line: MakeLine) -> None:
+    with pytest.raises(TooSlow, match="1024 bytes"):
+        make_line().wire.recv(10)
+
+
+def test_nobody_waits_for_a_client_when_the_server_stops(line: Line) -> None:
+    line.wire.is_over = True
+
+    with pytest.raises(ServerStopping):
+        line.wire.recv(10)
+
+
+def test_a_client_that_is_gone_is_the_end(line: Line) -> None:
+    line.client.close()
+
+    assert line.wire.recv(10) == b""
+
+
+# ---- Writing -------------------------------------------------------------------------------------
+
+
+def test_what_a_client_does_not_take_waits_in_the_outbox(line: Line) -> None:
+    content = bytes(range(256)) * 8192  # 2 MiB
+
+    line.wire.sendall(content)
+
+    assert line.wire.outbox
+    assert line.places.taken == 0
+    receiving = threading.Thread(target=line.empty_outbox)
+    receiving.start()
+    assert line.receive(len(content)) == content
+    receiving.join()
+
+
+def test_later_parts_stay_behind_earlier_ones(line: Line) -> None:
+    line.wire.sendall(b"a" * MEBIBYTE)
+    line.wire.sendall(b"b")
+
+    assert line.wire.outbox.endswith(b"ab")
+
+
+def test_a_transfer_waits_for_its_client(line: Line) -> None:
+    content = bytes(range(256)) * 8192
+    line.wire.ticket.take()
+    received: list[bytes] = []
+    receiving = threading.Thread(target=lambda: received.append(line.receive(len(content))))
+    receiving.start()
+
+    line.wire.sendall(content)
+
+    receiving.join()
+    assert (received, line.wire.outbox) == ([content], b"")
+
+
+@pytest.mark.parametrize(
+    ("memory", "size"),
+    [(64 * MEBIBYTE, LARGEST_OUTBOX_BYTES + MEBIBYTE), (MEBIBYTE // 2, 2 * MEBIBYTE)],
+)
+def test_more_than_fits_into_memory_needs_a_place(
+    make_line: MakeLine, memory: int, size: int
+) -> None:
+    line = make_line(places=0, memory=memory)
+
+    with pytest.raises(ConnectionResetError):
+        line.wire.sendall(b"x" * size)
+
+    assert line.memory.take(memory)  # nothing is kept for the one that was given up
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_client_that_takes_nothing_is_given_up(make_line: MakeLine) -> None:
+    line = make_line()
+    line.wire.ticket.take()
+
+    with pytest.raises(ConnectionResetError, match="1024 bytes"):
+        line.wire.sendall(b"x" * 2 * MEBIBYTE)
+
+
+def test_memory_comes_back_when_the_connection_ends(make_line: MakeLine) -> None:
+    line = make_line(memory=4 * MEBIBYTE)
+    line.wire.sendall(b"x" * 2 * MEBIBYTE)
+    assert not line.memory.take(4 * MEBIBYTE)
+
+    line.wire.close()
+
+    assert line.memory.take(4 * MEBIBYTE)
+
+
+def test_what_gunicorn_asks_of_a_socket_never_makes_it_block(line: Line) -> None:
+    line.wire.setblocking(True)
+    line.wire.settimeout(60)
+
+    assert line.wire.gettimeout() is None
+    assert line.wire.socket.gettimeout() == 0
