@@ -21,6 +21,7 @@ from tasks_app import dispatch, events, lifecycle, quotas, storage
 from tasks_app.errors import StorageUnavailable
 from tasks_app.models import Effect, EventKind, Part, Segment, Task, TaskCSV
 from tasks_app.models.clock import database_time
+from tasks_app.retention import forget_old_events
 from tasks_app.settling import claims
 from tasks_app.states import FINAL, TaskStatus
 
@@ -52,6 +53,7 @@ def sweep() -> None:
         delete_orphaned_files,
         remove_expired_tasks,
         purge_expired_tokens,
+        forget_old_events,
         run_periodic_jobs,
     )
     for step in steps:

@@ -29,6 +29,7 @@ ORDER = [
     "tasks_app.models",
     "tasks_app.events",
     "tasks_app.quotas",
+    "tasks_app.retention",
     "tasks_app.csv_files",
     "tasks_app.storage",
     "tasks_app.files",

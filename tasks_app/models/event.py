@@ -24,6 +24,9 @@ class EventKind(models.TextChoices):
     ROW_BLAMED = "row_blamed"  # workers died on a row; it was recorded as failed
 
 
+ENDS_OF_TASKS = (EventKind.REMOVED, EventKind.EXPIRED)  # nothing happens to the task after these
+
+
 class TaskEventQuerySet(models.QuerySet["TaskEvent"]):
     """Events are added and read; nothing else."""
 
@@ -34,6 +37,10 @@ class TaskEventQuerySet(models.QuerySet["TaskEvent"]):
     def delete(self) -> NoReturn:
         """Refuse: events are append-only."""
         raise TypeError("Events are append-only.")
+
+    def forget(self) -> int:
+        """Delete them all the same, and return how many: for `retention` alone."""
+        return self._raw_delete(using=self.db) or 0  # None where there can be none
 
 
 class TaskEvent(models.Model):
@@ -53,6 +60,13 @@ class TaskEvent(models.Model):
 
     class Meta:
         ordering = ["id"]
+        indexes = [
+            models.Index(
+                name="event_to_forget",
+                fields=["at"],
+                condition=models.Q(kind__in=[*ENDS_OF_TASKS, EventKind.DOWNLOADED]),
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.task_id} {self.kind}"
