@@ -6,8 +6,11 @@ from typing import Any
 from celery import Celery
 from celery.signals import setup_logging
 
+from piston import message_folder
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "piston.settings")
 
+message_folder.take_over()
 app = Celery("piston")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

@@ -17,6 +17,7 @@ ORDER = [
     "piston.environment",
     "piston.settings",
     "piston.console",
+    "piston.message_folder",
     "piston.supervision",
     "piston.node",
     "piston.accounts",
