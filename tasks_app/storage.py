@@ -15,7 +15,7 @@ from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import default_storage
 
-from tasks_app.errors import StorageUnavailable, StoredFileMissing
+from tasks_app.errors import PistonError, StorageUnavailable, StoredFileMissing
 from tasks_app.models import CSVName, TaskCSV
 from tasks_app.models.clock import database_time
 
@@ -43,7 +43,7 @@ def save(csv_file: TaskCSV, content: Readable) -> None:
     Raises StorageUnavailable when the storage refuses, and whatever `content` raises.
     """
     recording = RecordingStream(csv_file, content)
-    with storage_errors():
+    with storage_errors(StorageUnavailable):
         stored = default_storage.save(csv_file.key, cast("File[bytes]", recording))
     if stored != csv_file.key:
         raise StorageUnavailable(f"The storage kept {csv_file.key} under another name: {stored}.")
@@ -85,7 +85,8 @@ def read_range(key: str, start: int, end: int) -> Iterator[bytes]:
     try:
         left = end - start
         while left > 0:
-            block = file.read(min(BLOCK_BYTES, left))
+            with storage_errors():
+                block = file.read(min(BLOCK_BYTES, left))
             if not block:
                 raise StoredFileMissing(
                     f"{key} is shorter than recorded: {left} bytes are missing."
@@ -103,15 +104,18 @@ def delete(key: str) -> None:
 
 
 @contextmanager
-def storage_errors() -> Iterator[None]:
-    """Translate the backends' errors into ours."""
+def storage_errors(missing: type[PistonError] = StoredFileMissing) -> Iterator[None]:
+    """Translate the backends' errors into ours; `missing` is for what is not there.
+
+    A disk or bucket that is full or refuses is one that is away: nothing of ours is wrong.
+    """
     try:
         yield
     except FileNotFoundError as error:
-        raise StoredFileMissing(f"{error.filename} is not in storage.") from error
+        raise missing(f"{error.filename} is not in storage.") from error
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") in {"404", "NoSuchKey"}:
-            raise StoredFileMissing(str(error)) from error
+            raise missing(str(error)) from error
         raise StorageUnavailable(str(error)) from error
     except (OSError, BotoCoreError) as error:
         raise StorageUnavailable(str(error)) from error

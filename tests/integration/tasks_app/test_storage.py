@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -139,3 +141,32 @@ def test_storage_that_is_away_is_told_apart_from_a_missing_file(settings: Any) -
 
     with pytest.raises(StorageUnavailable):
         storage.open_range("a-key", 0, 10)
+
+
+def test_a_read_that_fails_midway_is_storage_that_is_away(
+    backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Failing(io.BytesIO):
+        """A file on a disk that is broken."""
+
+        def read(self, size: int | None = -1) -> bytes:
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(storage, "open_range", lambda *_: Failing())
+
+    with pytest.raises(StorageUnavailable, match="Input/output error"):
+        list(storage.read_range("a-key", 0, 10))
+
+
+@pytest.mark.parametrize("fault", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENOENT])
+def test_whatever_keeps_a_file_from_being_written_is_storage_that_is_away(
+    fault: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> str:
+        raise OSError(fault, os.strerror(fault))
+
+    monkeypatch.setattr(storage.default_storage, "save", refuse, raising=False)
+    csv_file = storage.reserve("ab" * 15, CSVName.INPUT)
+
+    with pytest.raises(StorageUnavailable):
+        storage.save(csv_file, io.BytesIO(CONTENT))

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tasks_app import sweeping
+from tasks_app.models import Task, TaskCSV
 from tests.integration.tasks_app.api.calls import GOOD_CSV, Caller, assert_error
 
 WORDS = {
@@ -42,3 +47,33 @@ def test_removing_a_task_makes_room(settings: Any, caller: Caller) -> None:
     sweeping.sweep()
 
     assert caller.put(GOOD_CSV).status_code == 201
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_full_disk_is_answered_and_nothing_of_the_upload_stays(
+    settings: Any, caller: Caller
+) -> None:
+    folder = Path(settings.STORAGES["default"]["OPTIONS"]["location"])
+    before = sorted(path for path in folder.rglob("*") if path.is_file())
+    room = 64 * 2**20  # bytes: no file may get larger, by the kernel's own rule
+
+    with no_file_larger_than(room):
+        answer = caller.put(b"name,do\n" + b"a,\n" * (room // 3))
+
+    unavailable = {"message": "service unavailable"}
+    assert_error(answer, 503, "service_unavailable", unavailable)
+    assert int(answer.headers["Retry-After"]) > 0
+    assert sorted(path for path in folder.rglob("*") if path.is_file()) == before
+    assert not Task.objects.exists()
+    assert not TaskCSV.objects.exists()
+
+
+@contextmanager
+def no_file_larger_than(size: int) -> Iterator[None]:
+    """Let writes behind that many bytes of a file fail, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
