@@ -39,8 +39,8 @@ check: lint test ## what a commit has to pass: lint and all tests
 bench: setup-dev ## the benchmarks
 	@exec $(BIN)/python -m benchmarks
 
-chaos: setup-dev ## the tests that kill real processes half-way
-	@exec $(BIN)/python -m pytest tests/acceptance -m acceptance
+chaos: setup-dev ## breaks everything that can break, then reconciles every row; writes docs/reliability.md's table
+	@exec $(BIN)/python -m tests.acceptance.chaos --write
 
 # $(call install,FILE): the packages of FILE into .venv, unless they are there. What is said goes to
 # stderr, so that `make -s env` can be read by a program.
