@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -17,7 +14,6 @@ from categories.contract import Action, Category
 from piston.accounts.models import Account
 from tasks_app import events, quotas, storage
 from tasks_app.csv_files.scanning import Scan, ScanLimits, Scanner
-from tasks_app.csv_files.writing import records_to_csv
 from tasks_app.errors import (
     CSVFormatError,
     StorageUnavailable,
@@ -61,11 +57,6 @@ def submit_without_input(order: Order) -> Task:
         Segment.objects.create(task=task, index=0)
         quotas.count_task(task)
     return task
-
-
-def submit_records(order: Order, records: Sequence[Any]) -> Task:
-    """Create a task from JSON records; they are checked and kept as the CSV they stand for."""
-    return submit_csv(order, io.BytesIO(records_to_csv(records)))
 
 
 def submit_csv(order: Order, body: storage.Readable) -> Task:

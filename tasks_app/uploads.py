@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+from contextlib import nullcontext
 from dataclasses import replace
+from threading import Lock
 from typing import Any
 
 from django.conf import settings
@@ -12,6 +15,7 @@ from rest_framework.request import Request
 from piston.http.bodies import open_body, parse_json
 from piston.http.errors import FaultyRequest
 from tasks_app import intake
+from tasks_app.csv_files.writing import records_to_csv
 from tasks_app.errors import UnexpectedContent
 from tasks_app.intake import GunzippedStream, Order
 from tasks_app.models import Task
@@ -19,6 +23,8 @@ from tasks_app.renderers import CSV_TYPES
 from tasks_app.storage import Readable
 
 JSON_TYPES = ("application/json", "", "application/x-www-form-urlencoded")  # the last: curl -d
+LARGE_JSON_BYTES = 2**20
+_one_large_document = Lock()  # while it is read it takes many times its bytes: one at a time
 MAX_FILE_NAME_LENGTH = 1_000  # characters
 
 
@@ -54,15 +60,29 @@ def submit_json(request: Request, order: Order) -> Task:
     """Create the task from `{"data": {"records": [...], "file_name": "..."}}`, all optional."""
     limit_bytes = settings.PISTON_MAX_JSON_BYTES
     body = open_content(request, limit_bytes=limit_bytes, expanded_limit_bytes=limit_bytes)
-    wanted = read_data(parse_json(b"".join(iter(body.read, b""))))
-    if file_name := read_file_name(wanted.get("file_name")):
+    text = b"".join(iter(body.read, b""))
+    with _one_large_document if len(text) > LARGE_JSON_BYTES else nullcontext():
+        file_name, content = read_document(text, takes_input=order.action.takes_input)
+    if file_name:
         order = replace(order, file_name=file_name)
+    if content is None:
+        return intake.submit_without_input(order)
+    return intake.submit_csv(order, io.BytesIO(content))
+
+
+def read_document(text: bytes, *, takes_input: bool) -> tuple[str | None, bytes | None]:
+    """Return the file name that a JSON body has, and the CSV that its records stand for.
+
+    None for what is not there. Raises FaultyRequest, UnexpectedContent and CSVFormatError.
+    """
+    wanted = read_data(parse_json(text))
+    file_name = read_file_name(wanted.get("file_name"))
     records = wanted.get("records")
     if records is None:
-        return intake.submit_without_input(order)
-    if not order.action.takes_input:
+        return file_name, None
+    if not takes_input:
         raise UnexpectedContent("none")
-    return intake.submit_records(order, records)
+    return file_name, records_to_csv(records)
 
 
 def open_content(request: Request, *, limit_bytes: int, expanded_limit_bytes: int) -> Readable:

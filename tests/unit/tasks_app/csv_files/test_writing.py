@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import tracemalloc
 from decimal import Decimal
 from typing import Any
 
@@ -155,3 +156,23 @@ def test_few_bytes_of_records_cannot_become_many_of_csv() -> None:
 
     with pytest.raises(CSVFormatError, match=f"the limit of {writing.MOST_RECORD_CELLS}"):
         records_to_csv(records)
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"), [(1e-300, "1e-300"), (-1e300, "-1e+300"), (1e30, "1" + 30 * "0")]
+)
+def test_a_number_of_hundreds_of_digits_is_written_short(value: float, cell: str) -> None:
+    assert records_to_csv([{"a": value}]) == f"a\n{cell}\n".encode()
+
+
+def test_records_take_no_more_memory_than_the_text_they_stand_for() -> None:
+    records = [{"a": number} for number in range(100_000)]
+    tracemalloc.start()
+    try:
+        content = records_to_csv(records)
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert content.count(b"\n") == 100_001
+    assert peak_bytes < 2.5 * len(content) + 2**20
