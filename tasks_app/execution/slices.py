@@ -34,7 +34,7 @@ def run_slice(message_task_id: str, message_id: str) -> None:
     """
     until = monotonic() + settings.PISTON_SLICE_MILLISECONDS / 1000
     complete_abandoned(message_task_id)
-    segment = turns.claim_next(message_id, settings.PISTON_CLAIM_SECONDS)
+    segment = claim_next(message_id)
     if segment is None:
         return
     try:
@@ -54,6 +54,22 @@ def run_slice(message_task_id: str, message_id: str) -> None:
         dispatch.request_assembly(segment.task_id)
     for task_id in {segment.task_id, message_task_id}:
         dispatch.wake(task_id)
+
+
+def claim_next(message_id: str) -> Segment | None:
+    """Claim the segment whose turn it is; None when there is nothing to do, or no database.
+
+    A claim that was committed without our learning of it is given back: else it
+    would have to expire, and count as a worker's death.
+    """
+    try:
+        return turns.claim_next(message_id, settings.PISTON_CLAIM_SECONDS)
+    except (OperationalError, InterfaceError) as error:
+        logger.warning("Nothing could be claimed: %s", error)
+        connection.close()
+        with suppress(DatabaseError, InterfaceError):
+            turns.give_back(message_id)
+        return None
 
 
 def hand_back(segment: Segment) -> None:
@@ -158,9 +174,14 @@ def complete_abandoned(task_id: str) -> None:
         return
     Segment.objects.filter(pk=segment.pk).update(idle_claims=F("idle_claims") + 1)
     segment.refresh_from_db(fields=["idle_claims"])
-    run = prepare(segment)
-    if run is not None:
-        complete(segment.task, run.action, run.context)
+    try:
+        run = prepare(segment)
+        if run is not None:
+            complete(segment.task, run.action, run.context)
+    except NOT_THE_ROWS_FAULT:
+        hand_back(segment)
+        raise
+    segment.release()
     if Task.objects.awaiting_assembly().filter(pk=task_id).exists():
         dispatch.request_assembly(task_id)
 

@@ -43,6 +43,17 @@ def claim_next(message_id: str, claim_seconds: float) -> Segment | None:
     return None
 
 
+def worker_name() -> str:
+    """Return the host and the process that claims are made by."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def give_back(message_id: str) -> None:
+    """Give back what this worker claimed for a message, whether or not it learned of it."""
+    for segment in Segment.objects.filter(claimed_for=message_id, claimed_by=worker_name()):
+        segment.release()
+
+
 @transaction.atomic
 def claim(candidate: Segment, message_id: str, claim_seconds: float) -> Segment | None:
     """Take one segment for this worker, or return None if another took it first.
@@ -59,7 +70,7 @@ def claim(candidate: Segment, message_id: str, claim_seconds: float) -> Segment 
         .update(
             claim=F("claim") + 1,
             claimed_until=database_time(claim_seconds),
-            claimed_by=f"{socket.gethostname()}:{os.getpid()}",
+            claimed_by=worker_name(),
             claimed_for=message_id,
             idle_claims=F("idle_claims") + 1,
             # the last claim ended without a commit: a worker may have died of one of these rows

@@ -1,11 +1,14 @@
 """Whose segment does a free worker take next?"""
 
+from contextlib import suppress
 from datetime import timedelta
+from typing import Any, NoReturn
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
-from tasks_app.execution import turns
+from tasks_app.execution import slices, turns
 from tasks_app.models import Segment, Task
 from tasks_app.models.clock import database_time
 from tests import engine
@@ -90,3 +93,52 @@ def test_claims_go_by_the_databases_clock(
     monkeypatch.setattr("django.utils.timezone.now", lambda: an_hour_later)
 
     assert turns.claim_next("two", 20) is None
+
+
+def test_a_claim_that_nobody_learned_of_is_given_back(
+    broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = engine.start(engine.submit("check", *ROWS))
+    claim = turns.claim
+
+    def claim_and_lose_the_reply(*arguments: Any) -> NoReturn:
+        claim(*arguments)
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(turns, "claim", claim_and_lose_the_reply)
+    slices.run_slice(task.pk, "one")
+    monkeypatch.undo()
+
+    again = turns.claim_next("two", 20)
+    assert again is not None
+    assert (again.claim, again.idle_claims) == (2, 1)
+
+
+def test_a_claim_that_somebody_else_has_by_now_is_not_given_back(broker: FakeBroker) -> None:
+    engine.start(engine.submit("check", *ROWS))
+    segment = turns.claim_next("one", 20)
+    assert segment is not None
+    Segment.objects.update(claimed_by="another host:1")
+
+    turns.give_back("one")
+
+    assert Segment.objects.held().exists()
+
+
+@pytest.mark.parametrize("trouble", [None, OperationalError("gone")])
+def test_whoever_ends_a_task_that_another_left_gives_its_segment_back(
+    trouble: Exception | None, broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = engine.start(engine.submit("check", *ROWS))
+    Segment.objects.update(is_done=True, cursor_row=400)
+
+    def end_work(*_: object) -> bool:
+        if trouble:
+            raise trouble
+        return True
+
+    monkeypatch.setattr(Task, "end_work", end_work)
+    with suppress(OperationalError):
+        slices.run_slice(task.pk, "one")
+
+    assert not Segment.objects.held().exists()
