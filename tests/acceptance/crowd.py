@@ -213,14 +213,6 @@ async def read_slowly(target: Target) -> None:
             await asyncio.sleep(DRIP_SECONDS)
 
 
-async def read_list_slowly(target: Target) -> None:
-    """Fetch a list one byte at a time."""
-    async with connected(target.port, receive_bytes=4096) as (reader, writer):
-        writer.write(target.head("GET", f"{target.tasks}?page_size=1000"))
-        while await reader.read(1):
-            await asyncio.sleep(DRIP_SECONDS)
-
-
 @contextlib.asynccontextmanager
 async def attacked(attack: Attack, target: Target, *, count: int) -> AsyncIterator[None]:
     """Let `count` bad clients do the same over and over: who is thrown out comes back."""
