@@ -6,12 +6,12 @@ from typing import Any
 from celery import Celery
 from celery.signals import setup_logging
 
-from piston import message_folder
+from piston import foreign_messages, message_folder
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "piston.settings")
 
 message_folder.take_over()
-app = Celery("piston")
+app = Celery("piston", task_cls=foreign_messages.Message)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 

@@ -340,7 +340,7 @@ CELERY_BROKER_CONNECTION_TIMEOUT = 3  # seconds
 CELERY_TASK_DEFAULT_QUEUE = "piston.slices"
 CELERY_TASK_ROUTES = {"tasks_app.sweep": {"queue": "piston.upkeep"}}
 CELERY_TASK_PUBLISH_RETRY = False  # what is not sent is found by the sweeper
-CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # no file: what is due stands in the database
+CELERY_BEAT_SCHEDULER = "piston.beat:Scheduler"  # no file: what is due stands in the database
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "tasks_app.sweep", "schedule": float(PISTON_SWEEP_SECONDS)},
 }

@@ -17,6 +17,8 @@ ORDER = [
     "piston.environment",
     "piston.settings",
     "piston.console",
+    "piston.beat",
+    "piston.foreign_messages",
     "piston.message_folder",
     "piston.supervision",
     "piston.node",

@@ -1,0 +1,33 @@
+"""What if a message was not sent by us? It is refused; it must not end the worker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import celery
+from celery.exceptions import InvalidTaskError
+from celery.worker import strategy
+
+
+class Message(celery.Task):  # type: ignore[misc]  # Celery has no types
+    """What all Celery tasks here are derived from: it refuses what cannot be read."""
+
+    Strategy = f"{__name__}:take_readable"
+
+
+def take_readable(*arguments: Any, **options: Any) -> Callable[..., Any]:
+    """Return Celery's way of taking a message, which logs and drops a malformed one.
+
+    Celery's own raises into the worker's loop. The worker would end, the broker would hand the
+    message to the next one, and so on: one such message could end them all.
+    """
+    take = strategy.default(*arguments, **options)
+
+    def take_or_refuse(*of_message: Any, **more: Any) -> Any:
+        try:
+            return take(*of_message, **more)
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            raise InvalidTaskError(f"malformed: {error}") from error
+
+    return take_or_refuse
