@@ -201,6 +201,12 @@ def read_database() -> dict[str, Any]:
         claim_milliseconds = PISTON_CLAIM_SECONDS * 1000
         options |= {
             "connect_timeout": 5,
+            # whoever is cut off from the database without a word finds out within a claim:
+            # by what it sent and nobody received (ms), or by asking while it waits for a reply (s)
+            "tcp_user_timeout": claim_milliseconds,
+            "keepalives_idle": max(1, PISTON_CLAIM_SECONDS // 2),
+            "keepalives_interval": max(1, PISTON_CLAIM_SECONDS // 6),
+            "keepalives_count": 3,
             # a worker that was frozen in mid-transaction must not hold its locks for ever
             "options": f"-c idle_in_transaction_session_timeout={claim_milliseconds}"
             f" -c lock_timeout={claim_milliseconds}",
@@ -337,6 +343,7 @@ CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = PISTON_SHUTDOWN_SECONDS  # with REMAP_SIGT
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_CONNECTION_TIMEOUT = 3  # seconds
+CELERY_BROKER_HEARTBEAT = 10  # seconds; RabbitMQ: after two, either side gives the other up
 CELERY_TASK_DEFAULT_QUEUE = "piston.slices"
 CELERY_TASK_ROUTES = {"tasks_app.sweep": {"queue": "piston.upkeep"}}
 CELERY_TASK_PUBLISH_RETRY = False  # what is not sent is found by the sweeper
