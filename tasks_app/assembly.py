@@ -57,7 +57,7 @@ def write_file(task: Task, name: CSVName, claim: int) -> TaskCSV:
     ranges = files.parts_ranges(task, name)
     whole = files.DownloadableFile(name, "", ranges)
     renew = partial(task.renew_assembly, claim, settings.PISTON_CLAIM_SECONDS)
-    storage.save(csv_file, RenewingStream(whole.read(), renew))
+    storage.save(csv_file, RenewingStream(whole.read(), renew), while_storing=renew)
     row_count = task.success_count + task.failure_count
     if name is CSVName.FAILED:
         row_count = task.failure_count - task.indeterminate_count

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+import logging
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Event, Thread
 from time import monotonic
 from typing import BinaryIO, Protocol, cast
 
@@ -14,6 +16,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import default_storage
+from django.db import Error as DatabaseError
+from django.db import connection
 
 from tasks_app.errors import PistonError, StorageUnavailable, StoredFileMissing
 from tasks_app.models import CSVName, TaskCSV
@@ -22,6 +26,12 @@ from tasks_app.models.clock import database_time
 # an unfinished file whose writer says nothing for so long is deleted
 KEEP_SECONDS = 6.0 * settings.PISTON_CLAIM_SECONDS
 BLOCK_BYTES = 256 * 1024
+BEAT_SECONDS = settings.PISTON_CLAIM_SECONDS / 4  # between two signs of life while a file is stored
+# Object storage takes 8 MiB at a time and reads nothing meanwhile. Who needs longer has given up.
+LONGEST_BLOCK_SECONDS = 900.0
+
+
+logger = logging.getLogger(__name__)
 
 
 class Readable(Protocol):
@@ -37,13 +47,23 @@ def reserve(task_id: str, name: CSVName) -> TaskCSV:
     return TaskCSV.objects.create(key=key, name=name, kept_until=database_time(KEEP_SECONDS))
 
 
-def save(csv_file: TaskCSV, content: Readable) -> None:
+def save(
+    csv_file: TaskCSV, content: Readable, *, while_storing: Callable[[], object] | None = None
+) -> None:
     """Store what `content` yields under the reserved name; fills in the size and the SHA-256.
 
-    Raises StorageUnavailable when the storage refuses, and whatever `content` raises.
+    `while_storing` is called now and then by another thread, to keep a claim alive. Raises
+    StorageUnavailable when the storage refuses, and whatever `content` raises.
     """
     recording = RecordingStream(csv_file, content)
-    with storage_errors(StorageUnavailable):
+
+    def keep() -> None:
+        if monotonic() - recording.read_at < LONGEST_BLOCK_SECONDS:
+            csv_file.keep(KEEP_SECONDS)
+            if while_storing is not None:
+                while_storing()
+
+    with repeating(keep, BEAT_SECONDS), storage_errors(StorageUnavailable):
         stored = default_storage.save(csv_file.key, cast("File[bytes]", recording))
     if stored != csv_file.key:
         raise StorageUnavailable(f"The storage kept {csv_file.key} under another name: {stored}.")
@@ -55,6 +75,29 @@ def save(csv_file: TaskCSV, content: Readable) -> None:
         .update(size_bytes=csv_file.size_bytes, sha256=csv_file.sha256)
     ):
         raise StorageUnavailable(f"{csv_file.key} was given up while it was written.")
+
+
+@contextmanager
+def repeating(act: Callable[[], object], seconds: float) -> Iterator[None]:
+    """Do something every so many seconds, however long the caller's own thread is kept waiting."""
+    is_over = Event()
+
+    def repeat() -> None:
+        while not is_over.wait(seconds):
+            try:
+                act()
+            except DatabaseError:
+                logger.warning("A sign of life was not possible", exc_info=True)
+            finally:
+                connection.close()  # this thread's own
+
+    thread = Thread(target=repeat, name="signs-of-life", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
 
 
 def open_range(key: str, start: int = 0, end: int | None = None) -> BinaryIO:
@@ -134,7 +177,7 @@ class RecordingStream:
         self.source = source
         self.digest = hashlib.sha256()
         self.size_bytes = 0
-        self.kept_at = monotonic()
+        self.kept_at = self.read_at = monotonic()
 
     def read(self, size: int | None = None) -> bytes:
         """Return the next block; without a size, one of a good size for copying.
@@ -145,6 +188,7 @@ class RecordingStream:
         block = self._fill(BLOCK_BYTES if size is None or size < 0 else size)
         self.digest.update(block)
         self.size_bytes += len(block)
+        self.read_at = monotonic()
         if monotonic() - self.kept_at > KEEP_SECONDS / 4:
             self.kept_at = monotonic()
             if not self.csv_file.keep(KEEP_SECONDS):

@@ -91,7 +91,8 @@ def write_file(task: Task, name: CSVName, edits: Iterable[Edit]) -> TaskCSV:
         content = files.stored_range(old.key, 0, old.size_bytes)
     whole = files.DownloadableFile(name, "", tuple(edited(content, edits)))
     csv_file = storage.reserve(task.pk, name)
-    storage.save(csv_file, RenewingStream(whole.read(), partial(claims.renew, task)))
+    renew = partial(claims.renew, task)
+    storage.save(csv_file, RenewingStream(whole.read(), renew), while_storing=renew)
     csv_file.row_count = old.row_count if old else 0
     return csv_file
 

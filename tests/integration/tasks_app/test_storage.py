@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import io
 import os
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from botocore.config import Config
+from django.db.models.functions import Now
 
 from tasks_app import storage
 from tasks_app.errors import StorageUnavailable, StoredFileMissing
@@ -115,6 +117,27 @@ def test_a_source_that_breaks_off_leaves_no_object_and_its_error_is_passed_on(ba
 
     storage.delete(csv_file.key)
     assert not storage.default_storage.exists(csv_file.key)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_file_is_kept_alive_while_the_storage_lets_its_writer_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    csv_file = storage.reserve("ef" * 15, CSVName.OUTPUT)
+    TaskCSV.objects.update(kept_until=Now())
+    is_alive = threading.Event()
+    monkeypatch.setattr(storage, "BEAT_SECONDS", 0.01)
+
+    def save_slowly(key: str, content: storage.RecordingStream) -> str:
+        content.read()
+        assert is_alive.wait(30)
+        return key
+
+    monkeypatch.setattr(storage.default_storage, "save", save_slowly)
+
+    storage.save(csv_file, io.BytesIO(CONTENT), while_storing=is_alive.set)
+
+    assert not TaskCSV.objects.orphaned().exists()
 
 
 def test_a_file_that_is_shorter_than_recorded_is_an_error_and_not_a_short_answer(

@@ -233,7 +233,7 @@ def test_a_storage_that_refuses_delays_the_settling_and_nothing_else(
     rows.assert_counts_equal_files(task)
 
 
-def refuse(*_: object) -> None:
+def refuse(*_: object, **__: object) -> None:
     raise StorageUnavailable
 
 
