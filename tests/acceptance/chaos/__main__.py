@@ -23,8 +23,11 @@ from tests.acceptance.chaos.breakages import BREAKAGES, broken_copy
 from tests.acceptance.chaos.faults import (  # noqa: F401 - importing a module registers its faults
     FAULTS,
     Fault,
+    endings,
     externals,
     rows,
+    storages,
+    web,
     workers,
 )
 from tests.acceptance.chaos.reconciling import dust_problems, reconcile

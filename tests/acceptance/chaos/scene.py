@@ -49,6 +49,7 @@ class Servers:
     def __init__(self) -> None:
         self._stack = ExitStack()
         self.databases = 0
+        self.buckets = 0
 
     def __enter__(self) -> Self:
         return self
@@ -80,6 +81,24 @@ class Servers:
             connection.execute(f"CREATE DATABASE {name}")
         return f"{self.postgresql.url.removesuffix('/postgres')}/{name}"
 
+    def new_bucket(self) -> dict[str, str]:
+        """Return the variables that make an installation keep its files in an empty bucket."""
+        self.buckets += 1
+        options = self.s3.settings | {"PISTON_S3_BUCKET": f"chaos-{self.buckets}"}
+        open_bucket(options).create()
+        return options
+
+
+def open_bucket(options: dict[str, str]) -> Any:
+    """Return the bucket that an installation with these variables has."""
+    return boto3.resource(
+        "s3",
+        endpoint_url=options["PISTON_S3_ENDPOINT_URL"],
+        region_name="us-east-1",
+        aws_access_key_id=options["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=options["AWS_SECRET_ACCESS_KEY"],
+    ).Bucket(options["PISTON_S3_BUCKET"])
+
 
 class Scene:
     """One installation: `kind` says on what, `root` whose code runs."""
@@ -95,8 +114,12 @@ class Scene:
         self.database_url = "" if kind == EMBEDDED else servers.new_database()
         if kind != EMBEDDED:
             variables |= {"DATABASE_URL": self.database_url, "CELERY_BROKER_URL": self.broker.url}
+        self.storage_link: Link | None = None  # all processes reach their object storage by it
+        self.s3: dict[str, str] = {}
         if kind == REDIS:
-            variables |= servers.s3.settings
+            self.s3 = servers.new_bucket()
+            self.storage_link = Link(self.s3["PISTON_S3_ENDPOINT_URL"])
+            variables |= self.s3 | {"PISTON_S3_ENDPOINT_URL": self.storage_link.url}
         self.installation = Installation(folder, root=root, **variables)
         self.execute(TABLE.format(key="serial" if self.database_url else "integer"))
         self.made_links = ExitStack()
@@ -114,6 +137,8 @@ class Scene:
 
     def __enter__(self) -> Self:
         self.world.__enter__()
+        if self.storage_link:
+            self.storage_link.__enter__()
         self.restore()
         self.client = Client(self.installation)
         return self
@@ -122,6 +147,8 @@ class Scene:
         self.made_links.close()
         for name in self.installation.processes:
             self.installation.kill(name)
+        if self.storage_link:
+            self.storage_link.__exit__()
         self.world.__exit__()
 
     def restore(self) -> None:
@@ -162,6 +189,8 @@ class Scene:
             self.kill(name)
         self.altered.clear()
         self.made_links.close()
+        if self.storage_link:
+            self.storage_link.heal()
         self.world.let_go()
         self.set_pace(USUAL_PACE)
         self.restore()
@@ -205,15 +234,7 @@ class Scene:
                 for path in self.files_folder.rglob("*")
                 if path.is_file()
             }
-        options = self.servers.s3.settings
-        bucket = boto3.resource(
-            "s3",
-            endpoint_url=options["PISTON_S3_ENDPOINT_URL"],
-            region_name="us-east-1",
-            aws_access_key_id=options["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=options["AWS_SECRET_ACCESS_KEY"],
-        ).Bucket(options["PISTON_S3_BUCKET"])
-        return {each.key for each in bucket.objects.all()}
+        return {each.key for each in open_bucket(self.s3).objects.all()}
 
     def link_to_database(self) -> Link:
         """Return a link in front of the database; processes that get its URL depend on it."""

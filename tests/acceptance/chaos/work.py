@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -40,14 +41,25 @@ class Sent:
     tolerated: dict[str, str] = field(default_factory=dict)  # by `do`: what its message says
 
 
-def make_lines(random: Random, count: int, special: dict[int, str]) -> list[Line]:
-    """Return rows with awkward notes; some fail, and some do what `special` says of their index."""
+def make_lines(
+    random: Random, count: int, special: dict[int, str], *, width: int = 0
+) -> list[Line]:
+    """Return rows with awkward notes; some fail, and some do what `special` says of their index.
+
+    With a `width` the notes are so many bytes long instead, where large files are wanted.
+    """
     lines = []
     for index in range(count):
         do = special.get(index, "fail" if index % 53 == 7 else "")
         name = f"r{index:07d}"
-        lines.append(Line(name, f"{name},{random.choice(NOTES)},{do}".encode(), do))
+        note = f"{name} " * (width // 9) if width else random.choice(NOTES)
+        lines.append(Line(name, f"{name},{note},{do}".encode(), do))
     return lines
+
+
+def content_of(lines: Iterable[Line]) -> bytes:
+    """Return the file that has these rows."""
+    return b"name,note,do\n" + b"".join(line.raw + b"\n" for line in lines)
 
 
 class Work:
@@ -63,12 +75,18 @@ class Work:
 
     def upload(self, action: str, rows: int = 3_000, special: dict[int, str] | None = None) -> Sent:
         """Create a task."""
-        lines = make_lines(self.random, rows, special or {})
-        content = b"name,note,do\n" + b"".join(line.raw + b"\n" for line in lines)
+        return self.send(action, make_lines(self.random, rows, special or {}))
+
+    def send(self, action: str, lines: list[Line]) -> Sent:
+        """Create a task that has these rows."""
         task_id = self.scene.client.upload(
-            content, category="chaos", action=action, file_name="chaos.csv"
+            content_of(lines), category="chaos", action=action, file_name="chaos.csv"
         )
-        sent = Sent(action, content, lines, task_id)
+        return self.adopt(action, lines, task_id)
+
+    def adopt(self, action: str, lines: list[Line], task_id: str) -> Sent:
+        """Take note of a task that was created."""
+        sent = Sent(action, content_of(lines), lines, task_id)
         self.sent.append(sent)
         return sent
 
@@ -119,19 +137,26 @@ class Work:
         """Wait until a random share of all rows is done."""
         rows = sum(len(sent.lines) or sent.page_rows for sent in self.sent)
         wanted = int(rows * self.random.uniform(low, high))
-        self._wait(lambda: self.done_rows() >= wanted, LONGEST_STILL)
+        self.wait_for(lambda: self.done_rows() >= wanted, LONGEST_STILL)
 
     def go_on(self, *, within: float = LONGEST_RECOVERY) -> None:
         """Measure how long it takes until another row is done, or a task is over."""
         before, started = self.standing(), time.monotonic()
-        self._wait(lambda: self.standing() != before or self.is_over(), within)
+        self.wait_for(lambda: self.standing() != before or self.is_over(), within)
         seconds = time.monotonic() - started
         self.recovery_seconds = max(seconds, self.recovery_seconds or 0)
+
+    def recover(self, act: Callable[[], Any]) -> Any:
+        """Measure how long it takes until something goes well."""
+        started = time.monotonic()
+        came = self.scene.keep_trying(act, seconds=LONGEST_RECOVERY)
+        self.recovery_seconds = max(time.monotonic() - started, self.recovery_seconds or 0)
+        return came
 
     def all_go_on(self, *, within: float = LONGEST_RECOVERY) -> None:
         """Measure how long it takes until every task has another row done, or is over."""
         before, started = self.standing(), time.monotonic()
-        self._wait(
+        self.wait_for(
             lambda: all(
                 now != then or now[2] for now, then in zip(self.standing(), before, strict=True)
             ),
@@ -151,7 +176,8 @@ class Work:
                 raise AssertionError(f"nothing has moved for {LONGEST_STILL} s: {now}")
             time.sleep(0.1)
 
-    def _wait(self, question: Any, seconds: float) -> None:
+    def wait_for(self, question: Callable[[], bool], seconds: float) -> None:
+        """Wait until something holds; raise with how the tasks stand when it does not in time."""
         deadline = time.monotonic() + seconds
         while not question():
             if time.monotonic() > deadline:

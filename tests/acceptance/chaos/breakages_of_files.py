@@ -1,0 +1,147 @@
+"""Which safeguards of files, transfers and ends can be taken out? Added to the other breakages."""
+
+from __future__ import annotations
+
+from tests.acceptance.chaos.breakages import BREAKAGES, LEDGER, Breakage, Change
+
+ASSEMBLY = "tasks_app/assembly.py"
+INTAKE = "tasks_app/intake.py"
+STORAGE = "tasks_app/storage.py"
+SWEEPING = "tasks_app/sweeping.py"
+
+for breakage in (
+    Breakage(
+        "no-file-record",
+        "a file is recorded when it is complete, not before it is written",
+        (
+            Change(STORAGE, "return TaskCSV.objects.create(key", "return TaskCSV(key"),
+            Change(
+                STORAGE,
+                "    csv_file.size_bytes = recording.size_bytes\n",
+                "    csv_file.save()\n    csv_file.size_bytes = recording.size_bytes\n",
+            ),
+            Change(STORAGE, "if not self.csv_file.keep(KEEP_SECONDS):", "if False:"),
+        ),
+    ),
+    Breakage(
+        "task-before-file",
+        "the task is created before its input is in storage",
+        (
+            Change(
+                INTAKE,
+                "        scan = store_and_scan(",
+                "        create_task(order, task_id, total_count=None)\n"
+                "        scan = store_and_scan(",
+            ),
+            Change(
+                INTAKE,
+                "        give_up(csv_file)\n",
+                "        Task.objects.filter(pk=task_id).delete()\n        give_up(csv_file)\n",
+            ),
+            Change(
+                INTAKE,
+                "    task = create_task(order, task_id, total_count=scan.row_count)\n",
+                "    Task.objects.filter(pk=task_id).update(total_count=scan.row_count)\n"
+                "    task = Task.objects.get(pk=task_id)\n",
+            ),
+        ),
+    ),
+    Breakage(
+        "refused-uploads-stay",
+        "what is stored of an upload that fails is left to the sweeper",
+        (Change(INTAKE, "        give_up(csv_file)\n", ""),),
+    ),
+    Breakage(
+        "finish-before-upload",
+        "the final status is committed before the output is in storage",
+        (
+            Change(
+                ASSEMBLY,
+                "    written = [\n",
+                "    if task.status == TaskStatus.EXECUTING:\n"
+                "        status = final_status(\n"
+                "            Ending(task.ending or Ending.BROKEN),\n"
+                "            success_count=task.success_count,\n"
+                "            failure_count=task.failure_count,\n"
+                "            left_count=task.left_count,\n"
+                "        )\n"
+                "        task.move_to(status, only_from=[TaskStatus.EXECUTING], ended_at=Now())\n"
+                "        was = TaskStatus.EXECUTING\n"
+                "        events.record(task, EventKind.ENDED, events.SYSTEM, old_status=was)\n"
+                "    written = [\n",
+            ),
+        ),
+    ),
+    Breakage(
+        "claim-not-renewed",
+        "a claim is renewed when bytes are read, but not while the storage lets its writer wait",
+        (Change(ASSEMBLY, ", while_storing=renew", ""),),
+    ),
+    Breakage(
+        "outage-ends-tasks",
+        "a storage that does not answer ends the task instead of delaying it",
+        (
+            Change(
+                "tasks_app/execution/slices.py",
+                "    except (StoredFileMissing, ActionBroken) as error:\n",
+                "    except (StoredFileMissing, StorageUnavailable, ActionBroken) as error:\n",
+            ),
+        ),
+    ),
+    Breakage(
+        "no-time-outs",
+        "a storage that says nothing is waited for without end",
+        (Change("piston/settings.py", "read_timeout=30,", "read_timeout=3600,"),),
+    ),
+    Breakage(
+        "files-forgotten",
+        "the record of a file goes although its file could not be deleted",
+        (
+            Change(
+                SWEEPING,
+                'logger.warning("Sweeping: %s stays for now: %s", csv_file.key, error)\n',
+                'logger.warning("Sweeping: %s stays: %s", csv_file.key, error)\n'
+                "                TaskCSV.objects.filter(pk=csv_file.pk, task=None).delete()\n",
+            ),
+        ),
+    ),
+    Breakage(
+        "stop-not-guarded",
+        "a batch that is under way when its task is stopped is committed all the same",
+        (Change(LEDGER, "    if not also_when_stopped:\n", "    if False:\n"),),
+    ),
+    Breakage(
+        "ranges-off",
+        "a range begins one byte late",
+        (
+            Change(
+                "tasks_app/downloads.py",
+                "    return start, end\n",
+                "    return min(start + 1, end - 1), end\n",
+            ),
+        ),
+    ),
+    Breakage(
+        "parts-only",
+        "a download that began with parts does not go on with the file made of them",
+        (
+            Change(
+                "tasks_app/files.py",
+                "    if again.size != file.size or again.validator == file.validator:\n",
+                "    if True:\n",
+            ),
+        ),
+    ),
+    Breakage(
+        "uploads-not-cut",
+        "who is still sending when the web server stops is not told",
+        (
+            Change(
+                "piston/web/worker.py",
+                "        self.cut_at = time.monotonic()",
+                "        self.not_cut_at = time.monotonic()",
+            ),
+        ),
+    ),
+):
+    BREAKAGES[breakage.name] = breakage

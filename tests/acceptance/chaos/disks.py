@@ -1,0 +1,76 @@
+"""What if the disk with the files is full, or can only be read? A small one is put in its place."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.acceptance.chaos.hosts import run, small_disk
+from tests.acceptance.chaos.scene import Scene
+from tests.servers import send_signal
+
+FILLER = "filler"
+BLOCK_BYTES = 64 * 1024
+
+
+class SmallDisk:
+    """The disk that a scene keeps its files on, for as long as a fault lasts."""
+
+    def __init__(self, scene: Scene, megabytes: int) -> None:
+        self.scene = scene
+        self.folder = scene.files_folder
+        scene.made_links.enter_context(self._in_place(megabytes))
+        scene.made_links.callback(self.heal)
+
+    @contextlib.contextmanager
+    def _in_place(self, megabytes: int) -> Iterator[None]:
+        """Put the disk under the folder, with the files that are there; take it away again."""
+        with contextlib.ExitStack() as mounted:
+            with self._moved() as aside:
+                mounted.enter_context(small_disk(self.folder, megabytes + megabytes_in(aside)))
+            yield
+            with self._moved():
+                mounted.close()
+
+    @contextlib.contextmanager
+    def _moved(self) -> Iterator[Path]:
+        """Take all files out of the folder and put them back, while nobody can look."""
+        processes = [process.pid for process in self.scene.installation.processes.values()]
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="piston-files-") as aside:
+            for process in processes:
+                send_signal(process, signal.SIGSTOP)
+            try:
+                for path in self.folder.iterdir():
+                    shutil.move(path, aside)
+                yield Path(aside)
+                for path in Path(aside).iterdir():
+                    shutil.move(path, self.folder)
+            finally:
+                for process in processes:
+                    send_signal(process, signal.SIGCONT)
+
+    def fill(self) -> None:
+        """Leave no room for another byte."""
+        with contextlib.suppress(OSError), (self.folder / FILLER).open("ab", buffering=0) as file:
+            while file.write(bytes(BLOCK_BYTES)):
+                pass
+
+    def protect(self) -> None:
+        """Let nobody write."""
+        run("mount", "-o", "remount,ro", str(self.folder))
+
+    def heal(self) -> None:
+        """Make room, and let everybody write."""
+        run("mount", "-o", "remount,rw", str(self.folder))
+        (self.folder / FILLER).unlink(missing_ok=True)
+
+
+def megabytes_in(folder: Path) -> int:
+    """Return how much room the files in a folder take."""
+    used = sum(path.stat().st_size + 4096 for path in folder.rglob("*"))
+    return int(used // 2**20 + 1)
