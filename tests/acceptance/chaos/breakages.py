@@ -30,8 +30,22 @@ class Breakage:
 
 
 LEDGER = "tasks_app/execution/ledger.py"
+BATCHES = "tasks_app/execution/batches.py"
+EFFECTS = "tasks_app/execution/effects.py"
+SETTINGS = "piston/settings.py"
+SWEEPING = "tasks_app/sweeping.py"
 SEGMENT = "tasks_app/models/segment.py"
 MINE = "Segment.objects.filter(pk=segment.pk, claim=segment.claim)"
+JOURNAL = "    journal(segment, number, key, seconds=action.row_seconds + claim_seconds)\n"
+CALL = "call(action, context, row, number, key)\n"
+PART_NUMBER = "number=segment.part_count,"
+COUNTED_PART_NUMBER = (
+    "number=Part.objects.filter(task=segment.task_id, segment_index=segment.index).count(),"
+)
+MISFORTUNE = """\
+        except (ClaimLost, *NOT_THE_ROWS_FAULT):
+            raise
+"""
 MY_SEGMENT = "Segment.objects.filter(pk=self.pk, claim=self.claim)"
 
 BREAKAGES = {
@@ -42,12 +56,7 @@ BREAKAGES = {
             "the fence is removed: a worker commits whether or not its claim is the newest",
             (
                 Change(LEDGER, MINE, "Segment.objects.filter(pk=segment.pk)"),
-                Change(
-                    LEDGER,
-                    "number=segment.part_count,",
-                    "number=Part.objects.filter("
-                    "task=segment.task_id, segment_index=segment.index).count(),",
-                ),
+                Change(LEDGER, PART_NUMBER, COUNTED_PART_NUMBER),
                 Change(SEGMENT, MY_SEGMENT, "Segment.objects.filter(pk=self.pk)"),
             ),
         ),
@@ -127,6 +136,95 @@ BREAKAGES = {
             (
                 Change(
                     "tasks_app/execution/suspects.py", "POISON_DEATHS = 2", "POISON_DEATHS = 10**9"
+                ),
+            ),
+        ),
+        Breakage(
+            "no-ledger-reading",
+            "a commit that raised is taken for failed: its rows are written again at once",
+            (
+                Change(
+                    BATCHES,
+                    MISFORTUNE,
+                    "        except ClaimLost:\n"
+                    "            raise\n"
+                    "        except NOT_THE_ROWS_FAULT:\n"
+                    "            connection.close()\n"
+                    "            commit_outcomes(run, batch, lambda: attempt.run(rows))\n",
+                ),
+                Change(LEDGER, PART_NUMBER, COUNTED_PART_NUMBER),
+            ),
+        ),
+        Breakage(
+            "commits-trusted",
+            "a commit that raised is taken for done: the worker goes on behind its rows",
+            (
+                Change(
+                    BATCHES,
+                    "    with transaction.atomic():\n        allow_time(run)\n",
+                    "    with trusting(), transaction.atomic():\n        allow_time(run)\n",
+                ),
+                Change(
+                    BATCHES,
+                    "def allow_time(",
+                    "@contextmanager\n"
+                    "def trusting() -> Iterator[None]:\n"
+                    "    try:\n"
+                    "        yield\n"
+                    "    except NOT_THE_ROWS_FAULT:\n"
+                    "        connection.close()\n\n\n"
+                    "def allow_time(",
+                ),
+            ),
+        ),
+        Breakage(
+            "journal-after-call",
+            "external rows are journaled after they were sent",
+            (
+                Change(
+                    EFFECTS,
+                    f"{JOURNAL}    return {CALL}",
+                    f"    outcome = {CALL}{JOURNAL}    return outcome\n",
+                ),
+            ),
+        ),
+        Breakage(
+            "no-keepalives",
+            "a connection to the database is not given up, however long nothing comes",
+            (
+                Change(SETTINGS, '"tcp_user_timeout": claim_milliseconds', '"keepalives": 0'),
+                Change(SETTINGS, '"keepalives_count": 3,', ""),
+            ),
+        ),
+        Breakage(
+            "no-sweeper",
+            "the sweeper does not send again what was lost",
+            (
+                Change(SWEEPING, "        wake_silent_tasks,\n", ""),
+                Change(SWEEPING, "        send_for_assemblies,\n", ""),
+            ),
+        ),
+        Breakage(
+            "errors-hidden",
+            "a start whose commit raised is answered as if it had gone well",
+            (
+                Change(
+                    "tasks_app/lifecycle.py",
+                    "@transaction.atomic\ndef start(",
+                    "def hopeful(act: Any) -> Any:\n"
+                    "    def attempt(task: Task, actor: Actor) -> None:\n"
+                    "        try:\n"
+                    "            act(task, actor)\n"
+                    "        except OperationalError:\n"
+                    "            connection.close()\n\n"
+                    "    return attempt\n\n\n"
+                    "@hopeful\n@transaction.atomic\ndef start(",
+                ),
+                Change(
+                    "tasks_app/lifecycle.py",
+                    "from django.db import transaction\n",
+                    "from typing import Any\n\n"
+                    "from django.db import OperationalError, connection, transaction\n",
                 ),
             ),
         ),

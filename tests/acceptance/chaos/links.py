@@ -36,6 +36,7 @@ class Link:
         self.target = (parts.hostname, parts.port)
         self.listener = listen()
         host, port = self.listener.getsockname()[:2]
+        self.address: str = host
         user, at, _ = parts.netloc.rpartition("@")
         self.url = urlunsplit(parts._replace(netloc=f"{user}{at}{host}:{port}"))
         self.is_refusing = False

@@ -1,0 +1,151 @@
+"""What if a worker reaches the one server but not the other, or the network is very slow?"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import psycopg
+
+from tests.acceptance.chaos.faults import fault
+from tests.acceptance.chaos.hosts import Network
+from tests.acceptance.chaos.links import Link
+from tests.acceptance.chaos.scene import CLAIM_SECONDS, RABBITMQ, REDIS, SWEEP_SECONDS
+from tests.acceptance.chaos.work import BOOT_SECONDS, LONGEST_RECOVERY, Work
+from tests.servers import wait_until
+
+ASIDE, OTHER = "worker-1", "worker-2"
+CONNECT_SECONDS = 5  # piston.settings: a new connection to the database
+# docs/operating.md: after the network is back, a worker that was cut off works again
+COMES_BACK_SECONDS = CLAIM_SECONDS + CONNECT_SECONDS + SWEEP_SECONDS + 3
+HEARTBEATS_SECONDS = 25  # until it finds out that the broker is gone, and is connected again
+SLOW_BYTES_PER_SECOND = 4_000
+WAITING = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
+
+
+@dataclass
+class Aside:
+    """A worker in a network of its own, with a link to each server."""
+
+    network: Network
+    database: Link
+    broker: Link
+
+    def cut_off_from(self, link: Link) -> None:
+        """Let nothing through to a server or from it; nobody is told."""
+        self.network.swallow(link.address)
+
+    def reconnect_to(self, link: Link) -> None:
+        """Let everything through again."""
+        self.network.deliver(link.address)
+
+
+def set_aside(work: Work) -> Aside:
+    """Start a worker anew in a network of its own."""
+    scene = work.scene
+    network = scene.made_links.enter_context(Network())
+
+    def reach(url: str) -> Link:
+        return scene.made_links.enter_context(Link(url, listen=network.listen))
+
+    database, broker = reach(scene.database_url), reach(scene.broker.url)
+    variables = {"DATABASE_URL": database.url, "CELERY_BROKER_URL": broker.url}
+    if scene.kind == REDIS:
+        variables["PISTON_S3_ENDPOINT_URL"] = reach(scene.servers.s3.url).url
+    scene.kill(ASIDE)
+    scene.start(ASIDE, inside=network.inside, **variables)
+    wait_until(lambda: scene.installation.log(ASIDE).count(" ready.") > 1, seconds=60)
+    return Aside(network, database, broker)
+
+
+def rely_on_the_one_set_aside(work: Work, *, within: float) -> None:
+    """Stop the other worker in order; the one that was cut off has to go on alone."""
+    work.scene.stop(OTHER)
+    work.go_on(within=within)
+    work.scene.start(OTHER)
+
+
+@fault(
+    "a worker is cut off from the database, not from the broker, for longer than a claim",
+    outcome="another worker takes over; when the network is back, the first works again by itself",
+    on=(RABBITMQ, REDIS),
+    broken_by="claims-for-ever",
+)
+def cut_off_from_database(work: Work) -> None:
+    """Make the database a black hole for one worker."""
+    aside = set_aside(work)
+    work.begin("write", "spread", "each", "read", rows=8_000)
+    work.get_going(0.05, 0.15)
+    aside.cut_off_from(aside.database)
+    cut_at = time.monotonic()
+    work.all_go_on()
+    time.sleep(max(0, cut_at + CLAIM_SECONDS + work.random.uniform(1, 4) - time.monotonic()))
+    aside.reconnect_to(aside.database)
+    rely_on_the_one_set_aside(work, within=COMES_BACK_SECONDS)
+
+
+@fault(
+    "a worker is cut off from the broker, not from the database, for longer than a claim",
+    outcome="what it holds it finishes; messages that got lost are sent again to another worker",
+    on=(REDIS, RABBITMQ),
+    broken_by="no-sweeper",
+)
+def cut_off_from_broker(work: Work) -> None:
+    """Make the broker a black hole for one worker."""
+    aside = set_aside(work)
+    work.begin("write", "spread", "each", "read", rows=12_000)
+    work.get_going(0.05, 0.15)
+    aside.cut_off_from(aside.broker)
+    cut_at = time.monotonic()
+    work.all_go_on()
+    time.sleep(max(0, cut_at + CLAIM_SECONDS + work.random.uniform(1, 4) - time.monotonic()))
+    aside.reconnect_to(aside.broker)
+    rely_on_the_one_set_aside(work, within=HEARTBEATS_SECONDS)
+
+
+@fault(
+    "the database vanishes while a worker waits for its answer; nobody is told",
+    outcome="the worker gives the connection up within a claim and works again by itself",
+    on=(RABBITMQ, REDIS),
+    broken_by="no-keepalives",
+)
+def database_vanishes(work: Work) -> None:
+    """Lose both the reply that a worker waits for and the news that there will be none."""
+    scene = work.scene
+    aside = set_aside(work)
+    scene.stop(OTHER)
+    work.begin("write", "each", "write", rows=8_000)
+    work.get_going(0.05, 0.1)
+    with psycopg.connect(scene.database_url) as obstacle:
+        obstacle.execute("LOCK TABLE chaos_effect IN EXCLUSIVE MODE")
+        wait_until(lambda: scene.execute(WAITING)[0][0] >= 2, seconds=10)
+        aside.cut_off_from(aside.database)
+        aside.database.cut()
+    scene.start(OTHER)
+    work.all_go_on(within=LONGEST_RECOVERY + BOOT_SECONDS)
+    aside.reconnect_to(aside.database)
+    rely_on_the_one_set_aside(work, within=COMES_BACK_SECONDS)
+
+
+@fault(
+    f"the network between a worker and the database is very slow ({SLOW_BYTES_PER_SECOND:,} B/s)",
+    outcome="others take over what it cannot commit within its claim; what it brings late is"
+    " refused",
+    on=(RABBITMQ, REDIS),
+    broken_by="no-fence",
+)
+def slow_network(work: Work) -> None:
+    """Slow one worker down so much that its claims expire under its hands."""
+    link = work.scene.link_to_database()
+    work.scene.kill(ASIDE)
+    work.scene.start(ASIDE, DATABASE_URL=link.url)
+    work.begin("write", "spread", "each", "read", rows=8_000)
+    work.get_going(0.05, 0.15)
+    link.bytes_per_second = SLOW_BYTES_PER_SECOND
+    work.all_go_on()
+    time.sleep(work.random.uniform(2, 3) * CLAIM_SECONDS)
+    link.heal()
+    work.go_on()
