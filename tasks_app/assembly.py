@@ -28,7 +28,7 @@ def assemble(task_id: str) -> None:
     cut off in the middle leaves files that no task refers to; the sweeper
     deletes those and sends for another attempt.
     """
-    task = Task.objects.filter(pk=task_id).first()
+    task = Task.objects.awaiting_assembly().filter(pk=task_id).first()
     if task is None or effects.is_in_flight(task):
         return
     try:

@@ -13,14 +13,13 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from categories.periodic import run_due_jobs
 from piston.accounts.signing_in import purge_expired_tokens
 from tasks_app import dispatch, events, lifecycle, quotas, storage
 from tasks_app.errors import StorageUnavailable
 from tasks_app.models import Effect, EventKind, Part, Segment, Task, TaskCSV
-from tasks_app.models.clock import database_time
+from tasks_app.models.clock import database_time, read_database_clock
 from tasks_app.retention import forget_old_events
 from tasks_app.settling import claims
 from tasks_app.states import FINAL, TaskStatus
@@ -153,4 +152,4 @@ def expire(task: Task) -> None:
 
 def run_periodic_jobs() -> None:
     """Run what categories do by the minute, hour or day."""
-    run_due_jobs(timezone.now())
+    run_due_jobs(read_database_clock())

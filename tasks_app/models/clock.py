@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from django.db import connection
 from django.db.models import DateTimeField, ExpressionWrapper, Value
 from django.db.models.functions import Now
+from django.utils import timezone
 
 
 def database_time(seconds_from_now: float = 0) -> ExpressionWrapper:
@@ -13,3 +15,13 @@ def database_time(seconds_from_now: float = 0) -> ExpressionWrapper:
     return ExpressionWrapper(
         Now() + Value(timedelta(seconds=seconds_from_now)), output_field=DateTimeField()
     )
+
+
+def read_database_clock() -> datetime:
+    """Ask the database for the time; SQLite has no clock but this machine's."""
+    if connection.vendor != "postgresql":
+        return timezone.now()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT statement_timestamp()")
+        moment: datetime = cursor.fetchone()[0]
+    return moment

@@ -18,10 +18,6 @@ from piston.accounts.secrets import SECRET_LENGTH, hash_secret, make_secret
 class TokenQuerySet(models.QuerySet["Token"]):
     """Tokens, by whether they still open anything."""
 
-    def expired(self, now: datetime) -> Self:
-        """Keep the tokens whose time is over."""
-        return self.filter(expires_at__lte=now)
-
     def usable(self, now: datetime) -> Self:
         """Keep the tokens that open something at `now`."""
         return self.filter(

@@ -75,6 +75,21 @@ def test_an_assembler_that_was_overtaken_publishes_nothing(broker: FakeBroker) -
     assert engine.fresh(task).status == "partial"
 
 
+def test_an_assembly_that_is_not_due_leaves_rows_that_were_sent_to_the_next_worker(
+    broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = engine.start(engine.submit("send_again", "name", "n0"))
+    with engine.worker("one") as dying, monkeypatch.context() as cut:
+        cut.setattr(batches, "commit_external", lambda *_, **__: None)
+        batches.run_next_batch(dying)
+    Segment.objects.update(claimed_until=None)
+
+    assembly.assemble(task.pk)
+    broker.deliver_all()
+
+    assert (engine.fresh(task).status, engine.read(task)[1][-1]) == ("success", "")
+
+
 def test_a_range_of_the_parts_is_the_same_range_of_the_file(broker: FakeBroker) -> None:
     task = engine.start(engine.submit("check", *LINES))
     with engine.worker("one") as run:

@@ -42,6 +42,23 @@ def test_a_token_never_outlives_its_key() -> None:
     assert token.expires_at == soon
 
 
+@pytest.mark.parametrize("hours", [-2, 2])
+def test_what_has_expired_is_decided_by_the_databases_clock(
+    hours: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, api_key = make_api_key(AccountFactory(), expires_at=timezone.now() + timedelta(hours=1.5))
+    wrong = timezone.now() + timedelta(hours=hours)
+
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(timezone, "now", lambda: wrong)
+        _, secret = sign_in(api_key)
+        on_the_same_machine = find_token(secret)
+        purged = purge_expired_tokens()
+
+    assert purged == 0
+    assert find_token(secret) == on_the_same_machine
+
+
 def test_signing_in_notes_when_the_key_was_used() -> None:
     key, api_key = make_api_key(AccountFactory())
 
