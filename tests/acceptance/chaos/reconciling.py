@@ -12,12 +12,13 @@ from itertools import pairwise
 from typing import Any
 
 from tasks_app.states import MOVES
-from tests.acceptance.chaos.scene import CLAIM_SECONDS, Scene
+from tests.acceptance.chaos.scene import Scene
 from tests.acceptance.chaos.work import Line, Sent, Work
 
 WRITES = frozenset({"write", "spread", "each"})
 CALLS = frozenset({"call", "call_again"})
-DUST_SECONDS = 6 * CLAIM_SECONDS + 45  # how long unfinished files are kept, and their deletion
+VISIBILITY_SECONDS = 120  # after which Redis hands out what a dead worker had
+DUST_SECONDS = VISIBILITY_SECONDS + 30  # also more than unfinished files are kept
 SHOWN = 5  # problems of a kind
 LEGAL = {(str(move.start), str(move.end)) for move in MOVES}
 
