@@ -69,8 +69,9 @@ def _walk(
     number = 1
     begin = start
     while begin < len(block) or is_last:
-        if width is None and number > limits.columns:
-            reason = f"the header has more columns than the limit of {limits.columns}"
+        if number > limits.columns:  # not followed any further: there may be millions
+            what = "header" if width is None else "row"
+            reason = f"the {what} has more columns than the limit of {limits.columns}"
             return _Walk(len(block), False, Fault(reason, begin, start, expected=limits.columns))
         end, is_open = _cell_end(block, begin)
         if end - begin > limits.cell_bytes:

@@ -122,8 +122,8 @@ class Walk:
             cell_bytes, row_bytes = self.limits.cell_bytes, self.limits.longest_row_bytes
             if at in self.bad_bytes:
                 return self.error(self.bad_bytes[at], self.row, self.line), at
-            if self.width is None and width > self.limits.columns:
-                return self.error("more columns", 0, row_line, self.limits.columns), at
+            if width > self.limits.columns:
+                return self.error("more columns", self.row, row_line, self.limits.columns), at
             if is_in_cell and at - cell == cell_bytes:
                 return self.error("cell", self.row, cell_line, cell_bytes), at
             if is_text_after:

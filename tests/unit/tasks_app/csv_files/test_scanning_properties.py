@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tasks_app.csv_files import checkpoints, contents
 from tasks_app.csv_files.scanning import Scan, ScanLimits
+from tests.patience import many
 from tests.unit.tasks_app.csv_files.files import (
     any_files,
     block_sizes,
@@ -28,7 +29,7 @@ any_limits = st.one_of(*3 * [st.just(LIMITS)], small_limits)
 
 
 @given(any_files, declared_columns, any_limits, st.booleans())
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=many(250), deadline=None)
 def test_a_fault_of_form_is_the_first_one_in_the_file(data, columns, limits, fast):
     fault = first_fault(data, limits)
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -44,7 +45,7 @@ def test_a_fault_of_form_is_the_first_one_in_the_file(data, columns, limits, fas
 
 
 @given(regular_files(), declared_columns, st.booleans())
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=many(250), deadline=None)
 def test_a_good_file_has_the_rows_that_the_standard_csv_module_finds(data, columns, fast):
     found = outcome(data, columns, fast=fast)
     assume(not isinstance(found, tuple) or found[0] != "CSVFormatError")
@@ -70,7 +71,7 @@ def test_a_good_file_has_the_rows_that_the_standard_csv_module_finds(data, colum
 
 
 @given(any_files, declared_columns, any_limits, block_sizes, st.integers(1, 60), st.booleans())
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=many(250), deadline=None)
 def test_the_outcome_does_not_depend_on_how_the_file_is_cut(
     data, columns, limits, sizes, block_bytes, fast
 ):
@@ -84,7 +85,7 @@ def test_the_outcome_does_not_depend_on_how_the_file_is_cut(
 @given(
     any_files, declared_columns, any_limits, block_sizes, st.integers(1, 300), st.integers(8, 200)
 )
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=many(250), deadline=None)
 def test_the_fast_way_agrees_with_the_plain_one_wherever_they_take_turns(
     data, columns, limits, sizes, block_bytes, most_bytes
 ):
