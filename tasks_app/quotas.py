@@ -60,6 +60,17 @@ def count_task(task: Task) -> None:
     raise TooManyStoredBytes(most_bytes)
 
 
+def describe_full_output(task: Task) -> str:
+    """Return why the task may write no more output, "" when it may; asked before each slice."""
+    most_bytes = settings.PISTON_MAX_OUTPUT_BYTES
+    if not most_bytes or task.output_bytes < most_bytes:
+        return ""
+    return (
+        f"its output has reached the limit of {most_bytes:,} bytes;"
+        " what is left can be sent as a new task"
+    )
+
+
 def recount_files(task: Task) -> None:
     """Count the files that a task has by now, whatever the limit; call it as `count_task`."""
     stored_bytes = stored_bytes_of(task)

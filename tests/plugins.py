@@ -63,6 +63,23 @@ class Check(RowAction):
         return Succeeded(seen=row["name"].upper())
 
 
+class Swell(RowAction):
+    """Answer each row with a hundred thousand bytes.
+
+    For tests of what output may grow to.
+    """
+
+    name_ = TextColumn("Anything.", name="name", mandatory=True)
+    do = TextColumn("Anything.")
+    output = [TextColumn("much", "Too much.")]
+    effects = Effects.NONE
+
+    def process(self, row: Row, context: Context) -> Succeeded:
+        """Say a lot."""
+        calls.append(row["name"])
+        return Succeeded(much="x" * 100_000)
+
+
 class Add(RowAction):
     """Add an account per row.
 
@@ -274,6 +291,7 @@ class Trial(Category):
     version = "1"
     actions = [
         Check,
+        Swell,
         Add,
         AddBatch,
         Spread,

@@ -44,6 +44,7 @@ from tasks_app.models import EventKind
 BATCH_SECONDS = 0.25
 BATCH_SECONDS_ON_SQLITE = 0.1
 REST_ON_SQLITE = 0.25  # of a batch's time: for so long the lock is left to others
+PART_BYTES = 8 * 2**20  # of output, aimed at: a batch is held in memory, and so is its part
 SPLIT_SECONDS = 2.0  # how long bad rows are searched before what is done is committed
 GROWTH = 4  # a batch is at most so many times larger or smaller than the one before
 
@@ -132,7 +133,7 @@ def commit_outcomes(run: Run, batch: Batch, find: Callable[[], Sequence[Outcome]
             outcomes = find()
         left_count = (run.segment.end_row or 0) - run.segment.cursor_row
         done = done_with(run.output_shape, batch, outcomes, left_count=left_count)
-        size = next_size(run, done.row_count, time.monotonic() - started)
+        size = next_size(run, done, time.monotonic() - started)
         ledger.commit_batch(run.segment, done, next_size=size, claim_seconds=run.claim_seconds)
     ledger.advance(run.segment, done, next_size=size)
 
@@ -146,9 +147,10 @@ def allow_time(run: Run) -> None:
                 cursor.execute(f"SET LOCAL {name} = {milliseconds}")
 
 
-def next_size(run: Run, row_count: int, elapsed: float) -> int:
-    """Return the size of the next batch, after one of so many rows took so many seconds."""
-    aimed = row_count * aimed_seconds() / max(elapsed, 1e-6)
+def next_size(run: Run, done: Done, elapsed: float) -> int:
+    """Return the size of the next batch, after one that took so many seconds."""
+    fitting = done.row_count * PART_BYTES / max(len(done.output), 1)
+    aimed = min(fitting, done.row_count * aimed_seconds() / max(elapsed, 1e-6))
     before = run.segment.batch_size
     if is_careful(run.segment):  # as at the beginning of the batch
         return before

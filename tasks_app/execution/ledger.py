@@ -54,6 +54,7 @@ def commit_batch(
             success_count=F("success_count") + done.success_count,
             failure_count=F("failure_count") + done.failure_count,
             indeterminate_count=F("indeterminate_count") + done.indeterminate_count,
+            output_bytes=F("output_bytes") + len(done.output) + len(done.failed),
             revision=F("revision") + 1,
             **({} if done.cut_short is None else _ending(done.cut_short)),
         )

@@ -13,7 +13,7 @@ from django.db.models import F
 from categories import registry
 from categories.contract import Action, Context, Refused
 from categories.errors import CategoryError
-from tasks_app import dispatch, files
+from tasks_app import dispatch, files, quotas
 from tasks_app.errors import ActionBroken, ClaimLost, StorageUnavailable, StoredFileMissing
 from tasks_app.execution import batches, effects, turns
 from tasks_app.execution.attempts import NOT_THE_ROWS_FAULT
@@ -101,6 +101,9 @@ def prepare(segment: Segment) -> Run | None:
             f"the task was created under version {task.category_version} of {task.category}, "
             f"this worker has version {category.version}",
         )
+        return None
+    if full := quotas.describe_full_output(task):
+        task.end_work(Ending.CUT_SHORT, full)
         return None
     if not segment.renew(claim_seconds(action_class)):
         raise ClaimLost

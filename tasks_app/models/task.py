@@ -87,6 +87,9 @@ class Task(models.Model):
     indeterminate_count = models.BigIntegerField(
         default=0, help_text="Of the failed rows: those whose effect on the outside is unknown."
     )
+    output_bytes = models.BigIntegerField(
+        default=0, help_text="Of out.csv and failed.csv without their headers, so far."
+    )
     stored_bytes = models.BigIntegerField(
         default=0, help_text="Of its files, as they are counted for its account."
     )

@@ -6,6 +6,7 @@ import io
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,7 +17,9 @@ from categories import registry
 from piston.accounts.models import Account
 from tasks_app import intake, lifecycle, quotas, sweeping
 from tasks_app.errors import QuotaExceeded, TooManyStoredBytes, TooManyTasks
-from tasks_app.models import AccountUsage, Task, TaskCSV
+from tasks_app.execution import batches
+from tasks_app.execution.ledger import Done
+from tasks_app.models import AccountUsage, Segment, Task, TaskCSV
 from tests import engine
 from tests.broker import FakeBroker
 from tests.factories import AccountFactory
@@ -180,3 +183,36 @@ def test_asking_costs_one_query_whatever_the_account_keeps() -> None:
         quotas.check_room(account.pk)
 
     assert len(queries) == 1
+
+
+def test_a_task_whose_output_passes_the_limit_is_cut_short_between_two_slices(
+    settings: Any, broker: FakeBroker
+) -> None:
+    settings.PISTON_MAX_OUTPUT_BYTES = 250_000
+    settings.PISTON_SLICE_MILLISECONDS = 0
+    lines = ["name,do", *(f"n{index}," for index in range(10))]
+    task = engine.start(engine.submit("swell", *lines))
+    Segment.objects.update(batch_size=1)
+
+    broker.deliver_all()
+
+    task = engine.fresh(task)
+    assert task.status == "partial"
+    assert "the limit of 250,000 bytes" in task.reason
+    assert 250_000 <= task.output_bytes < 2_000_000
+    assert 0 < task.success_count < 10
+    assert len(engine.read(task, "unprocessed.csv")) == 1 + 10 - task.success_count
+
+
+def test_the_next_batch_is_as_large_as_its_output_may_be() -> None:
+    task = engine.start(engine.submit("swell", "name,do", "a,"))
+    with engine.worker("m") as run:
+        run.segment.batch_size = 100
+        hundred = Done(row_count=100, success_count=100, failure_count=0, output=b"", was_last=True)
+
+        small = batches.next_size(run, replace(hundred, output=b"x" * 1_000), 0.01)
+        large = batches.next_size(run, replace(hundred, output=b"x" * 2 * batches.PART_BYTES), 0.01)
+
+    assert small > 100
+    assert large == 50
+    assert task.output_bytes == 0
