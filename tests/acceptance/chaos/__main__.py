@@ -49,10 +49,12 @@ class Run:
     servers: Servers
     done: list[Ran] = field(default_factory=list)
 
-    def sound(self, faults: Sequence[Fault], kinds: Sequence[str], *, short: bool) -> None:
+    def sound(
+        self, faults: Sequence[Fault], kinds: Sequence[str], *, once: bool, short: bool
+    ) -> None:
         """Let the faults fall on the code as it is: it has to stand them all."""
         for kind in kinds:
-            here = [each for each in faults if kind in (each.on[:1] if short else each.on)]
+            here = [each for each in faults if kind in (each.on[:1] if once else each.on)]
             if not here:
                 continue
             with Scene(kind, self.folder / kind, self.servers) as scene:
@@ -124,7 +126,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("faults", nargs="*", metavar="FAULT", help="only these (default: all)")
     parser.add_argument("--seed", type=int, help="replay a run")
     parser.add_argument("--on", choices=KINDS, help="only on this kind of installation")
-    parser.add_argument("--short", action="store_true", help="each fault once, the quick ones only")
+    parser.add_argument("--once", action="store_true", help="each on one kind of installation")
+    parser.add_argument("--short", action="store_true", help="once, small, the quick ones only")
     parser.add_argument("--sound", action="store_true", help="not the broken builds")
     parser.add_argument("--broken", action="store_true", help="only the broken builds")
     parser.add_argument("--write", action="store_true", help="write docs/reliability.md's table")
@@ -136,7 +139,12 @@ def main(arguments: Sequence[str]) -> int:
     with Servers() as servers:
         run = Run(seed, folder, servers)
         if not chosen.broken:
-            run.sound(faults, [chosen.on] if chosen.on else KINDS, short=chosen.short)
+            run.sound(
+                faults,
+                [chosen.on] if chosen.on else KINDS,
+                once=chosen.once or chosen.short,
+                short=chosen.short,
+            )
         if not chosen.sound:
             run.broken(faults)
     if chosen.write:
