@@ -19,6 +19,21 @@ class Scheduler(beat.Scheduler):  # type: ignore[misc]  # Celery has no types
 
     producer = None  # that connection
 
+    def tick(self, *arguments: Any, **options: Any) -> float:
+        """Send what is due; return seconds until the next time.
+
+        When this machine's clock is set back, Celery's own waits until it is again as late as it
+        was; here what was sent counts as sent just now.
+        """
+        for entry in self.schedule.values():
+            now = entry.default_now()
+            if entry.last_run_at > now:
+                logger.warning("The clock was set back by %s", entry.last_run_at - now)
+                entry.last_run_at = now
+                self._heap = None  # made again from the entries
+        seconds: float = super().tick(*arguments, **options)
+        return seconds
+
     def apply_entry(self, entry: Any, producer: Any = None) -> None:
         """Send a message that is due; without the broker that is a line in the log, not fifty."""
         try:
