@@ -7,9 +7,11 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from importlib import import_module
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 
@@ -216,3 +218,20 @@ def test_the_next_batch_is_as_large_as_its_output_may_be() -> None:
     assert small > 100
     assert large == 50
     assert task.output_bytes == 0
+
+
+def test_an_installation_that_is_brought_up_to_date_counts_what_it_has(broker: FakeBroker) -> None:
+    migration = import_module("tasks_app.migrations.0005_account_usage")
+    accounts = [AccountFactory.create(), AccountFactory.create()]
+    engine.start(engine.submit("check", *LINES, account=accounts[0]))
+    engine.submit("count", account=accounts[0])
+    engine.submit("count", account=accounts[1])
+    broker.deliver_all()
+    AccountUsage.objects.all().delete()
+    Task.objects.update(stored_bytes=0)
+
+    with connection.schema_editor() as editor:
+        migration.count_what_is_there(apps, editor)
+
+    assert [usage(account) for account in accounts] == [kept(account) for account in accounts]
+    assert kept(accounts[0]) > (2, SIZE)
