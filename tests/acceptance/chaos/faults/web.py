@@ -181,10 +181,10 @@ def web_killed_in_mid_download(work: Work) -> None:
         assert content == whole, f"{len(content)} bytes came in pieces, not {len(whole)} the same"
 
 
-def begin_wide(work: Work) -> Sent:
+def begin_wide(work: Work, rows: int = 3_000) -> Sent:
     """Begin a task with a large output."""
     work.scene.set_pace(0.0005)
-    return work.start(work.send("write", make_lines(work.random, 3_000, {}, width=WIDE)))
+    return work.start(work.send("write", make_lines(work.random, rows, {}, width=WIDE)))
 
 
 def stop(work: Work, sent: Sent) -> dict[str, int]:
@@ -211,12 +211,12 @@ def resume(scene: Scene, sent: Sent, download: Download) -> Download:
 def assembled_in_mid_download(work: Work) -> None:
     """Let the download wait until the output is assembled."""
     scene = work.scene
-    sent = begin_wide(work)
+    sent = begin_wide(work, rows=8_000)  # more than the server reads ahead, and sockets hold
     work.get_going(0.85, 0.95)
     scene.kill(*WORKERS)
     stop(work, sent)
     download = Download(scene.client, sent.task_id, "out.csv")
-    download.read_up_to(int(download.length * work.random.uniform(0.05, 0.3)))
+    download.read_up_to(int(download.length * work.random.uniform(0.02, 0.2)))
     for name in WORKERS:
         scene.start(name)
     work.end()
