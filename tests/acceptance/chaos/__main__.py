@@ -23,10 +23,13 @@ from tests.acceptance.chaos.breakages import BREAKAGES, broken_copy
 from tests.acceptance.chaos.faults import (  # noqa: F401 - importing a module registers its faults
     FAULTS,
     Fault,
+    brokers,
+    clocks,
     endings,
     externals,
     rows,
     storages,
+    sweepers,
     web,
     workers,
 )

@@ -11,6 +11,7 @@ import os
 import signal
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 import requests
@@ -24,6 +25,7 @@ from categories.contract import (
     Outcome,
     Page,
     PageAction,
+    PeriodicJob,
     Row,
     RowAction,
     RowFailed,
@@ -31,6 +33,7 @@ from categories.contract import (
 )
 
 TABLE = "CREATE TABLE chaos_effect (id {key} PRIMARY KEY, task_id varchar(30), name varchar(100))"
+TICK = "tick"  # the daily job; in the table, its task
 PAGE_ROWS = 100
 PAGE_COUNT = 30
 
@@ -180,6 +183,15 @@ class Pages(PageAction):
         return Page(rows, cursor=last if last < PAGE_ROWS * PAGE_COUNT else None)
 
 
+def tick(due_at: datetime) -> None:
+    """Write a line, slowly: of two callers at once both would be seen."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO chaos_effect (task_id, name) VALUES (%s, %s)", (TICK, str(due_at))
+        )
+    time.sleep(0.3)
+
+
 class Chaos(Category):
     """Actions for tests that kill their workers.
 
@@ -189,3 +201,4 @@ class Chaos(Category):
     name = "chaos"
     version = "1"
     actions = [Write, Spread, Each, Read, Call, CallAgain, Pages]
+    periodic = [PeriodicJob(TICK, "day", tick, "Write a line a day.")]

@@ -20,6 +20,7 @@ from typing import Self
 from tests.servers import Missing
 
 CLONE_NEWNET = 0x40000000
+SLEEPING = Path(__file__).with_name("sleeping")
 MEMORY_CONTROLLERS = (Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup"))
 
 
@@ -153,5 +154,13 @@ def wrong_clock(offset: str) -> dict[str, str]:
             "LD_PRELOAD": str(library),
             "FAKETIME": offset,
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "PYTHONPATH": str(SLEEPING),
         }
     raise Missing("libfaketime was not found. On Debian and Ubuntu: apt-get install libfaketime")
+
+
+def settable_clock(file: Path) -> dict[str, str]:
+    """Return the variables that make a process's clock follow the offset in a file, at once."""
+    variables = wrong_clock("+0") | {"FAKETIME_TIMESTAMP_FILE": str(file), "FAKETIME_NO_CACHE": "1"}
+    del variables["FAKETIME"]  # it would be stronger
+    return variables

@@ -1,0 +1,100 @@
+"""Which safeguards of messages, sweeps and clocks can be taken out? Added to the others."""
+
+from __future__ import annotations
+
+from tests.acceptance.chaos.breakages import (
+    BREAKAGES,
+    SEGMENT,
+    SETTINGS,
+    SWEEPING,
+    Breakage,
+    Change,
+)
+
+CELERY = "piston/celery.py"
+CLOCK = "tasks_app/models/clock.py"
+SLICES = "tasks_app/execution/slices.py"
+
+for breakage in (
+    Breakage(
+        "believed-messages",
+        "a message that was sent counts as delivered, however long nobody answers",
+        (Change(SWEEPING, " | Q(dispatched_at__lt=database_time(-SILENCE_SECONDS))", ""),),
+    ),
+    Breakage(
+        "waits-for-broker",
+        "whoever sends a message waits until the broker has it",
+        (
+            Change(
+                "tasks_app/messages.py",
+                "LONGEST_WAIT_SECONDS = 1.0",
+                "LONGEST_WAIT_SECONDS = 600.0",
+            ),
+        ),
+    ),
+    Breakage(
+        "messages-are-the-truth",
+        "whoever gets a message works on its task, without a claim",
+        (
+            Change(
+                "tasks_app/dispatch.py", "    return bool(live.", "    return True or bool(live."
+            ),
+            Change(
+                SLICES,
+                "turns.claim_next(message_id, settings.PISTON_CLAIM_SECONDS)",
+                "Segment.objects.unfinished().filter(task=message_task_id,"
+                ' task__status="executing").select_related("task").first()',
+            ),
+        ),
+    ),
+    Breakage(
+        "pickles",
+        "workers accept pickled messages",
+        (
+            Change(
+                SETTINGS,
+                'CELERY_ACCEPT_CONTENT = ["json"]',
+                'CELERY_ACCEPT_CONTENT = ["json", "pickle"]',
+            ),
+        ),
+    ),
+    Breakage(
+        "torn-messages",
+        "messages in a folder are read as they are",
+        (Change(CELERY, "message_folder.take_over()\n", ""),),
+    ),
+    Breakage(
+        "celerys-beat",
+        "beat is Celery's own: one connection for ever, and the clock of its machine",
+        (Change(SETTINGS, '"piston.beat:Scheduler"', '"celery.beat:Scheduler"'),),
+    ),
+    Breakage(
+        "jobs-for-everybody",
+        "nobody agrees on who runs a periodic job",
+        (
+            Change(
+                "categories/periodic.py",
+                "if due.select_for_update(skip_locked=True).first() is None:",
+                "if not records.exists():",
+            ),
+        ),
+    ),
+    Breakage(
+        "workers-clock",
+        "claims expire by the clock of whoever looks",
+        (
+            Change(SEGMENT, "Now()", "timezone.now()"),
+            Change(
+                SEGMENT,
+                "import Coalesce, Now\n",
+                "import Coalesce\nfrom django.utils import timezone\n",
+            ),
+            Change(
+                CLOCK,
+                "Now() + Value(timedelta(seconds=seconds_from_now))",
+                "Value(timezone.now() + timedelta(seconds=seconds_from_now))",
+            ),
+        ),
+    ),
+):
+    BREAKAGES[breakage.name] = breakage

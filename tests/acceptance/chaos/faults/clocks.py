@@ -1,0 +1,85 @@
+"""What if a machine's clock is wrong?"""
+
+from __future__ import annotations
+
+from tests.acceptance.chaos import breakages_of_messages  # noqa: F401 - adds its breakages
+from tests.acceptance.chaos.faults import fault
+from tests.acceptance.chaos.hosts import settable_clock, wrong_clock
+from tests.acceptance.chaos.scene import RABBITMQ, REDIS, USUAL_PACE, WORKERS
+from tests.acceptance.chaos.work import Work
+from tests.servers import wait_until
+
+SERVERS = (RABBITMQ, REDIS)  # the embedded database has the clock of whoever asks it
+
+
+def one_worker_wrong(work: Work, offset: str) -> None:
+    """Let one of two workers live in another hour; kill the other one, then that one."""
+    scene = work.scene
+    skewed = wrong_clock(offset)
+    scene.stop("worker-1")
+    scene.start("worker-1", **skewed)
+    scene.set_pace(0.003)
+    work.begin("write", "each", "read", "spread", rows=4_000)
+    work.begin_pages()
+    work.get_going(0.05, 0.15)
+    scene.kill("worker-2")
+    work.all_go_on()  # claims of the dead one have to expire, by the database's clock
+    scene.start("worker-2")
+    work.get_going(0.3, 0.5)
+    scene.kill("worker-1")
+    work.all_go_on()
+    scene.start("worker-1", **skewed)
+    scene.set_pace(USUAL_PACE)
+
+
+@fault(
+    "a worker's clock is an hour fast; both workers are killed in turn",
+    outcome="claims expire by the database's clock: the other worker takes over",
+    on=SERVERS,
+    broken_by="workers-clock",
+)
+def worker_clock_fast(work: Work) -> None:
+    """Let a worker live in the future."""
+    one_worker_wrong(work, "+1h")
+
+
+@fault(
+    "a worker's clock is an hour slow; both workers are killed in turn",
+    outcome="the same",
+    on=SERVERS,
+    broken_by="workers-clock",
+)
+def worker_clock_slow(work: Work) -> None:
+    """Let a worker live in the past."""
+    one_worker_wrong(work, "-1h")
+
+
+@fault(
+    "the clocks of web, beat and workers are set an hour back, then two hours forward; workers are"
+    " killed",
+    outcome="sweeps go on in time; tokens and claims live by the database's clock",
+    on=SERVERS,
+    broken_by="celerys-beat",
+)
+def clocks_set(work: Work) -> None:
+    """Set the clock of everything but the database and the broker while it runs."""
+    scene = work.scene
+    file = scene.installation.folder / "clock"
+    file.write_text("+0")
+    settable = settable_clock(file)
+    scene.stop("web", "beat", *WORKERS)
+    for name in ("web", "beat", *WORKERS):
+        scene.start(name, **settable)
+    wait_until(scene.installation.answers, seconds=60)
+    scene.set_pace(0.003)
+    work.begin("write", "each", "read", "spread", rows=4_000)
+    for offset, share in (("-1h", 0.1), ("+1h", 0.4)):
+        work.get_going(share, share + 0.1)
+        file.write_text(offset)
+        scene.client.session.headers["X-Auth-Token"] = scene.client.sign_in()
+        work.start(work.upload("write"))
+        scene.kill(*WORKERS)
+        for name in WORKERS:
+            scene.start(name, **settable)
+        work.all_go_on()
+    scene.set_pace(USUAL_PACE)
