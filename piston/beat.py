@@ -36,6 +36,7 @@ class Scheduler(beat.Scheduler):  # type: ignore[misc]  # Celery has no types
 
     def apply_entry(self, entry: Any, producer: Any = None) -> None:
         """Send a message that is due; without the broker that is a line in the log, not fifty."""
+        logger.debug("Sending due task %s (%s)", entry.name, entry.task)
         try:
             self.apply_async(entry, producer=producer, advance=False)
         except beat.SchedulingError as error:
