@@ -84,7 +84,7 @@ answer_with(
     tasks.UnexpectedContent,
     lambda error: answer_attachment(expected_content=error.expected_content),
 )
-answer_with(tasks.TooManyTasks, lambda error: answer_quota(error, status=429))
+answer_with(tasks.QuotaExceeded, lambda error: answer_quota(error, status=429))
 answer_with(tasks.TooManyStoredBytes, lambda error: answer_quota(error, status=413))
 answer_with(tasks.StorageUnavailable, lambda _: ServiceUnavailable())
 answer_with(tasks.TaskNotFound, lambda error: BadIdentifier(error.task_id))
