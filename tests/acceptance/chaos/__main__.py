@@ -50,6 +50,7 @@ class Run:
     seed: int
     folder: Path
     servers: Servers
+    docs: Path | None  # where results are written to
     done: list[Ran] = field(default_factory=list)
 
     def sound(
@@ -107,6 +108,8 @@ class Run:
     def note(self, ran: Ran) -> None:
         """Keep a result and print it."""
         self.done.append(ran)
+        if self.docs:
+            report.write(self.docs, self.done)
         print(ran.line(), flush=True)
         if ran.problems and ran.trace:
             print(ran.trace, flush=True)
@@ -140,7 +143,7 @@ def main(arguments: Sequence[str]) -> int:
     folder = Path(tempfile.mkdtemp(prefix="piston-chaos-"))
     print(f"=== Seed {seed} (--seed {seed} replays it); logs in {folder} ===", flush=True)
     with Servers() as servers:
-        run = Run(seed, folder, servers)
+        run = Run(seed, folder, servers, ROOT / "docs" if chosen.write else None)
         if not chosen.broken:
             run.sound(
                 faults,
@@ -150,8 +153,6 @@ def main(arguments: Sequence[str]) -> int:
             )
         if not chosen.sound:
             run.broken(faults)
-    if chosen.write:
-        report.write(ROOT / "docs", run.done)
     failed = [ran for ran in run.done if ran.problems]
     print(f"\nseed {seed}\n{len(run.done) - len(failed)} passed, {len(failed)} failed", flush=True)
     return int(bool(failed))
