@@ -8,7 +8,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import NoReturn
 
 from tasks_app.errors import RowTimedOut
 
@@ -30,8 +29,11 @@ def time_limit(seconds: float) -> Iterator[None]:
         yield
         return
 
-    def ring(_signal: int, _frame: FrameType | None) -> NoReturn:
-        raise RowTimedOut(f"timed out after {seconds:g} s")
+    is_over = False
+
+    def ring(_signal: int, _frame: FrameType | None) -> None:
+        if not is_over:  # an alarm on its way at the end must not strike what comes after
+            raise RowTimedOut(f"timed out after {seconds:g} s")
 
     previous = signal.signal(signal.SIGALRM, ring)
     signal.setitimer(signal.ITIMER_REAL, seconds, RING_AGAIN_SECONDS)
@@ -39,6 +41,7 @@ def time_limit(seconds: float) -> Iterator[None]:
     try:
         yield
     finally:
+        is_over = True
         faulthandler.cancel_dump_traceback_later()
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)

@@ -78,7 +78,7 @@ def hand_back(segment: Segment) -> None:
     Else its claim expires, and counts as a worker's death.
     """
     connection.close()
-    with suppress(DatabaseError):
+    with suppress(DatabaseError, InterfaceError):
         segment.release()
 
 
@@ -102,7 +102,7 @@ def prepare(segment: Segment) -> Run | None:
             f"this worker has version {category.version}",
         )
         return None
-    if full := quotas.describe_full_output(task):
+    if not segment.is_done and (full := quotas.describe_full_output(task)):
         task.end_work(Ending.CUT_SHORT, full)
         return None
     if not segment.renew(claim_seconds(action_class)):

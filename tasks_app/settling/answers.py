@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from categories import registry
-from categories.contract import Outcome, RowAction, RowFailed
+from categories.contract import Outcome, Row, RowAction, RowFailed
 from categories.errors import CategoryError, UndeclaredOutput
 from tasks_app import events, storage
 from tasks_app.csv_files.boundaries import rows_in
@@ -19,7 +19,7 @@ from tasks_app.csv_files.reading import Batch
 from tasks_app.csv_files.writing import encode_row
 from tasks_app.errors import CannotBeSentAgain, StoredFileMissing
 from tasks_app.execution import effects, pacing, slices
-from tasks_app.execution.outcomes import Indeterminate, Written, write_rows
+from tasks_app.execution.outcomes import Indeterminate, Written, describe_failure, write_rows
 from tasks_app.execution.runs import Run
 from tasks_app.models import (
     CSVName,
@@ -52,11 +52,11 @@ class Answer:
 def answer(task: Task, effect: Effect) -> bool:
     """Find a decided row's answer and record it; False when it has to wait for its turn.
 
-    A row that cannot be sent again is given back: nobody knows of it what is to be done.
+    A row that cannot be sent again, or whose line is gone, is given back: the others do not wait.
     """
     try:
         found = find_answer(task, effect)
-    except CannotBeSentAgain as error:
+    except (CannotBeSentAgain, StoredFileMissing) as error:
         give_back(task, effect, str(error))
         return True
     if found is None:
@@ -145,12 +145,21 @@ def send_again(task: Task, effect: Effect) -> Answer | None:
         return None
     with closing(run_of(task, effect, action)) as run:
         batch = run.take(1)
-        (row,) = run.row_shape.parse_batch(batch.cells, effect.row_number)
-        if isinstance(row, RowFailed):
-            raise CannotBeSentAgain(task.pk, str(row))
+        row = read_cells(run, batch, effect)
         journal(task, effect, seconds=action.row_seconds)
         outcome = effects.call(action, run.context, row, effect.row_number, effect.key)
         return answer_with(run, batch, outcome)
+
+
+def read_cells(run: Run, batch: Batch, effect: Effect) -> Row:
+    """Return the row as the action gets it; CannotBeSentAgain if its columns refuse or fail."""
+    try:
+        (row,) = run.row_shape.parse_batch(batch.cells, effect.row_number)
+    except Exception as error:
+        raise CannotBeSentAgain(run.task.pk, describe_failure(error)) from error
+    if isinstance(row, RowFailed):
+        raise CannotBeSentAgain(run.task.pk, str(row))
+    return row
 
 
 def find_action(task: Task) -> RowAction:
@@ -207,14 +216,14 @@ def give_back(task: Task, effect: Effect, why: str) -> None:
     """Leave the row indeterminate, as it was, for somebody to decide otherwise."""
     claims.hold(task)
     Effect.objects.filter(pk=effect.pk).update(state=EffectState.INDETERMINATE, **UNDECIDED)
-    logger.warning("The %s was not sent again: %s", effect, why)
+    logger.warning("The decision about the %s was not carried out: %s", effect, why)
     events.record(
         task,
         EventKind.SETTLED,
         events.SYSTEM,
         row=effect.row_number,
         settled_as=SettledAs.INDETERMINATE,
-        why=f"not sent again: {why}",
+        why=f"not carried out: {why}",
     )
 
 

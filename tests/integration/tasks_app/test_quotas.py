@@ -206,6 +206,22 @@ def test_a_task_whose_output_passes_the_limit_is_cut_short_between_two_slices(
     assert len(engine.read(task, "unprocessed.csv")) == 1 + 10 - task.success_count
 
 
+def test_a_full_output_does_not_end_a_task_that_has_nothing_left(
+    settings: Any, broker: FakeBroker
+) -> None:
+    task = engine.start(engine.submit("finish", "name,do", "a,"))
+    with engine.worker("m") as run:
+        batches.run_next_batch(run)  # and then it dies, before `finish`
+    broker.queue.clear()
+    settings.PISTON_MAX_OUTPUT_BYTES = 1
+    Task.objects.update(dispatched_at=None)
+
+    sweeping.sweep()
+    broker.deliver_all()
+
+    assert engine.fresh(task).status == "success"
+
+
 def test_the_next_batch_is_as_large_as_its_output_may_be() -> None:
     task = engine.start(engine.submit("swell", "name,do", "a,"))
     with engine.worker("m") as run:

@@ -269,6 +269,22 @@ def test_a_row_cannot_be_sent_again_when_its_action_has_gone_meanwhile(
     effect = rows.effect(task, 2)
     assert (effect.state, effect.decision) == (EffectState.INDETERMINATE, "")
     settled = TaskEvent.objects.filter(task_id=task.pk, kind="settled").get()
-    assert settled.detail["why"].startswith("not sent again: the task ran under version 1")
+    assert settled.detail["why"].startswith("not carried out: the task ran under version 1")
     assert len(plugins.calls) == 2
     assert rows.settle(broker, task, "done", 2).success_count == 2
+
+
+def test_a_decision_that_cannot_be_carried_out_does_not_hold_up_the_others(
+    broker: FakeBroker,
+) -> None:
+    task = rows.ended(broker, "crash", "crash")
+    storage.delete(task.csvs.get(name="in.csv").key)  # "not done" needs the input's line
+
+    rows.decide(task, "not_done", 1)
+    rows.settle(broker, task, "done", 2)
+
+    assert (rows.effect(task, 1).state, rows.effect(task, 1).decision) == ("indeterminate", "")
+    assert rows.counts(task) == (1, 1, 1)
+    refused = TaskEvent.objects.filter(task_id=task.pk, kind="settled").order_by("id").first()
+    assert refused is not None
+    assert refused.detail["why"].startswith("not carried out: ")
