@@ -24,20 +24,29 @@ class Fault:
     inject: Inject
     on: tuple[str, ...]  # kinds of scenes; a short run takes the first
     broken_by: str  # a breakage that the harness has to notice with this fault
-    is_long: bool = False  # left out of the short run
 
 
 FAULTS: list[Fault] = []
+SHORT = frozenset(  # of a short run, within ten minutes: one of each kind
+    {
+        *("broker-emptied", "redis-flushed", "database-killed", "commit-replies-lost"),
+        *("cut-off-from-database", "cut-off-from-broker", "batches-late", "worker-frozen"),
+        *("web-killed-in-mid-upload", "web-killed-in-mid-download", "disk-full-at-assembly"),
+        *("storage-refusing-at-assembly", "assembler-killed", "workers-replaced"),
+        *("two-hundred-kills", "killed-in-a-call", "killed-in-an-idempotent-call"),
+        *("row-segfaults", "stopped-amid-kills"),
+    }
+)
 
 
 def fault(
-    what: str, *, outcome: str, on: tuple[str, ...], broken_by: str, is_long: bool = False
+    what: str, *, outcome: str, on: tuple[str, ...], broken_by: str
 ) -> Callable[[Inject], Inject]:
     """Register a function as a fault; its name is what is typed."""
 
     def register(inject: Inject) -> Inject:
         name = inject.__name__.replace("_", "-")
-        FAULTS.append(Fault(name, what, outcome, inject, on, broken_by, is_long))
+        FAULTS.append(Fault(name, what, outcome, inject, on, broken_by))
         return inject
 
     return register

@@ -193,7 +193,6 @@ def storage_slow(work: Work) -> None:
     outcome="everything else is answered; work goes on when the time-outs have struck",
     on=(REDIS,),
     broken_by="no-time-outs",
-    is_long=True,
 )
 def storage_silent(work: Work) -> None:
     """Swallow everything until every process waits."""
