@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from categories.calls import Call, Calls
 from categories.contract import Action
-from categories.crashing import assert_survives_crashes
+from categories.crash_kit.calls import Call, Calls
+from categories.crash_kit.crashing import assert_survives_crashes
+from categories.crash_kit.trials import Ran, Rows, Trial, make_context
 from categories.registry import registered
-from categories.trials import Ran, Rows, Trial, make_context
 from piston.accounts.models import Account
 
 __all__ = ["Call", "Calls", "Ran", "assert_survives_crashes", "registered", "run_action"]

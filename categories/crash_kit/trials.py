@@ -14,7 +14,6 @@ from typing import Any, cast
 from django.db import transaction
 from django.utils import timezone
 
-from categories.attempts import Attempt, Indeterminate, Stopping, describe_failure
 from categories.contract import (
     Action,
     Cells,
@@ -29,7 +28,8 @@ from categories.contract import (
     StopTask,
     Succeeded,
 )
-from categories.hazards import Caught, Died, Hazard
+from categories.crash_kit.batch_trials import BatchTrial, Indeterminate, Stopping, describe_failure
+from categories.crash_kit.hazards import Caught, Died, Hazard
 from categories.rows import OutputShape, RowShape
 from piston.accounts.models import Account
 
@@ -173,20 +173,20 @@ class Trial:
 
     def _try(self, worker: RowAction, rows: Sequence[Row | RowFailed], what: str) -> list[Outcome]:
         """Run a batch in its transaction; when that fails, again and in halves."""
-        attempt = Attempt(worker, self.context, self.hazard, what, is_strict=self.is_strict)
+        batch_trial = BatchTrial(worker, self.context, self.hazard, what, is_strict=self.is_strict)
         try:
             with self._transaction():
-                outcomes = attempt.run(rows)
+                outcomes = batch_trial.run(rows)
                 self.hazard.boundary(f"after {what}, before the commit")
         except Exception as error:
-            if not attempt.may_be_halved(error):
+            if not batch_trial.may_be_halved(error):
                 raise
         else:
             return outcomes
-        attempt.what = f"{what}, which failed at first and is run in halves"
+        batch_trial.what = f"{what}, which failed at first and is run in halves"
         with self._transaction():
-            outcomes = attempt.split(rows)
-            self.hazard.boundary(f"after {attempt.what}, before the commit")
+            outcomes = batch_trial.split(rows)
+            self.hazard.boundary(f"after {batch_trial.what}, before the commit")
         return outcomes
 
     def _send(self, worker: RowAction, row: Row | RowFailed, what: str) -> Outcome:

@@ -18,7 +18,7 @@ from categories.contract import (
     StopTask,
     Succeeded,
 )
-from categories.hazards import Caught, Hazard
+from categories.crash_kit.hazards import Caught, Hazard
 from categories.rows import row_number
 
 
@@ -37,7 +37,7 @@ class WroteBeforeFailing(Exception):
     """A row failed after it had written; it has to be run alone, so that its writes are undone."""
 
 
-class Attempt:
+class BatchTrial:
     """Runs the rows of one batch through a worker's action."""
 
     def __init__(

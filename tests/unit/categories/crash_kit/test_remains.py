@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from categories.attempts import Indeterminate
-from categories.calls import Call
 from categories.columns import TextColumn
 from categories.contract import Context, Effects, Outcome, Row, RowAction, Succeeded
-from categories.remains import Left, compare, compare_calls
-from categories.trials import Ran
+from categories.crash_kit.batch_trials import Indeterminate
+from categories.crash_kit.calls import Call
+from categories.crash_kit.remains import Left, compare, compare_calls
+from categories.crash_kit.trials import Ran
 
 
 class Send(RowAction):

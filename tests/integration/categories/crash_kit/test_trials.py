@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from categories.calls import Calls
 from categories.contract import Action, Context, Effects, Outcome, Row, Succeeded
-from categories.hazards import FailsAtFirst, Hazard
-from categories.trials import Trial, make_context
+from categories.crash_kit.calls import Calls
+from categories.crash_kit.hazards import FailsAtFirst, Hazard
+from categories.crash_kit.trials import Trial, make_context
 from piston.accounts.models import Account
-from tests.integration.categories.words import NOW, List, Store
+from tests.integration.categories.crash_kit.words import NOW, List, Store
 
 pytestmark = pytest.mark.django_db
 

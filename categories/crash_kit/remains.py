@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
-from categories.attempts import Indeterminate
-from categories.calls import Call
 from categories.contract import Action, RowFailed, Succeeded
-from categories.trials import Ran
-from categories.watching import describe_difference
+from categories.crash_kit.batch_trials import Indeterminate
+from categories.crash_kit.calls import Call
+from categories.crash_kit.trials import Ran
+from categories.crash_kit.watching import describe_difference
 
 Held = Mapping[str, Sequence[str]]
 

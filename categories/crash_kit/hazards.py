@@ -8,9 +8,9 @@ from typing import Any
 
 from django.db import connections
 
-from categories.calls import Calls
 from categories.contract import Context, Effects
-from categories.leaks import files_opened, is_write
+from categories.crash_kit.calls import Calls
+from categories.crash_kit.leaks import files_opened, is_write
 
 
 class Died(BaseException):

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from importlib import import_module
 from itertools import count
 from typing import Any
 
-from django.db import models, transaction
+from django.db import models
 
-from categories.attempts import Stopping
-from categories.calls import Calls
 from categories.contract import Action, Effects
-from categories.hazards import DiesOnce, FailsAtFirst, HasBadRow, Hazard
-from categories.remains import Left, compare, compare_calls, compare_lost_answer
-from categories.trials import Rows, Trial, make_context
-from categories.watching import Watched, models_of, read_tables
+from categories.crash_kit.batch_trials import Stopping
+from categories.crash_kit.calls import Calls
+from categories.crash_kit.hazards import DiesOnce, FailsAtFirst, HasBadRow, Hazard
+from categories.crash_kit.remains import Left, compare, compare_calls, compare_lost_answer
+from categories.crash_kit.staging import Stage, refuse_unseen
+from categories.crash_kit.trials import Rows, make_context
+from categories.crash_kit.watching import Watched, models_of
 from piston.accounts.models import Account
 
 MakeFault = Callable[[], Hazard]
@@ -48,65 +47,42 @@ def assert_survives_crashes(
     of a constant that says how long the pages are; `calls` stands in for the outside of an
     EXTERNAL action. Returns how many deaths it survived; everything is rolled back.
     """
-    if action.effects is Effects.EXTERNAL and calls is None and not watching:
-        raise ValueError(
-            f"Nobody sees what {action.__name__} does outside: let Calls() from categories.testing"
-            " stand in for what it calls, and pass it as calls=."
-        )
-    context = make_context(account, auth_account, now)
-    watched_tables = list(models_of(action) if tables is None else tables)
-    watched = Watched(watching)
-
-    def leave(
-        size: int, hazard: Hazard, resume_size: int, loses: int | None, without: int | None = None
-    ) -> Left:
-        watched.restore()
-        if calls is not None:
-            calls.forget(loses=loses)
-        with transaction.atomic(using=context.database), page_sizes(page_size) as set_page_size:
-            trial = Trial(
-                action,
-                rows,
-                context,
-                size,
-                hazard=hazard,
-                resume_size=resume_size,
-                set_page_size=set_page_size,
-            )
-            if without is not None:
-                del trial.cells[without - 1]
-            trial.run()
-            held = read_tables(watched_tables, ignoring, context) | watched.contents()
-            transaction.set_rollback(True, using=context.database)
-        made = list(calls.made) if calls is not None else []
-        return Left(trial.ran, held, made, trial.was_sent_at_death)
-
-    ordeal = Ordeal(action, leave, calls, batch_size, can_resize=bool(page_size))
+    refuse_unseen(action, watching, calls)
+    stage = Stage(
+        action=action,
+        rows=rows,
+        context=make_context(account, auth_account, now),
+        tables=models_of(action) if tables is None else tables,
+        ignoring=ignoring,
+        watched=Watched(watching),
+        calls=calls,
+        page_size=page_size,
+    )
     try:
-        return ordeal.run(has_world=bool(watching))
+        return Ordeal(stage, batch_size).run()
     finally:
-        watched.restore()
+        stage.watched.restore()
 
 
 @dataclass
 class Ordeal:
     """All the runs of one action."""
 
-    action: type[Action]
-    leave: Callable[..., Left]
-    calls: Calls | None
+    stage: Stage
     batch_size: int
-    can_resize: bool  # the pages
 
-    def run(self, *, has_world: bool) -> int:
+    def __post_init__(self) -> None:
+        self.action, self.calls = self.stage.action, self.stage.calls
+
+    def run(self) -> int:
         """Return how many deaths the action survived; raise AssertionError where it did not."""
-        expected = self._undisturbed(has_world=has_world)
+        expected = self._undisturbed()
         size, deaths = self.batch_size, 0
         if self.action.effects is Effects.EXTERNAL and self.action.takes_input:
             deaths += self._die_everywhere(expected, self._nothing, "", 1, 1)
             self._lose_answers(expected)
             return deaths
-        if not self.action.takes_input and not self.can_resize:
+        if not self.action.takes_input and not self.stage.page_size:
             return self._die_everywhere(expected, self._nothing, "", size, size)
         self._resize(expected)
         deaths += self._die_everywhere(expected, self._nothing, "", size, 1)
@@ -117,12 +93,12 @@ class Ordeal:
             deaths += self._spoil_rows(expected)
         return deaths
 
-    def _undisturbed(self, *, has_world: bool) -> Left:
+    def _undisturbed(self) -> Left:
         """Return what a run leaves that nothing befalls; it has to show something."""
         hazard = self._nothing()
         name = self.action.__name__
         try:
-            expected = self.leave(self.batch_size, hazard, self.batch_size, None)
+            expected = self.stage.leave(self.batch_size, hazard)
         finally:
             if hazard.leaks:  # it may be the cause of an exception, too
                 raise AssertionError(f"{name}: {hazard.leaks[0]}")
@@ -134,8 +110,8 @@ class Ordeal:
                 " not do any harm. Give it rows that succeed, too."
             )
         if self.calls is not None:
-            expected.check_calls(self.action, has_world=has_world)
-        again = self.leave(self.batch_size, self._nothing(), self.batch_size, None)
+            expected.check_calls(self.action, has_world=bool(self.stage.watched.things))
+        again = self.stage.leave(self.batch_size, self._nothing())
         compare(
             expected,
             again,
@@ -163,16 +139,16 @@ class Ordeal:
                 return HasBadRow(self.action.effects, number)
 
             fault = f"row {number} being bad"
-            left = self.leave(self.batch_size, make_fault(), self.batch_size, None)
+            left = self.stage.leave(self.batch_size, make_fault())
             where = f"{self._in(self.batch_size)}, {fault}, compared with a run without that row"
-            without = self.leave(self.batch_size, self._nothing(), self.batch_size, None, number)
+            without = self.stage.leave(self.batch_size, self._nothing(), without=number)
             compare(without, left.without_row(number), where)
             if number == (len(outcomes) + 1) // 2:
                 deaths += self._die_everywhere(left, make_fault, fault, self.batch_size, 1)
         return deaths
 
     def _check(self, expected: Left, hazard: Hazard, fault: str, size: int) -> None:
-        left = self.leave(size, hazard, size, None)
+        left = self.stage.leave(size, hazard)
         compare(expected, left, f"{self._in(size)}, {fault}")
 
     def _die_everywhere(
@@ -181,7 +157,7 @@ class Ordeal:
         """Return at how many boundaries a worker died."""
         for at in count(1):
             death = DiesOnce(at, make_fault())
-            left = self.leave(size, death, resume_size, None)
+            left = self.stage.leave(size, death, resume_size=resume_size)
             going_on = f" (the next one went on, {name_size(resume_size)})" if death.where else ""
             where = ", ".join(
                 filter(None, (self._in(size), fault, f"the worker dying {death.where}{going_on}"))
@@ -199,7 +175,7 @@ class Ordeal:
     def _lose_answers(self, expected: Left) -> None:
         """Let each call in turn be made, and its answer be lost; the worker lives."""
         for place, call in enumerate(expected.calls):
-            left = self.leave(1, self._nothing(), 1, place)
+            left = self.stage.leave(1, self._nothing(), loses=place)
             compare_lost_answer(self.action, expected, left, call, place)
 
     def _nothing(self) -> Hazard:
@@ -215,18 +191,3 @@ class Ordeal:
 def name_size(size: int) -> str:
     """Return how runs in batches or pages of a size are called in messages."""
     return "one row at a time" if size == 1 else f"{size} rows at a time"
-
-
-@contextmanager
-def page_sizes(path: str) -> Iterator[Callable[[int], None]]:
-    """Yield what sets the constant at a dotted path; it has its own value again afterwards."""
-    if not path:
-        yield lambda _: None
-        return
-    module_path, _, name = path.rpartition(".")
-    module = import_module(module_path)
-    before = getattr(module, name)
-    try:
-        yield lambda size: setattr(module, name, size)
-    finally:
-        setattr(module, name, before)
