@@ -41,9 +41,9 @@ for breakage in (
             ),
             Change(
                 SLICES,
-                "turns.claim_next(message_id, settings.PISTON_CLAIM_SECONDS)",
-                "Segment.objects.unfinished().filter(task=message_task_id,"
-                ' task__status="executing").select_related("task").first()',
+                "    segment = claim_next(message_id)\n",
+                "    segment = Segment.objects.unfinished().filter(task=message_task_id,"
+                ' task__status="executing").select_related("task").first()\n',
             ),
         ),
     ),
@@ -51,6 +51,7 @@ for breakage in (
         "pickles",
         "workers accept pickled messages",
         (
+            Change(CELERY, "import os\n", 'import os\n\nos.environ["C_FORCE_ROOT"] = "1"\n'),
             Change(
                 SETTINGS,
                 'CELERY_ACCEPT_CONTENT = ["json"]',

@@ -56,9 +56,15 @@ def break_broker(work: Work, harm: Callable[[], Any], heal: Callable[[], Any]) -
     broken_by="no-sweeper",
 )
 def broker_killed(work: Work) -> None:
-    """Kill the broker; keep its disk."""
+    """Kill the broker; keep its disk. Then again while all is quiet: a start sends no message."""
     broker = work.scene.broker
     break_broker(work, broker.kill9, broker.start)
+    work.end()
+    to_come = work.upload("write")
+    broker.kill9()
+    start_regardless(work, to_come)
+    broker.start()
+    work.go_on()
 
 
 @fault(
@@ -197,11 +203,11 @@ def messages_copied(work: Work) -> None:
     (ended,) = work.begin("write", rows=50)
     wait_until(work.is_over, seconds=60)
     work.scene.set_pace(0.002)
-    live = work.begin("write", "each", "read", "call", "write", rows=2_000)
+    live = work.begin("write", "each", "read", "call", "write", rows=1_000)
     work.begin_pages()
     known = [sent.task_id for sent in live]
     with Post(work.scene) as post:
-        for share in (0.05, 0.25, 0.45, 0.65):
+        for share in (0.05, 0.3, 0.55):
             work.get_going(share, share + 0.1)
             send_copies(work, post, [*known, ended.task_id, "0" * 30])
         work.go_on()

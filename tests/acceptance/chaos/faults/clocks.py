@@ -19,7 +19,7 @@ def one_worker_wrong(work: Work, offset: str) -> None:
     scene.stop("worker-1")
     scene.start("worker-1", **skewed)
     scene.set_pace(0.003)
-    work.begin("write", "each", "read", "spread", rows=4_000)
+    work.begin("write", "each", "read", "spread", rows=2_500)
     work.begin_pages()
     work.get_going(0.05, 0.15)
     scene.kill("worker-2")
@@ -72,14 +72,23 @@ def clocks_set(work: Work) -> None:
         scene.start(name, **settable)
     wait_until(scene.installation.answers, seconds=60)
     scene.set_pace(0.003)
-    work.begin("write", "each", "read", "spread", rows=4_000)
+    work.begin("write", "each", "read", "spread", rows=2_500)
     for offset, share in (("-1h", 0.1), ("+1h", 0.4)):
         work.get_going(share, share + 0.1)
         file.write_text(offset)
         scene.client.session.headers["X-Auth-Token"] = scene.client.sign_in()
         work.start(work.upload("write"))
+        assert_swept(scene)
         scene.kill(*WORKERS)
         for name in WORKERS:
             scene.start(name, **settable)
         work.all_go_on()
     scene.set_pace(USUAL_PACE)
+
+
+def assert_swept(scene: Scene) -> None:
+    """Remove a task; only a sweep takes its rows."""
+    task_id = scene.client.upload(b"name\nr\n", category="chaos", action="write")
+    scene.client.call("DELETE", task_id)
+    remains = "SELECT count(*) FROM tasks_app_task WHERE id = %s"
+    wait_until(lambda: scene.execute(remains, task_id) == [(0,)], seconds=LONGEST_RECOVERY)

@@ -32,7 +32,7 @@ def five_sweepers(work: Work) -> None:
         scene.start(name)
     removed = [work.upload("write", rows=10).task_id for _ in range(ROUNDS * 5)]
     del work.sent[:]
-    work.begin("write", "each", "read", "spread", rows=4_000)
+    work.begin("write", "each", "read", "spread", rows=2_500)
     work.begin_pages()
     ticks_before = ticks(scene)
     wait_until(lambda: bool(last_tick(scene)), seconds=60)
