@@ -5,8 +5,8 @@ from __future__ import annotations
 from tests.acceptance.chaos import breakages_of_messages  # noqa: F401 - adds its breakages
 from tests.acceptance.chaos.faults import fault
 from tests.acceptance.chaos.hosts import settable_clock, wrong_clock
-from tests.acceptance.chaos.scene import RABBITMQ, REDIS, USUAL_PACE, WORKERS
-from tests.acceptance.chaos.work import Work
+from tests.acceptance.chaos.scene import RABBITMQ, REDIS, USUAL_PACE, WORKERS, Scene
+from tests.acceptance.chaos.work import LONGEST_RECOVERY, Work
 from tests.servers import wait_until
 
 SERVERS = (RABBITMQ, REDIS)  # the embedded database has the clock of whoever asks it
