@@ -10,7 +10,6 @@ import errno
 import selectors
 import socket
 import time
-from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -23,6 +22,7 @@ from piston.http.transfers import TICKET, Places
 from piston.web.connections import Connection, Phase, Waiting
 from piston.web.heads import Arrival, is_urgent, look_at
 from piston.web.pace import GRACE_SECONDS
+from piston.web.turns import Turns
 from piston.web.wire import Memory, Wire
 
 HEAD_SECONDS = 10.0  # for a head and a small body, from the first byte to the last
@@ -30,7 +30,6 @@ LINGER_SECONDS = 5.0  # for a client to read its last answer, and to end what it
 LINGER_BYTES = 8 * 2**20  # of a body that nobody wanted; who sends more is cut off
 STOP_SECONDS = 2.0  # for connections in the loop, when the server stops
 CUT_SECONDS = 3.0  # before the end of the grace: transfers that are still open end in order
-LONGEST_QUEUE = 1_000  # requests that wait for a thread; a few seconds' work
 OUTBOXES_BYTES = 64 * 2**20  # of answers that wait for their clients, all together
 BLOCK_BYTES = 16 * 1024
 ACCEPT_COUNT = 64  # connections in one go
@@ -42,8 +41,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def init_process(self) -> None:
         """Prepare what the loop needs, then run it."""
         self.waiting = Waiting()
-        self.ready: deque[Connection] = deque()
-        self.busy: set[Connection] = set()
+        self.turns = Turns(self.cfg.threads)
         self.places = Places(
             settings.PISTON_WEB_TRANSFERS, per_client=max(1, settings.PISTON_WEB_TRANSFERS // 2)
         )
@@ -145,23 +143,15 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def queue(self, connection: Connection, *, body_is_here: bool) -> None:
         """Let a request wait for a thread, or refuse it when too many do."""
-        urgent = is_urgent(connection.received)
-        if len(self.ready) >= LONGEST_QUEUE and not urgent:
-            self.refuse(connection, "overloaded")
-            return
-        connection.is_urgent = urgent
-        connection.begin(body_is_here=body_is_here)
-        if urgent:
-            self.ready.appendleft(connection)
+        if self.turns.add(connection, is_urgent=is_urgent(connection.received)):
+            connection.begin(body_is_here=body_is_here)
+            self.dispatch()
         else:
-            self.ready.append(connection)
-        self.dispatch()
+            self.refuse(connection, "overloaded")
 
     def dispatch(self) -> None:
-        """Give threads that are free the requests that have waited longest."""
-        while self.ready and len(self.busy) < self.cfg.threads + self.ready[0].is_urgent:
-            connection = self.ready.popleft()
-            self.busy.add(connection)
+        """Give threads that are free the requests whose turn it is."""
+        while (connection := self.turns.begin()) is not None:
             self.enqueue_req(connection)
 
     def handle(self, conn: Connection) -> bool:
@@ -173,7 +163,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def finish_request(self, conn: Connection, fs: Future[bool]) -> None:
         """Take a connection back from its thread."""
-        self.busy.discard(conn)
+        self.turns.end(conn)
         conn.keeps_alive = not fs.cancelled() and fs.exception() is None and fs.result()
         self.settle(conn)
         self.dispatch()
@@ -261,7 +251,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         for connection in self.waiting.overdue():
             self.give_up(connection)
         if self.cut_at is not None and now >= self.cut_at:
-            for connection in self.busy:
+            for connection in self.turns.busy:
                 connection.sock.is_over = True
 
     def give_up(self, connection: Connection) -> None:

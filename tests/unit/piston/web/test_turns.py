@@ -1,0 +1,72 @@
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+from gunicorn.config import Config
+
+from piston.http.transfers import Places
+from piston.web import turns
+from piston.web.connections import Connection
+from piston.web.turns import Turns
+from piston.web.wire import Memory, Wire
+
+MakeConnection = Callable[[], Connection]
+
+
+@pytest.fixture
+def make_connection() -> Iterator[MakeConnection]:
+    places, memory = Places(1, per_client=1), Memory(1000)
+    with ExitStack() as stack:
+
+        def make() -> Connection:
+            near, far = socket.socketpair()
+            stack.callback(near.close)
+            stack.callback(far.close)
+            wire = Wire(near, "client", places, memory, 1024)
+            return Connection(Config(), wire, ("127.0.0.1", 1), ("127.0.0.1", 2))
+
+        yield make
+
+
+def begun(queue: Turns) -> list[Connection]:
+    """Give threads to as many as get one."""
+    return list(iter(queue.begin, None))
+
+
+def test_who_has_waited_longest_gets_the_thread_that_is_free(
+    make_connection: MakeConnection,
+) -> None:
+    first, second, third = (make_connection() for _ in range(3))
+    queue = Turns(1)
+    for connection in (first, second, third):
+        assert queue.add(connection, is_urgent=False)
+
+    assert begun(queue) == [first]
+    queue.end(first)
+    assert begun(queue) == [second]
+
+
+def test_an_urgent_request_has_a_thread_beside_those_of_others(
+    make_connection: MakeConnection,
+) -> None:
+    busy, waiting, urgent = (make_connection() for _ in range(3))
+    queue = Turns(1)
+    queue.add(busy, is_urgent=False)
+    queue.add(waiting, is_urgent=False)
+    assert begun(queue) == [busy]
+
+    queue.add(urgent, is_urgent=True)
+
+    assert begun(queue) == [urgent]
+
+
+def test_beyond_the_longest_queue_only_an_urgent_request_is_taken(
+    make_connection: MakeConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "LONGEST_QUEUE", 2)
+    queue = Turns(1)
+    taken = [queue.add(make_connection(), is_urgent=False) for _ in range(3)]
+
+    assert taken == [True, True, False]
+    assert queue.add(make_connection(), is_urgent=True)
