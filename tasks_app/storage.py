@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
-import logging
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Event, Thread
 from time import monotonic
 from typing import BinaryIO, Protocol, cast
 
@@ -16,22 +14,17 @@ from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import default_storage
-from django.db import Error as DatabaseError
-from django.db import connection
 
 from tasks_app.errors import PistonError, StorageUnavailable, StoredFileMissing
 from tasks_app.models import CSVName, TaskCSV
 from tasks_app.models.clock import database_time
+from tasks_app.signs_of_life import heart
 
 # an unfinished file whose writer says nothing for so long is deleted
 KEEP_SECONDS = 6.0 * settings.PISTON_CLAIM_SECONDS
 BLOCK_BYTES = 256 * 1024
-BEAT_SECONDS = settings.PISTON_CLAIM_SECONDS / 4  # between two signs of life while a file is stored
 # Object storage takes 8 MiB at a time and reads nothing meanwhile. Who needs longer has given up.
 LONGEST_BLOCK_SECONDS = 900.0
-
-
-logger = logging.getLogger(__name__)
 
 
 class Readable(Protocol):
@@ -63,7 +56,7 @@ def save(
             if while_storing is not None:
                 while_storing()
 
-    with repeating(keep, BEAT_SECONDS), storage_errors(StorageUnavailable):
+    with heart.repeating(keep), storage_errors(StorageUnavailable):
         stored = default_storage.save(csv_file.key, cast("File[bytes]", recording))
     if stored != csv_file.key:
         raise StorageUnavailable(f"The storage kept {csv_file.key} under another name: {stored}.")
@@ -75,29 +68,6 @@ def save(
         .update(size_bytes=csv_file.size_bytes, sha256=csv_file.sha256)
     ):
         raise StorageUnavailable(f"{csv_file.key} was given up while it was written.")
-
-
-@contextmanager
-def repeating(act: Callable[[], object], seconds: float) -> Iterator[None]:
-    """Do something every so many seconds, however long the caller's own thread is kept waiting."""
-    is_over = Event()
-
-    def repeat() -> None:
-        while not is_over.wait(seconds):
-            try:
-                act()
-            except DatabaseError:
-                logger.warning("A sign of life was not possible", exc_info=True)
-            finally:
-                connection.close()  # this thread's own
-
-    thread = Thread(target=repeat, name="signs-of-life", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        is_over.set()
-        thread.join()
 
 
 def open_range(key: str, start: int = 0, end: int | None = None) -> BinaryIO:

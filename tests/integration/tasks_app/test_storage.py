@@ -7,13 +7,15 @@ import io
 import os
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from botocore.config import Config
+from django.db import connections
 from django.db.models.functions import Now
 
-from tasks_app import storage
+from tasks_app import signs_of_life, storage
 from tasks_app.errors import StorageUnavailable, StoredFileMissing
 from tasks_app.models import CSVName, TaskCSV
 from tests.servers import ObjectStorage, started
@@ -126,7 +128,7 @@ def test_a_file_is_kept_alive_while_the_storage_lets_its_writer_wait(
     csv_file = storage.reserve("ef" * 15, CSVName.OUTPUT)
     TaskCSV.objects.update(kept_until=Now())
     is_alive = threading.Event()
-    monkeypatch.setattr(storage, "BEAT_SECONDS", 0.01)
+    monkeypatch.setattr(signs_of_life, "BEAT_SECONDS", 0.01)
 
     def save_slowly(key: str, content: storage.RecordingStream) -> str:
         content.read()
@@ -137,6 +139,38 @@ def test_a_file_is_kept_alive_while_the_storage_lets_its_writer_wait(
 
     storage.save(csv_file, io.BytesIO(CONTENT), while_storing=is_alive.set)
 
+    assert not TaskCSV.objects.orphaned().exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_all_files_that_are_being_stored_are_kept_alive_by_one_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    csv_files = [storage.reserve(f"{number:030}", CSVName.INPUT) for number in range(4)]
+    TaskCSV.objects.update(kept_until=Now())
+    monkeypatch.setattr(signs_of_life, "BEAT_SECONDS", 0.01)
+    all_are_alive = threading.Barrier(len(csv_files) + 1)
+
+    def save_slowly(key: str, content: storage.RecordingStream) -> str:
+        content.read()
+        all_are_alive.wait(30)
+        return key
+
+    def store_one(csv_file: TaskCSV) -> None:
+        storage.save(csv_file, io.BytesIO(CONTENT), while_storing=alive[csv_file.pk].set)
+        connections.close_all()
+
+    alive = {csv_file.pk: threading.Event() for csv_file in csv_files}
+    monkeypatch.setattr(storage.default_storage, "save", save_slowly)
+    with ThreadPoolExecutor(len(csv_files)) as pool:
+        saved = [pool.submit(store_one, csv_file) for csv_file in csv_files]
+        assert all(event.wait(30) for event in alive.values())
+        keepers = [thread for thread in threading.enumerate() if thread.name == "signs-of-life"]
+        all_are_alive.wait(30)
+        for each in saved:
+            each.result()
+
+    assert len(keepers) == 1
     assert not TaskCSV.objects.orphaned().exists()
 
 
