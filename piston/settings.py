@@ -158,7 +158,12 @@ PISTON_REQUESTS_PER_MINUTE = read_integer("PISTON_REQUESTS_PER_MINUTE", 3_000, m
 PISTON_TRUSTED_PROXIES = read_integer("PISTON_TRUSTED_PROXIES", 0)  # how many add X-Forwarded-For
 
 # Threads of a web process. An upload or a download holds one for as long as it takes
-PISTON_WEB_THREADS = read_integer("PISTON_WEB_THREADS", 32, minimum=2)
+PISTON_WEB_THREADS = read_integer("PISTON_WEB_THREADS", 32, minimum=1)
+if PISTON_WEB_THREADS == 1:  # was possible before there were places for transfers
+    raise ImproperlyConfigured(
+        "PISTON_WEB_THREADS is 1, but one transfer would then hold up all requests. Set it to 2 or"
+        " more, or leave it unset (32): an idle thread costs next to nothing."
+    )
 PISTON_WEB_TRANSFERS = read_integer(  # uploads and downloads at one time, of them half per client
     "PISTON_WEB_TRANSFERS", PISTON_WEB_THREADS * 3 // 4, minimum=1
 )

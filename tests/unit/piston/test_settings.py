@@ -1,6 +1,10 @@
 """Do the settings keep processes from hanging on a server that is gone without a word?"""
 
+import importlib.util
+from types import ModuleType
+
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 
 from piston import settings
 
@@ -24,3 +28,26 @@ def test_a_silent_database_is_given_up_within_a_claim_and_a_half(
 
 def test_a_silent_broker_is_given_up_within_half_a_minute() -> None:
     assert 0 < settings.CELERY_BROKER_HEARTBEAT <= 15
+
+
+def read_again() -> ModuleType:
+    """Read the settings as a process that starts does, beside those in force."""
+    spec = importlib.util.find_spec("piston.settings")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_an_installation_with_one_thread_hears_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PISTON_WEB_THREADS", "1")
+
+    with pytest.raises(ImproperlyConfigured, match="Set it to 2 or more, or leave it unset"):
+        read_again()
+
+
+def test_two_threads_are_enough_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PISTON_WEB_THREADS", "2")
+
+    assert read_again().PISTON_WEB_TRANSFERS == 1
