@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,7 @@ ORDER = [
     "piston.beat",
     "piston.foreign_messages",
     "piston.message_folder",
+    "piston.redis_broker",
     "piston.supervision",
     "piston.node",
     "piston.accounts",
@@ -121,6 +123,14 @@ def test_a_module_imports_only_what_stands_above_it(path: Path) -> None:
     ]
 
     assert upwards == []
+
+
+def test_the_design_tells_the_same_order() -> None:
+    design = (ROOT / "docs/design.md").read_text()
+    (told,) = re.findall(r"^In `tasks_app` it is: (.*?);", design, re.DOTALL | re.MULTILINE)
+
+    below = [name.split(".")[1] for name in ORDER if name.startswith("tasks_app.")]
+    assert re.findall(r"\w+", told) == list(dict.fromkeys(below))
 
 
 def test_categories_know_nothing_of_tasks_and_of_http() -> None:
