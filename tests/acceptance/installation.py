@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import requests
 
-from tests.servers import free_port, send_signal, wait_until
+from tests.servers import die_with_parent, free_port, send_signal, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 120  # these machines are slow and noisy; nothing here measures time
@@ -79,7 +79,7 @@ class Installation:
         command = shlex.split(self.commands[name.partition("-")[0]])
         with (self.logs / name).open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                [*inside, *command, *options],
+                [*die_with_parent(), *inside, *command, *options],
                 cwd=self.root,
                 env=self.environment | other,
                 stdin=subprocess.DEVNULL,
