@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from piston.accounts.errors import InvalidCredentials, TooManyTokens
-from piston.accounts.models import ApiKey, Token
+from piston.accounts.models import Account, ApiKey, Token
 from piston.accounts.secrets import hash_secret, is_secret_of
 
 
@@ -30,15 +30,17 @@ def sign_in(api_key: str) -> tuple[Token, str]:
     if not (key.is_usable(now) and key.account.is_enabled):
         raise InvalidCredentials
     with transaction.atomic():
-        ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)  # one after the other, per key
+        # one after the other, whatever their keys: each counts what the one before it was given
+        Account.objects.select_for_update(no_key=True).get(pk=key.account_id)
+        ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
         refuse_too_many_tokens(key.account_id, now)
         return Token.objects.issue(key, now)
 
 
 def refuse_too_many_tokens(account_id: str, now: datetime) -> None:
-    """Raise TooManyTokens when the account has no room for another one: looks at no more rows."""
+    """Raise TooManyTokens when the account has no room for another one; what is revoked is none."""
     most = settings.PISTON_MAX_TOKENS_PER_ACCOUNT
-    living = Token.objects.filter(account=account_id, expires_at__gt=now)
+    living = Token.objects.usable(now).filter(account=account_id)
     if most and living.order_by()[:most].count() >= most:
         first = living.order_by("expires_at").values_list("expires_at", flat=True)[0]
         raise TooManyTokens(most, math.ceil((first - now).total_seconds()))

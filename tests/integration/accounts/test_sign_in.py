@@ -1,12 +1,18 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.conf import settings
+from django.db import connections
 from django.test import Client
 from django.utils import timezone
 
-from piston.accounts.models import Token
+from piston.accounts import signing_in
+from piston.accounts.errors import TooManyTokens
+from piston.accounts.models import ApiKey, Token
 from piston.accounts.signing_in import find_token
 from tests.factories import AccountFactory, make_api_key
 
@@ -144,3 +150,54 @@ def test_an_account_has_no_more_tokens_than_it_may(client: Client, settings: Any
     assert (said["message"], said["data"]["limit"]) == ("quota_exceeded", "tokens_per_account")
     assert "use each for many requests" in said["data"]["reason"]
     assert after_one_has_expired.status_code == 201
+
+
+def test_revoked_tokens_and_those_of_revoked_keys_leave_room(client: Client, settings: Any) -> None:
+    settings.PISTON_MAX_TOKENS_PER_ACCOUNT = 1
+    account = AccountFactory()
+    leaked, leaked_secret = make_api_key(account)
+    _, api_key = make_api_key(account)
+    sign_in(client, {"data": {"api_key": leaked_secret}})
+    body = {"data": {"api_key": api_key}}
+    while_full = sign_in(client, body)
+
+    ApiKey.objects.filter(pk=leaked.pk).revoke()
+    after_the_key = sign_in(client, body)
+    Token.objects.filter(account=account).revoke()
+    after_the_token = sign_in(client, body)
+
+    statuses = [each.status_code for each in (while_full, after_the_key, after_the_token)]
+    assert statuses == [429, 201, 201]
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_two_keys_of_one_account_do_not_race_past_its_limit(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.PISTON_MAX_TOKENS_PER_ACCOUNT = 1
+    account = AccountFactory()
+    secrets = [make_api_key(account)[1] for _ in range(2)]
+    both_have_counted = threading.Barrier(2)
+    count = signing_in.refuse_too_many_tokens
+
+    def count_together(*arguments: Any) -> None:
+        count(*arguments)
+        with suppress(threading.BrokenBarrierError):  # the second one has to wait for the first
+            both_have_counted.wait(1)
+
+    def try_to_sign_in(secret: str) -> bool:
+        try:
+            signing_in.sign_in(secret)
+        except TooManyTokens:
+            return False
+        finally:
+            connections.close_all()
+        return True
+
+    monkeypatch.setattr(signing_in, "refuse_too_many_tokens", count_together)
+    with ThreadPoolExecutor(2) as pool:
+        signed_in = list(pool.map(try_to_sign_in, secrets))
+
+    assert sorted(signed_in) == [False, True]
+    assert Token.objects.count() == 1
