@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from queue import Empty
 from typing import Any
@@ -20,9 +21,23 @@ from kombu.utils.json import dumps
 
 logger = logging.getLogger(__name__)
 
+TORN_SECONDS = 600  # then nobody is writing it any more: writing one takes milliseconds
+
 
 class Channel(filesystem.Channel):  # type: ignore[misc]  # kombu has no types
     """A channel whose messages appear in the folder when they are complete."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._delete_torn()
+
+    def _delete_torn(self) -> None:
+        """Delete what processes left that were killed while they wrote a message."""
+        before = time.time() - TORN_SECONDS
+        for torn in Path(self.data_folder_out).glob("*.new"):
+            with suppress(OSError):  # another process was faster, or may not
+                if torn.stat().st_mtime < before:
+                    torn.unlink()
 
     def _put(self, queue: str, payload: Any, **_: Any) -> None:
         """Write a message under another name, then give it its own: that is one step."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 from queue import Empty
 from typing import Any
@@ -88,3 +90,22 @@ def test_a_torn_list_of_listeners_is_made_again(channel: Any, tmp_path: Path) ->
     channel._queue_bind("news", "", "", "second")
 
     assert [each.queue for each in channel.get_table("news")] == ["second"]
+
+
+def test_what_killed_processes_left_is_deleted_but_not_what_is_being_written(
+    channel: Any, tmp_path: Path
+) -> None:
+    left, under_way, message = (
+        tmp_path / name for name in ("1_a.q.new", "2_b.q.new", f"3_c.{QUEUE}.msg")
+    )
+    long_ago = time.time() - 2 * message_folder.TORN_SECONDS
+    for file in (left, under_way, message):
+        file.write_text("{")
+    for file in (left, message):
+        os.utime(file, (long_ago, long_ago))
+
+    channel.connection.client.channel()
+
+    assert not left.exists()
+    assert under_way.exists()
+    assert message.exists()
