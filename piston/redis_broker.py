@@ -1,0 +1,33 @@
+"""How does a worker outlive one outage of Redis after the other? With channels that may be closed.
+
+kombu closes what is left of a connection when it is lost for the second time, and then asks a
+channel for the address of a connection that is gone. The error is none of a connection's, so the
+worker does not connect again: it ends.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kombu.transport import TRANSPORT_ALIASES, redis
+
+
+class Channel(redis.Channel):  # type: ignore[misc]  # kombu has no types
+    """kombu's channel, which says that its connection is closed in words that kombu knows."""
+
+    def _connparams(self, *arguments: Any, **options: Any) -> Any:
+        if self.connection is None or self.connection.client is None:
+            raise ConnectionError("The connection to Redis is closed.")
+        return super()._connparams(*arguments, **options)
+
+
+class Transport(redis.Transport):  # type: ignore[misc]  # kombu has no types
+    """kombu's transport with these channels."""
+
+    Channel = Channel
+
+
+def take_over() -> None:
+    """Let this be what `redis://` and `rediss://` mean, to Celery and to everybody else here."""
+    for scheme in ("redis", "rediss"):
+        TRANSPORT_ALIASES[scheme] = f"{__name__}:{Transport.__name__}"
