@@ -29,6 +29,7 @@ from tests.acceptance.chaos.faults import (  # noqa: F401 - importing a module r
     databases,
     endings,
     externals,
+    messages,
     networks,
     rows,
     storages,

@@ -65,6 +65,11 @@ for breakage in (
         (Change(CELERY, "message_folder.take_over()\n", ""),),
     ),
     Breakage(
+        "redis-lost-once",
+        "workers have kombu's own channels to Redis, which cannot be closed twice",
+        (Change(CELERY, "redis_broker.take_over()\n", ""),),
+    ),
+    Breakage(
         "celerys-beat",
         "beat is Celery's own: one connection for ever, and the clock of its machine",
         (Change(SETTINGS, '"piston.beat:Scheduler"', '"celery.beat:Scheduler"'),),

@@ -183,6 +183,12 @@ class Scene:
         for name in names:
             self.installation.processes[name].wait(30)
 
+    def assert_workers_live(self) -> None:
+        """Raise when a worker has ended; nobody here starts it again."""
+        for name in WORKERS:
+            code = self.installation.processes[name].poll()
+            assert code is None, f"{name} ended with exit code {code}"
+
     def clear(self, work: Work) -> None:
         """Heal what a fault left behind and end tasks that still run."""
         for name in self.altered:
