@@ -31,7 +31,6 @@ class Connection(TConn):  # type: ignore[misc]
         self.received = bytearray()
         self.discarded_bytes = 0
         self.keeps_alive = False
-        self.is_urgent = False
         self.phase: Phase | None = None  # None while a thread has it, or it waits for one
         self.deadline = 0.0  # of the phase; time.monotonic()
         self.head_deadline = 0.0  # of the request that is arriving

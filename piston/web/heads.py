@@ -41,5 +41,5 @@ def look_at(received: bytes | bytearray, *, searched: int = 0) -> Arrival:
 
 
 def is_urgent(received: bytes | bytearray) -> bool:
-    """Is this the question whether the service is well? It does not wait behind others."""
+    """Is this the question whether the service is well?"""
     return received.startswith((b"GET /healthz ", b"HEAD /healthz "))

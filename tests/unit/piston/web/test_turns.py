@@ -70,3 +70,54 @@ def test_beyond_the_longest_queue_only_an_urgent_request_is_taken(
 
     assert taken == [True, True, False]
     assert queue.add(make_connection(), is_urgent=True)
+
+
+def test_of_many_urgent_requests_one_is_urgent_and_the_others_wait_like_anyone(
+    make_connection: MakeConnection,
+) -> None:
+    flood = [make_connection() for _ in range(3)]
+    ordinary = make_connection()
+    queue = Turns(1)
+    queue.add(flood[0], is_urgent=True)
+    queue.add(ordinary, is_urgent=False)
+    for connection in flood[1:]:
+        assert queue.add(connection, is_urgent=True)
+
+    assert begun(queue) == [flood[0], ordinary]
+    queue.end(ordinary)
+    assert begun(queue) == [flood[1]]
+
+
+def test_a_flood_of_urgent_requests_counts_towards_the_longest_queue(
+    make_connection: MakeConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "LONGEST_QUEUE", 2)
+    queue = Turns(1)
+
+    taken = [queue.add(make_connection(), is_urgent=True) for _ in range(4)]
+
+    assert taken == [True, True, False, False]
+
+
+def test_when_the_urgent_request_is_over_another_one_can_be_urgent(
+    make_connection: MakeConnection,
+) -> None:
+    busy, first, second = (make_connection() for _ in range(3))
+    queue = Turns(1)
+    queue.add(busy, is_urgent=False)
+    queue.add(first, is_urgent=True)
+    begun(queue)
+    queue.end(first)
+
+    queue.add(second, is_urgent=True)
+
+    assert begun(queue) == [second]
+
+
+def test_an_urgent_request_takes_no_thread_from_others(make_connection: MakeConnection) -> None:
+    urgent, ordinary = make_connection(), make_connection()
+    queue = Turns(1)
+    queue.add(urgent, is_urgent=True)
+    queue.add(ordinary, is_urgent=False)
+
+    assert set(begun(queue)) == {urgent, ordinary}
