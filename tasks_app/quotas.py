@@ -7,7 +7,7 @@ takes, and of two uploads at once the second one sees what the first one added.
 from __future__ import annotations
 
 from django.conf import settings
-from django.db.models import F, Q, Sum
+from django.db.models import F, Sum
 
 from tasks_app.errors import TooManyStoredBytes, TooManyTasks
 from tasks_app.models import AccountUsage, Task, TaskCSV
@@ -25,39 +25,40 @@ def check_room(account_id: str) -> int | None:
     return most_bytes - usage.stored_bytes if most_bytes else None
 
 
-def refuse_without_room(usage: AccountUsage) -> None:
-    """Raise the error that says which limit is reached, if one is."""
+def refuse_without_room(usage: AccountUsage, more_bytes: int = 1) -> None:
+    """Raise the error that says which limit one more task with so many bytes would pass."""
     most_tasks = settings.PISTON_MAX_TASKS_PER_ACCOUNT
     most_bytes = settings.PISTON_MAX_STORED_BYTES_PER_ACCOUNT
     if most_tasks and usage.task_count >= most_tasks:
         raise TooManyTasks(most_tasks)
-    if most_bytes and usage.stored_bytes >= most_bytes:
+    if most_bytes and usage.stored_bytes + more_bytes > most_bytes:
         raise TooManyStoredBytes(most_bytes)
 
 
 def count_task(task: Task) -> None:
     """Count a new task and its files; call it last in the transaction that creates them.
 
-    Raises TooManyTasks or TooManyStoredBytes, which have to roll that transaction back. The
-    limits stand in the WHERE: of two processes racing for the last place exactly one gets it.
+    Raises TooManyTasks or TooManyStoredBytes, which have to roll that transaction back. Of two
+    processes racing for the last place exactly one gets it: the account's row is locked.
     """
     stored_bytes = stored_bytes_of(task)
     Task.objects.filter(pk=task.pk).update(stored_bytes=stored_bytes)
-    most_tasks = settings.PISTON_MAX_TASKS_PER_ACCOUNT
-    most_bytes = settings.PISTON_MAX_STORED_BYTES_PER_ACCOUNT
-    room = Q(pk=task.account_id)
-    if most_tasks:
-        room &= Q(task_count__lt=most_tasks)
-    if most_bytes:
-        room &= Q(stored_bytes__lte=most_bytes - stored_bytes)
-    added = {"task_count": F("task_count") + 1, "stored_bytes": F("stored_bytes") + stored_bytes}
-    if AccountUsage.objects.filter(room).update(**added):
-        return
-    usage, _ = AccountUsage.objects.get_or_create(pk=task.account_id)  # its first task, perhaps
-    if AccountUsage.objects.filter(room).update(**added):
-        return
-    refuse_without_room(usage)
-    raise TooManyStoredBytes(most_bytes)
+    usage = lock_usage(task.account_id)
+    refuse_without_room(usage, stored_bytes)
+    add_to(usage, task_count=1, stored_bytes=stored_bytes)
+
+
+def lock_usage(account_id: str) -> AccountUsage:
+    """Return what the account keeps, which changes no more until this transaction ends."""
+    usage, _ = AccountUsage.objects.select_for_update().get_or_create(pk=account_id)
+    return usage
+
+
+def add_to(usage: AccountUsage, *, task_count: int, stored_bytes: int) -> None:
+    """Count so much more, or less, for an account."""
+    AccountUsage.objects.filter(pk=usage.pk).update(
+        task_count=F("task_count") + task_count, stored_bytes=F("stored_bytes") + stored_bytes
+    )
 
 
 def describe_full_output(task: Task) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from django.apps import apps
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
 from categories import registry
@@ -24,7 +24,7 @@ from tasks_app.execution.ledger import Done
 from tasks_app.models import AccountUsage, Segment, Task, TaskCSV
 from tests import engine
 from tests.broker import FakeBroker
-from tests.factories import AccountFactory
+from tests.factories import AccountFactory, TaskFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LINES = ["name,do", "a,", "b,fail"]
@@ -162,6 +162,30 @@ def test_of_those_who_race_for_the_last_place_one_gets_it(
 
     assert sum(accepted) == 1
     assert usage(account) == kept(account) == (2, 2 * SIZE)
+
+
+def test_a_place_that_is_free_when_it_is_looked_for_is_had(settings: Any) -> None:
+    settings.PISTON_MAX_TASKS_PER_ACCOUNT = 1
+    settings.PISTON_MAX_STORED_BYTES_PER_ACCOUNT = 0
+    account = AccountFactory.create()
+    engine.submit("count", account=account)
+    task = TaskFactory.create(account=account)
+
+    def free_while_looking(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        if not (sql.startswith("SELECT") and "accountusage" in sql):
+            return execute(sql, *rest)
+        change = "UPDATE tasks_app_accountusage SET task_count = %s"
+        with connection.cursor() as cursor:
+            cursor.cursor.execute(change.replace("%s", "0"))
+        answer = execute(sql, *rest)
+        with connection.cursor() as cursor:
+            cursor.cursor.execute(change.replace("%s", "1"))
+        return answer
+
+    with transaction.atomic(), connection.execute_wrapper(free_while_looking):
+        quotas.count_task(task)
+
+    assert usage(account)[0] == 2
 
 
 def after(barrier: threading.Barrier, function: Callable[..., Any]) -> Callable[..., Any]:
