@@ -54,10 +54,12 @@ class Wire:
         self.bytes_per_second = pace
         self.outbox = bytearray()
         self.is_over = False  # the server is about to stop, or the answer is complete
-        self.begin(body_is_here=True)
+        self.ticket = Ticket(places, client, body_is_here=True)
+        self.pace = Pace(pace)
 
     def begin(self, *, body_is_here: bool) -> None:
         """Begin a request: nothing is held against it."""
+        self.ticket.release()
         self.ticket = Ticket(self.places, self.client, body_is_here=body_is_here)
         self.pace = Pace(self.bytes_per_second)
 
@@ -146,6 +148,10 @@ class Wire:
         self.memory.give_back(sent)
         return sent
 
+    def send_at_once(self, content: bytes) -> None:
+        """Send what the client takes now and drop the rest: the loop waits for nobody."""
+        self._send_some(memoryview(content))
+
     def finish(self) -> None:
         """Tell the client that nothing more will come."""
         self.is_over = True
@@ -163,8 +169,9 @@ class Wire:
         self.socket.shutdown(how)
 
     def close(self) -> None:
-        """Close the connection and forget what was not sent."""
+        """Close the connection, forget what was not sent, and give a place back."""
         self._forget_outbox()
+        self.ticket.release()
         self.socket.close()
 
     def gettimeout(self) -> None:

@@ -198,7 +198,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
         connection.keeps_alive = False
         with suppress(OSError):
-            connection.sock.sendall(refusals.encode(getattr(refusals, why)()))
+            connection.sock.send_at_once(refusals.encode(getattr(refusals, why)()))
         self.settle(connection)
 
     def linger(self, connection: Connection) -> None:

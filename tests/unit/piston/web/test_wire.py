@@ -175,6 +175,32 @@ def test_memory_comes_back_when_the_connection_ends(make_line: MakeLine) -> None
     assert line.memory.take(4 * MEBIBYTE)
 
 
+def test_the_loop_drops_what_a_client_does_not_take_at_once(make_line: MakeLine) -> None:
+    line = make_line(memory=0)
+
+    line.wire.send_at_once(b"x" * 2 * MEBIBYTE)
+
+    assert (line.wire.outbox, line.places.taken) == (b"", 0)
+    assert line.client.recv(10) == b"x" * 10
+
+
+def test_a_place_comes_back_when_the_connection_ends(line: Line) -> None:
+    line.wire.ticket.take()
+
+    line.wire.close()
+    line.wire.close()
+
+    assert line.places.taken == 0
+
+
+def test_a_place_comes_back_when_another_request_begins(line: Line) -> None:
+    line.wire.ticket.take()
+
+    line.wire.begin(body_is_here=True)
+
+    assert line.places.taken == 0
+
+
 def test_what_gunicorn_asks_of_a_socket_never_makes_it_block(line: Line) -> None:
     line.wire.setblocking(True)
     line.wire.settimeout(60)

@@ -1,14 +1,23 @@
-"""The loop itself is tested with real processes: tests/acceptance/test_overload.py."""
+"""The loop as a whole is tested with real processes: tests/acceptance/test_overload.py."""
 
 import io
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from gunicorn.config import Config
 from gunicorn.http.body import Body, ChunkedReader, LengthReader
 from gunicorn.http.unreader import IterUnreader
+from gunicorn.workers import base
 
 from piston.http.transfers import TICKET, Places, Ticket
-from piston.web.worker import is_read, serve
+from piston.web import pace
+from piston.web.connections import Connection, Phase
+from piston.web.wire import Memory, Wire
+from piston.web.worker import Worker, is_read, serve
 
 
 class Response:
@@ -23,7 +32,9 @@ class Response:
         pass
 
 
-class Wire:
+class Holder:
+    """A socket that has nothing but a ticket."""
+
     def __init__(self, ticket: Ticket) -> None:
         self.ticket = ticket
 
@@ -55,7 +66,7 @@ def test_an_answer_that_comes_before_its_body_ends_the_connection(
 ) -> None:
     ticket = Ticket(Places(1, per_client=1), "client", body_is_here=body_is_here)
     body = body_of(content, is_chunked=is_chunked)
-    environ = {"gunicorn.socket": Wire(ticket), "wsgi.input": body}
+    environ = {"gunicorn.socket": Holder(ticket), "wsgi.input": body}
     response = Response()
 
     def application(environ: dict[str, Any], start_response: Any) -> io.BytesIO:
@@ -68,3 +79,44 @@ def test_an_answer_that_comes_before_its_body_ends_the_connection(
 
     assert environ[TICKET] is ticket
     assert response.must_close is not (reads or body_is_here)
+
+
+@pytest.fixture
+def worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
+    """A worker that is prepared, but does not run."""
+    monkeypatch.setattr(base.Worker, "init_process", lambda _: None)
+    worker = Worker(0, os.getpid(), [], None, 60, Config(), None)
+    worker.init_process()
+    yield worker
+    worker.murder_keepalived(force=True)
+    worker.tpool.shutdown()
+    worker.poller.close()
+    worker.method_queue.close()
+    worker.tmp.close()
+
+
+@pytest.fixture
+def deaf(worker: Worker) -> Iterator[Connection]:
+    """A connection whose client takes nothing, when no memory is left for its answer."""
+    near, far = socket.socketpair()
+    worker.memory = Memory(0)
+    wire = Wire(near, "client", worker.places, worker.memory, 1024)
+    with suppress(BlockingIOError):
+        while True:
+            near.send(bytes(2**16))
+    worker.nr_conns += 1
+    yield Connection(worker.cfg, wire, ("127.0.0.1", 1), ("127.0.0.1", 2))
+    far.close()
+
+
+def test_a_refusal_waits_for_nobody_and_takes_no_place(
+    worker: Worker, deaf: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "GRACE_SECONDS", 0.05)
+    deaf.sock.begin(body_is_here=True)
+
+    worker.refuse(deaf, "overloaded")
+
+    assert deaf.sock.pace.left_seconds == pace.GRACE_SECONDS  # no time was spent waiting
+    assert worker.places.taken == 0
+    assert deaf.phase is Phase.LINGERING
