@@ -152,10 +152,14 @@ def cut_segments(task: Task, action: type[Action], scan: Scan) -> list[Segment]:
 
 
 def give_up(csv_file: TaskCSV) -> None:
-    """Delete what was stored of a refused upload; the sweeper does what fails now."""
+    """Delete what was stored of a refused upload; the sweeper does what fails now.
+
+    A commit that raised may have gone through (design §4.5): then the file is a task's, and stays.
+    """
     try:
-        storage.delete(csv_file.key)
-        csv_file.delete()
+        if TaskCSV.objects.unfinished().filter(pk=csv_file.pk).update(is_given_up=True):
+            storage.delete(csv_file.key)
+            csv_file.delete()
     except Exception:
         logger.exception("The file of a refused upload stays for the sweeper: %s", csv_file.key)
 

@@ -6,9 +6,10 @@ import gzip
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
+from django.db import OperationalError
 
 from categories import registry
 from piston.http.errors import FaultyRequest
@@ -121,6 +122,27 @@ def test_a_bad_gzip_is_a_format_error_that_says_why(body: bytes, reason: str) ->
 
     with pytest.raises(CSVFormatError, match=reason):
         list(iter(lambda: stream.read(4096), b""))
+
+
+@pytest.mark.parametrize("goes_through", [True, False])
+def test_an_upload_whose_commit_raised_keeps_its_file_exactly_when_there_is_a_task(
+    goes_through: bool, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create, folder = intake.create_with_input, settings.PISTON_DATA_DIR / "files"
+    before = files_in(folder)
+
+    def create_and_lose_the_reply(*arguments: Any) -> NoReturn:
+        if goes_through:
+            create(*arguments)
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(intake, "create_with_input", create_and_lose_the_reply)
+    with pytest.raises(OperationalError):
+        engine.submit("check", "name,do", "a,")
+
+    kept = [str(path.relative_to(folder)) for path in files_in(folder) if path not in before]
+    assert kept == list(TaskCSV.objects.values_list("key", flat=True))
+    assert len(kept) == Task.objects.count() == int(goes_through)
 
 
 @pytest.mark.parametrize("rows", [1, 99, 100, 250, 1000, 123_456])
