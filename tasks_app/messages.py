@@ -1,16 +1,22 @@
-"""How does a message get to the broker without anybody waiting for a frozen one?"""
+"""How does a message get to the broker, or back to it, without anybody waiting for ever?"""
 
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import contextmanager
 from typing import Any
 
 from celery import current_app
+from celery.exceptions import Reject
+from django.db import InterfaceError, OperationalError
 
 logger = logging.getLogger(__name__)
 
+REST_SECONDS = 1.0  # of a process without a database, before it takes the next message
 LONGEST_WAIT_SECONDS = 1.0  # for the broker; a message that was not sent is sent by the sweeper
 
 
@@ -41,3 +47,18 @@ class Sender:
 
 
 send = Sender().send
+
+
+@contextmanager
+def handed_back_without_database() -> Iterator[None]:
+    """Hand the message in hand back to the broker if there is no database to work on.
+
+    A worker that cannot work is always free for the next message: without this, and without the
+    rest, it would use up the messages that workers with a database are waiting for.
+    """
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        logger.warning("A message is handed back to the broker: %s", error)
+        time.sleep(REST_SECONDS)
+        raise Reject(str(error), requeue=True) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import Task as CeleryTask
 from celery import shared_task
 
-from tasks_app import assembly, dispatch, sweeping
+from tasks_app import assembly, dispatch, messages, sweeping
 from tasks_app.execution import slices
 from tasks_app.settling import carrying_out
 
@@ -16,8 +16,9 @@ HOUR = 3_600  # seconds
 def run_slice(self: CeleryTask, task_id: str, number: int) -> None:
     """Work for one slice; whoever leaves work behind asks for the next."""
     is_redelivered = bool((self.request.delivery_info or {}).get("redelivered"))
-    if dispatch.receive(task_id, number) or is_redelivered:
-        slices.run_slice(task_id, self.request.id)
+    with messages.handed_back_without_database():
+        if dispatch.receive(task_id, number) or is_redelivered:
+            slices.run_slice(task_id, self.request.id)
 
 
 # acknowledged at once: it may take longer than brokers wait, and the sweeper sends again

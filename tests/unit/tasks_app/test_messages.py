@@ -1,12 +1,14 @@
-"""Does anybody ever wait for a broker that does not answer?"""
+"""Does anybody ever wait for a broker that does not answer, or use up what others could do?"""
 
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from celery.exceptions import Reject
+from django.db import InterfaceError, OperationalError
 
-from tasks_app import messages
+from tasks_app import dispatch, messages, tasks
 
 
 @pytest.fixture
@@ -51,3 +53,31 @@ def test_a_message_that_was_taken_is_sent(monkeypatch: pytest.MonkeyPatch) -> No
 
     assert messages.Sender().send("a message", "a", 1) is True
     assert sent == [("a message", ("a", 1))]
+
+
+@pytest.mark.parametrize("trouble", [OperationalError("refused"), InterfaceError("closed")])
+def test_a_message_goes_back_to_the_broker_when_there_is_no_database(
+    trouble: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rests: list[float] = []
+    monkeypatch.setattr("tasks_app.messages.time.sleep", rests.append)
+
+    def away(*_: object) -> None:
+        raise trouble
+
+    monkeypatch.setattr(dispatch, "receive", away)
+    with pytest.raises(Reject) as rejected:
+        tasks.run_slice("a task", 1)
+
+    assert rejected.value.requeue
+    assert rests == [messages.REST_SECONDS]
+
+
+def test_a_message_that_fails_otherwise_does_not_go_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(dispatch, "receive", broken)
+
+    with pytest.raises(ZeroDivisionError):
+        tasks.run_slice("a task", 1)
