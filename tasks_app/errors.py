@@ -165,7 +165,7 @@ class TooManyTasks(QuotaExceeded):
 
     code = "too_many_tasks"
     limit = "tasks_per_account"
-    remedy = "remove tasks that are not needed any more; they count for some seconds longer"
+    remedy = "remove tasks that are not needed any more, which makes room at once"
 
 
 class TooManyStoredBytes(QuotaExceeded):
@@ -173,7 +173,7 @@ class TooManyStoredBytes(QuotaExceeded):
 
     code = "too_many_stored_bytes"
     limit = "stored_bytes_per_account"
-    remedy = "remove tasks that are not needed any more; their files count for some seconds longer"
+    remedy = "remove tasks that are not needed any more, which makes room at once"
 
 
 class StorageUnavailable(PistonError):

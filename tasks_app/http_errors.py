@@ -20,7 +20,7 @@ from piston.http.errors import (
 )
 from tasks_app import errors as tasks
 
-QUOTA_SECONDS = 60  # before it is worth asking whether something was removed meanwhile
+QUOTA_SECONDS = 60  # for who removes nothing, and waits for others to
 
 
 class RangeNotSatisfiable(ApiError):

@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from piston.node import node_name
-from tasks_app import dispatch, events
+from tasks_app import dispatch, events, quotas
 from tasks_app.errors import (
     InvalidTransition,
     TaskAlreadyStarted,
@@ -50,13 +50,17 @@ def stop(task: Task, actor: Actor) -> None:
 
 @transaction.atomic
 def remove(task: Task, actor: Actor, *, kind: EventKind = EventKind.REMOVED) -> None:
-    """Take the task out of sight; raises TaskIsRunning. The sweeper deletes its files and rows."""
+    """Take the task out of sight; raises TaskIsRunning. The sweeper deletes its files and rows.
+
+    It counts for its account no more, however long that takes.
+    """
     before = task.status
     try:
         task.move_to(TaskStatus.REMOVED)
     except InvalidTransition as error:
         raise refusal(task, TaskIsRunning(task.pk)) from error
     events.record(task, kind, actor, old_status=before)
+    quotas.uncount(task)
 
 
 def refusal(task: Task, error: Exception) -> Exception:

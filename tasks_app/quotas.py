@@ -73,21 +73,31 @@ def describe_full_output(task: Task) -> str:
 
 
 def recount_files(task: Task) -> None:
-    """Count the files that a task has by now, whatever the limit; call it as `count_task`."""
+    """Count the files that a task has by now, whatever the limit; call it as `count_task`.
+
+    One that is not counted was made by the release before there were limits: it counts from now.
+    """
     stored_bytes = stored_bytes_of(task)
     counted = Task.objects.select_for_update().values_list("stored_bytes", flat=True)
-    grown_bytes = stored_bytes - counted.get(pk=task.pk)
+    before = counted.get(pk=task.pk)
     Task.objects.filter(pk=task.pk).update(stored_bytes=stored_bytes)
-    AccountUsage.objects.filter(pk=task.account_id).update(
-        stored_bytes=F("stored_bytes") + grown_bytes
+    add_to(
+        lock_usage(task.account_id),
+        task_count=1 if before is None else 0,
+        stored_bytes=stored_bytes - (before or 0),
     )
 
 
 def uncount(task: Task) -> None:
-    """Count a removed task and its files no more; call it last where it is purged."""
-    AccountUsage.objects.filter(pk=task.account_id).update(
-        task_count=F("task_count") - 1, stored_bytes=F("stored_bytes") - task.stored_bytes
-    )
+    """Count a removed task and its files no more; one that is not counted, not again.
+
+    Call it last in the transaction that removes it.
+    """
+    tasks = Task.objects.filter(pk=task.pk)
+    before = tasks.select_for_update().values_list("stored_bytes", flat=True).first()
+    if before is not None:
+        tasks.update(stored_bytes=None)
+        add_to(lock_usage(task.account_id), task_count=-1, stored_bytes=-before)
 
 
 def stored_bytes_of(task: Task) -> int:

@@ -11,7 +11,7 @@ from time import monotonic
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from categories.periodic import run_due_jobs
@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 50  # tasks per step and sweep; a woken worker serves whoever waited longest anyway
 DELETION_SECONDS = 60  # for one file; then another sweeper tries
+DELETING_SECONDS = 0.5  # of tasks, and of files, in a sweep; the next one goes on
 SILENCE_SECONDS = 10  # without an answer to a message, before it is sent again
 
 _swept_at = float("-inf")  # on this process's monotonic clock
@@ -109,8 +110,19 @@ def send_for_settlings() -> None:
 
 
 def purge_removed_tasks() -> None:
-    """Delete the rows of removed tasks and give up their files."""
-    for_each(Task.objects.filter(status=TaskStatus.REMOVED)[:MOST_AT_ONCE], purge)
+    """Delete the rows of removed tasks and give up their files, as many as there is time for."""
+    until = monotonic() + DELETING_SECONDS
+    removed = list(next_removed(""))
+    while removed:
+        last = removed[-1].pk  # a deleted one has no key any more
+        for_each(removed, purge)
+        removed = list(next_removed(last)) if monotonic() < until else []
+
+
+def next_removed(after: str) -> QuerySet[Task]:
+    """Return some removed tasks after another one, so that no task in trouble is met twice."""
+    removed = Task.objects.filter(status=TaskStatus.REMOVED, pk__gt=after)
+    return removed.order_by("pk")[:MOST_AT_ONCE]
 
 
 @transaction.atomic
@@ -118,14 +130,21 @@ def purge(task: Task) -> None:
     """Delete a removed task; its events stay."""
     task.csvs.update(task=None, kept_until=Now(), is_given_up=True)
     Part.objects.filter(task=task).delete()
-    _, deleted = task.delete()
-    if deleted.get("tasks_app.Task"):  # else another sweeper was faster
-        quotas.uncount(task)
+    quotas.uncount(task)  # it is still counted when the release before removed it
+    task.delete()
 
 
 def delete_orphaned_files() -> None:
     """Delete the files that no task refers to; the row goes only after its file."""
-    for csv_file in TaskCSV.objects.orphaned()[: 4 * MOST_AT_ONCE]:
+    until = monotonic() + DELETING_SECONDS
+    while delete_some_files() and monotonic() < until:
+        pass
+
+
+def delete_some_files() -> int:
+    """Delete some of them, return how many were tried; those in trouble come again later."""
+    orphaned = list(TaskCSV.objects.orphaned()[: 4 * MOST_AT_ONCE])
+    for csv_file in orphaned:
         given_up = TaskCSV.objects.orphaned().filter(pk=csv_file.pk)
         if given_up.update(is_given_up=True, kept_until=database_time(DELETION_SECONDS)):
             try:
@@ -134,6 +153,7 @@ def delete_orphaned_files() -> None:
                 logger.warning("Sweeping: %s stays for now: %s", csv_file.key, error)
             else:
                 TaskCSV.objects.filter(pk=csv_file.pk, task=None).delete()
+    return len(orphaned)
 
 
 def remove_expired_tasks() -> None:

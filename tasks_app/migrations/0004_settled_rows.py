@@ -8,7 +8,27 @@ class Migration(migrations.Migration):
         ("tasks_app", "0003_indeterminate_rows"),
     ]
 
+    # New columns have a default in the database: web processes of the release before go on making
+    # tasks until they are restarted, and know nothing of them.
     operations = [
+        migrations.AlterField(
+            model_name="task",
+            name="indeterminate_count",
+            field=models.BigIntegerField(
+                db_default=0,
+                default=0,
+                help_text="Of the failed rows: those whose effect on the outside is unknown.",
+            ),
+        ),
+        migrations.AlterField(
+            model_name="taskcsv",
+            name="is_given_up",
+            field=models.BooleanField(
+                db_default=False,
+                default=False,
+                help_text="It is being deleted: no task can be given it any more.",
+            ),
+        ),
         migrations.AlterModelOptions(
             name="effect",
             options={"verbose_name": "external row"},
@@ -21,7 +41,9 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="effect",
             name="decided_by",
-            field=models.CharField(default="", help_text="staff:NAME.", max_length=200),
+            field=models.CharField(
+                default="", db_default="", help_text="staff:NAME.", max_length=200
+            ),
         ),
         migrations.AddField(
             model_name="effect",
@@ -29,19 +51,24 @@ class Migration(migrations.Migration):
             field=models.CharField(
                 choices=[("done", "Done"), ("not_done", "Not Done"), ("send_again", "Send Again")],
                 default="",
+                db_default="",
                 max_length=20,
             ),
         ),
         migrations.AddField(
             model_name="effect",
             name="failed",
-            field=models.BinaryField(default=b"", help_text="Answered: its line for failed.csv."),
+            field=models.BinaryField(
+                default=b"", db_default=b"", help_text="Answered: its line for failed.csv."
+            ),
         ),
         migrations.AddField(
             model_name="effect",
             name="failed_bytes",
             field=models.BigIntegerField(
-                default=0, help_text="Of its row in failed.csv, since it was settled as failed."
+                default=0,
+                db_default=0,
+                help_text="Of its row in failed.csv, since it was settled as failed.",
             ),
         ),
         migrations.AddField(
@@ -56,7 +83,9 @@ class Migration(migrations.Migration):
             model_name="effect",
             name="grown_bytes",
             field=models.BigIntegerField(
-                default=0, help_text="By how much its line is longer now than it was then."
+                default=0,
+                db_default=0,
+                help_text="By how much its line is longer now than it was then.",
             ),
         ),
         migrations.AddField(
@@ -70,7 +99,9 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="effect",
             name="line_bytes",
-            field=models.BigIntegerField(default=0, help_text="Of that line, with its end."),
+            field=models.BigIntegerField(
+                default=0, db_default=0, help_text="Of that line, with its end."
+            ),
         ),
         migrations.AddField(
             model_name="effect",
@@ -82,12 +113,16 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="effect",
             name="note",
-            field=models.TextField(default="", help_text="What that person wrote; for staff."),
+            field=models.TextField(
+                default="", db_default="", help_text="What that person wrote; for staff."
+            ),
         ),
         migrations.AddField(
             model_name="effect",
             name="output",
-            field=models.BinaryField(default=b"", help_text="Answered: its new lines for out.csv."),
+            field=models.BinaryField(
+                default=b"", db_default=b"", help_text="Answered: its new lines for out.csv."
+            ),
         ),
         migrations.AddField(
             model_name="effect",
@@ -99,6 +134,7 @@ class Migration(migrations.Migration):
                     ("indeterminate", "Indeterminate"),
                 ],
                 default="",
+                db_default="",
                 max_length=20,
             ),
         ),

@@ -1,27 +1,5 @@
 import django.db.models.deletion
 from django.db import migrations, models
-from django.db.models import Count, OuterRef, Subquery, Sum
-from django.db.models.functions import Coalesce
-
-
-def count_what_is_there(apps, schema_editor):
-    """Begin with what accounts keep already: two passes, once."""
-    Task = apps.get_model("tasks_app", "Task")
-    TaskCSV = apps.get_model("tasks_app", "TaskCSV")
-    AccountUsage = apps.get_model("tasks_app", "AccountUsage")
-    database = schema_editor.connection.alias
-    files = TaskCSV.objects.using(database).filter(task=OuterRef("pk")).order_by()
-    sizes = files.values("task").annotate(sum=Sum("size_bytes")).values("sum")
-    tasks = Task.objects.using(database)
-    tasks.update(stored_bytes=Coalesce(Subquery(sizes), 0))
-    kept = tasks.values_list("account_id").annotate(Count("pk"), Sum("stored_bytes"))
-    AccountUsage.objects.using(database).bulk_create(
-        [
-            AccountUsage(account_id=account_id, task_count=count, stored_bytes=stored_bytes)
-            for account_id, count, stored_bytes in kept
-        ],
-        batch_size=500,
-    )
 
 
 class Migration(migrations.Migration):
@@ -35,7 +13,7 @@ class Migration(migrations.Migration):
             model_name="task",
             name="stored_bytes",
             field=models.BigIntegerField(
-                default=0, help_text="Of its files, as they are counted for its account."
+                null=True, help_text="Of its files, as counted for its account; unset: not counted."
             ),
         ),
         migrations.CreateModel(
@@ -53,9 +31,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "task_count",
-                    models.BigIntegerField(
-                        default=0, help_text="Tasks; removed ones until they are purged."
-                    ),
+                    models.BigIntegerField(default=0, help_text="Tasks that are not removed."),
                 ),
                 (
                     "stored_bytes",
@@ -63,5 +39,4 @@ class Migration(migrations.Migration):
                 ),
             ],
         ),
-        migrations.RunPython(count_what_is_there, migrations.RunPython.noop, elidable=True),
     ]

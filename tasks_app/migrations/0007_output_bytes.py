@@ -11,7 +11,9 @@ class Migration(migrations.Migration):
             model_name="task",
             name="output_bytes",
             field=models.BigIntegerField(
-                default=0, help_text="Of out.csv and failed.csv without their headers, so far."
+                db_default=0,
+                default=0,
+                help_text="Of out.csv and failed.csv without their headers, so far.",
             ),
         ),
     ]

@@ -108,25 +108,37 @@ class Effect(models.Model):
     line_offset = models.BigIntegerField(
         null=True, help_text="Byte offset of its line in out.csv as that was assembled."
     )
-    line_bytes = models.BigIntegerField(default=0, help_text="Of that line, with its end.")
+    line_bytes = models.BigIntegerField(
+        default=0, db_default=0, help_text="Of that line, with its end."
+    )
     grown_bytes = models.BigIntegerField(
-        default=0, help_text="By how much its line is longer now than it was then."
+        default=0, db_default=0, help_text="By how much its line is longer now than it was then."
     )
     failed_offset = models.BigIntegerField(
         null=True, help_text="Byte offset in failed.csv as assembled where its row would begin."
     )
     failed_bytes = models.BigIntegerField(
-        default=0, help_text="Of its row in failed.csv, since it was settled as failed."
+        default=0,
+        db_default=0,
+        help_text="Of its row in failed.csv, since it was settled as failed.",
     )
 
-    decision = models.CharField(max_length=20, choices=Decision, default="")
-    decided_by = models.CharField(max_length=200, default="", help_text="staff:NAME.")
+    decision = models.CharField(max_length=20, choices=Decision, default="", db_default="")
+    decided_by = models.CharField(
+        max_length=200, default="", db_default="", help_text="staff:NAME."
+    )
     decided_at = models.DateTimeField(null=True)
-    note = models.TextField(default="", help_text="What that person wrote; for staff.")
+    note = models.TextField(
+        default="", db_default="", help_text="What that person wrote; for staff."
+    )
 
-    settled_as = models.CharField(max_length=20, choices=SettledAs, default="")
-    output = models.BinaryField(default=b"", help_text="Answered: its new lines for out.csv.")
-    failed = models.BinaryField(default=b"", help_text="Answered: its line for failed.csv.")
+    settled_as = models.CharField(max_length=20, choices=SettledAs, default="", db_default="")
+    output = models.BinaryField(
+        default=b"", db_default=b"", help_text="Answered: its new lines for out.csv."
+    )
+    failed = models.BinaryField(
+        default=b"", db_default=b"", help_text="Answered: its line for failed.csv."
+    )
 
     objects = EffectQuerySet.as_manager()
 

@@ -85,13 +85,17 @@ class Task(models.Model):
     success_count = models.BigIntegerField(default=0)
     failure_count = models.BigIntegerField(default=0)
     indeterminate_count = models.BigIntegerField(
-        default=0, help_text="Of the failed rows: those whose effect on the outside is unknown."
+        default=0,
+        db_default=0,  # for web processes of the release before, while a new one is rolled out
+        help_text="Of the failed rows: those whose effect on the outside is unknown.",
     )
     output_bytes = models.BigIntegerField(
-        default=0, help_text="Of out.csv and failed.csv without their headers, so far."
+        default=0,
+        db_default=0,
+        help_text="Of out.csv and failed.csv without their headers, so far.",
     )
     stored_bytes = models.BigIntegerField(
-        default=0, help_text="Of its files, as they are counted for its account."
+        null=True, help_text="Of its files, as counted for its account; unset: not counted."
     )
 
     created_at = models.DateTimeField(db_default=Now())

@@ -55,7 +55,9 @@ class TaskCSV(models.Model):
     )
 
     is_given_up = models.BooleanField(
-        default=False, help_text="It is being deleted: no task can be given it any more."
+        default=False,
+        db_default=False,
+        help_text="It is being deleted: no task can be given it any more.",
     )
 
     objects = TaskCSVQuerySet.as_manager()

@@ -8,12 +8,10 @@ from piston.accounts.models import Account
 
 
 class AccountUsage(models.Model):
-    """Counted in the transactions that create and purge tasks and give them files (`quotas`)."""
+    """Counted in the transactions that create and remove tasks and give them files (`quotas`)."""
 
     account = models.OneToOneField(Account, models.CASCADE, primary_key=True, related_name="usage")
-    task_count = models.BigIntegerField(
-        default=0, help_text="Tasks; removed ones until they are purged."
-    )
+    task_count = models.BigIntegerField(default=0, help_text="Tasks that are not removed.")
     stored_bytes = models.BigIntegerField(default=0, help_text="Of the files of these tasks.")
 
     def __str__(self) -> str:

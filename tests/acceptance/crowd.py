@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import random
 import resource
 import socket
 import time
@@ -14,6 +15,7 @@ from typing import Any
 
 PATIENCE_SECONDS = 60  # of one client for one answer
 DRIP_SECONDS = 1.0  # between two bytes of a slow client
+GATHER_SECONDS = 10.0  # until all of those who stay have come
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Attack = Callable[["Target"], Awaitable[None]]
@@ -199,10 +201,18 @@ async def say_nothing(target: Target) -> None:
 
 
 async def stay(target: Target) -> None:
-    """Ask once, then keep the connection for nothing."""
+    """Ask once, then keep the connection for nothing. These gather; they are no flood."""
+    await asyncio.sleep(random.uniform(0, GATHER_SECONDS))
     async with connected(target.port) as stream:
         await ask_on(stream, target.head("GET", "/healthz"))
         await stream[0].read()
+
+
+async def ask_for_health(target: Target) -> None:
+    """Ask over and over whether the service is well."""
+    async with connected(target.port) as stream:
+        while True:
+            await ask_on(stream, target.head("GET", "/healthz"))
 
 
 async def read_slowly(target: Target) -> None:

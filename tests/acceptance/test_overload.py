@@ -42,6 +42,10 @@ class Web:
         """Return the memory of the web process and its children."""
         return sum(map(resident_bytes, family(self.installation.processes["web"].pid)))
 
+    def stored_files(self) -> set[Path]:
+        """Return the files of all tasks: tests that ran before have left some."""
+        return set((self.installation.folder / "data" / "files").rglob("*.csv"))
+
 
 def target_of(installation: Installation, client: Client) -> Target:
     token = str(client.session.headers["X-Auth-Token"])
@@ -122,6 +126,7 @@ def test_the_same_on_postgresql_and_redis(web_on_servers: Web) -> None:
 
 async def overload(web: Web) -> None:
     pulse: list[Answer] = []
+    files_before = web.stored_files()
     tasks = [await send(target, content_of(1000)) for target in web.targets]
     readers = [replace(web.targets[index % 4], task=tasks[index % 4]) for index in range(2000)]
     uploads = [(web.targets[index % 4], content_of(20_000 + index)) for index in range(200)]
@@ -135,8 +140,7 @@ async def overload(web: Web) -> None:
     for (target, content), path in zip(uploads, sending.result(), strict=True):
         answer = await ask(target.port, target.head("GET", f"{path}?csv_name=in.csv"))
         assert answer.content == content
-    stored = list((web.installation.folder / "data" / "files").rglob("*.csv"))
-    assert len(stored) == 4 + 200
+    assert len(web.stored_files() - files_before) == 4 + 200
 
 
 def content_of(rows: int) -> bytes:
@@ -177,7 +181,8 @@ async def read_status(target: Target) -> None:
         (crowd.drip_sign_in, 500, 14),
         (crowd.say_nothing, 500, 14),
         (crowd.say_nothing, 5000, 14),  # more than there is room for
-        (crowd.stay, 2000, 8),
+        (crowd.stay, 2000, 16),
+        (crowd.ask_for_health, 100, 8),
         (crowd.read_slowly, 200, 36),
     ],
 )

@@ -185,7 +185,7 @@ class Histories(RuleBasedStateMachine):
 
     @invariant()
     def what_the_account_keeps_is_counted(self) -> None:
-        tasks = Task.objects.filter(account=self.account)
+        tasks = Task.objects.visible().filter(account=self.account)
         files = TaskCSV.objects.filter(task__in=tasks).values_list("size_bytes", flat=True)
         usage = AccountUsage.objects.filter(pk=self.account.pk).first() or AccountUsage()
         assert (usage.task_count, usage.stored_bytes) == (tasks.count(), sum(files))

@@ -7,11 +7,9 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from importlib import import_module
 from typing import Any
 
 import pytest
-from django.apps import apps
 from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
@@ -22,6 +20,7 @@ from tasks_app.errors import QuotaExceeded, TooManyStoredBytes, TooManyTasks
 from tasks_app.execution import batches
 from tasks_app.execution.ledger import Done
 from tasks_app.models import AccountUsage, Segment, Task, TaskCSV
+from tasks_app.states import TaskStatus
 from tests import engine
 from tests.broker import FakeBroker
 from tests.factories import AccountFactory, TaskFactory
@@ -56,22 +55,63 @@ def test_tasks_and_files_are_counted_from_their_creation_to_their_end(broker: Fa
     assert usage(account) == kept(account) > (2, SIZE)
 
     lifecycle.remove(engine.fresh(first), engine.TESTER)
-    assert usage(account)[0] == 2
+    assert usage(account) == (1, 0)
     sweeping.sweep()
     assert usage(account) == kept(account) == (1, 0)
 
 
-def test_a_task_that_two_sweepers_purge_is_uncounted_once() -> None:
+def test_a_removed_task_makes_room_at_once(settings: Any) -> None:
+    settings.PISTON_MAX_TASKS_PER_ACCOUNT = 1
+    account = AccountFactory.create()
+    task = engine.submit("check", *LINES, account=account)
+
+    lifecycle.remove(task, engine.TESTER)
+
+    assert usage(account) == (0, 0)
+    engine.submit("check", *LINES, account=account)
+
+
+def test_a_removal_that_is_rolled_back_makes_no_room() -> None:
+    account = AccountFactory.create()
+    task = engine.submit("check", *LINES, account=account)
+
+    with transaction.atomic():
+        lifecycle.remove(task, engine.TESTER)
+        transaction.set_rollback(True)
+
+    assert usage(account) == (1, SIZE)
+    assert engine.fresh(task).stored_bytes == SIZE
+
+
+@pytest.mark.parametrize("release", ["this one", "the one before"])
+def test_a_task_that_two_sweepers_purge_is_uncounted_once(release: str) -> None:
     account = AccountFactory.create()
     task = engine.submit("check", *LINES, account=account)
     engine.submit("check", *LINES, account=account)
-    lifecycle.remove(task, engine.TESTER)
+    if release == "this one":
+        lifecycle.remove(task, engine.TESTER)
+    else:  # it counted nothing
+        task.move_to(TaskStatus.REMOVED)
     seen_by_both = [engine.fresh(task), engine.fresh(task)]
 
     for seen in seen_by_both:
         sweeping.purge(seen)
 
-    assert usage(account) == (1, SIZE)
+    assert usage(account) == kept(account) == (1, SIZE)
+
+
+def test_a_task_that_the_release_before_made_is_counted_with_its_output(
+    broker: FakeBroker,
+) -> None:
+    account = AccountFactory.create()
+    task = engine.submit("check", *LINES, account=account)
+    Task.objects.update(stored_bytes=None)
+    AccountUsage.objects.all().delete()
+
+    engine.start(task)
+    broker.deliver_all()
+
+    assert usage(account) == kept(account) > (1, SIZE)
 
 
 @pytest.mark.parametrize(
@@ -258,20 +298,3 @@ def test_the_next_batch_is_as_large_as_its_output_may_be() -> None:
     assert small > 100
     assert large == 50
     assert task.output_bytes == 0
-
-
-def test_an_installation_that_is_brought_up_to_date_counts_what_it_has(broker: FakeBroker) -> None:
-    migration = import_module("tasks_app.migrations.0005_account_usage")
-    accounts = [AccountFactory.create(), AccountFactory.create()]
-    engine.start(engine.submit("check", *LINES, account=accounts[0]))
-    engine.submit("count", account=accounts[0])
-    engine.submit("count", account=accounts[1])
-    broker.deliver_all()
-    AccountUsage.objects.all().delete()
-    Task.objects.update(stored_bytes=0)
-
-    with connection.schema_editor() as editor:
-        migration.count_what_is_there(apps, editor)
-
-    assert [usage(account) for account in accounts] == [kept(account) for account in accounts]
-    assert kept(accounts[0]) > (2, SIZE)

@@ -98,6 +98,39 @@ def test_a_removed_task_leaves_its_events_and_nothing_else(broker: FakeBroker) -
     assert list(kinds) == ["created", "started", "ended", "removed"]
 
 
+def test_one_sweep_purges_as_much_as_there_is_time_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeping, "MOST_AT_ONCE", 2)
+    for _ in range(9):
+        lifecycle.remove(engine.submit("check", *ROWS), engine.TESTER)
+    in_trouble = Task.objects.order_by("pk")[0].pk
+    purge = sweeping.purge
+
+    def purge_most(task: Task) -> None:
+        assert task.pk != in_trouble
+        purge(task)
+
+    monkeypatch.setattr(sweeping, "purge", purge_most)
+
+    sweeping.purge_removed_tasks()
+    sweeping.delete_orphaned_files()
+
+    assert [task.pk for task in Task.objects.all()] == [in_trouble]
+    assert TaskCSV.objects.count() == 1
+
+
+def test_a_sweep_goes_on_to_its_next_step_when_purging_takes_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sweeping, "MOST_AT_ONCE", 2)
+    monkeypatch.setattr(sweeping, "DELETING_SECONDS", 0)
+    for _ in range(3):
+        lifecycle.remove(engine.submit("count"), engine.TESTER)
+
+    sweeping.purge_removed_tasks()
+
+    assert Task.objects.count() == 1
+
+
 def test_a_file_being_written_is_kept_and_an_abandoned_one_deleted(broker: FakeBroker) -> None:
     living = storage.reserve("ab" * 15, CSVName.INPUT)
     dead = storage.reserve("cd" * 15, CSVName.INPUT)

@@ -1,6 +1,8 @@
-"""Is a channel whose connection is gone closed as quietly as any other?"""
+"""Can a worker's connection to Redis be closed when Redis is gone?"""
 
 from __future__ import annotations
+
+import logging
 
 import kombu
 import pytest
@@ -9,7 +11,9 @@ from piston import redis_broker
 from tests.servers import Redis, started
 
 
-def test_a_channel_is_closed_with_messages_in_hand_after_its_connection_was() -> None:
+def test_a_connection_is_closed_that_was_lost_with_one_message_in_hand_and_asking_for_more() -> (
+    None
+):
     redis_broker.take_over()
     with started(Redis) as server:
         connection = kombu.Connection(server.url)
@@ -17,11 +21,29 @@ def test_a_channel_is_closed_with_messages_in_hand_after_its_connection_was() ->
         channel.queue_declare("slices")
         channel.basic_publish(channel.prepare_message("x"), "", "slices")
         assert channel.basic_get("slices") is not None
-        channel._disconnect_pools()
-        connection.transport.client = None
+        channel.basic_consume("slices", no_ack=False, callback=print, consumer_tag="worker")
+        channel._brpop_start()
 
         server.kill9()
-        connection.maybe_close_channel(channel)
+        connection.collect()
+        connection.close()
 
-        with pytest.raises(connection.connection_errors, match="closed"):
-            channel._connparams()
+    assert channel.closed
+
+
+def test_an_acknowledgement_that_does_not_arrive_is_a_lost_connection() -> None:
+    redis_broker.take_over()
+    with started(Redis) as server:
+        connection = kombu.Connection(server.url)
+        channel = connection.default_channel
+        channel.queue_declare("slices")
+        channel.basic_publish(channel.prepare_message("x"), "", "slices")
+        message = channel.basic_get("slices")
+        assert message is not None
+
+        server.kill9()
+
+        with pytest.raises(connection.connection_errors):
+            message.ack_log_error(logging.getLogger(), connection.connection_errors)
+        with pytest.raises(connection.connection_errors):
+            message.reject_log_error(logging.getLogger(), connection.connection_errors)

@@ -26,6 +26,10 @@ def test_a_silent_database_is_given_up_within_a_claim_and_a_half(
     assert options["connect_timeout"] <= 5
 
 
+def test_a_worker_has_no_queue_that_a_lost_connection_keeps_locked() -> None:
+    assert not settings.CELERY_WORKER_ENABLE_REMOTE_CONTROL
+
+
 def test_a_silent_broker_is_given_up_within_half_a_minute() -> None:
     assert 0 < settings.CELERY_BROKER_HEARTBEAT <= 15
 

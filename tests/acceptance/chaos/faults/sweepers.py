@@ -77,8 +77,8 @@ def tasks_counted(scene: Scene) -> int:
 
 
 def tasks_there(scene: Scene) -> int:
-    """Return how many tasks there are."""
-    return int(scene.execute("SELECT count(*) FROM tasks_app_task")[0][0])
+    """Return how many tasks there are that are not removed."""
+    return int(scene.execute("SELECT count(*) FROM tasks_app_task WHERE status != 'removed'")[0][0])
 
 
 @fault(

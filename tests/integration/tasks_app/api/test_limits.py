@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from tasks_app import sweeping
 from tasks_app.models import Task, TaskCSV
 from tests.integration.tasks_app.api.calls import GOOD_CSV, Caller, assert_error
 
@@ -44,7 +43,6 @@ def test_removing_a_task_makes_room(settings: Any, caller: Caller) -> None:
     assert caller.put(GOOD_CSV).status_code == 429
 
     caller.call("DELETE", f"/{task_id}")
-    sweeping.sweep()
 
     assert caller.put(GOOD_CSV).status_code == 201
 
