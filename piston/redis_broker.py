@@ -1,19 +1,36 @@
-"""How does a worker outlive one outage of Redis after the other? With channels that may be closed.
+"""How does a worker outlive one outage of Redis after the other? It connects again each time.
 
 kombu closes what is left of a connection when it is lost for the second time, and then asks a
 channel for the address of a connection that is gone. The error is none of a connection's, so the
 worker does not connect again: it ends.
+
+And it only logs when an acknowledgement does not arrive. The message stays in the worker's count of
+those in hand; after as many as it may have, the worker waits for ever without taking another.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from kombu.transport import TRANSPORT_ALIASES, redis
+from kombu.transport import TRANSPORT_ALIASES, redis, virtual
+
+
+class Message(virtual.Message):  # type: ignore[misc]  # kombu has no types
+    """kombu's message, which does not keep from the worker that its connection is lost."""
+
+    def ack_log_error(self, _logger: Any, _errors: Any, multiple: bool = False) -> None:
+        """Acknowledge; a lost connection ends the worker's loop, which then connects again."""
+        self.ack(multiple=multiple)
+
+    def reject_log_error(self, _logger: Any, _errors: Any, requeue: bool = False) -> None:
+        """Reject; the same holds."""
+        self.reject(requeue=requeue)
 
 
 class Channel(redis.Channel):  # type: ignore[misc]  # kombu has no types
     """kombu's channel, which says that its connection is closed in words that kombu knows."""
+
+    Message = Message
 
     def _connparams(self, *arguments: Any, **options: Any) -> Any:
         if self.connection is None or self.connection.client is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import socket
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -345,6 +346,9 @@ CELERY_WORKER_MAX_MEMORY_PER_CHILD = 500_000  # KiB, looked at between two slice
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
+# Its queue is locked for as long as RabbitMQ believes in a connection that is gone; a worker that
+# was cut off and connects again would end
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = PISTON_SHUTDOWN_SECONDS  # with REMAP_SIGTERM=SIGQUIT
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
@@ -357,6 +361,14 @@ CELERY_BEAT_SCHEDULER = "piston.beat:Scheduler"  # no file: what is due stands i
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "tasks_app.sweep", "schedule": float(PISTON_SWEEP_SECONDS)},
 }
+
+
+# A worker waits for messages in silence; so it finds out within 20 s that nobody is there (seconds)
+KEEPALIVE = (
+    {socket.TCP_KEEPIDLE: 10, socket.TCP_KEEPINTVL: 3, socket.TCP_KEEPCNT: 3}
+    if hasattr(socket, "TCP_KEEPIDLE")
+    else {}
+)
 
 
 def read_broker_options() -> dict[str, Any]:
@@ -378,6 +390,8 @@ def read_broker_options() -> dict[str, Any]:
             "visibility_timeout": 120,  # seconds; slices last one, so recovery may be quick
             "socket_timeout": 5,
             "socket_connect_timeout": 3,
+            "socket_keepalive": True,
+            "socket_keepalive_options": KEEPALIVE,
             "unacked_restore_interval": 10,
             "unacked_restore_throttle": 1,
         }

@@ -76,7 +76,7 @@ def render(results: Sequence[dict[str, Any]]) -> str:
     )
     lines = [
         settings,
-        "| fault | what users see | ran on | runs | lost or twice | recovered in | broken build |",
+        "| fault | what users see | ran on | runs | failed | recovered in | broken build |",
         "|---|---|---|---|---|---|---|",
     ]
     for fault in FAULTS:

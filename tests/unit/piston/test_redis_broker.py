@@ -22,7 +22,7 @@ def test_a_connection_is_closed_that_was_lost_with_one_message_in_hand_and_askin
         channel.basic_publish(channel.prepare_message("x"), "", "slices")
         assert channel.basic_get("slices") is not None
         channel.basic_consume("slices", no_ack=False, callback=print, consumer_tag="worker")
-        channel._brpop_start()
+        channel.connection.cycle._register_BRPOP(channel)
 
         server.kill9()
         connection.collect()
