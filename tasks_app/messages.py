@@ -59,6 +59,5 @@ def handed_back_without_database() -> Iterator[None]:
     try:
         yield
     except (OperationalError, InterfaceError) as error:
-        logger.warning("A message is handed back to the broker: %s", error)
         time.sleep(REST_SECONDS)
         raise Reject(str(error), requeue=True) from None

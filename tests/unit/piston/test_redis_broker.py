@@ -47,3 +47,5 @@ def test_an_acknowledgement_that_does_not_arrive_is_a_lost_connection() -> None:
             message.ack_log_error(logging.getLogger(), connection.connection_errors)
         with pytest.raises(connection.connection_errors):
             message.reject_log_error(logging.getLogger(), connection.connection_errors)
+        connection.collect()
+        connection.close()
