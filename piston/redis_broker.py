@@ -1,8 +1,8 @@
 """How does a worker outlive one outage of Redis after the other? It connects again each time.
 
-kombu closes what is left of a connection when it is lost for the second time, and then asks a
-channel for the address of a connection that is gone. The error is none of a connection's, so the
-worker does not connect again: it ends.
+kombu's channel cannot be closed at once when it is lost with a message in hand while it asks for
+more. The worker closes it again, and then the channel asks for the address of a connection that is
+gone. The error is none of a connection's, so the worker does not connect again: it ends.
 
 And it only logs when an acknowledgement does not arrive. The message stays in the worker's count of
 those in hand; after as many as it may have, the worker waits for ever without taking another.

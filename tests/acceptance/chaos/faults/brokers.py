@@ -80,20 +80,20 @@ def broker_emptied(work: Work) -> None:
 
 
 @fault(
-    "Redis is killed again and again, for some seconds each time",
+    "Redis is killed again and again while workers ask for messages",
     outcome="workers connect again each time; none ends",
     on=(REDIS,),
     broken_by="redis-lost-once",
 )
 def redis_killed_again(work: Work) -> None:
-    """Kill Redis while its messages are in hand, until workers had to try more than once."""
+    """Kill Redis while workers have a message in hand and ask for more: tasks are few."""
     broker = work.scene.broker
-    work.scene.set_pace(0.002)
-    work.begin("write", "each", "read", "spread", "write")
-    for share in (0.05, 0.25, 0.45):
+    work.scene.set_pace(0.003)
+    work.begin("write", "each", "read", rows=6_000)
+    for share in (0.05, 0.2, 0.35, 0.5):
         work.get_going(share, share + 0.1)
         broker.kill9()
-        time.sleep(work.random.uniform(4, 6))
+        time.sleep(work.random.uniform(0.5, 2))
         broker.start()
         work.go_on()
     work.scene.set_pace(USUAL_PACE)
