@@ -228,6 +228,17 @@ BREAKAGES = {
                 ),
             ),
         ),
+        Breakage(
+            "messages-used-up",
+            "a worker without a database uses messages up instead of handing them back",
+            (
+                Change(
+                    "tasks_app/tasks.py",
+                    "with messages.handed_back_without_database():",
+                    "if messages:",
+                ),
+            ),
+        ),
     )
 }
 

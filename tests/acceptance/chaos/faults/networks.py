@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -20,6 +21,7 @@ CONNECT_SECONDS = 5  # piston.settings: a new connection to the database
 COMES_BACK_SECONDS = CLAIM_SECONDS + CONNECT_SECONDS + SWEEP_SECONDS + 3
 HEARTBEATS_SECONDS = 25  # until it finds out that the broker is gone, and is connected again
 SLOW_BYTES_PER_SECOND = 4_000
+FEWEST_ROWS = 3_000  # in 10 s, by a worker whose two processes need a millisecond for each
 WAITING = """
     SELECT count(*) FROM pg_stat_activity
     WHERE datname = current_database() AND wait_event_type = 'Lock'
@@ -55,10 +57,21 @@ def set_aside(work: Work) -> Aside:
     variables = {"DATABASE_URL": database.url, "CELERY_BROKER_URL": broker.url}
     if scene.kind == REDIS:
         variables["PISTON_S3_ENDPOINT_URL"] = reach(scene.servers.s3.url).url
-    scene.kill(ASIDE)
-    scene.start(ASIDE, inside=network.inside, **variables)
-    wait_until(lambda: scene.installation.log(ASIDE).count(" ready.") > 1, seconds=60)
+    start_anew(work, inside=network.inside, **variables)
     return Aside(network, database, broker)
+
+
+def start_anew(work: Work, *, inside: Sequence[str] = (), **variables: str) -> None:
+    """Start the worker anew, elsewhere or otherwise, and wait until it is ready."""
+    scene = work.scene
+
+    def starts() -> int:
+        return scene.installation.log(ASIDE).count(" ready.")
+
+    before = starts()
+    scene.kill(ASIDE)
+    scene.start(ASIDE, inside=inside, **variables)
+    wait_until(lambda: starts() > before, seconds=60)
 
 
 def rely_on_the_one_set_aside(work: Work, *, within: float) -> None:
@@ -77,7 +90,7 @@ def rely_on_the_one_set_aside(work: Work, *, within: float) -> None:
 def cut_off_from_database(work: Work) -> None:
     """Make the database a black hole for one worker."""
     aside = set_aside(work)
-    work.begin("write", "spread", "each", "read", rows=8_000)
+    work.begin("write", "spread", "each", "read", rows=5_000)
     work.get_going(0.05, 0.15)
     aside.cut_off_from(aside.database)
     cut_at = time.monotonic()
@@ -96,7 +109,7 @@ def cut_off_from_database(work: Work) -> None:
 def cut_off_from_broker(work: Work) -> None:
     """Make the broker a black hole for one worker."""
     aside = set_aside(work)
-    work.begin("write", "spread", "each", "read", rows=12_000)
+    work.begin("write", "spread", "read", "read", rows=8_000)
     work.get_going(0.05, 0.15)
     aside.cut_off_from(aside.broker)
     cut_at = time.monotonic()
@@ -117,7 +130,7 @@ def database_vanishes(work: Work) -> None:
     scene = work.scene
     aside = set_aside(work)
     scene.stop(OTHER)
-    work.begin("write", "each", "write", rows=8_000)
+    work.begin("write", "each", "write", rows=5_000)
     work.get_going(0.05, 0.1)
     with psycopg.connect(scene.database_url) as obstacle:
         obstacle.execute("LOCK TABLE chaos_effect IN EXCLUSIVE MODE")
@@ -140,12 +153,34 @@ def database_vanishes(work: Work) -> None:
 def slow_network(work: Work) -> None:
     """Slow one worker down so much that its claims expire under its hands."""
     link = work.scene.link_to_database()
-    work.scene.kill(ASIDE)
-    work.scene.start(ASIDE, DATABASE_URL=link.url)
-    work.begin("write", "spread", "each", "read", rows=8_000)
+    start_anew(work, DATABASE_URL=link.url)
+    work.begin("write", "spread", "each", "read", rows=5_000)
     work.get_going(0.05, 0.15)
     link.bytes_per_second = SLOW_BYTES_PER_SECOND
     work.all_go_on()
-    time.sleep(work.random.uniform(2, 3) * CLAIM_SECONDS)
+    time.sleep(work.random.uniform(1, 2) * CLAIM_SECONDS)
     link.heal()
     work.go_on()
+
+
+@fault(
+    "a worker is refused by the database at once, not by the broker: a firewall, a wrong route",
+    outcome="it hands messages back instead of using them up; the other worker does the work",
+    on=(RABBITMQ, REDIS),
+    broken_by="messages-used-up",
+)
+def refused_by_database(work: Work) -> None:
+    """Let one worker fail fast; it is always free to take the next message."""
+    link = work.scene.link_to_database()
+    start_anew(work, DATABASE_URL=link.url)
+    work.begin("write", "spread", "read", "read", rows=8_000)
+    work.get_going(0.05, 0.1)
+    link.refuse()
+    work.all_go_on()
+    before = work.done_rows()
+    time.sleep(10)
+    done = work.done_rows() - before
+    work.remarks.append(f"{done} rows were done in 10 s by the other worker")
+    link.heal()
+    rely_on_the_one_set_aside(work, within=COMES_BACK_SECONDS)
+    assert done > FEWEST_ROWS, f"only {done} rows were done in 10 s"
