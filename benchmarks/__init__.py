@@ -1,1 +1,1 @@
-"""How fast is it, and with how much memory? One file per question: `make bench`."""
+"""How fast is it, against the limit? One file per question: `make bench`."""
