@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
+    from piston.accounts.models import Account
     from tasks_app.models import Task
 
 COMMAND = "accounts.create"  # the request id that events are recorded with
@@ -40,14 +41,14 @@ def django_on(url: str | None = None) -> Iterator[Path]:
         yield Path(folder)
 
 
-def submit(category: str, action: str, file: BinaryIO) -> Task:
-    """Upload a CSV for an account of its own, as a request does, and start the task."""
+def submit(category: str, action: str, file: BinaryIO, *, account: Account | None = None) -> Task:
+    """Upload a CSV for an account (None: one of its own), as a request does, and start the task."""
     from categories import registry
     from piston.accounts.models import Account
     from tasks_app import intake, lifecycle
     from tasks_app.events import Actor
 
-    account = Account.objects.create(name="benchmark")
+    account = account or Account.objects.create(name="benchmark")
     actor = Actor(f"account:{account.pk}")
     found = registry.get_action(category, action)
     task = intake.submit_csv(intake.Order(account, account, *found, actor), file)
