@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import contextmanager
@@ -33,7 +33,7 @@ class Sender:
             return False
         if self._thread is None:
             self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="messages")
-        sending = self._thread.submit(current_app.send_task, name, args=arguments)
+        sending = self._thread.submit(publish, name, arguments)
         try:
             sending.result(timeout=LONGEST_WAIT_SECONDS)
         except FutureTimeout:
@@ -47,6 +47,18 @@ class Sender:
 
 
 send = Sender().send
+
+
+def publish(name: str, arguments: Sequence[Any]) -> None:
+    """Give a message to the broker; raises errors of many libraries.
+
+    A connection that was kept from before the broker was restarted fails only when it is used.
+    Every process keeps one, and each would lose a message: so there is another try, on a new one.
+    """
+    try:
+        current_app.send_task(name, args=arguments)
+    except Exception:  # noqa: BLE001 - see above; the second one's error is told
+        current_app.send_task(name, args=arguments)
 
 
 @contextmanager

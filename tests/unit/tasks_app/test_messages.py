@@ -81,3 +81,19 @@ def test_a_message_that_fails_otherwise_does_not_go_back(monkeypatch: pytest.Mon
 
     with pytest.raises(ZeroDivisionError):
         tasks.run_slice("a task", 1)
+
+
+def test_a_connection_from_before_a_restart_of_the_broker_loses_no_message(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tries: list[str] = []
+
+    def reset_once(name: str, args: Any) -> None:
+        tries.append(name)
+        if len(tries) == 1:
+            raise ConnectionResetError
+
+    monkeypatch.setattr(messages.current_app, "send_task", reset_once)
+
+    assert messages.Sender().send("a message") is True
+    assert tries == ["a message"] * 2
