@@ -24,6 +24,7 @@ FOLDER = Path(__file__).parent
 DOCS = FOLDER.parent / "docs"
 QUESTIONS = (  # in the order of the table
     "scanning",
+    "engine",
     "numbers",
     "rates",
 )
