@@ -10,7 +10,8 @@ from tests.acceptance.chaos import breakages_of_messages  # noqa: F401 - adds it
 from tests.acceptance.chaos.faults import fault
 from tests.acceptance.chaos.scene import RABBITMQ, REDIS, USUAL_PACE
 from tests.acceptance.chaos.work import Sent, Work
-from tests.servers import RabbitMQ
+from tests.acceptance.installation import PATIENCE_SECONDS
+from tests.servers import RabbitMQ, wait_until
 
 BROKERS = (RABBITMQ, REDIS)
 LONGEST_START = 4.0  # seconds; a second of it may be spent waiting for the broker
@@ -50,14 +51,20 @@ def break_broker(work: Work, harm: Callable[[], Any], heal: Callable[[], Any]) -
     broken_by="no-sweeper",
 )
 def broker_killed(work: Work) -> None:
-    """Kill the broker; keep its disk. Then again while all is quiet: a start sends no message."""
+    """Kill the broker; keep its disk. Then again while all is quiet, and web with it.
+
+    So a start sends no message, and who would have sent it later is dead.
+    """
     broker = work.scene.broker
     break_broker(work, broker.kill9, broker.start)
     work.end()
     to_come = work.upload("write")
     broker.kill9()
     start_regardless(work, to_come)
+    work.scene.kill("web")
+    work.scene.start("web")
     broker.start()
+    wait_until(work.scene.installation.answers, seconds=PATIENCE_SECONDS)
     work.go_on()
 
 
