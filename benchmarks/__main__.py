@@ -24,9 +24,14 @@ FOLDER = Path(__file__).parent
 DOCS = FOLDER.parent / "docs"
 QUESTIONS = (  # in the order of the table
     "scanning",
+    "uploading",
     "engine",
     "numbers",
     "rates",
+    "parallel",
+    "starting",
+    "fairness",
+    "stopping",
 )
 
 
