@@ -27,6 +27,7 @@ QUESTIONS = (  # in the order of the table
     "uploading",
     "engine",
     "numbers",
+    "peers",
     "rates",
     "parallel",
     "starting",
