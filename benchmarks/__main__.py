@@ -25,6 +25,7 @@ DOCS = FOLDER.parent / "docs"
 QUESTIONS = (  # in the order of the table
     "scanning",
     "uploading",
+    "downloading",
     "engine",
     "numbers",
     "peers",
