@@ -19,6 +19,7 @@ from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped
 
 from piston import settings
 from piston.http.transfers import TICKET, Places
+from piston.web.bodies import read_straight
 from piston.web.connections import Connection, Phase, Waiting
 from piston.web.heads import Arrival, is_urgent, look_at
 from piston.web.pace import GRACE_SECONDS
@@ -277,6 +278,7 @@ def serve(application: Any, environ: dict[str, Any], start_response: Any) -> Any
     What is left of the body is discarded in the loop, without a thread.
     """
     ticket = environ[TICKET] = environ["gunicorn.socket"].ticket
+    read_straight(environ["wsgi.input"])
 
     def start(*arguments: Any) -> Any:
         if not ticket.body_is_here and not is_read(environ["wsgi.input"].reader):
