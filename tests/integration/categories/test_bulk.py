@@ -1,9 +1,10 @@
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import DataError, IntegrityError, connection, transaction
 
 from categories.bulk import insert_rows, listed, update_rows
 from categories.number_management.models import PhoneNumber
@@ -17,6 +18,7 @@ pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 23, 16, 0, 0, 123456, tzinfo=UTC)
 NAMES = ["number", "account", "state", "created_at", "modified_at", "ported_in", "carrier_module",
          "features", "used_by"]  # fmt: skip
+IS_POSTGRESQL = connection.vendor == "postgresql"
 NASTY = 'tab\t newline\n quote" \\ back\\N slash, ünï 😀'
 
 
@@ -113,6 +115,25 @@ def test_amounts_stay_exact() -> None:
 
     rate.refresh_from_db()
     assert rate.rate_cost == amount
+
+
+def test_a_text_that_no_database_takes_is_an_error_and_not_another_text() -> None:
+    refused = pytest.raises((ValueError, DataError)) if IS_POSTGRESQL else nullcontext()
+
+    with refused, transaction.atomic():
+        insert_rows(PhoneNumber, NAMES, [number("+12", None, used_by="a\0b")])
+
+    found = set(PhoneNumber.objects.values_list("used_by", flat=True))
+    assert found == (set() if IS_POSTGRESQL else {"a\0b"})
+
+
+@pytest.mark.parametrize("text", [NASTY, "", "{}", "a,b", '"', "NULL", "\\"])
+def test_a_value_of_a_list_finds_itself(text: str) -> None:
+    insert_rows(PhoneNumber, NAMES, [number("+12", None, used_by=text)])
+
+    found = PhoneNumber.objects.filter(used_by__in=listed(["x", text], using="default"))
+
+    assert found.count() == 1
 
 
 @pytest.mark.parametrize("count", [0, 1, 40_000])
