@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from categories.columns import (
     AccountColumn,
@@ -28,13 +28,28 @@ from categories.rates.models.rate import (
 )
 from categories.rates.models.ratedeck import NAME_LENGTH
 
+T = TypeVar("T")
+
 LONGEST_DURATION = 2**31 - 1  # seconds; what the database's integer holds
 DEFAULT_RATEDECK = "ratedeck"
 # what the escapes of JSON can say, and PostgreSQL cannot store
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
-class CostColumn(DecimalColumn):
+class RepeatingColumn(Column[T]):
+    """A column whose cells are often the same: each different one is parsed once per batch.
+
+    The values are shared, so that nothing that can be changed may be one.
+    """
+
+    def parse_many(self, cells: Sequence[str]) -> list[T | None]:
+        """Return the values of a whole column."""
+        different = list(set(cells))
+        parsed = dict(zip(different, super().parse_many(different), strict=True))
+        return [parsed[cell] for cell in cells]
+
+
+class CostColumn(RepeatingColumn[Decimal], DecimalColumn):
     """An amount of money that is not negative, exact to 10 decimals."""
 
     def __init__(self, *texts: str, **options: Any) -> None:
@@ -81,7 +96,14 @@ class CountryColumn(PatternColumn):
         return [cell and cell.upper() for cell in super().parse_many(cells)]
 
 
-class WeightColumn(IntegerColumn):
+class DurationColumn(RepeatingColumn[int], IntegerColumn):
+    """A number of whole seconds."""
+
+    def __init__(self, *texts: str, **options: Any) -> None:
+        super().__init__(*texts, minimum=0, maximum=LONGEST_DURATION, **options)
+
+
+class WeightColumn(RepeatingColumn[int], IntegerColumn):
     """How heavy a rate is; what lies outside of 1 to 100 is brought to the nearer end."""
 
     rule = "a whole number; limited to 1 to 100"
@@ -89,6 +111,10 @@ class WeightColumn(IntegerColumn):
     def parse(self, text: str) -> int:
         """Return the weight within its limits."""
         return limit_weight(super().parse(text))
+
+
+class DirectionColumn(RepeatingColumn[str], ChoiceColumn):
+    """Which way calls go."""
 
 
 class TextListColumn(Column[list[str] | None]):
@@ -138,17 +164,12 @@ class CallersColumn(TextColumn):
         return Column.parse_many(self, cells)
 
 
-def make_duration_column(name: str, text: str, example: str) -> IntegerColumn:
-    """Return a column of whole seconds."""
-    return IntegerColumn(name, text, minimum=0, maximum=LONGEST_DURATION, example=example)
-
-
 RATE_COLUMNS: tuple[Column[Any], ...] = (
     AccountColumn("account_id", "Account that the rate is meant for; empty: all accounts."),
     CallersColumn("caller_id_numbers", "Callers that the rate is for.", max_length=4096),
     TextColumn("carrier", "Who carries the calls.", max_length=TEXT_LENGTH, example="acme"),
     TextColumn("description", "For people.", max_length=1024, example="Bay Area"),
-    ChoiceColumn(
+    DirectionColumn(
         "direction", "Calls that the rate is for; empty: both.", choices=[*Direction.values]
     ),
     CostColumn("internal_rate_cost", "What a minute costs the reseller.", example="0.01"),
@@ -156,12 +177,12 @@ RATE_COLUMNS: tuple[Column[Any], ...] = (
     TextListColumn("options", "Options that a call must have.", example='["flat_rate"]'),
     PrefixColumn("prefix", "What the numbers begin with."),
     CostColumn("rate_cost", "What a minute costs.", example="0.05"),
-    make_duration_column("rate_increment", "Seconds that are charged at a time.", "60"),
-    make_duration_column("rate_minimum", "Seconds that are charged at least.", "60"),
+    DurationColumn("rate_increment", "Seconds that are charged at a time.", example="60"),
+    DurationColumn("rate_minimum", "Seconds that are charged at least.", example="60"),
     TextColumn(
         "rate_name", "Name; empty: made from the rate.", max_length=TEXT_LENGTH, example="US_1415"
     ),
-    make_duration_column("rate_nocharge_time", "Calls of fewer seconds are free.", "0"),
+    DurationColumn("rate_nocharge_time", "Calls of fewer seconds are free.", example="0"),
     TextColumn(
         "rate_suffix",
         "Ends the id, to tell rates of one prefix apart.",

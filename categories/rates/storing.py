@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from categories.bulk import insert_rows, update_rows
+from categories.bulk import insert_rows, listed, update_rows
 from categories.rates.filling import fill, merge
 from categories.rates.models import Rate, Ratedeck
 from piston.accounts.models import Account
@@ -89,8 +89,9 @@ def lock_decks(names: set[str], owner: Account | None, *, using: str) -> dict[st
 def read_rates(keys: Iterable[Key], *, using: str) -> dict[Key, StoredRate]:
     """Return the stored rates among `keys`."""
     wanted = set(keys)
+    rate_ids = listed({rate_id for _, rate_id in wanted}, using=using)
     rates = Rate.objects.using(using).filter(
-        ratedeck_id__in={deck for deck, _ in wanted}, rate_id__in={rate_id for _, rate_id in wanted}
+        ratedeck_id__in={deck for deck, _ in wanted}, rate_id__in=rate_ids
     )
     found = {
         (deck, rate_id): StoredRate(pk, dict(zip(FIELDS, fields, strict=True)))

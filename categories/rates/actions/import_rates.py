@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from operator import attrgetter
 
 from categories.columns import TextColumn
 from categories.contract import Context, Outcome, RowAction, RowFailed, Succeeded
@@ -12,7 +12,7 @@ from categories.rates.columns import DEFAULT_RATEDECK, RATE_COLUMNS
 from categories.rates.filling import make_rate_id
 from categories.rates.models.rate import RATE_ID_LENGTH
 from categories.rates.storing import FIELDS, Change, store_changes
-from categories.rows import Row
+from categories.rows import Row, file_columns
 
 MANDATORY = {"prefix", "rate_cost"}
 
@@ -47,6 +47,7 @@ class ImportRates(RowAction):
         """Store the rates of a batch with a handful of statements."""
         owner = find_owner(context)
         unknown = find_unknown_accounts({row.account_id for row in rows}, owner, context.database)
+        read_change = change_reader(rows[0])
         outcomes: list[Outcome] = []
         changes = []
         for row in rows:
@@ -60,8 +61,16 @@ class ImportRates(RowAction):
         return outcomes
 
 
-def read_change(row: Row) -> Change:
-    """Return what a row says about a rate; cells that are unset say nothing."""
-    given: dict[str, Any] = {field: value for field in FIELDS if (value := row[field]) is not None}
-    rate_id = row["_id"] or make_rate_id(row.iso_country_code, row.prefix, row.rate_suffix)
-    return Change(row.ratedeck_id or DEFAULT_RATEDECK, rate_id, given)
+def change_reader(first: Row) -> Callable[[Row], Change]:
+    """Return what reads a row of the same file as `first`; cells that are unset say nothing."""
+    columns = file_columns(first)
+    fields = [field for field in FIELDS if field in columns]
+    read_fields = attrgetter(*fields)  # prefix and cost are always there, so it returns a tuple
+
+    def read_change(row: Row) -> Change:
+        values = zip(fields, read_fields(row), strict=True)
+        given = {field: value for field, value in values if value is not None}
+        rate_id = row["_id"] or make_rate_id(row.iso_country_code, row.prefix, row.rate_suffix)
+        return Change(row.ratedeck_id or DEFAULT_RATEDECK, rate_id, given)
+
+    return read_change
