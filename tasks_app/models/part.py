@@ -26,7 +26,8 @@ class PartQuerySet(models.QuerySet["Part"]):
         places = ", ".join(["%s"] * len(fields))
         table = self.model._meta.db_table
         statement = f'INSERT INTO "{table}" ({columns}) VALUES ({places})'  # noqa: S608 - our names
-        with psycopg.Cursor(connection.connection) as cursor:
+        # else nobody would recognise a lost connection, and the action would be blamed for it
+        with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
             cursor.execute(statement, [getattr(part, field.attname) for field in fields])
 
 
