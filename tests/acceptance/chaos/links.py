@@ -41,6 +41,8 @@ class Link:
         self.url = urlunsplit(parts._replace(netloc=f"{user}{at}{host}:{port}"))
         self.is_refusing = False
         self.is_silent = False  # connections stay open, bytes go nowhere
+        self.silenced = 0  # connections that fell silent in mid-sentence
+        self.block_seconds = 0.0  # that each block of bytes is on its way
         self.bytes_per_second = 0.0  # each way and connection; 0 for as fast as it goes
         self.lost_commits = 0
         self.lost_replies = 0
@@ -75,13 +77,16 @@ class Link:
         self.cut()
 
     def silence(self) -> None:
-        """Swallow what both sides send, like a cable that was pulled, until `heal()`."""
+        """Swallow what both sides send, like a cable that was pulled, until `heal()`.
+
+        Whoever spoke meanwhile is never answered, not even after `is_silent` is False again.
+        """
         self.is_silent = True
 
     def heal(self) -> None:
         """Be a good cable again; what was silenced in mid-sentence is reset."""
         was_silent, self.is_silent, self.is_refusing = self.is_silent, False, False
-        self.bytes_per_second = 0.0
+        self.bytes_per_second = self.block_seconds = 0.0
         self._lose_commit = self._lose_reply = lambda: False
         self._delay = lambda: 0.0
         if was_silent:
@@ -107,8 +112,6 @@ class Link:
                 threading.Thread(target=self._serve, args=[near], daemon=True).start()
 
     def _serve(self, near: socket.socket) -> None:
-        while self.is_silent and not self._closed:
-            time.sleep(TICK_SECONDS)
         if self.is_refusing:
             reset(near)
             return
@@ -151,6 +154,7 @@ class Pair:
         self.link = link
         self.near = near
         self.far = far
+        self.is_silenced = False
 
     def relay(self) -> None:
         """Pass on what comes, until either side is done."""
@@ -162,8 +166,10 @@ class Pair:
                     block = source.recv(BLOCK_BYTES)
                     if not block:
                         return self.close()
-                    if self.link.is_silent:
+                    if self.swallows():
                         continue
+                    if self.link.block_seconds:
+                        time.sleep(self.link.block_seconds)
                     if source is self.far and loses_reply:
                         return self.reset()
                     if source is self.near:
@@ -175,6 +181,13 @@ class Pair:
                     if self.link.bytes_per_second:
                         time.sleep(len(block) / self.link.bytes_per_second)
         return self.reset()
+
+    def swallows(self) -> bool:
+        """Decide whether bytes go nowhere; where some were lost, the rest makes no sense."""
+        if self.link.is_silent and not self.is_silenced:
+            self.is_silenced = True
+            self.link.silenced += 1
+        return self.is_silenced
 
     def close(self) -> None:
         """End both connections in order."""
