@@ -8,8 +8,8 @@ from typing import Any
 
 from tests.acceptance.chaos import breakages_of_messages  # noqa: F401 - adds its breakages
 from tests.acceptance.chaos.faults import fault
-from tests.acceptance.chaos.scene import RABBITMQ, REDIS, USUAL_PACE
-from tests.acceptance.chaos.work import Sent, Work
+from tests.acceptance.chaos.scene import RABBITMQ, REDIS, USUAL_PACE, WORKERS
+from tests.acceptance.chaos.work import BOOT_SECONDS, LONGEST_RECOVERY, Sent, Work
 from tests.acceptance.installation import PATIENCE_SECONDS
 from tests.servers import RabbitMQ, wait_until
 
@@ -75,7 +75,7 @@ def broker_killed(work: Work) -> None:
     broken_by="believed-messages",
 )
 def broker_emptied(work: Work) -> None:
-    """Kill the broker and take its disk; Redis has none."""
+    """Kill the broker and take its disk; Redis has none. Then again with all messages in it."""
     broker = work.scene.broker
 
     def start_as_new() -> None:
@@ -84,6 +84,14 @@ def broker_emptied(work: Work) -> None:
         broker.start()
 
     break_broker(work, broker.kill9, start_as_new)
+    work.end()
+    work.scene.kill(*WORKERS)
+    work.begin("write", "each")
+    broker.kill9()
+    start_as_new()
+    for name in WORKERS:
+        work.scene.start(name)
+    work.go_on(within=BOOT_SECONDS + LONGEST_RECOVERY)
 
 
 @fault(
