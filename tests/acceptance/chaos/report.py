@@ -14,7 +14,17 @@ from tests.acceptance.chaos.scene import CLAIM_SECONDS, SWEEP_SECONDS
 
 BEGIN = "<!-- written by make chaos: begin -->"
 END = "<!-- written by make chaos: end -->"
-KEPT_SEEDS = 3
+TITLES = (
+    "fault",
+    "what users see",
+    "ran on",
+    "runs",
+    "failed",
+    "recovered in",
+    "broken build",
+    "noticed",
+)
+KEPT_RUNS = 3  # the newest of a fault on a kind of installation, or without a safeguard
 
 
 @dataclass
@@ -51,19 +61,21 @@ def write(docs: Path, done: Sequence[Ran]) -> None:
     fresh = [asdict(ran) for ran in done if not ran.missing]
     for result in fresh:
         del result["trace"]
-    seeds = list(dict.fromkeys(each["seed"] for each in [*fresh, *reversed(kept)]))[:KEPT_SEEDS]
-    again = {identity(each) for each in fresh}
-    kept = [each for each in kept if each["seed"] in seeds and identity(each) not in again]
-    kept += fresh
+    kept = newest([*kept, *fresh])
     history.write_text("[\n" + ",\n".join(json.dumps(each) for each in kept) + "\n]\n")
     page = docs / "reliability.md"
     before, rest = page.read_text().split(BEGIN)
     page.write_text(f"{before}{BEGIN}\n{render(kept)}{END}{rest.split(END)[1]}")
 
 
-def identity(result: dict[str, Any]) -> tuple[Any, ...]:
-    """Return what makes a result replace an older one."""
-    return result["seed"], result["fault"], result["kind"], result["breakage"]
+def newest(results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the last result of each seed, and of those the last few of each kind."""
+    runs: dict[tuple[str, str, str], dict[int, dict[str, Any]]] = {}
+    for each in results:
+        seeds = runs.setdefault((each["fault"], each["kind"], each["breakage"]), {})
+        seeds.pop(each["seed"], None)
+        seeds[each["seed"]] = each
+    return [each for seeds in runs.values() for each in [*seeds.values()][-KEPT_RUNS:]]
 
 
 def render(results: Sequence[dict[str, Any]]) -> str:
@@ -76,23 +88,26 @@ def render(results: Sequence[dict[str, Any]]) -> str:
     )
     lines = [
         settings,
-        "| fault | what users see | ran on | runs | failed | recovered in | broken build |",
-        "|---|---|---|---|---|---|---|",
+        f"| {' | '.join(TITLES)} |",
+        "|---" * len(TITLES) + "|",
     ]
     for fault in FAULTS:
         sound = [each for each in results if each["fault"] == fault.name and not each["breakage"]]
-        broken = [each for each in results if each["fault"] == fault.name and each["breakage"]]
+        broken = [
+            each
+            for each in results
+            if (each["fault"], each["breakage"]) == (fault.name, fault.broken_by)
+        ]
         if not sound:
             continue
         times = [each["recovery_seconds"] for each in sound if each["recovery_seconds"] is not None]
         recovery = f"{max(times):.1f} s" if times else "-"
         bad = sum(bool(each["problems"]) for each in sound)
         kinds = ", ".join(kind for kind in fault.on if kind in {each["kind"] for each in sound})
-        noticed = BREAKAGES[fault.broken_by].what.partition(":")[0]
-        if not broken or any(each["problems"] for each in broken):
-            noticed = f"not seen: {noticed}"
+        noticed = sum(not each["problems"] for each in broken)
+        missing = BREAKAGES[fault.broken_by].what.partition(":")[0]
         lines.append(
             f"| {fault.what} | {fault.outcome} | {kinds} | {len(sound)} | {bad or 'none'}"
-            f" | {recovery} | {noticed} |"
+            f" | {recovery} | {missing} | {noticed} of {len(broken)} |"
         )
     return "\n".join(lines) + "\n"
