@@ -105,7 +105,7 @@ class Action:
     rows_per_second: ClassVar[float | None] = None  # over all workers; None: as fast as they can
     row_seconds: ClassVar[float] = 10.0  # time-out of a row
     max_workers: ClassVar[int | None] = None  # per task; None: no bound of its own
-    batch_size: ClassVar[int] = 2000  # rows, an upper bound
+    batch_size: ClassVar[int] = 10_000  # rows, an upper bound: a batch aims at a time
 
     takes_input: ClassVar[bool] = False
     abstract: ClassVar[bool] = True

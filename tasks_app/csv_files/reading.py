@@ -95,7 +95,7 @@ class RowReader:
         rows = next(self._parsed_blocks, None)
         if rows is None:
             return False
-        if any(len(cells) != self._width for cells in rows.cells):
+        if not set(map(len, rows.cells)) <= {self._width}:
             raise _not_the_scanned_file(f"a row has not the {self._width} cells of the header")
         self._lines[: self._taken_count] = []
         self._cells[: self._taken_count] = []

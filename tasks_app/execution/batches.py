@@ -28,6 +28,7 @@ from tasks_app.errors import ActionBroken, ClaimLost, PistonError, RowTimedOut
 from tasks_app.execution import effects, ledger, pacing
 from tasks_app.execution.attempts import NOT_THE_ROWS_FAULT, Attempt
 from tasks_app.execution.deadlines import time_limit
+from tasks_app.execution.garbage import collected_afterwards
 from tasks_app.execution.ledger import Done
 from tasks_app.execution.outcomes import Indeterminate, describe_failure, done_with
 from tasks_app.execution.runs import Run
@@ -56,12 +57,20 @@ def run_next_batch(run: Run) -> bool:
     nothing of the batch was kept.
     """
     if not run.segment.has_input:
-        run_page(run)
+        with collected_afterwards():
+            run_page(run)
         return True
     size = choose_size(run)
     limit = run.action.rows_per_second
     if limit is not None and not pacing.wait_for_turn(run.task, size, limit):
         return False
+    with collected_afterwards():
+        run_input(run, size)
+    return True
+
+
+def run_input(run: Run, size: int) -> None:
+    """Run the next rows, at most `size`, and commit them."""
     batch = run.take(size)
     with blaming_the_action():
         rows = run.row_shape.parse_batch(batch.cells, run.segment.cursor_row + 1)
@@ -71,7 +80,6 @@ def run_next_batch(run: Run) -> bool:
         run_external_row(run, batch, rows[0])
     else:
         run_rows(run, batch, rows)
-    return True
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from django.db import DatabaseError
 from categories.contract import Outcome, RowFailed, Succeeded
 from categories.rows import OutputShape
 from tasks_app.csv_files.reading import Batch
-from tasks_app.csv_files.writing import encode_rows
+from tasks_app.csv_files.writing import encode_row, encode_rows
 from tasks_app.execution.ledger import Done
 
 LINE_END = "\n"
@@ -54,6 +54,8 @@ def write_rows(shape: OutputShape, batch: Batch, outcomes: Sequence[Outcome]) ->
     An input row has one line per output row, at least one; the input's columns
     are the raw bytes of its line, so they come back byte for byte.
     """
+    if all(map(_is_silent, outcomes)) and shape.keeps_input:
+        return _write_silent_rows(shape, batch.lines[: len(outcomes)])
     prefixes: list[bytes] = []
     added: list[list[str]] = []
     failed: list[bytes] = []
@@ -82,6 +84,18 @@ def write_rows(shape: OutputShape, batch: Batch, outcomes: Sequence[Outcome]) ->
         failure_count=failure_count,
         indeterminate_count=indeterminate_count,
     )
+
+
+def _is_silent(outcome: Outcome) -> bool:
+    """Say whether the row succeeded without output."""
+    return outcome.__class__ is Succeeded and not outcome.rows
+
+
+def _write_silent_rows(shape: OutputShape, lines: Sequence[bytes]) -> Written:
+    """Return the lines of rows that all get the same cells: nothing but separators."""
+    ending = b",%b\n" % encode_row(shape.succeeded_cells())
+    output = ending.join(lines) + ending if lines else b""
+    return Written(output, b"", len(lines), 0, 0)
 
 
 def done_with(

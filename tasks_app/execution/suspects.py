@@ -7,7 +7,7 @@ from django.db.models import Case, F, Value, When
 from tasks_app.errors import ClaimLost
 from tasks_app.models import Segment
 
-SHRINKAGE = 32  # a batch in which a worker died is tried again in batches so much smaller
+SHRINKAGE = 100  # a batch in which a worker died is tried again in batches so much smaller
 POISON_DEATHS = 2  # workers that died on a row they tried alone, before it is recorded as failed
 
 

@@ -237,7 +237,7 @@ def test_a_row_that_kills_its_worker_is_blamed_after_it_was_tried_alone(
     broker: FakeBroker,
 ) -> None:
     task = engine.start(engine.submit("check", *names("", "", "")))
-    for _ in range(4):  # the batch, a smaller one, and twice the second row alone
+    for _ in range(3):  # the batch, and twice the second row alone
         die_on_second_row()
 
     Segment.objects.update(claimed_until=None)

@@ -57,6 +57,13 @@ def test_a_column_whose_attribute_is_called_otherwise_is_read_by_both() -> None:
     assert row.name == row.name_ == row["name"] == "Ann"
 
 
+@pytest.mark.parametrize("cell", ["\u00a0", "\n", " \r", "\u3000 "])
+def test_only_spaces_and_tabs_are_no_text(cell: str) -> None:
+    rows = parse(["name"], [cell], [" \t"], ["a"])
+
+    assert [row["name"] for row in rows if isinstance(row, Row)] == [cell, None, "a"]
+
+
 def test_unset_cells_and_absent_columns_are_none() -> None:
     row = parse_one(["number", "count"], ["+14157215234", " "])
 

@@ -1,0 +1,32 @@
+"""When is garbage collected?"""
+
+import gc
+
+import pytest
+
+from tasks_app.execution.garbage import collected_afterwards
+
+
+def test_the_collector_rests_in_the_block_and_works_behind_it() -> None:
+    with collected_afterwards():
+        inside = gc.isenabled()
+
+    assert (inside, gc.isenabled()) == (False, True)
+
+
+def test_it_works_again_after_an_error() -> None:
+    with pytest.raises(ZeroDivisionError), collected_afterwards():
+        raise ZeroDivisionError
+
+    assert gc.isenabled()
+
+
+def test_it_stays_off_where_it_was_off() -> None:
+    gc.disable()
+    try:
+        with collected_afterwards():
+            pass
+
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
