@@ -1,7 +1,7 @@
 """What does the web server reach without the product? It takes bytes into a file, or sends one.
 
-A WSGI application: PUT writes the body to the path, as the file storage does (no fsync, and the
-same blocks); GET sends the file with sendfile(2).
+A WSGI application: PUT writes the body to the path, as the file storage does (in the same
+blocks, and until it is on disk); GET sends the file with sendfile(2).
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ def write_body(body: Any, path: Path) -> None:
     with path.open("wb") as file:
         while block := body.read(BLOCK_BYTES):
             file.write(block)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def send_file(client: int, path: Path, size: int) -> None:

@@ -254,7 +254,7 @@ def read_storage() -> dict[str, Any]:
     if not PISTON_S3_BUCKET:
         folder = PISTON_DATA_DIR / "files"
         return {
-            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "BACKEND": "piston.file_storage.SyncedFileStorage",
             "OPTIONS": {
                 "location": str(folder),
                 "file_permissions_mode": 0o600,
