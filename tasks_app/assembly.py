@@ -12,13 +12,23 @@ from django.db import transaction
 from django.db.models import F, Sum
 from django.db.models.functions import Now
 
-from tasks_app import events, files, quotas, storage
+from tasks_app import dispatch, events, files, quotas, storage
 from tasks_app.errors import ClaimLost
 from tasks_app.execution import effects, slices
 from tasks_app.models import CSVName, Effect, EventKind, Part, Task, TaskCSV
 from tasks_app.states import Ending, TaskStatus, final_status
 
 logger = logging.getLogger(__name__)
+
+SMALL_BYTES = 2**20  # of output: written in less time than a slice takes
+
+
+def assemble_soon(task_id: str) -> None:
+    """Assemble a small output now; a larger one as a message of its own, after those that wait."""
+    if Task.objects.filter(pk=task_id, output_bytes__lte=SMALL_BYTES).exists():
+        assemble(task_id)
+    else:
+        dispatch.request_assembly(task_id)
 
 
 def assemble(task_id: str) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
 from tasks_app import messages
 from tasks_app.models import Segment, Task
+from tasks_app.models.durability import need_not_last
 
 RUN_SLICE = "tasks_app.run_slice"
 ASSEMBLE_OUTPUT = "tasks_app.assemble_output"
@@ -20,15 +23,25 @@ def wake(task_id: str) -> None:
     if not Segment.objects.claimable().with_room().filter(task=task_id).exists():
         return
     silent = Task.objects.running().filter(pk=task_id, dispatched_at=None)
-    if silent.update(wake_number=F("wake_number") + 1, dispatched_at=Now()):
+    if silent.update(**dispatched()):
         transaction.on_commit(lambda: send_wake(task_id))
+
+
+def dispatched() -> dict[str, Any]:
+    """Return what changes in a task when a new message is sent for it."""
+    return {"wake_number": F("wake_number") + 1, "dispatched_at": Now()}
 
 
 def send_wake(task_id: str) -> None:
     """Send the task's newest message (again); of several copies the first to arrive counts."""
     number = Task.objects.filter(pk=task_id).values_list("wake_number", flat=True).first()
     if number is not None:
-        messages.send(RUN_SLICE, task_id, number)
+        send_numbered(task_id, number)
+
+
+def send_numbered(task_id: str, number: int) -> None:
+    """Send the message that has this number."""
+    messages.send(RUN_SLICE, task_id, number)
 
 
 def receive(task_id: str, number: int) -> bool:
@@ -37,7 +50,8 @@ def receive(task_id: str, number: int) -> bool:
     So messages cannot multiply, however often a broker or the sweeper repeats them.
     """
     live = Task.objects.filter(pk=task_id, wake_number=number, dispatched_at__isnull=False)
-    return bool(live.update(dispatched_at=None))
+    with need_not_last():  # else the sweeper sends it again
+        return bool(live.update(dispatched_at=None))
 
 
 def request_assembly(task_id: str) -> None:

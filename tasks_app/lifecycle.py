@@ -27,11 +27,14 @@ def start(task: Task, actor: Actor) -> None:
     the broker is away the sweeper sends them.
     """
     try:
-        task.move_to(TaskStatus.EXECUTING, started_at=Now(), node=node_name())
+        task.move_to(
+            TaskStatus.EXECUTING, started_at=Now(), node=node_name(), **dispatch.dispatched()
+        )
     except InvalidTransition as error:
         raise refusal(task, TaskAlreadyStarted(task.pk)) from error
     events.record(task, EventKind.STARTED, actor, old_status=TaskStatus.PENDING)
-    dispatch.wake(task.pk)
+    number = task.wake_number  # as this start has set it
+    transaction.on_commit(lambda: dispatch.send_numbered(task.pk, number))
 
 
 @transaction.atomic

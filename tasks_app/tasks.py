@@ -18,7 +18,9 @@ def run_slice(self: CeleryTask, task_id: str, number: int) -> None:
     is_redelivered = bool((self.request.delivery_info or {}).get("redelivered"))
     with messages.handed_back_without_database():
         if dispatch.receive(task_id, number) or is_redelivered:
-            slices.run_slice(task_id, self.request.id)
+            due = slices.run_slice(task_id, self.request.id)
+            if due:
+                assembly.assemble_soon(due)
 
 
 # acknowledged at once: it may take longer than brokers wait, and the sweeper sends again

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,10 +16,12 @@ from tasks_app.settling import carrying_out
 def run_slice(task_id: str, number: int) -> None:
     """Do what the message does, under a message id of its own."""
     if dispatch.receive(task_id, number):
-        slices.run_slice(task_id, str(uuid.uuid4()))
+        due = slices.run_slice(task_id, str(uuid.uuid4()))
+        if due:
+            dispatch.request_assembly(due)  # as after a large output: tests look in between
 
 
-MESSAGES = {
+MESSAGES: dict[str, Callable[..., None]] = {
     dispatch.RUN_SLICE: run_slice,
     dispatch.ASSEMBLE_OUTPUT: assembly.assemble,
     dispatch.SETTLE_ROWS: carrying_out.carry_out,

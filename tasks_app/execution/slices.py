@@ -20,6 +20,7 @@ from tasks_app.execution.attempts import NOT_THE_ROWS_FAULT
 from tasks_app.execution.outcomes import Indeterminate, describe_failure
 from tasks_app.execution.runs import Run, claim_seconds
 from tasks_app.models import CSVName, Segment, Task
+from tasks_app.models.durability import need_not_last
 from tasks_app.states import Ending
 
 logger = logging.getLogger(__name__)
@@ -27,17 +28,20 @@ logger = logging.getLogger(__name__)
 MOST_IDLE_CLAIMS = 30  # claims in a row without a commit, before the task is given up
 
 
-def run_slice(message_task_id: str, message_id: str) -> None:
+def run_slice(message_task_id: str, message_id: str) -> str | None:
     """Work for about a second on the segment whose turn it is, then send for what is left.
 
     The message's own task is woken again as well: its message may have served another one.
+    Returns the id of the task whose output is due now, None when none is.
     """
     until = monotonic() + settings.PISTON_SLICE_MILLISECONDS / 1000
-    complete_abandoned(message_task_id)
     segment = claim_next(message_id)
     if segment is None:
-        return
+        complete_abandoned(message_task_id)
+        return None
     try:
+        if segment.task_id != message_task_id:  # else it has this segment left
+            complete_abandoned(message_task_id)
         run = prepare(segment)
         if run is not None:
             if not run.action.ordered:
@@ -49,11 +53,11 @@ def run_slice(message_task_id: str, message_id: str) -> None:
     except (StorageUnavailable, OperationalError, InterfaceError) as error:
         logger.warning("%s has to wait, no row is to blame: %s", segment, error)
         hand_back(segment)
-        return  # the sweeper wakes the task again: soon, but not at once
-    if Task.objects.awaiting_assembly().filter(pk=segment.task_id).exists():
-        dispatch.request_assembly(segment.task_id)
+        return None  # the sweeper wakes the task again: soon, but not at once
     for task_id in {segment.task_id, message_task_id}:
         dispatch.wake(task_id)
+    due = Task.objects.awaiting_assembly().filter(pk=segment.task_id).exists()
+    return segment.task_id if due else None
 
 
 def claim_next(message_id: str) -> Segment | None:
@@ -105,7 +109,8 @@ def prepare(segment: Segment) -> Run | None:
     if not segment.is_done and (full := quotas.describe_full_output(task)):
         task.end_work(Ending.CUT_SHORT, full)
         return None
-    if not segment.renew(claim_seconds(action_class)):
+    seconds = claim_seconds(action_class)
+    if seconds > settings.PISTON_CLAIM_SECONDS and not segment.renew(seconds):
         raise ClaimLost
     run = Run(segment, action_class(), context_of(task))
     return run if is_permitted(run) else None
@@ -133,16 +138,19 @@ def is_permitted(run: Run) -> bool:
         logger.exception("Permission for %s could not be asked", run.task.pk)
         run.task.end_work(Ending.BROKEN, f"the action failed: {describe_failure(error)}")
         return False
-    Task.objects.running().filter(pk=run.task.pk).update(is_permitted=True)
+    with need_not_last():  # else it is asked again; no row that is committed forgets it
+        Task.objects.running().filter(pk=run.task.pk).update(is_permitted=True)
     return True
 
 
 def work_until(until: float, run: Run) -> None:
     """Run batches until the time is up or the segment is done; a broken action ends the task."""
+    newcomers = turns.Newcomers(run.task.account_id)
     try:
         with closing(run):
-            while not run.segment.is_done and batches.run_next_batch(run) and monotonic() < until:
-                pass
+            while not run.segment.is_done and batches.run_next_batch(run):
+                if monotonic() > until or newcomers.are_waiting():
+                    break
     except (StoredFileMissing, ActionBroken) as error:
         logger.warning("Task %s is broken", run.task.pk, exc_info=error)
         connection.close()  # a time-out may have struck in the middle of a query

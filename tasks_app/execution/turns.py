@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from time import monotonic
 
 from django.db import transaction
 from django.db.models import BigIntegerField, Case, F, When
@@ -15,6 +16,7 @@ from tasks_app.models import AccountTurn, Segment, Task
 from tasks_app.models.clock import database_time
 
 TRIES = 5  # candidates that other workers took first, before giving up for this message
+LOOK_SECONDS = 0.1  # at least, between two looks for newcomers
 
 
 def claim_next(message_id: str, claim_seconds: float) -> Segment | None:
@@ -28,6 +30,7 @@ def claim_next(message_id: str, claim_seconds: float) -> Segment | None:
         candidate = (
             Segment.objects.claimable(message_id)
             .with_room()
+            .select_related("task")
             .order_by(
                 F("task__account__turn__served_at").asc(nulls_first=True),
                 F("task__served_at").asc(nulls_first=True),
@@ -41,6 +44,25 @@ def claim_next(message_id: str, claim_seconds: float) -> Segment | None:
         if claimed := claim(candidate, message_id, claim_seconds):
             return claimed
     return None
+
+
+class Newcomers:
+    """Tasks of other accounts that were started and that nobody has worked on yet.
+
+    A worker leaves its task to them after the batch in hand: they need not wait for its slice
+    to end. Each is new only once, so however many accounts there are, slices stay long.
+    """
+
+    def __init__(self, account_id: str) -> None:
+        self.others = Task.objects.running().filter(served_at=None).exclude(account=account_id)
+        self.look_at = monotonic() + LOOK_SECONDS
+
+    def are_waiting(self) -> bool:
+        """Is there one? The database is asked a few times a second at most."""
+        if monotonic() < self.look_at:
+            return False
+        self.look_at = monotonic() + LOOK_SECONDS
+        return self.others.exists()
 
 
 def worker_name() -> str:

@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 
-from tasks_app import assembly, files, lifecycle
+from tasks_app import assembly, dispatch, files, lifecycle
 from tasks_app.errors import ClaimLost
 from tasks_app.execution import batches
 from tasks_app.models import Part, Segment, Task
@@ -48,6 +48,20 @@ def test_files_know_their_size_digest_and_rows(broker: FakeBroker) -> None:
         assert csv.row_count == rows == content.count(b"\n") - 1
         assert csv.size_bytes == len(content)
         assert csv.sha256 == hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize("is_small", [True, False])
+def test_a_small_output_is_assembled_at_once_and_a_larger_one_by_a_message(
+    is_small: bool, broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = ready_for_assembly(broker)
+    monkeypatch.setattr(assembly, "SMALL_BYTES", task.output_bytes - (0 if is_small else 1))
+    broker.queue.clear()
+
+    assembly.assemble_soon(task.pk)
+
+    asked = [] if is_small else [(dispatch.ASSEMBLE_OUTPUT, (task.pk,))]
+    assert (engine.fresh(task).is_assembled, broker.queue) == (is_small, asked)
 
 
 def test_of_two_assemblers_one_works_and_the_other_does_nothing(broker: FakeBroker) -> None:

@@ -125,6 +125,34 @@ def test_a_claim_that_somebody_else_has_by_now_is_not_given_back(broker: FakeBro
     assert Segment.objects.held().exists()
 
 
+def test_a_worker_leaves_its_task_to_a_newcomer_after_the_batch_in_hand(
+    broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "LOOK_SECONDS", 0)
+    tasks = [engine.start(engine.submit("check", *ROWS)) for _ in range(2)]
+
+    slices.run_slice(tasks[0].pk, "one")
+
+    assert sorted(Segment.objects.values_list("part_count", flat=True)) == [0, 1]
+
+
+@pytest.mark.parametrize("is_served", [True, False])
+def test_a_worker_stays_for_tasks_of_the_same_account_and_for_those_that_had_a_turn(
+    is_served: bool, broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "LOOK_SECONDS", 0)
+    busy = engine.start(engine.submit("check", *ROWS))
+    other = engine.submit("check", *ROWS, account=None if is_served else busy.account)
+    engine.start(other)
+    if is_served:
+        Task.objects.filter(pk=other.pk).update(served_at=timezone.now())
+
+    slices.run_slice(busy.pk, "one")
+
+    assert Segment.objects.filter(is_done=True).count() == 1
+    assert Segment.objects.filter(part_count=1).count() == 0
+
+
 @pytest.mark.parametrize("trouble", [None, OperationalError("gone")])
 def test_whoever_ends_a_task_that_another_left_gives_its_segment_back(
     trouble: Exception | None, broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
