@@ -23,6 +23,7 @@ SLOW_DOWN = (
 )
 FULL_OR_AWAY = {503, 507}  # docs/spec/decisions.md §9
 ROWS_SECONDS = 60
+WORKER_PROCESSES = 4  # two workers with two each
 
 
 def link_of(work: Work) -> Link:
@@ -195,13 +196,15 @@ def storage_slow(work: Work) -> None:
     broken_by="no-time-outs",
 )
 def storage_silent(work: Work) -> None:
-    """Swallow everything until every process waits."""
+    """Swallow everything until every process of the workers waits."""
+    link = link_of(work)
     work.begin("write", "spread", "each", "read", "read", "write", rows=5_000)
     work.get_going(0.05, 0.1)
-    link_of(work).silence()
-    time.sleep(work.random.uniform(5.0, 8.0))
+    link.silence()
+    work.wait_for(lambda: link.silenced >= WORKER_PROCESSES, ROWS_SECONDS)
+    time.sleep(work.random.uniform(0.0, 3.0))
     assert_none_is_final_too_early(work)
-    link_of(work).is_silent = False  # for new connections only
+    link.is_silent = False  # for new connections only
     work.all_go_on(within=2 * LONGEST_RECOVERY)
 
 
