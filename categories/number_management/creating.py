@@ -81,7 +81,9 @@ class Batch:
         self.records = read_records(numbers, using=context.database, lock=True)
         self.old = frozenset(self.records)
         self.touched: dict[str, NumberRecord] = {}
-        self.changes: list[Change] = []
+        self.played: list[tuple[NumberRecord | None, NumberRecord]] = []  # before and after
+        # most rows of a batch ask for the same: (account, state, carrier module) -> objection
+        self.refusals: dict[tuple[str | None, str, str | None], str] = {}
         holders = {record.account_id for record in self.records.values()}
         accounts = holders | {wish.account_id for wish in wishes}
         self.rights: Rights = read_rights(context, accounts)
@@ -91,29 +93,27 @@ class Batch:
         return [self._play_one(wish) for wish in self.wishes]
 
     def _play_one(self, wish: Wish) -> NumberRecord | RowFailed:
-        before = self.records.get(wish.number)
-        objection = self._find_objection(wish, before)
+        number = wish.number
+        before = self.records.get(number)
+        objection = self._find_refusal(wish)
+        if before is not None:
+            objection = objection or self._find_conflict(wish, before)
         if objection:
             return RowFailed(objection)
         record = self._make(wish) if before is None else self._remake(wish, before)
-        self.records[wish.number] = self.touched[wish.number] = record
-        self.changes.append(
-            Change(
-                number=wish.number,
-                action=self.action,
-                from_state=before.state if before else None,
-                to_state=record.state,
-                from_account=before.account_id if before else None,
-                to_account=record.account_id,
-                by_account=self.context.auth_account_id,
-                task_id=self.context.task_id,
-                at=self.now,
-            )
-        )
+        self.records[number] = self.touched[number] = record
+        self.played.append((before, record))
         return record
 
-    def _find_objection(self, wish: Wish, before: NumberRecord | None) -> str:
-        """Return why the row fails, "" when it does not."""
+    def _find_refusal(self, wish: Wish) -> str:
+        """Return why no number may be had like this, "" when one may."""
+        terms = (wish.account_id, wish.state, wish.carrier_module)
+        refusal = self.refusals.get(terms)
+        if refusal is None:
+            refusal = self.refusals[terms] = self._refuse(wish)
+        return refusal
+
+    def _refuse(self, wish: Wish) -> str:
         account_id = wish.account_id
         if account_id is not None and account_id not in self.rights.known:
             return f"account {account_id} not found"
@@ -121,8 +121,10 @@ class Batch:
             return UNAUTHORIZED
         if (account_id is not None) is not (wish.state in ASSIGNED):
             return "invalid account to assign to"
-        if before is None:
-            return ""
+        return ""
+
+    def _find_conflict(self, wish: Wish, before: NumberRecord) -> str:
+        """Return why this number may not be had, "" when it may."""
         if before.state not in RECREATED:
             return f"number {wish.number} already exists"
         if wish.state not in RECREATED[NumberState(before.state)]:
@@ -174,4 +176,23 @@ class Batch:
         changed = [record for number, record in self.touched.items() if number in self.old]
         insert_records(new, using=using)
         update_records(changed, using=using)
-        add_changes(self.changes, using=using)
+        add_changes(self._list_changes(), using=using)
+
+    def _list_changes(self) -> list[Change]:
+        """Return what the register is told, in the order of the rows."""
+        action, now = self.action, self.now
+        by_account, task_id = self.context.auth_account_id, self.context.task_id
+        return [
+            Change(
+                after.number,
+                action,
+                before.state if before else None,
+                after.state,
+                before.account_id if before else None,
+                after.account_id,
+                by_account,
+                task_id,
+                now,
+            )
+            for before, after in self.played
+        ]
