@@ -27,6 +27,7 @@ QUESTIONS = (  # in the order of the table
     "uploading",
     "downloading",
     "engine",
+    "resuming",
     "numbers",
     "peers",
     "rates",

@@ -10,6 +10,8 @@ from categories.contract import Category, Context, Row, RowAction
 
 LINES = 10_000  # different ones; then they come again
 LINES_AT_ONCE = 500
+LINE_BYTES = 90
+FIRST_ID = 100_000_000
 
 
 class Nothing(RowAction):
@@ -61,15 +63,16 @@ def blocks(row_count: int) -> Iterator[bytes]:
 
 
 def make_lines(count: int) -> Iterator[bytes]:
-    """Yield lines of 90 bytes."""
+    """Yield lines of `LINE_BYTES`."""
     chance = random.Random(1)
     names = ["Anna", "Bob", "Chloé", "Dave", "Eve", "Frank", "Grace", "Heidi", "Ivan", "Judy"]
     for number in range(count):
         amount, day = chance.randrange(1_000_000) / 100, chance.randrange(1, 29)
         line = (
-            f"{100_000_000 + number},{chance.choice(names)} Example,user{number}@example.org,"
+            f"{FIRST_ID + number},{chance.choice(names)} Example,user{number}@example.org,"
             f"{amount:.2f},2024-{number % 12 + 1:02}-{day:02},"
         )
         yield (
-            line.encode() + b"some text of this row".ljust(89 - len(line.encode()), b".")
+            line.encode()
+            + b"some text of this row".ljust(LINE_BYTES - 1 - len(line.encode()), b".")
         ) + b"\n"
