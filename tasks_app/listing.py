@@ -115,10 +115,13 @@ def read_filters(query: QueryDict) -> Q:
             )
         texts = query.getlist(parameter)
         values = [value for text in texts for value in read_values(parameter, text)]
+        is_wanted = prefix == "filter_"
         if name == "status":
             refuse_unknown_statuses(parameter, values)
+            if not is_wanted:  # an index finds what is asked for, never what is left out
+                values, is_wanted = [each for each in STATUSES if each not in values], True
         any_of = Q(**{f"{name}__in": values})
-        condition &= any_of if prefix == "filter_" else ~any_of
+        condition &= any_of if is_wanted else ~any_of
     return condition
 
 

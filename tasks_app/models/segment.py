@@ -114,7 +114,10 @@ class Segment(models.Model):
             ),
         ]
         indexes = [
-            models.Index(name="segment_unfinished", fields=["task"], condition=Q(is_done=False))
+            models.Index(name="segment_unfinished", fields=["task"], condition=Q(is_done=False)),
+            models.Index(
+                name="segment_claimed", fields=["claimed_for"], condition=Q(claimed_for__gt="")
+            ),
         ]
 
     def __str__(self) -> str:

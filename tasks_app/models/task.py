@@ -140,6 +140,16 @@ class Task(models.Model):
                 fields=["account", "status", "-created_at", "-id"],
                 condition=~Q(status="removed"),
             ),
+            models.Index(
+                name="task_list_by_kind",
+                fields=["account", "category", "action", "-created_at", "-id"],
+                condition=~Q(status="removed"),
+            ),
+            models.Index(
+                name="task_list_by_action",
+                fields=["account", "action", "-created_at", "-id"],
+                condition=~Q(status="removed"),
+            ),
             models.Index(name="task_newest", fields=["-created_at", "-id"]),
             models.Index(name="task_newest_by_status", fields=["status", "-created_at", "-id"]),
             models.Index(

@@ -1,0 +1,100 @@
+"""Is a task found among many without a look at each? In a list, by a worker, by the sweeper."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from django.db import connection
+from django.http import QueryDict
+from django.test.utils import CaptureQueriesContext
+
+from piston.accounts.models import Account
+from tasks_app import listing, quotas, sweeping
+from tasks_app.execution import turns
+from tasks_app.models import Segment, Task, TaskCSV, TaskEvent
+from tasks_app.states import TaskStatus
+from tests.broker import FakeBroker
+from tests.factories import AccountFactory, TaskFactory
+
+pytestmark = pytest.mark.django_db
+TASKS = 3_000
+WHOLE_TABLE = re.compile(r"(?:Seq Scan on|SCAN) (tasks_app_(?:task|segment|taskcsv|taskevent))\b")
+QUERIES = (
+    "",
+    "filter_status=failure",
+    "filter_not_status=success",
+    "filter_category=none",
+    "filter_action=none",
+    "filter_category=rates&filter_action=none",
+    "filter_category=none&filter_status=success",
+    'filter_category=["none","no"]',
+    "created_to=63600000000",
+)
+on_postgresql = pytest.mark.skipif(
+    connection.vendor != "postgresql", reason="SQLite, for small installations, plans otherwise"
+)
+
+
+@pytest.fixture
+def account() -> Account:
+    """An account with most of many tasks, all of them at their end."""
+    mine, other = AccountFactory.create(), AccountFactory.create()
+    template = TaskFactory.build(account=mine, status=TaskStatus.SUCCESS)
+    values = {name: getattr(template, name) for name in ("status", "started_at", "ended_at")}
+    tasks = Task.objects.bulk_create(
+        Task(account=mine if number % 3 else other, auth_account=mine, category="rates", **values)
+        for number in range(TASKS)
+    )
+    Segment.objects.bulk_create(Segment(task=task, index=0, is_done=True) for task in tasks)
+    TaskCSV.objects.bulk_create(TaskCSV(task=task, name="in.csv", key=task.pk) for task in tasks)
+    TaskEvent.objects.bulk_create(TaskEvent(task_id=task.pk, kind="created") for task in tasks)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    return mine
+
+
+def tables_read_by(act: Callable[[], object]) -> list[str]:
+    """Return the tables of tasks that the queries of `act` go through row by row."""
+    with CaptureQueriesContext(connection) as queries:
+        act()
+    how = "EXPLAIN" if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN"
+    asked = [query["sql"] for query in queries if query["sql"].startswith(("SELECT", "UPDATE"))]
+    assert asked
+    plans = []
+    for statement in asked:
+        with connection.cursor() as cursor:
+            cursor.execute(f"{how} {statement}")
+            plans += [str(line) for line in cursor.fetchall()]
+    return [table for plan in plans for table in WHOLE_TABLE.findall(plan)]
+
+
+def test_no_list_goes_through_a_table(account: Account) -> None:
+    lists = {query: QueryDict(f"page_size=5&{query}") for query in QUERIES}
+
+    read = {
+        query: tables_read_by(lambda asked=asked: listing.list_tasks(account, asked))  # type: ignore[misc]
+        for query, asked in lists.items()
+    }
+
+    assert read == {query: [] for query in QUERIES}
+
+
+@on_postgresql
+def test_what_an_account_has_none_of_is_looked_for_in_an_index(account: Account) -> None:
+    plan = listing.select(account).filter(category="none")[:51].explain()
+
+    assert "task_list_by_kind" in plan
+
+
+@on_postgresql
+def test_workers_and_sweepers_go_through_no_table(account: Account, broker: FakeBroker) -> None:
+    read = {
+        "claim": tables_read_by(lambda: turns.claim_next("a-message", 20)),
+        "give back": tables_read_by(lambda: turns.give_back("a-message")),
+        "sweep": tables_read_by(sweeping.sweep),
+        "room": tables_read_by(lambda: quotas.check_room(account.pk)),
+    }
+
+    assert read == {"claim": [], "give back": [], "sweep": [], "room": []}
