@@ -56,6 +56,7 @@ def commit_batch(
             indeterminate_count=F("indeterminate_count") + done.indeterminate_count,
             output_bytes=F("output_bytes") + len(done.output) + len(done.failed),
             revision=F("revision") + 1,
+            is_permitted=True,  # where the action had nothing to say, this is when it is noted
             **({} if done.cut_short is None else _ending(done.cut_short)),
         )
     ):
