@@ -35,6 +35,7 @@ QUESTIONS = (  # in the order of the table
     "starting",
     "fairness",
     "stopping",
+    "reading_tasks",
 )
 
 
