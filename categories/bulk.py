@@ -156,6 +156,8 @@ def find_preparer(field: Any, connection: BaseDatabaseWrapper) -> Prepare | None
         return partial(write_json, encoder=field.encoder)
     if isinstance(field, PLAIN_FIELDS):
         return None
+    if isinstance(field, models.DecimalField) and connection.vendor == "postgresql":
+        return None  # the database rounds to the column's places; SQLite takes texts
     # moments and amounts repeat within a batch
     return lru_cache(lambda value: field.get_db_prep_save(value, connection=connection))
 
@@ -164,4 +166,6 @@ def write_json(value: Any, encoder: type[json.JSONEncoder] | None) -> str | None
     """Return a document as text; most of them are empty, and None is NULL."""
     if value == {}:
         return "{}"
+    if value == []:
+        return "[]"
     return None if value is None else json.dumps(value, cls=encoder)
