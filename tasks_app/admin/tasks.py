@@ -90,8 +90,8 @@ class TaskAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Task]:
         """Return the tasks that were not removed, with their accounts."""
-        tasks: QuerySet[Task] = super().get_queryset(request)
-        return tasks.exclude(status=TaskStatus.REMOVED).select_related("account", "auth_account")
+        tasks = Task.objects.visible().of_all_accounts()
+        return tasks.select_related("account", "auth_account").order_by(*self.ordering)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

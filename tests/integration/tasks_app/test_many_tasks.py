@@ -98,3 +98,22 @@ def test_workers_and_sweepers_go_through_no_table(account: Account, broker: Fake
     }
 
     assert read == {"claim": [], "give back": [], "sweep": [], "room": []}
+
+
+@on_postgresql
+@pytest.mark.parametrize("query", ["", "filter_status=success"])
+def test_an_accounts_own_list_is_not_looked_for_among_everybodys(
+    account: Account, query: str
+) -> None:
+    condition = listing.read_filters(QueryDict(query))
+
+    plan = listing.select(account).filter(condition)[:51].explain()
+
+    assert "task_newest" not in plan
+
+
+@on_postgresql
+def test_the_list_of_all_accounts_is_read_in_its_order(account: Account) -> None:
+    plan = Task.objects.visible().of_all_accounts().order_by("-created_at", "-id")[:50].explain()
+
+    assert "task_newest" in plan
