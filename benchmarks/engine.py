@@ -192,6 +192,7 @@ def clean_up() -> None:
         default_storage.delete(key)
     with connection.cursor() as cursor:
         cursor.execute(BARE_TABLE)
+        cursor.execute("ALTER TABLE bare ALTER COLUMN output SET COMPRESSION lz4")  # as ours
         cursor.execute("TRUNCATE tasks_app_task, tasks_app_taskcsv, bare CASCADE")
 
 
