@@ -36,6 +36,7 @@ QUESTIONS = (  # in the order of the table
     "fairness",
     "stopping",
     "reading_tasks",
+    "footprint",
 )
 
 
