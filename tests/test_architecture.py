@@ -23,6 +23,7 @@ ORDER = [
     "piston.message_folder",
     "piston.file_storage",
     "piston.redis_broker",
+    "piston.pool_processes",
     "piston.supervision",
     "piston.node",
     "piston.accounts",
