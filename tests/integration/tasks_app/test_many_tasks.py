@@ -32,9 +32,6 @@ QUERIES = (
     'filter_category=["none","no"]',
     "created_to=63600000000",
 )
-on_postgresql = pytest.mark.skipif(
-    connection.vendor != "postgresql", reason="SQLite, for small installations, plans otherwise"
-)
 
 
 @pytest.fixture
@@ -81,14 +78,14 @@ def test_no_list_goes_through_a_table(account: Account) -> None:
     assert read == {query: [] for query in QUERIES}
 
 
-@on_postgresql
+@pytest.mark.postgresql
 def test_what_an_account_has_none_of_is_looked_for_in_an_index(account: Account) -> None:
     plan = listing.select(account).filter(category="none")[:51].explain()
 
     assert "task_list_by_kind" in plan
 
 
-@on_postgresql
+@pytest.mark.postgresql
 def test_workers_and_sweepers_go_through_no_table(account: Account, broker: FakeBroker) -> None:
     read = {
         "claim": tables_read_by(lambda: turns.claim_next("a-message", 20)),
@@ -100,7 +97,7 @@ def test_workers_and_sweepers_go_through_no_table(account: Account, broker: Fake
     assert read == {"claim": [], "give back": [], "sweep": [], "room": []}
 
 
-@on_postgresql
+@pytest.mark.postgresql
 @pytest.mark.parametrize("query", ["", "filter_status=success"])
 def test_an_accounts_own_list_is_not_looked_for_among_everybodys(
     account: Account, query: str
@@ -112,7 +109,7 @@ def test_an_accounts_own_list_is_not_looked_for_among_everybodys(
     assert "task_newest" not in plan
 
 
-@on_postgresql
+@pytest.mark.postgresql
 def test_the_list_of_all_accounts_is_read_in_its_order(account: Account) -> None:
     plan = Task.objects.visible().of_all_accounts().order_by("-created_at", "-id")[:50].explain()
 
