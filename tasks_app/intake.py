@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 import zlib
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Self
 
 from django.conf import settings
 from django.db import transaction
@@ -30,7 +28,6 @@ logger = logging.getLogger(__name__)
 
 MOST_SEGMENTS = 32  # of a parallel action: enough for as many workers
 FEWEST_ROWS = 100  # in a segment
-SCANNED_ALONE_BYTES = 64 * 1024  # a block of fewer is scanned before another thread would know
 
 
 @dataclass(frozen=True)
@@ -84,8 +81,8 @@ def submit_csv(order: Order, body: storage.Readable) -> Task:
 
 def store_and_scan(action: type[Action], csv_file: TaskCSV, body: storage.Readable) -> Scan:
     """Store the body and return what its scan found."""
-    with ScannedStream(action, body) as stream:
-        storage.save(csv_file, stream)
+    stream = ScannedStream(action, body)
+    storage.save(csv_file, stream)
     return stream.scan
 
 
@@ -168,12 +165,10 @@ def give_up(csv_file: TaskCSV) -> None:
 
 
 class ScannedStream:
-    """The body of an upload; whoever has read it to its end has a file that was scanned.
+    """The body of an upload; every block that is read from it has been scanned.
 
-    A large block is scanned by a thread of its own while the caller hashes and stores it: all of
-    that is work for processors, of which there are several. What is wrong with a block is raised
-    when the next one is asked for, before we wait for it. The end is answered only when the scan
-    is content, so storage backends never complete a file that is refused.
+    The end of the file is answered only when the scan is content, so storage
+    backends never complete a file that is refused.
     """
 
     def __init__(self, action: type[Action], body: storage.Readable) -> None:
@@ -187,28 +182,14 @@ class ScannedStream:
                 rows=settings.PISTON_MAX_ROWS,
             ),
         )
-        self.thread = ThreadPoolExecutor(1, thread_name_prefix="scan")  # starts with its first work
-        self.under_way: Future[None] | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        """End the thread."""
-        self.thread.shutdown()
 
     def read(self, size: int = -1, /) -> bytes:
         """Return the next block; raises CSVFormatError or FieldErrors once they are certain."""
-        if self.under_way is not None:
-            self.under_way.result()
-            self.under_way = None
         block = self.body.read(size)
-        if not block:
-            self.scan = self.scanner.close()
-        elif len(block) < SCANNED_ALONE_BYTES:
+        if block:
             self.scanner.feed(block)
         else:
-            self.under_way = self.thread.submit(self.scanner.feed, block)
+            self.scan = self.scanner.close()
         return block
 
 

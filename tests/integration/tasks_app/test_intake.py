@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -87,28 +86,6 @@ def test_a_body_that_breaks_off_leaves_nothing(settings: Any) -> None:
         intake.submit_csv(order(), CutOff())
 
     assert not TaskCSV.objects.exists()
-
-
-def test_a_fault_of_a_large_block_is_raised_before_the_next_one_is_waited_for() -> None:
-    class Waiting:
-        """Has one faulty block; who asks for another would wait for ever."""
-
-        blocks: Iterator[bytes] = iter([b"name,do\ntoo,many,cells\n" + b"a,\n" * 100_000])
-
-        def read(self, size: int = -1) -> bytes:
-            return next(self.blocks)
-
-    with pytest.raises(CSVFormatError) as refused:
-        intake.submit_csv(order(), Waiting())
-
-    assert refused.value.row == 1
-    assert not TaskCSV.objects.exists()
-
-
-def test_no_thread_is_left_of_an_upload() -> None:
-    intake.submit_csv(order(), io.BytesIO(b"name,do\n" + b"a,\n" * 500_000))
-
-    assert not [each for each in threading.enumerate() if each.name.startswith("scan")]
 
 
 def test_input_for_an_action_that_takes_none_is_refused_and_the_reverse() -> None:
