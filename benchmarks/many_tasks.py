@@ -65,8 +65,8 @@ SELECT task_id, 1, md5(task_id), 'done', 1, created_at FROM made WHERE kind = 2 
 MADE = """
 CREATE TEMPORARY TABLE made AS
 SELECT n, left(md5('task ' || n), 30) AS task_id, now() - n * interval '30 s' AS created_at,
-    CASE WHEN n %% {share} = 0 THEN %(asked)s ELSE md5('account ' || (n * 7919::bigint) %% {accounts}) END
-        AS account_id,
+    CASE WHEN n %% {share} = 0 THEN %(asked)s
+        ELSE md5('account ' || (n * 7919::bigint) %% {accounts}) END AS account_id,
     (ARRAY['pending', 'stopped', 'failure', 'internal_error', 'partial', 'partial']
         || array_fill('success'::text, ARRAY[14]))[n / {share} %% 20 + 1] AS status,
     n / 100 %% 4 + 1 AS kind
