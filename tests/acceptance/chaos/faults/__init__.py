@@ -30,7 +30,7 @@ FAULTS: list[Fault] = []
 SHORT = frozenset(  # of a short run, within ten minutes: one of each kind
     {
         *("broker-emptied", "redis-flushed", "database-killed", "commit-replies-lost"),
-        *("cut-off-from-database", "batches-late", "worker-frozen"),
+        *("cut-off-from-database", "cut-off-from-broker", "batches-late", "worker-frozen"),
         *("web-killed-in-mid-upload", "web-killed-in-mid-download", "disk-full-at-assembly"),
         *("storage-refusing-at-assembly", "assembler-killed", "workers-replaced"),
         *("two-hundred-kills", "killed-in-a-call", "killed-in-an-idempotent-call"),
