@@ -175,7 +175,7 @@ def _unset_rows(
     """Return the places of the rows in which a mandatory cell is unset."""
     if not mandatory:
         return []
-    begins = starts[:, mandatory]
+    begins = starts.take(mandatory, axis=1)  # `[:, …]` would be copied below
     odd = np.flatnonzero(codes[begins] <= COMMA)  # as separators, blanks and quotes all are
     if not odd.size:
         return []
