@@ -16,12 +16,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.inside import django_on
 from benchmarks.measuring import Comparison, Scale, main, peak_memory, per_second, take_turns
 from benchmarks.numbers import add, empty_tables, make_account, timed, write_file
 from tests.servers import PostgreSQL, RabbitMQ, die_with_parent, family, wait_until
+
+if TYPE_CHECKING:
+    from piston.accounts.models import Account
 
 ROWS = 50_000
 PEER_ROWS = 2_000
@@ -41,7 +44,7 @@ def measure(scale: Scale) -> Iterator[Comparison]:
         file = write_file(folder / "numbers.csv", count, account.pk)
         peer_file = write_file(folder / "peer.csv", peer_count, account.pk)
         ways: dict[str, Callable[[], float]] = {
-            "ours": lambda: add(file, account, []),
+            "ours": lambda: add_ours(file, account),
             **{name: partial(read, peer_file, make()) for name, make in RESOURCES.items()},
             "messages": partial(send, peer_file, "add_number"),
             "messages with results": partial(send, peer_file, "add_number_and_report"),
@@ -146,7 +149,28 @@ def read(file: Path, resource: Any) -> float:
         if done.has_errors() or done.has_validation_errors():
             raise RuntimeError(f"rows were not imported: {done.row_errors()}")
 
-    return timed(run)
+    seconds = timed(run)
+    check_numbers(file)
+    return seconds
+
+
+def add_ours(file: Path, account: Account) -> float:
+    """Add the numbers by a task; return the seconds."""
+    seconds = add(file, account, [])
+    check_numbers(file)
+    return seconds
+
+
+def check_numbers(file: Path) -> None:
+    """Raise unless the numbers of the file stand as a task of ours leaves them, and no others."""
+    from categories.number_management.models import PhoneNumber
+
+    rows = {tuple(line.split(",")) for line in file.read_text().splitlines()[1:]}
+    fields = "number", "account", "state", "carrier_module", "ported_in", "features"
+    found = list(PhoneNumber.objects.values_list(*fields))
+    wanted = [(*row, "in_service", "knm_local", False, {}) for row in rows]
+    if sorted(found, key=str) != sorted(wanted, key=str):
+        raise RuntimeError(f"{len(found):,} numbers are not what a task makes of {file.name}")
 
 
 @contextmanager
@@ -188,7 +212,9 @@ def send(file: Path, name: str) -> float:
         for row in rows:
             task.apply_async(row, producer=producer)
     wait_until(lambda: committed.count() == len(rows), seconds=PATIENCE_SECONDS)
-    return time.perf_counter() - started
+    seconds = time.perf_counter() - started
+    check_numbers(file)
+    return seconds
 
 
 if __name__ == "__main__":
