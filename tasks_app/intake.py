@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import zlib
 from dataclasses import dataclass
 
@@ -26,8 +27,7 @@ from tasks_app.models.task import new_task_id
 
 logger = logging.getLogger(__name__)
 
-MOST_SEGMENTS = 32  # of a parallel action: enough for as many workers
-FEWEST_ROWS = 100  # in a segment
+MOST_SEGMENTS = 64  # of a parallel action; several per worker, so that all end at about one time
 
 
 @dataclass(frozen=True)
@@ -127,12 +127,13 @@ def create_task(order: Order, task_id: str, *, total_count: int | None) -> Task:
 
 
 def cut_segments(task: Task, action: type[Action], scan: Scan) -> list[Segment]:
-    """Return the segments of an input: one for an ordered action, several for a parallel one."""
-    wanted = 1 if action.ordered else min(MOST_SEGMENTS, scan.row_count // FEWEST_ROWS)
-    starts = [(0, scan.data_offset)]
-    for row, offset in scan.checkpoints:
-        if len(starts) < wanted and row >= len(starts) * scan.row_count / wanted > 0:
-            starts.append((row, offset))
+    """Return the segments of an input: one for an ordered action, several for a parallel one.
+
+    They are equally long, but for the last: the longest one decides when the last worker ends.
+    """
+    most = 1 if action.ordered else MOST_SEGMENTS
+    step = max(1, math.ceil(len(scan.checkpoints) / most))
+    starts = [(0, scan.data_offset), *scan.checkpoints[step::step]]
     ends = [*starts[1:], (scan.row_count, scan.size_bytes)]
     return [
         Segment(

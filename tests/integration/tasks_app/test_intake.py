@@ -145,8 +145,8 @@ def test_an_upload_whose_commit_raised_keeps_its_file_exactly_when_there_is_a_ta
     assert len(kept) == Task.objects.count() == int(goes_through)
 
 
-@pytest.mark.parametrize("rows", [1, 99, 100, 250, 1000, 123_456])
-def test_segments_cover_every_row_once_and_in_order(rows: int) -> None:
+@pytest.mark.parametrize("rows", [1, 99, 100, 250, 4000, 6500, 123_456])
+def test_segments_cover_every_row_once_in_order_and_are_equally_long(rows: int) -> None:
     step = max(100, rows // 500)
     scan = Scan(
         header=("name",),
@@ -165,5 +165,8 @@ def test_segments_cover_every_row_once_and_in_order(rows: int) -> None:
     assert [end for _, end in edges[:-1]] == [start for start, _ in edges[1:]]
     assert all(segment.cursor_offset == 5 + 2 * segment.start_row for segment in segments)
     assert 1 <= len(segments) <= intake.MOST_SEGMENTS
-    assert len(segments) > 1 or rows < 250
+    assert len(segments) > 1 or rows <= 100
+    *all_but_the_last, last = [end - start for start, end in edges if end]
+    assert len(set(all_but_the_last)) <= 1
+    assert all(last <= length for length in all_but_the_last)
     assert not Segment.objects.exists()
