@@ -35,6 +35,7 @@ def claim_next(message_id: str, claim_seconds: float) -> Segment | None:
                 F("task__account__turn__served_at").asc(nulls_first=True),
                 F("task__served_at").asc(nulls_first=True),
                 "task_id",
+                F("cursor_row") - F("end_row"),  # the longest: so all end at about one time
                 "index",
             )
             .first()

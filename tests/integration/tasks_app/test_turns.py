@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 
 import pytest
 from django.db import OperationalError
+from django.db.models import F
 from django.utils import timezone
 
 from tasks_app.execution import slices, turns
@@ -47,6 +48,19 @@ def test_within_an_account_tasks_take_turns(broker: FakeBroker) -> None:
 
     assert sorted(claimed[:2]) == sorted(task.pk for task in tasks)
     assert claimed[2:] == claimed[:2]
+
+
+def test_the_longest_segment_of_a_task_is_next_so_that_all_end_at_about_one_time(
+    broker: FakeBroker,
+) -> None:
+    task = engine.start(engine.submit("spread", *ROWS))
+    Segment.objects.filter(index=0).update(cursor_row=50)
+    Segment.objects.filter(index=2).update(cursor_row=F("cursor_row") + 20)
+
+    claimed = [turns.claim_next(f"message {number}", 20) for number in range(4)]
+
+    assert task.segments.count() == 4
+    assert [segment and segment.index for segment in claimed] == [1, 3, 2, 0]
 
 
 def test_a_claimed_segment_is_nobody_elses_until_the_claim_expires(broker: FakeBroker) -> None:
