@@ -103,6 +103,12 @@ def choose_size(run: Run) -> int:
     return max(1, size)
 
 
+def is_last(run: Run) -> bool:
+    """Say whether the next batch takes all rows that are left of the segment."""
+    end_row = run.segment.end_row
+    return end_row is not None and end_row - run.segment.cursor_row <= choose_size(run)
+
+
 def run_rows(run: Run, batch: Batch, rows: Sequence[Row | RowFailed]) -> None:
     """Run a batch; when that fails, run it in halves until exactly the bad rows have failed."""
     action = cast("RowAction", run.action)

@@ -144,12 +144,16 @@ def is_permitted(run: Run) -> bool:
 
 
 def work_until(until: float, run: Run) -> None:
-    """Run batches until the time is up or the segment is done; a broken action ends the task."""
+    """Run batches until the time is up or the segment is done; a broken action ends the task.
+
+    The segment's last batch is run even so: another claim for a few rows would take longer.
+    """
     newcomers = turns.Newcomers(run.task.account_id)
     try:
         with closing(run):
             while not run.segment.is_done and batches.run_next_batch(run):
-                if monotonic() > until or newcomers.are_waiting():
+                is_over = monotonic() > until and not batches.is_last(run)
+                if is_over or newcomers.are_waiting():
                     break
     except (StoredFileMissing, ActionBroken) as error:
         logger.warning("Task %s is broken", run.task.pk, exc_info=error)

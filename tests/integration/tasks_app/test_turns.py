@@ -63,6 +63,30 @@ def test_the_longest_segment_of_a_task_is_next_so_that_all_end_at_about_one_time
     assert [segment and segment.index for segment in claimed] == [1, 3, 2, 0]
 
 
+def test_a_slice_whose_time_is_up_still_runs_the_segments_last_batch(
+    settings: Any, broker: FakeBroker
+) -> None:
+    settings.PISTON_SLICE_MILLISECONDS = 0
+    task = engine.start(engine.submit("check", *ROWS))
+    Segment.objects.update(batch_size=100)  # the next is four times as large: it takes the rest
+
+    slices.run_slice(task.pk, "one")
+
+    assert Segment.objects.get().is_done
+
+
+def test_a_slice_whose_time_is_up_leaves_more_than_a_batch_to_the_next(
+    settings: Any, broker: FakeBroker
+) -> None:
+    settings.PISTON_SLICE_MILLISECONDS = 0
+    task = engine.start(engine.submit("check", *ROWS))
+    Segment.objects.update(batch_size=50)
+
+    slices.run_slice(task.pk, "one")
+
+    assert Segment.objects.get().cursor_row == 50
+
+
 def test_a_claimed_segment_is_nobody_elses_until_the_claim_expires(broker: FakeBroker) -> None:
     engine.start(engine.submit("check", *ROWS))
     first = turns.claim_next("one", 20)
