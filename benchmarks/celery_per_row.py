@@ -15,7 +15,7 @@ from celery import Celery
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "piston.settings")
 django.setup()
 
-from django.db import connections, transaction  # noqa: E402
+from django.db import transaction  # noqa: E402
 
 from categories.columns import AccountColumn, E164Column  # noqa: E402
 from categories.number_management.models import PhoneNumber  # noqa: E402
@@ -25,7 +25,6 @@ BROKER_VARIABLE = "PISTON_BENCH_BROKER"
 QUEUE = "benchmark"
 NUMBER, ACCOUNT = E164Column("number"), AccountColumn("account_id")
 
-connections["default"].settings_dict["CONN_MAX_AGE"] = None  # Celery would open one per message
 app = Celery(
     "celery_per_row",
     broker=os.environ.get(BROKER_VARIABLE, "memory://"),
@@ -33,6 +32,7 @@ app = Celery(
     set_as_current=False,
 )
 app.conf.update(task_default_queue=QUEUE, worker_prefetch_multiplier=100)
+app.conf["CELERY_DB_REUSE_MAX"] = 1_000_000  # messages; else Celery opens a connection for each
 
 
 @app.task(ignore_result=True)  # type: ignore[untyped-decorator]
