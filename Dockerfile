@@ -1,12 +1,17 @@
 # One image for web, worker and beat; compose.yaml says which it is.
-FROM python:3.12-slim-bookworm
+FROM python:3.12-slim-bookworm AS compiler
+RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev
+COPY tasks_app/csv_files/scan_block.c .
+RUN cc -O3 -shared -fPIC -o scan_block.so scan_block.c
 
+FROM python:3.12-slim-bookworm
 RUN useradd --create-home --uid 10001 piston
 WORKDIR /app
 RUN python -m venv .venv
 COPY requirements.txt .
 RUN .venv/bin/pip install --no-cache-dir --disable-pip-version-check -r requirements.txt
 COPY . .
+COPY --from=compiler scan_block.so tasks_app/csv_files/
 RUN mkdir /data && chown piston /data
 
 USER piston

@@ -17,11 +17,21 @@ from contextlib import ExitStack
 from tests import servers
 from tests.servers import Missing, PostgreSQL
 
+
+def find_compiled_scan() -> None:
+    """Raise Missing where there was no C compiler (cc) for `make setup`."""
+    try:
+        import tasks_app.csv_files.compiled_scan  # noqa: F401
+    except ImportError as error:
+        raise Missing(str(error)) from error
+
+
 NEEDED = {
     "PostgreSQL": servers.find_postgresql,
     "RabbitMQ": servers.find_rabbitmq,
     "Redis": servers.find_redis,
     "S3": servers.find_object_storage,
+    "scan_block.c": find_compiled_scan,
 }
 # what says nothing new on another database
 NOT_ON_POSTGRESQL = ("-m", "not acceptance", "--ignore=tests/integration/test_servers.py")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from codecs import utf_8_decode
 from collections.abc import Iterator
 
 # The module's own limit is 128 Ki characters, one for the whole process. Here cells are bounded by
@@ -54,6 +55,19 @@ def has_lone_return(text: bytes) -> bool:
 def complete_lines(block: bytes) -> int:
     r"""Return how many bytes are complete lines; a `\r` at the end may yet become a `\r\n`."""
     return max(block.rfind(b"\n"), block.rfind(b"\r", 0, -1)) + 1
+
+
+def tame_bytes(block: bytes) -> int:
+    """Return how many bytes come before the first NUL and the first that is not UTF-8."""
+    length = block.find(b"\0")
+    if length < 0:
+        length = len(block)
+    try:
+        if not block.isascii():
+            utf_8_decode(block)  # its last character may be cut off
+    except UnicodeDecodeError as error:
+        return min(length, error.start)
+    return length
 
 
 class _LinesOfAnyKind:

@@ -7,17 +7,13 @@ from typing import NoReturn
 
 from tasks_app.csv_files.boundaries import count_line_ends, rows_in
 from tasks_app.csv_files.checkpoints import Checkpoints
+from tasks_app.csv_files.fast_scan import QuickScan
 from tasks_app.csv_files.faults import find_fault
 from tasks_app.csv_files.header import UTF8_BOM, UTF16_BOMS, Header, check_names
 from tasks_app.csv_files.limits import ScanLimits
 from tasks_app.csv_files.missing_values import MissingValues, row_start
 from tasks_app.csv_files.plain_scan import BlockScan, Places, RowForm, scan_block
 from tasks_app.errors import CSVFormatError, FieldErrors
-
-try:
-    from tasks_app.csv_files import fast_scan
-except ImportError:  # without numpy all is the same, at a fifth of the speed
-    fast_scan = None  # type: ignore[assignment]
 
 SCANNED_AFTER_FIELD_FAULT = 2**20  # bytes, so that a small file gets one full report
 MOST_FAST_BYTES = 512 * 1024  # at once; numpy needs ten times as much for its own
@@ -30,7 +26,9 @@ class Contents:
     The methods take the bytes from that place on and return what they could not use yet.
     """
 
-    def __init__(self, columns: Mapping[str, bool], limits: ScanLimits, *, fast: bool) -> None:
+    def __init__(
+        self, columns: Mapping[str, bool], limits: ScanLimits, quick_scan: QuickScan | None
+    ) -> None:
         self.header = Header((), columns)
         self.header_line = b""
         self.data_offset = 0
@@ -39,7 +37,7 @@ class Contents:
         self._missing_values = MissingValues()
         self._limits = limits
         self._form = RowForm(0, (), limits)
-        self._is_fast = fast and fast_scan is not None
+        self._quick_scan = quick_scan
         self._plain_bytes = FEWEST_PLAIN_BYTES
         self._offset = 0  # bytes of the file that are scanned
         self._line_count = 0  # physical lines in them
@@ -102,20 +100,20 @@ class Contents:
             self._raise_field_errors()
 
     def _scan_rows(self, block: bytes, *, is_last: bool) -> bytes:
-        if self._is_fast:
-            block = self._scan_fast(block)
+        if self._quick_scan is not None:
+            block = self._scan_fast(block, self._quick_scan)
         block = self._add(block, scan_block(block, self._form, is_last=is_last))
         self._check(block, is_last=is_last)
         return block
 
-    def _scan_fast(self, block: bytes) -> bytes:
-        """Scan with numpy, and in the plain way the rows at which it stops: a lone quote, say.
+    def _scan_fast(self, block: bytes, quick_scan: QuickScan) -> bytes:
+        """Scan in a quick way, and in the plain way the rows at which that stops.
 
         Where such rows are many, more and more of them go the plain way before the next attempt.
         """
         while b"\n" in block:
             block = self._skip_blank_lines(block)
-            scan = fast_scan.scan_block(block[:MOST_FAST_BYTES], self._form)
+            scan = quick_scan(block[:MOST_FAST_BYTES], self._form)
             block = self._add(block, scan)
             if scan.used_bytes > self._plain_bytes:
                 self._plain_bytes = FEWEST_PLAIN_BYTES

@@ -1,7 +1,7 @@
 """Which rows does a block hold, and which lack a mandatory value? With the standard library.
 
-`fast_scan` answers the same question sooner and gives up where it is not sure; this is the
-reference that it has to agree with, and what is left when there is no numpy.
+`compiled_scan` and `numpy_scan` answer the same question sooner and give up where they are not
+sure; this is the reference that they have to agree with, and decides about the rest.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tasks_app.csv_files.limits import ScanLimits
 
 
 class Places(Protocol):
-    """Byte positions in rising order: a list, or what numpy has instead."""
+    """Byte positions in rising order: a list, or what the quick ways have instead."""
 
     def __len__(self) -> int: ...
     def __getitem__(self, place: int, /) -> int: ...

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tasks_app.csv_files.contents import Contents
+from tasks_app.csv_files.fast_scan import QUICKEST, QuickScan
 from tasks_app.csv_files.limits import ScanLimits
 from tasks_app.errors import CSVFormatError
 
@@ -32,7 +33,8 @@ class Scanner:
 
     `columns` maps each declared name to whether it is mandatory. Raises CSVFormatError at the first
     fault of form, or FieldErrors when names are unknown, or names or values are missing; a scanner
-    that raised is of no further use. The outcome does not depend on the blocks, nor on `fast`.
+    that raised is of no further use. The outcome does not depend on the blocks, nor on
+    `quick_scan`; None is without one.
     """
 
     def __init__(
@@ -40,10 +42,10 @@ class Scanner:
         columns: Mapping[str, bool],
         limits: ScanLimits,
         *,
-        fast: bool = True,
+        quick_scan: QuickScan | None = QUICKEST,
         block_bytes: int = BLOCK_BYTES,
     ) -> None:
-        self._contents = Contents(columns, limits, fast=fast)
+        self._contents = Contents(columns, limits, quick_scan)
         self._limits = limits
         self._block_bytes = block_bytes
         self._size_bytes = 0

@@ -9,8 +9,28 @@ import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import pytest
+
+from tasks_app.csv_files import numpy_scan
+from tasks_app.csv_files.fast_scan import QuickScan
 from tasks_app.csv_files.scanning import Scan, ScanLimits, Scanner
 from tasks_app.errors import CSVFormatError, FieldErrors
+
+try:
+    from tasks_app.csv_files import compiled_scan
+except ImportError:
+    compiled_scan = None  # type: ignore[assignment]
+
+QUICK_SCANS: dict[str, QuickScan] = {"numpy": numpy_scan.scan_block}
+if compiled_scan is not None:
+    QUICK_SCANS["compiled"] = compiled_scan.scan_block
+WAYS: dict[str, QuickScan | None] = {"plain": None, **QUICK_SCANS}
+with_compiler = pytest.mark.skipif(
+    compiled_scan is None, reason="scan_block.c is not compiled: there was no C compiler (cc)"
+)
+COMPILED = pytest.param("compiled", marks=with_compiler)
+every_way = pytest.mark.parametrize("way", ["plain", "numpy", COMPILED])
+every_quick_way = pytest.mark.parametrize("way", ["numpy", COMPILED])
 
 BOM = b"\xef\xbb\xbf"
 LIMITS = ScanLimits(columns=1_000, cell_bytes=2**20, rows=50_000_000)
@@ -23,11 +43,12 @@ def outcome(
     columns: Mapping[str, bool],
     limits: ScanLimits = LIMITS,
     *,
+    way: str = "plain",
     sizes: Sequence[int] = (2**30,),
     **options: Any,
 ) -> Outcome:
     """Scan `data` in blocks of the given sizes, over and over; return the Scan or its error."""
-    scanner = Scanner(columns, limits, **options)
+    scanner = Scanner(columns, limits, quick_scan=WAYS[way], **options)
     return caught(lambda: feed(scanner, cut(data, sizes)))
 
 

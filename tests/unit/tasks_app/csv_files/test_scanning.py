@@ -15,7 +15,7 @@ from tasks_app.csv_files import checkpoints
 from tasks_app.csv_files.contents import Contents
 from tasks_app.csv_files.scanning import ScanLimits, Scanner
 from tasks_app.errors import CSVFormatError, FieldErrors
-from tests.unit.tasks_app.csv_files.reference import LIMITS, feed, outcome, rows_of
+from tests.unit.tasks_app.csv_files.reference import LIMITS, every_way, feed, outcome, rows_of
 
 MEBIBYTE = 2**20
 ABC = {"a": False, "b": False, "c": False}
@@ -107,13 +107,11 @@ BAD = {
     "UTF-16 without mark": Bad("a\n1\n".encode("utf-16-le"), "a NUL byte", None, 1),
 }
 
-both_ways = pytest.mark.parametrize("fast", [True, False], ids=["fast", "plain"])
 
-
-@both_ways
+@every_way
 @pytest.mark.parametrize(("data", "rows"), GOOD.values(), ids=GOOD.keys())
-def test_a_good_file_is_taken_row_by_row(data: bytes, rows: list[list[str]], fast: bool) -> None:
-    found = outcome(data, ABC, fast=fast)
+def test_a_good_file_is_taken_row_by_row(data: bytes, rows: list[list[str]], way: str) -> None:
+    found = outcome(data, ABC, way=way)
 
     assert [cells for cells, _, _ in rows_of(data)[1:]] == rows
     assert found.row_count == len(rows)
@@ -122,10 +120,10 @@ def test_a_good_file_is_taken_row_by_row(data: bytes, rows: list[list[str]], fas
     assert found.size_bytes == len(data)
 
 
-@both_ways
+@every_way
 @pytest.mark.parametrize("case", BAD.values(), ids=BAD.keys())
-def test_a_fault_of_form_is_named_with_its_place(case: Bad, fast: bool) -> None:
-    kind, reason, *place = outcome(case.data, ABC, fast=fast)
+def test_a_fault_of_form_is_named_with_its_place(case: Bad, way: str) -> None:
+    kind, reason, *place = outcome(case.data, ABC, way=way)
 
     assert kind == "CSVFormatError"
     assert case.words in reason
@@ -168,10 +166,10 @@ LIMITED = {
 }
 
 
-@both_ways
+@every_way
 @pytest.mark.parametrize("case", LIMITED.values(), ids=LIMITED.keys())
-def test_past_a_limit_the_error_names_it_and_its_value(case: Bad, fast: bool) -> None:
-    kind, reason, *place = outcome(case.data, ABC, case.limits, fast=fast)
+def test_past_a_limit_the_error_names_it_and_its_value(case: Bad, way: str) -> None:
+    kind, reason, *place = outcome(case.data, ABC, case.limits, way=way)
 
     assert kind == "CSVFormatError"
     assert case.words in reason
@@ -179,21 +177,21 @@ def test_past_a_limit_the_error_names_it_and_its_value(case: Bad, fast: bool) ->
     assert place == [case.row, case.line, case.expected, None]
 
 
-@both_ways
-def test_at_a_limit_a_file_is_good(fast: bool) -> None:
+@every_way
+def test_at_a_limit_a_file_is_good(way: str) -> None:
     limit = limits(columns=2, cell_bytes=4, rows=2, row_bytes=6, file_bytes=18)
 
-    found = outcome(b'a,b\n1,"34"\n1,3456\n', ABC, limit, fast=fast)
+    found = outcome(b'a,b\n1,"34"\n1,3456\n', ABC, limit, way=way)
 
     assert found.row_count == 2
 
 
-@both_ways
-def test_five_thousand_columns_pass_if_the_limit_allows_it(fast: bool) -> None:
+@every_way
+def test_five_thousand_columns_pass_if_the_limit_allows_it(way: str) -> None:
     columns = {f"column_{number}": True for number in range(5_000)}
     data = ",".join(columns).encode() + b"\n" + b",".join(5_000 * [b"1"]) + b"\n"
 
-    found = outcome(data, columns, limits(columns=5_000), fast=fast)
+    found = outcome(data, columns, limits(columns=5_000), way=way)
 
     assert found.header == tuple(columns)
 
@@ -203,23 +201,23 @@ def test_five_thousand_columns_pass_if_the_limit_allows_it(fast: bool) -> None:
 NUMBERS = {"number": True, "account_id": True, "note": False}
 
 
-@both_ways
-def test_unknown_and_missing_fields_and_values_are_reported_together(fast: bool) -> None:
+@every_way
+def test_unknown_and_missing_fields_and_values_are_reported_together(way: str) -> None:
     data = b"wef,number,wuf\n1,+1,2\n3,,4\n"
 
-    found = outcome(data, NUMBERS, fast=fast)
+    found = outcome(data, NUMBERS, way=way)
 
     assert found == ("FieldErrors", ["wef", "wuf"], ["account_id"], ["3,,4"], 1)
 
 
-@both_ways
-def test_rows_without_a_mandatory_value_stand_as_they_are_in_the_file(fast: bool) -> None:
+@every_way
+def test_rows_without_a_mandatory_value_stand_as_they_are_in_the_file(way: str) -> None:
     data = (
         b"account_id,number,note\r\n,+14157215234,\r\n009afc,,\r\nset,set,\r\n"
         b'"",1,x\r\n" \t",1,x\r\n \t,1,x\r\n\r\n1, ,"a\nb"\r\n1,"", \r\n,,\r\n'
     )
 
-    found = outcome(data, NUMBERS, fast=fast)
+    found = outcome(data, NUMBERS, way=way)
 
     assert found[3:] == (
         [
@@ -236,19 +234,19 @@ def test_rows_without_a_mandatory_value_stand_as_they_are_in_the_file(fast: bool
     )
 
 
-@both_ways
+@every_way
 @pytest.mark.parametrize("cell", ["\xa0", "\u3000", "\v", "\f", '"\n"', '","', '""""', "0"])
-def test_only_empty_cells_and_spaces_and_tabs_are_unset(cell: str, fast: bool) -> None:
+def test_only_empty_cells_and_spaces_and_tabs_are_unset(cell: str, way: str) -> None:
     data = f"number,account_id\n{cell},1\n1,{cell}\n".encode()
 
-    assert outcome(data, NUMBERS, fast=fast).row_count == 2
+    assert outcome(data, NUMBERS, way=way).row_count == 2
 
 
-@both_ways
-def test_a_hundred_rows_without_a_value_are_kept_and_all_are_counted(fast: bool) -> None:
+@every_way
+def test_a_hundred_rows_without_a_value_are_kept_and_all_are_counted(way: str) -> None:
     data = b"number,account_id\n" + b"".join(b"%d,\n" % number for number in range(30_000))
 
-    _, _, _, rows, count = outcome(data, NUMBERS, fast=fast, block_bytes=300)
+    _, _, _, rows, count = outcome(data, NUMBERS, way=way, block_bytes=300)
 
     assert rows == [f"{number}," for number in range(100)]
     assert count == 30_000
@@ -272,44 +270,44 @@ def test_the_error_guesses_names_that_differ_in_case_or_spaces() -> None:
     assert caught.value.did_you_mean == {" Number": "number", "Account ID": "account_id"}
 
 
-@both_ways
-def test_a_format_fault_wins_over_field_faults(fast: bool) -> None:
-    found = outcome(b"wef\n1\n1,2\n", NUMBERS, fast=fast)
+@every_way
+def test_a_format_fault_wins_over_field_faults(way: str) -> None:
+    found = outcome(b"wef\n1\n1,2\n", NUMBERS, way=way)
 
     assert found[0] == "CSVFormatError"
 
 
-@both_ways
+@every_way
 @pytest.mark.parametrize("size", [1_000, 65_536, 10 * MEBIBYTE])
-def test_after_a_field_fault_one_mebibyte_more_is_scanned(size: int, fast: bool) -> None:
+def test_after_a_field_fault_one_mebibyte_more_is_scanned(size: int, way: str) -> None:
     rows = b"".join(b"x,%07d\n" % number for number in range(300_000))
     late_fault = b"x\n"
 
-    found = outcome(b"wef,number\n" + rows + late_fault, NUMBERS, sizes=[size], fast=fast)
+    found = outcome(b"wef,number\n" + rows + late_fault, NUMBERS, sizes=[size], way=way)
 
     assert found == ("FieldErrors", ["wef"], ["account_id"], [], 0)
 
 
-@both_ways
+@every_way
 @pytest.mark.parametrize("size", [1_000, 10 * MEBIBYTE])
-def test_blank_lines_count_for_that_mebibyte_too(size: int, fast: bool) -> None:
+def test_blank_lines_count_for_that_mebibyte_too(size: int, way: str) -> None:
     data = b"wef\nx\n" + (MEBIBYTE + 100) * b"\n" + 1_000 * b"1,2\n"
 
-    found = outcome(data, NUMBERS, sizes=[size], fast=fast)
+    found = outcome(data, NUMBERS, sizes=[size], way=way)
 
     assert found[:3] == ("FieldErrors", ["wef"], ["number", "account_id"])
 
 
-@both_ways
+@every_way
 @pytest.mark.parametrize(
     ("short_row", "kind"), [(b"xxx\n", "CSVFormatError"), (b"xxxx\n", "FieldErrors")]
 )
 def test_a_format_fault_is_found_up_to_the_last_byte_of_that_mebibyte(
-    short_row: bytes, kind: str, fast: bool
+    short_row: bytes, kind: str, way: str
 ) -> None:
     rows = (MEBIBYTE // 4 - 1) * b"x,1\n"
 
-    found = outcome(b"wef,number\n" + rows + short_row + rows, NUMBERS, fast=fast)
+    found = outcome(b"wef,number\n" + rows + short_row + rows, NUMBERS, way=way)
 
     assert found[0] == kind
 
@@ -317,11 +315,11 @@ def test_a_format_fault_is_found_up_to_the_last_byte_of_that_mebibyte(
 # ---- checkpoints -------------------------------------------------------------------------------
 
 
-@both_ways
-def test_checkpoints_stand_every_hundred_rows_behind_the_row_before(fast: bool) -> None:
+@every_way
+def test_checkpoints_stand_every_hundred_rows_behind_the_row_before(way: str) -> None:
     data = b"a\r\n" + b"".join(b"%d\r\n\r\n" % number for number in range(250))
 
-    found = outcome(data, ABC, fast=fast)
+    found = outcome(data, ABC, way=way)
 
     ends = [end for _, _, end in rows_of(data)]
     assert found.checkpoints == [(0, 3), (100, ends[100]), (200, ends[200])]

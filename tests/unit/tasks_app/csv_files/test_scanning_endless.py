@@ -11,6 +11,7 @@ import pytest
 
 from tasks_app.csv_files.scanning import ScanLimits, Scanner
 from tasks_app.errors import CSVFormatError, FieldErrors, PistonError
+from tests.unit.tasks_app.csv_files.reference import WAYS, every_way
 
 MEBIBYTE = 2**20
 BLOCK_BYTES = 64 * 1024
@@ -52,8 +53,8 @@ def stream(beginning: bytes, repeated: bytes, size: int) -> Iterator[bytes]:
     return chain([beginning], repeat(block, size // len(block)))
 
 
-def scan(blocks: Iterator[bytes], *, fast: bool) -> PistonError | None:
-    scanner = Scanner(COLUMNS, LIMITS, fast=fast)
+def scan(blocks: Iterator[bytes], *, way: str) -> PistonError | None:
+    scanner = Scanner(COLUMNS, LIMITS, quick_scan=WAYS[way])
     try:
         for block in blocks:
             scanner.feed(block)
@@ -63,25 +64,25 @@ def scan(blocks: Iterator[bytes], *, fast: bool) -> PistonError | None:
     return None
 
 
-def peak_of(blocks: Iterator[bytes], *, fast: bool) -> tuple[PistonError | None, int]:
+def peak_of(blocks: Iterator[bytes], *, way: str) -> tuple[PistonError | None, int]:
     """Return what a scan said, and the most memory that it took."""
     tracemalloc.start()
     try:
-        error = scan(blocks, fast=fast)
+        error = scan(blocks, way=way)
         return error, tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("fast", [True, False])
+@every_way
 @pytest.mark.parametrize("kind", ENDLESS)
-def test_an_endless_stream_ends_where_a_limit_says(kind: str, fast: bool) -> None:
+def test_an_endless_stream_ends_where_a_limit_says(kind: str, way: str) -> None:
     beginning, repeated, words = ENDLESS[kind]
 
     has_rows = words in {None, "FieldErrors"}
     blocks = stream(beginning, repeated, FEW_BYTES if has_rows else MOST_BYTES)
 
-    error, peak_bytes = peak_of(blocks, fast=fast)
+    error, peak_bytes = peak_of(blocks, way=way)
 
     assert peak_bytes < (FEW_BYTES + 16 * MEBIBYTE if has_rows else MOST_MEMORY_BYTES)
     if words is None:
@@ -93,13 +94,16 @@ def test_an_endless_stream_ends_where_a_limit_says(kind: str, fast: bool) -> Non
         assert words in error.reason
 
 
+@every_way
 @pytest.mark.parametrize("cell", [b"", b"a", b"ab", b'"ab"'])
-def test_a_row_of_millions_of_cells_is_refused_without_a_look_at_them(cell: bytes) -> None:
+def test_a_row_of_millions_of_cells_is_refused_without_a_look_at_them(
+    cell: bytes, way: str
+) -> None:
     """It costs its sender a few kilobytes, gzipped; following each cell took half a minute."""
     row = (cell + b",") * (15 * MEBIBYTE // (len(cell) + 1))
     started = time.process_time()
 
-    error = scan(chain([HEADER, row], [b"x\n", b"a,b\n"]), fast=True)
+    error = scan(chain([HEADER, row], [b"x\n", b"a,b\n"]), way=way)
 
     assert isinstance(error, CSVFormatError)
     assert (error.row, error.line, error.expected) == (1, 2, LIMITS.columns)

@@ -11,7 +11,7 @@ from tasks_app.csv_files.reading import RowReader
 from tasks_app.csv_files.scanning import Scan, ScanLimits
 from tests.patience import many
 from tests.unit.tasks_app.csv_files.files import SCRAPS, declared_columns, regular_files
-from tests.unit.tasks_app.csv_files.reference import LIMITS, first_fault, outcome, rows_of
+from tests.unit.tasks_app.csv_files.reference import LIMITS, WAYS, first_fault, outcome, rows_of
 
 OPTIONS = settings(
     max_examples=many(120), deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -69,10 +69,10 @@ def test_the_first_fault_is_found_however_the_file_is_cut(
         fault = ("CSVFormatError", "UTF-16", None, 1, None, None)
     cut = {"sizes": sizes, "block_bytes": block_bytes}
 
-    whole = outcome(data, columns, bounds, fast=False)
+    whole = outcome(data, columns, bounds)
 
-    assert outcome(data, columns, bounds, fast=False, **cut) == whole
-    assert outcome(data, columns, bounds, fast=True, **cut) == whole
+    for way in WAYS:
+        assert outcome(data, columns, bounds, way=way, **cut) == whole
     if fault is None:
         assert isinstance(whole, Scan) or whole[0] == "FieldErrors"
     else:

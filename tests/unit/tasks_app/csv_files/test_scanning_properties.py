@@ -1,4 +1,4 @@
-"""Do the fast way, the plain way and the standard csv module say the same of any file?"""
+"""Do the quick ways, the plain way and the standard csv module say the same of any file?"""
 
 from __future__ import annotations
 
@@ -16,7 +16,14 @@ from tests.unit.tasks_app.csv_files.files import (
     declared_columns,
     regular_files,
 )
-from tests.unit.tasks_app.csv_files.reference import LIMITS, first_fault, outcome, rows_of
+from tests.unit.tasks_app.csv_files.reference import (
+    LIMITS,
+    QUICK_SCANS,
+    WAYS,
+    first_fault,
+    outcome,
+    rows_of,
+)
 
 small_limits = st.builds(
     ScanLimits,
@@ -25,17 +32,18 @@ small_limits = st.builds(
     rows=st.integers(1, 6),
     row_bytes=st.integers(5, 40),
 )
+any_way = st.sampled_from(sorted(WAYS))
 any_limits = st.one_of(*3 * [st.just(LIMITS)], small_limits)
 
 
-@given(any_files, declared_columns, any_limits, st.booleans())
+@given(any_files, declared_columns, any_limits, any_way)
 @settings(max_examples=many(250), deadline=None)
-def test_a_fault_of_form_is_the_first_one_in_the_file(data, columns, limits, fast):
+def test_a_fault_of_form_is_the_first_one_in_the_file(data, columns, limits, way):
     fault = first_fault(data, limits)
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         fault = ("CSVFormatError", "UTF-16", None, 1, None, None)
 
-    found = outcome(data, columns, limits, fast=fast)
+    found = outcome(data, columns, limits, way=way)
 
     if fault is None:
         assert isinstance(found, Scan) or found[0] == "FieldErrors"
@@ -44,10 +52,10 @@ def test_a_fault_of_form_is_the_first_one_in_the_file(data, columns, limits, fas
         assert (found[0], *found[2:]) == (fault[0], *fault[2:])
 
 
-@given(regular_files(), declared_columns, st.booleans())
+@given(regular_files(), declared_columns, any_way)
 @settings(max_examples=many(250), deadline=None)
-def test_a_good_file_has_the_rows_that_the_standard_csv_module_finds(data, columns, fast):
-    found = outcome(data, columns, fast=fast)
+def test_a_good_file_has_the_rows_that_the_standard_csv_module_finds(data, columns, way):
+    found = outcome(data, columns, way=way)
     assume(not isinstance(found, tuple) or found[0] != "CSVFormatError")
     (names, header_line, data_offset), *rows = rows_of(data)
     mandatory = [place for place, name in enumerate(names) if columns.get(name)]
@@ -70,14 +78,14 @@ def test_a_good_file_has_the_rows_that_the_standard_csv_module_finds(data, colum
         )
 
 
-@given(any_files, declared_columns, any_limits, block_sizes, st.integers(1, 60), st.booleans())
+@given(any_files, declared_columns, any_limits, block_sizes, st.integers(1, 60), any_way)
 @settings(max_examples=many(250), deadline=None)
 def test_the_outcome_does_not_depend_on_how_the_file_is_cut(
-    data, columns, limits, sizes, block_bytes, fast
+    data, columns, limits, sizes, block_bytes, way
 ):
-    whole = outcome(data, columns, limits, fast=False)
+    whole = outcome(data, columns, limits)
 
-    cut = outcome(data, columns, limits, sizes=sizes, block_bytes=block_bytes, fast=fast)
+    cut = outcome(data, columns, limits, sizes=sizes, block_bytes=block_bytes, way=way)
 
     assert cut == whole
 
@@ -86,14 +94,17 @@ def test_the_outcome_does_not_depend_on_how_the_file_is_cut(
     any_files, declared_columns, any_limits, block_sizes, st.integers(1, 300), st.integers(8, 200)
 )
 @settings(max_examples=many(250), deadline=None)
-def test_the_fast_way_agrees_with_the_plain_one_wherever_they_take_turns(
+def test_the_quick_ways_agree_with_the_plain_one_wherever_they_take_turns(
     data, columns, limits, sizes, block_bytes, most_bytes
 ):
     with (
         mock.patch.multiple(contents, MOST_FAST_BYTES=most_bytes, FEWEST_PLAIN_BYTES=8),
         mock.patch.multiple(checkpoints, FIRST_SPACING=1, MOST_CHECKPOINTS=4),
     ):
-        plain = outcome(data * 3, columns, limits, fast=False)
-        fast = outcome(data * 3, columns, limits, sizes=sizes, block_bytes=block_bytes, fast=True)
+        plain = outcome(data * 3, columns, limits)
+        quick = [
+            outcome(data * 3, columns, limits, sizes=sizes, block_bytes=block_bytes, way=way)
+            for way in QUICK_SCANS
+        ]
 
-    assert fast == plain
+    assert quick == [plain] * len(quick)
