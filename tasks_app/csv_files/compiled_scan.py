@@ -50,7 +50,7 @@ def scan_block(block: bytes, form: RowForm) -> BlockScan:
     length = min(tame_bytes(block), LONGEST_BLOCK)
     if length < len(block):
         block = block[:length]
-    room = length // form.width + 1  # the shortest row has a byte per cell
+    room = length // max(form.width, 2) + 1  # the shortest row has a byte per cell, and never one
     row_ends, unset_rows = bytearray(PLACE_BYTES * room), bytearray(PLACE_BYTES * room)
     found = Found()
     _scan_block(
