@@ -5,7 +5,6 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-CC ?= cc
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 16
