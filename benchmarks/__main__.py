@@ -82,8 +82,17 @@ def today() -> str:
 
 
 def version() -> str:
-    """Return the commit that was measured; "" outside a git checkout."""
-    command = ["git", "-C", str(FOLDER), "describe", "--always", "--dirty"]
+    """Return the commit that was measured, `-dirty` with changes of its own; "" outside of git.
+
+    What this run writes into docs/ is no change.
+    """
+    changes = git("status", "--porcelain", "--", ":/", ":!/docs")
+    return git("describe", "--always") + ("-dirty" if changes else "")
+
+
+def git(*arguments: str) -> str:
+    """Return what git says; "" outside of a checkout."""
+    command = ["git", "-C", str(FOLDER), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
