@@ -1,8 +1,7 @@
-"""How fast do rates come in and go out, against a database that only copies them?
+"""How fast do rates come in, against a database that only copies them?
 
-The limits parse, check and fill in nothing. In: the very rows that the import has stored, as text
-that is ready for COPY, into the same table, with a commit after each batch of the same size. Out:
-COPY of the same columns, in no order, thrown away.
+The limit parses, checks and fills in nothing: the very rows that the import has stored, as text
+that is ready for COPY, go into the same table, with a commit after each batch of the same size.
 """
 
 from __future__ import annotations
@@ -31,37 +30,26 @@ if TYPE_CHECKING:
     from tasks_app.models import Task
 
 IMPORTED = 500_000
-EXPORTED = 1_000_000
 HEADER = (
     "ratedeck_id,prefix,iso_country_code,description,carrier,rate_cost,internal_rate_cost,"
     "rate_increment,rate_minimum,rate_surcharge,direction,rate_version"
 )
 TABLE = "rates_rate"
-WRITTEN = (  # the columns of an export, but for the deck's name
-    "account_id, caller_id_numbers, carrier, description, direction, internal_rate_cost,"
-    " iso_country_code, options, prefix, rate_cost, rate_increment, rate_minimum, rate_name,"
-    " rate_nocharge_time, rate_suffix, rate_surcharge, rate_version, routes, weight"
+STORED = (  # all columns but the id, which the database gives
+    "ratedeck_id, rate_id, account_id, caller_id_numbers, carrier, description, direction,"
+    " internal_rate_cost, iso_country_code, options, prefix, rate_cost, rate_increment,"
+    " rate_minimum, rate_name, rate_nocharge_time, rate_suffix, rate_surcharge, rate_version,"
+    " routes, weight"
 )
-STORED = f"ratedeck_id, rate_id, {WRITTEN}"  # all but the id, which the database gives
-EXPORT = (
-    f"COPY (SELECT {WRITTEN}, deck_name FROM {TABLE} JOIN (SELECT id AS deck_id, name AS deck_name"
-    " FROM rates_ratedeck) AS deck ON deck_id = ratedeck_id) TO STDOUT (FORMAT csv)"
-)
-FILL = f"""
-    COPY {TABLE} (ratedeck_id, rate_id, prefix, iso_country_code, rate_name, description, carrier,
-        rate_cost, internal_rate_cost, rate_increment, rate_minimum, rate_surcharge, direction,
-        rate_version, routes, options, weight) FROM STDIN
-"""
 
 
 def measure(scale: Scale) -> Iterator[Comparison]:
-    """Compare the import, then the export of a table that COPY has filled."""
+    """Compare the import with COPY."""
     with PostgreSQL() as database, django_on(database.url) as folder:
         from piston.accounts.models import Account
 
         account = Account.objects.create(name="benchmark", is_superadmin=True)
         yield compare_imports(scale, account, folder)
-        yield compare_exports(scale, account)
 
 
 def compare_imports(scale: Scale, account: Account, folder: Path) -> Comparison:
@@ -95,30 +83,6 @@ def compare_imports(scale: Scale, account: Account, folder: Path) -> Comparison:
     )
 
 
-def compare_exports(scale: Scale, account: Account) -> Comparison:
-    """Export a filled table with a task, and with COPY, in turn."""
-    count = scale.rows(EXPORTED)
-    fill_table(count)
-    assembling: list[float] = []
-
-    def ours() -> float:
-        worked, assembled = run(start_export(account), count)
-        assembling.append(assembled)
-        return worked
-
-    forget_peak_memory()
-    seconds = take_turns(scale.rounds, {"ours": ours, "limit": copy_out})
-    return Comparison(
-        name="rates exported",
-        what=f"`rates` export, {count:,} rows, PostgreSQL, with the output's parts",
-        against="COPY of the same columns TO STDOUT",
-        ratios=ratios(seconds["limit"], seconds["ours"]),
-        at_least=0.30,
-        figures=speeds(count, seconds) | {"assembling out.csv": f"{min(assembling):.1f} s"},
-        peaks=peaks(),
-    )
-
-
 def write_file(file: Path, count: int) -> Path:
     """Write a price list of one deck, with the columns that such lists have."""
     with file.open("w") as lines:
@@ -130,39 +94,6 @@ def write_file(file: Path, count: int) -> Path:
                 f"{cost},60,{number % 3 * 30},0,outbound,2024-03\n"
             )
     return file
-
-
-def fill_table(count: int) -> None:
-    """Put rates into the deck by COPY: what they hold is what an import would have stored."""
-    from django.db import connection
-
-    from categories.rates.models import Ratedeck
-
-    deck = Ratedeck.objects.get_or_create(name="gold", account=None)[0].pk
-    execute(f"TRUNCATE {TABLE}")
-    with connection.cursor() as cursor, cursor.copy(FILL) as copy:
-        for number in range(count):
-            prefix = 1_000_000 + number
-            copy.write(
-                f"{deck}\tUS-{prefix}\t{prefix}\tUS\toutbound_US_{prefix}\t"
-                f"Destination {number % 700}\tcarrier {number % 5}\t{number % 9973 / 10000:.4f}\t"
-                f"{number % 997 / 10000:.4f}\t60\t{number % 3 * 30}\t0\toutbound\t2024-03\t"
-                f'["^\\\\\\\\+?{prefix}.+$"]\t[]\t{1 + number % 100}\n'
-            )
-    execute(f"VACUUM ANALYZE {TABLE}")
-
-
-def start_export(account: Account) -> Task:
-    """Create a task that takes no input, as a request does, and start it."""
-    from categories import registry
-    from tasks_app import intake, lifecycle
-    from tasks_app.events import Actor
-
-    actor = Actor(f"account:{account.pk}")
-    found = registry.get_action("rates", "export")
-    task = intake.submit_without_input(intake.Order(account, account, *found, actor))
-    lifecycle.start(task, actor)
-    return task
 
 
 def run(task: Task, count: int, batches: list[bytes] | None = None) -> tuple[float, float]:
@@ -211,15 +142,6 @@ def copy_in(batches: list[bytes]) -> None:
         for batch in batches:
             with connection.connection.transaction(), cursor.copy(statement) as copy:
                 copy.write(batch)
-
-
-def copy_out() -> None:
-    """Read all rates, and keep none."""
-    from django.db import connection
-
-    with connection.cursor() as cursor, cursor.copy(EXPORT) as copy:
-        for _ in copy:
-            pass
 
 
 def speeds(count: int, seconds: dict[str, list[float]]) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import csv
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -61,9 +62,32 @@ class Refused(Exception):
 Outcome: TypeAlias = Succeeded | RowFailed
 
 
+class Texts(tuple[str, ...]):
+    """The cells of an output row, in the order of `output`, as they will stand in the file."""
+
+    __slots__ = ()
+
+
+class WrittenRows:
+    """Output rows that are lines of a CSV file already, with an empty `error` at the end of each.
+
+    Whoever wants their cells gets them as Texts.
+    """
+
+    def __init__(self, lines: Sequence[bytes]) -> None:
+        self.lines = lines  # each with its line end; one may be several lines of text
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def __iter__(self) -> Iterator[Texts]:
+        text = (line.decode() for row in self.lines for line in row.splitlines(keepends=True))
+        return (Texts(cells[:-1]) for cells in csv.reader(text))
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """A page of an action without input, and the cursor of the next; None: this was the last."""
 
-    rows: Sequence[Cells]
+    rows: Sequence[Cells] | WrittenRows
     cursor: JSON | None = None

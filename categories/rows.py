@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from categories.columns import Column, is_unset
 from categories.errors import CellError, UndeclaredOutput
-from categories.outcomes import Cells, RowFailed
+from categories.outcomes import Cells, RowFailed, Texts
 
 if TYPE_CHECKING:
     from categories.contract import Action
@@ -150,6 +150,8 @@ class OutputShape:
         """
         if not cells:
             return self.failed_cells("", input_cells)
+        if cells.__class__ is Texts:
+            return [*cells, ""]
         if cells.__class__ is tuple and len(cells) == len(self._formats) == len(self._output_names):
             texts = [format_cell(cell) for (_, format_cell), cell in zip(self._formats, cells)]  # noqa: B905
             texts.append("")

@@ -8,6 +8,10 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, TypeVar
 
+from django.db.models import DecimalField, Func, TextField, Value
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Cast, NullIf, Replace
+
 from categories.columns import (
     AccountColumn,
     ChoiceColumn,
@@ -17,6 +21,7 @@ from categories.columns import (
     PatternColumn,
     TextColumn,
 )
+from categories.copy_out import sql_text
 from categories.errors import CellError
 from categories.rates.filling import limit_weight, make_caller_patterns
 from categories.rates.models.rate import (
@@ -162,6 +167,18 @@ class CallersColumn(TextColumn):
     def parse_many(self, cells: Sequence[str]) -> list[str | None]:
         """Return the patterns of a whole column."""
         return Column.parse_many(self, cells)
+
+
+@sql_text.register
+def _(_column: CostColumn, value: Combinable) -> Combinable:
+    return Func(value, function="trim_scale", output_field=DecimalField())
+
+
+@sql_text.register
+def _(_column: TextListColumn, value: Combinable) -> Combinable:
+    # PostgreSQL writes ["a", "b"]; a quote within a text has a backslash before it
+    written = Replace(Cast(value, TextField()), Value('", "'), Value('","'))
+    return NullIf(written, Value("[]"), output_field=TextField())
 
 
 RATE_COLUMNS: tuple[Column[Any], ...] = (

@@ -21,6 +21,8 @@ from categories.contract import (
     StopTask,
 )
 from categories.errors import UndeclaredOutput
+from categories.outcomes import WrittenRows
+from categories.rows import OutputShape
 from tasks_app import events
 from tasks_app.csv_files.reading import Batch
 from tasks_app.csv_files.writing import encode_rows
@@ -273,12 +275,19 @@ def read_page(run: Run) -> Page:
 
 def done_with_page(run: Run, page: Page) -> Done:
     """Return what the ledger needs to know of a page."""
-    lines = encode_rows([run.output_shape.succeeded_cells(row) for row in page.rows])
     return Done(
         row_count=len(page.rows),
         success_count=len(page.rows),
         failure_count=0,
-        output=b"".join(line + b"\n" for line in lines),
+        output=write_page(run.output_shape, page),
         page_cursor=page.cursor,
         was_last=page.cursor is None,
     )
+
+
+def write_page(shape: OutputShape, page: Page) -> bytes:
+    """Return the lines of a page; its action may have had them written already."""
+    if isinstance(page.rows, WrittenRows):
+        return b"".join(page.rows.lines)
+    lines = encode_rows([shape.succeeded_cells(row) for row in page.rows])
+    return b"".join(line + b"\n" for line in lines)

@@ -3,13 +3,43 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any
 
-from categories.contract import JSON, Context, Page, PageAction
-from categories.number_management.columns import NUMBER_COLUMNS
+from django.db.models import F, Func, TextField, Value
+from django.db.models.expressions import Combinable
+from django.db.models.fields.json import KT
+from django.db.models.lookups import GreaterThan, LessThanOrEqual
+
+from categories.columns import Column
+from categories.contract import JSON, Cells, Context, Page, PageAction
+from categories.copy_out import copy_out
+from categories.number_management.columns import FEATURES, NUMBER_COLUMNS
 from categories.number_management.models import PhoneNumber, PhoneNumberQuerySet
 from categories.number_management.records import FIELDS, NumberRecord, number_cells
+from categories.outcomes import WrittenRows
 
-PAGE_SIZE = 1000  # numbers
+PAGE_SIZE = 10_000  # numbers
+PLACE = ("account_id", "number")  # what numbers are listed by
+STORED = (
+    "number",
+    "account__name",
+    "account_id",
+    "previously_assigned_to",
+    "state",
+    "created_at",
+    "modified_at",
+    "used_by",
+    "ported_in",
+    "carrier_module",
+)
+CELLS: dict[Column[Any], Combinable] = dict(
+    zip(
+        NUMBER_COLUMNS,
+        [*map(F, STORED), *(KT("__".join(["features", *path])) for _, path in FEATURES)],
+        strict=True,
+    )
+)
 
 
 class Listing(PageAction, abstract=True):
@@ -26,22 +56,33 @@ class Listing(PageAction, abstract=True):
         """Return the numbers to list."""
 
     def page(self, cursor: JSON | None, context: Context) -> Page:
-        """Return the thousand numbers after the cursor."""
-        numbers = self.select(context).using(context.database).order_by("account_id", "number")
+        """Return the next numbers after the cursor."""
+        numbers = self.select(context).using(context.database).order_by(*PLACE)
         if cursor is not None:
-            account_id, number = cursor
-            numbers = numbers.filter(account_id__gte=account_id).exclude(
-                account_id=account_id, number__lte=number
-            )
-        found = [
-            (NumberRecord(*row), account_name)
-            for *row, account_name in numbers.values_list(*FIELDS, "account__name")[:PAGE_SIZE]
-        ]
-        last = found[-1][0] if len(found) == PAGE_SIZE else None
-        return Page(
-            rows=[number_cells(record, account_name) for record, account_name in found],
-            cursor=last and [last.account_id, last.number],
-        )
+            numbers = numbers.filter(GreaterThan(pair(*map(F, PLACE)), pair(*map(Value, cursor))))
+        for last in numbers.values_list(*PLACE)[PAGE_SIZE - 1 : PAGE_SIZE]:
+            up_to_last = LessThanOrEqual(pair(*map(F, PLACE)), pair(*map(Value, last)))
+            return Page(read_numbers(numbers.filter(up_to_last)), list(last))
+        return Page(read_numbers(numbers))
+
+
+def pair(first: Combinable, second: Combinable) -> Func:
+    """Return two values that are compared as one, in the order of the index over both."""
+    return Func(first, second, function="", output_field=TextField())
+
+
+def read_numbers(numbers: PhoneNumberQuerySet) -> Sequence[Cells] | WrittenRows:
+    """Return the cells of numbers."""
+    written = copy_out(numbers, CELLS)
+    return read_in_python(numbers) if written is None else written
+
+
+def read_in_python(numbers: PhoneNumberQuerySet) -> Sequence[Cells]:
+    """Return the cells of numbers, where the database cannot write them."""
+    return [
+        number_cells(NumberRecord(*row), account_name)
+        for *row, account_name in numbers.values_list(*FIELDS, "account__name")
+    ]
 
 
 class List(Listing):

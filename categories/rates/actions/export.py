@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from categories.contract import JSON, Context, Effects, Page, PageAction
+from collections.abc import Sequence
+
+from django.db.models import F, QuerySet
+
+from categories.contract import JSON, Cells, Context, Effects, Page, PageAction
+from categories.copy_out import copy_out
+from categories.outcomes import WrittenRows
 from categories.rates.access import find_owner, refuse_strangers
 from categories.rates.columns import RATE_COLUMNS
 from categories.rates.models import Rate, Ratedeck
 
-RATES_AT_A_TIME = 2_000
+RATES_AT_A_TIME = 10_000
 BEGINNING = ("", "")  # before every (deck's name, rate's id)
-CELLS = [
-    "ratedeck__name" if column.name == "ratedeck_id" else column.name for column in RATE_COLUMNS
-]
+CELLS = {
+    column: F("ratedeck__name" if column.name == "ratedeck_id" else column.name)
+    for column in RATE_COLUMNS
+}
 
 
 class Export(PageAction):
@@ -38,9 +45,14 @@ class Export(PageAction):
         rates = Rate.objects.using(context.database).filter(ratedeck=deck).order_by("rate_id")
         if deck.name == name:
             rates = rates.filter(rate_id__gt=rate_id)
-        rows = list(rates.values_list(*CELLS, "rate_id")[:RATES_AT_A_TIME])
-        cells = [row[:-1] for row in rows]
-        if len(rows) == RATES_AT_A_TIME:
-            return Page(cells, [deck.name, rows[-1][-1]])
+        last_ids = rates.values_list("rate_id", flat=True)[RATES_AT_A_TIME - 1 : RATES_AT_A_TIME]
+        for last_id in last_ids:
+            return Page(read_rates(rates.filter(rate_id__lte=last_id)), [deck.name, last_id])
         following = decks.filter(name__gt=deck.name).order_by("name").first()
-        return Page(cells, following and [following.name, ""])
+        return Page(read_rates(rates), following and [following.name, ""])
+
+
+def read_rates(rates: QuerySet[Rate]) -> Sequence[Cells] | WrittenRows:
+    """Return the cells of rates."""
+    written = copy_out(rates, CELLS)
+    return list(rates.values_list(*CELLS.values())) if written is None else written

@@ -1,0 +1,104 @@
+"""Does PostgreSQL write the very bytes that we would have written?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from categories.columns import JSONColumn
+from categories.contract import PageAction
+from categories.copy_out import copy_out, sql_text
+from categories.number_management.actions import listing
+from categories.number_management.models import PhoneNumber
+from categories.number_management.tests.factories import PhoneNumberFactory
+from categories.outcomes import WrittenRows
+from categories.rates.actions import export
+from categories.rates.models import Rate
+from categories.rates.tests.factories import RateFactory
+from categories.rows import OutputShape
+from tasks_app.csv_files.writing import encode_rows
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+
+TEXTS = [
+    "", " ", "plain", "a,b", 'say "hi"', "two\nlines", "a\r\nb", "a\rb", r"\.", r"\N", "é𝄞", "\u2028", "'", "\\",
+    '", "', "NULL", "\t", "=1+1", "\x01", "\x7f", "a;b",
+]  # fmt: skip
+COSTS = ["0", "0.05", "1.10", "100", "99999.0123456789", "0.0000000001", "10"]
+
+
+def expected_lines(action: type[PageAction], rows: Sequence[Any]) -> list[bytes]:
+    shape = OutputShape(action)
+    return [line + b"\n" for line in encode_rows([shape.succeeded_cells(row) for row in rows])]
+
+
+def make_rates() -> None:
+    for number, text in enumerate(TEXTS):
+        cost = Decimal(COSTS[number % len(COSTS)])
+        RateFactory(
+            prefix=str(number + 1),
+            rate_id=str(number),
+            description=text,
+            carrier=text or None,
+            rate_cost=cost,
+            internal_rate_cost=cost,
+            rate_surcharge=None,
+            rate_minimum=number or None,
+            options=[] if not text else [text, "b"],
+            routes=[text],
+        )
+
+
+def test_rates() -> None:
+    make_rates()
+    rates = Rate.objects.order_by("rate_id")
+
+    written = copy_out(rates, export.CELLS)
+
+    assert isinstance(written, WrittenRows)
+    rows = list(rates.values_list(*export.CELLS.values()))
+    assert written.lines == expected_lines(export.Export, rows)
+
+
+def test_numbers() -> None:
+    for text in TEXTS:
+        PhoneNumberFactory(
+            used_by=text[:100] or None,
+            ported_in=not text,
+            created_at=datetime(2024, 2, 29, 23, 59, 59, 999_999, UTC),
+            features={
+                "cnam": {"inbound_lookup": True, "display_name": text},
+                "e911": {"locality": text},
+                "prepend": {"enabled": False, "name": None},
+                "force_outbound": False,
+                "failover": {"e164": "+14157215234"},
+            },
+        )
+    PhoneNumberFactory(features={}, previously_assigned_to="f" * 32)
+    PhoneNumberFactory(features={"cnam": "no object"})
+    numbers = PhoneNumber.objects.order_by("number")
+
+    written = copy_out(numbers, listing.CELLS)
+
+    assert isinstance(written, WrittenRows)
+    assert written.lines == expected_lines(listing.List, listing.read_in_python(numbers))
+
+
+def test_written_rows_give_their_cells_as_texts() -> None:
+    make_rates()
+    written = copy_out(Rate.objects.order_by("rate_id"), export.CELLS)
+    assert written is not None
+
+    cells = [OutputShape(export.Export).succeeded_cells(row) for row in written]
+
+    assert [line + b"\n" for line in encode_rows(cells)] == written.lines
+    assert len(written) == len(TEXTS)
+
+
+def test_a_column_that_the_database_cannot_write_is_an_error() -> None:
+    with pytest.raises(NotImplementedError, match="no SQL is known"):
+        sql_text(JSONColumn("anything", "Anything."), None)  # type: ignore[arg-type]
