@@ -1,11 +1,14 @@
-"""Who ends when memory runs out? A process of the pool, whose row is to blame, not its worker.
+"""Who goes first where memory or processors run short? A process of the pool stands back.
 
-The kernel ends who has most memory, and may take the parent for one of its children. Without the
-parent nobody works on until somebody starts it again; a child is replaced at once.
+When memory runs out, the kernel ends who has most, and may take the parent for one of its children.
+Without the parent nobody works on until somebody starts it again; a child is replaced at once. And
+somebody who waits for an answer is served before rows that nobody watches: a task takes what
+processors have left, which is everything where nothing else is to be done.
 """
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,13 +18,21 @@ from celery.signals import worker_process_init
 OOM_SCORE = Path("/proc/self/oom_score_adj")
 FIRST_TO_GO = "500"  # thousandths of the memory there is, on top of what the process has
 
+NICENESS = 10  # a tenth of the share of a process that is not nice, while both want to run
+
 
 def take_over() -> None:
-    """Let each process of a worker's pool offer itself when it starts."""
+    """Let each process of a worker's pool stand back when it starts."""
     worker_process_init.connect(offer_to_go_first)
+    worker_process_init.connect(let_others_go_first)
 
 
 def offer_to_go_first(**_: Any) -> None:
     """Tell the kernel; where it cannot be told, nothing changes."""
     with suppress(OSError):
         OOM_SCORE.write_text(FIRST_TO_GO)
+
+
+def let_others_go_first(**_: Any) -> None:
+    """Take a lower priority, unless the process has one already."""
+    os.nice(max(0, NICENESS - os.nice(0)))

@@ -25,8 +25,8 @@ from tasks_app.csv_files.writing import encode_rows
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 TEXTS = [
-    "", " ", "plain", "a,b", 'say "hi"', "two\nlines", "a\r\nb", "a\rb", r"\.", r"\N", "é𝄞", "\u2028", "'", "\\",
-    '", "', "NULL", "\t", "=1+1", "\x01", "\x7f", "a;b",
+    "", " ", "plain", "a,b", 'say "hi"', "two\nlines", "a\r\nb", "a\rb", r"\.", r"\N", "é𝄞",
+    "\u2028", "'", "\\", '", "', "NULL", "\t", "=1+1", "\x01", "\x7f", "a;b",
 ]  # fmt: skip
 COSTS = ["0", "0.05", "1.10", "100", "99999.0123456789", "0.0000000001", "10"]
 

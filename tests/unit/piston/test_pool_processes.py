@@ -1,4 +1,4 @@
-"""Does the kernel end a process of the pool before the worker itself?"""
+"""Do the processes of the pool stand back, for memory and for processors?"""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ def test_a_process_of_the_pool_offers_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pool_processes, "OOM_SCORE", tmp_path / "oom_score_adj")
+    monkeypatch.setattr(pool_processes.os, "nice", lambda _: 0)  # else all tests after it are nice
 
     worker_process_init.send(sender=None)
 
@@ -34,3 +35,16 @@ def test_this_kernel_takes_the_offer() -> None:
     done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
 
     assert int(done.stdout) == 500
+
+
+@pytest.mark.parametrize("before", [0, 5, 15])
+def test_a_process_of_the_pool_is_nice_but_no_nicer_than_need_be(before: int) -> None:
+    told = (
+        "import os; from celery.signals import worker_process_init as begin;"
+        "from piston import pool_processes; pool_processes.take_over();"
+        f"os.nice({before} - os.nice(0)); begin.send(sender=None); print(os.nice(0))"
+    )
+
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+
+    assert int(done.stdout) == max(before, pool_processes.NICENESS)
