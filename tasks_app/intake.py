@@ -14,7 +14,6 @@ from categories import registry
 from categories.contract import Action, Category
 from piston.accounts.models import Account
 from tasks_app import events, quotas, storage
-from tasks_app.beside import Beside
 from tasks_app.csv_files.scanning import Scan, ScanLimits, Scanner
 from tasks_app.errors import (
     CSVFormatError,
@@ -184,15 +183,13 @@ class ScannedStream:
                 rows=settings.PISTON_MAX_ROWS,
             ),
         )
-        self._scanning = Beside(self.scanner.feed)
 
     def read(self, size: int = -1, /) -> bytes:
         """Return the next block; raises CSVFormatError or FieldErrors once they are certain."""
         block = self.body.read(size)
         if block:
-            self._scanning.take(block)
+            self.scanner.feed(block)
         else:
-            self._scanning.wait()
             self.scan = self.scanner.close()
         return block
 

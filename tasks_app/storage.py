@@ -15,7 +15,6 @@ from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import default_storage
 
-from tasks_app.beside import Beside
 from tasks_app.errors import PistonError, StorageUnavailable, StoredFileMissing
 from tasks_app.models import CSVName, TaskCSV
 from tasks_app.models.clock import database_time
@@ -23,7 +22,7 @@ from tasks_app.signs_of_life import heart
 
 # an unfinished file whose writer says nothing for so long is deleted
 KEEP_SECONDS = 6.0 * settings.PISTON_CLAIM_SECONDS
-BLOCK_BYTES = 512 * 1024
+BLOCK_BYTES = 256 * 1024
 # Object storage takes 8 MiB at a time and reads nothing meanwhile. Who needs longer has given up.
 LONGEST_BLOCK_SECONDS = 900.0
 
@@ -62,7 +61,7 @@ def save(
     if stored != csv_file.key:
         raise StorageUnavailable(f"The storage kept {csv_file.key} under another name: {stored}.")
     csv_file.size_bytes = recording.size_bytes
-    csv_file.sha256 = recording.sha256()
+    csv_file.sha256 = recording.digest.hexdigest()
     if (
         not TaskCSV.objects.unfinished()
         .filter(pk=csv_file.pk)
@@ -147,7 +146,6 @@ class RecordingStream:
         self.csv_file = csv_file
         self.source = source
         self.digest = hashlib.sha256()
-        self._hashing = Beside(self.digest.update)
         self.size_bytes = 0
         self.kept_at = self.read_at = monotonic()
 
@@ -158,7 +156,7 @@ class RecordingStream:
         block for the last one, sources may return any number of bytes.
         """
         block = self._fill(BLOCK_BYTES if size is None or size < 0 else size)
-        self._hashing.take(block)
+        self.digest.update(block)
         self.size_bytes += len(block)
         self.read_at = monotonic()
         if monotonic() - self.kept_at > KEEP_SECONDS / 4:
@@ -166,11 +164,6 @@ class RecordingStream:
             if not self.csv_file.keep(KEEP_SECONDS):
                 raise StorageUnavailable(f"{self.csv_file.key} was given up while it was written.")
         return block
-
-    def sha256(self) -> str:
-        """Return the SHA-256 of what has passed, in hexadecimal."""
-        self._hashing.wait()
-        return self.digest.hexdigest()
 
     def _fill(self, size: int) -> bytes:
         block = self.source.read(size)

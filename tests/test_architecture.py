@@ -38,7 +38,6 @@ ORDER = [
     "tasks_app.quotas",
     "tasks_app.retention",
     "tasks_app.csv_files",
-    "tasks_app.beside",
     "tasks_app.signs_of_life",
     "tasks_app.storage",
     "tasks_app.files",

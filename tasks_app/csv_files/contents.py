@@ -16,7 +16,7 @@ from tasks_app.csv_files.plain_scan import BlockScan, Places, RowForm, scan_bloc
 from tasks_app.errors import CSVFormatError, FieldErrors
 
 SCANNED_AFTER_FIELD_FAULT = 2**20  # bytes, so that a small file gets one full report
-MOST_FAST_BYTES = 2**20  # at once: a block, and what was left of the one before
+MOST_FAST_BYTES = 512 * 1024  # at once; numpy needs ten times as much for its own
 FEWEST_PLAIN_BYTES = 4 * 1024  # a handful of rows
 
 

@@ -25,7 +25,6 @@ Positions: TypeAlias = npt.NDArray[np.int64]
 Words: TypeAlias = npt.NDArray[np.uint64]  # 64 flags each, the first one in the lowest bit
 
 ONE, LAST, EVERY_FLAG = np.array([1, 63, 2**64 - 1], np.uint64)  # of a word's flags
-MOST_BYTES = 512 * 1024  # at once; numpy needs ten times as much for its own
 LINE_FEED, CARRIAGE_RETURN, QUOTE, COMMA = b'\n\r",'
 UNSET_CELL = re.compile(rb'(?:[ \t]*+|"[ \t]*+")(?=[,\r\n])')
 
@@ -39,7 +38,6 @@ FIRST_BYTE[list(b",\r\n")] = YES  # the cell has no byte: this is what follows i
 def scan_block(block: bytes, form: RowForm) -> BlockScan:
     """Return the rows that `block` certainly begins with, as far as they end in a line feed."""
     nothing = BlockScan()
-    block = block[:MOST_BYTES]
     length = block.rfind(b"\n", 0, tame_bytes(block)) + 1
     codes = np.frombuffer(block, np.uint8, length)
     ends_line = codes == LINE_FEED
