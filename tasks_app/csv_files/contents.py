@@ -102,6 +102,8 @@ class Contents:
     def _scan_rows(self, block: bytes, *, is_last: bool) -> bytes:
         if self._quick_scan is not None:
             block = self._scan_fast(block, self._quick_scan)
+        if not is_last and is_short_beginning(block):
+            return block
         block = self._add(block, scan_block(block, self._form, is_last=is_last))
         self._check(block, is_last=is_last)
         return block
@@ -119,6 +121,8 @@ class Contents:
                 self._plain_bytes = FEWEST_PLAIN_BYTES
             else:
                 self._plain_bytes = min(2 * self._plain_bytes, MOST_FAST_BYTES)
+            if is_short_beginning(block):
+                break
             scan = scan_block(block[: self._plain_bytes], self._form, is_last=False)
             if not scan.used_bytes:
                 break
@@ -188,3 +192,8 @@ class Contents:
             self._missing_values.count,
             did_you_mean=self.header.did_you_mean,
         )
+
+
+def is_short_beginning(block: bytes) -> bool:
+    """Say whether there is only a short piece of a row: its faults show with the rest of it."""
+    return len(block) < FEWEST_PLAIN_BYTES and b"\n" not in block and b"\r" not in block
