@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
 
 from django.db.models import F, Func, TextField, Value
 from django.db.models.expressions import Combinable
-from django.db.models.fields.json import KT
 from django.db.models.lookups import GreaterThan, LessThanOrEqual
 
 from categories.columns import Column
@@ -19,8 +18,7 @@ from categories.number_management.models import PhoneNumber, PhoneNumberQuerySet
 from categories.number_management.records import FIELDS, NumberRecord, number_cells
 from categories.outcomes import WrittenRows
 
-PAGE_SIZE = 10_000  # numbers
-PLACE = ("account_id", "number")  # what numbers are listed by
+PAGE_SIZE = 20_000  # numbers
 STORED = (
     "number",
     "account__name",
@@ -33,23 +31,34 @@ STORED = (
     "ported_in",
     "carrier_module",
 )
+
+
+def feature_text(path: Sequence[str]) -> Func:
+    """Return the text at a place of the features, in PostgreSQL: quicker than Django's way."""
+    steps = [*(f"-> '{word}'" for word in path[:-1]), f"->> '{path[-1]}'"]
+    return Func(
+        F("features"), template=f"(%(expressions)s {' '.join(steps)})", output_field=TextField()
+    )
+
+
 CELLS: dict[Column[Any], Combinable] = dict(
     zip(
         NUMBER_COLUMNS,
-        [*map(F, STORED), *(KT("__".join(["features", *path])) for _, path in FEATURES)],
+        [*map(F, STORED), *(feature_text(path) for _, path in FEATURES)],
         strict=True,
     )
 )
 
 
 class Listing(PageAction, abstract=True):
-    """Pages of numbers, by account and number: the index gives them in this order.
+    """Pages of numbers, in the order of an index.
 
-    The cursor is where the last page ended, `[account id, number]`; numbers that come or go while
-    the list is written neither shift nor repeat others.
+    The cursor is the place where the last page ended; numbers that come or go while the list is
+    written neither shift nor repeat others.
     """
 
     output = NUMBER_COLUMNS
+    order: ClassVar[Sequence[str]]  # what numbers are listed by
 
     @abstractmethod
     def select(self, context: Context) -> PhoneNumberQuerySet:
@@ -57,18 +66,19 @@ class Listing(PageAction, abstract=True):
 
     def page(self, cursor: JSON | None, context: Context) -> Page:
         """Return the next numbers after the cursor."""
-        numbers = self.select(context).using(context.database).order_by(*PLACE)
+        numbers = self.select(context).using(context.database).order_by(*self.order)
+        place = as_one(map(F, self.order))
         if cursor is not None:
-            numbers = numbers.filter(GreaterThan(pair(*map(F, PLACE)), pair(*map(Value, cursor))))
-        for last in numbers.values_list(*PLACE)[PAGE_SIZE - 1 : PAGE_SIZE]:
-            up_to_last = LessThanOrEqual(pair(*map(F, PLACE)), pair(*map(Value, last)))
+            numbers = numbers.filter(GreaterThan(place, as_one(map(Value, cursor))))
+        for last in numbers.values_list(*self.order)[PAGE_SIZE - 1 : PAGE_SIZE]:
+            up_to_last = LessThanOrEqual(place, as_one(map(Value, last)))
             return Page(read_numbers(numbers.filter(up_to_last)), list(last))
         return Page(read_numbers(numbers))
 
 
-def pair(first: Combinable, second: Combinable) -> Func:
-    """Return two values that are compared as one, in the order of the index over both."""
-    return Func(first, second, function="", output_field=TextField())
+def as_one(values: Iterable[Combinable]) -> Func:
+    """Return values that are compared as one (SQL's row values), as an index over them is."""
+    return Func(*values, function="", output_field=TextField())
 
 
 def read_numbers(numbers: PhoneNumberQuerySet) -> Sequence[Cells] | WrittenRows:
@@ -88,6 +98,8 @@ def read_in_python(numbers: PhoneNumberQuerySet) -> Sequence[Cells]:
 class List(Listing):
     """List the numbers of the account."""
 
+    order = ("number",)  # the account is one
+
     def select(self, context: Context) -> PhoneNumberQuerySet:
         """Return the account's own numbers."""
         return PhoneNumber.objects.of(context.account_id)
@@ -95,6 +107,8 @@ class List(Listing):
 
 class ListAll(Listing):
     """List the numbers of the account and of all accounts below it."""
+
+    order = ("account_id", "number")
 
     def select(self, context: Context) -> PhoneNumberQuerySet:
         """Return the numbers of the whole tree."""

@@ -13,14 +13,14 @@ pytestmark = pytest.mark.django_db
 
 def test_list_shows_the_accounts_own_numbers_in_order() -> None:
     account = AccountFactory.create()
-    for number in ("+14150000003", "+14150000001"):
+    for number in ("+442079460003", "+442079460001"):
         PhoneNumberFactory.create(number=number, account=account)
     PhoneNumberFactory.create(account=AccountFactory.create(parent=account))
     PhoneNumberFactory.create(state=NumberState.AVAILABLE)
 
     ran = run_action(List, account=account)
 
-    assert [cells["e164"] for cells in ran.cells] == ["+14150000001", "+14150000003"]
+    assert [cells["e164"] for cells in ran.cells] == ["+442079460001", "+442079460003"]
     assert {cells["account_name"] for cells in ran.cells} == {account.name}
 
 
