@@ -38,7 +38,7 @@ def copy_out(
     connection = connections[rows.db]
     if connection.vendor != "postgresql":
         return None
-    texts = [sql_text(column, stored) for column, stored in cells.items()]
+    texts = [cell_text(column, stored) for column, stored in cells.items()]
     no_error = Value(None, output_field=models.TextField())
     query = rows.values_list(*texts, no_error).query
     statement, parameters = query.get_compiler(rows.db).as_sql()
@@ -57,10 +57,19 @@ def read_copy(statement: str, parameters: Any, _many: bool, context: Any) -> lis
         return [bytes(line) for line in copy]
 
 
+def cell_text(column: Column[Any], value: Combinable) -> Combinable:
+    """Return `sql_text`, unless that is known only for a class that formats its cells otherwise."""
+    kind = type(column)
+    known = next(base for base in kind.__mro__ if base in sql_text.registry)
+    if getattr(known, "format", None) is not kind.format:
+        raise NotImplementedError(f"{column!r}: no SQL is known for its cells")
+    return sql_text(column, value)
+
+
 @singledispatch
 def sql_text(column: Column[Any], value: Combinable) -> Combinable:
     """Return what the column's `format` makes of a stored value, as SQL; NULL is an empty cell."""
-    raise NotImplementedError(f"{column!r}: no SQL is known for its cells")
+    raise NotImplementedError
 
 
 @sql_text.register(TextColumn)

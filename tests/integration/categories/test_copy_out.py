@@ -8,10 +8,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db.models import F
 
-from categories.columns import JSONColumn
+from categories.columns import Column, JSONColumn, TextColumn
 from categories.contract import PageAction
-from categories.copy_out import copy_out, sql_text
+from categories.copy_out import copy_out
 from categories.number_management.actions import listing
 from categories.number_management.models import PhoneNumber
 from categories.number_management.tests.factories import PhoneNumberFactory
@@ -99,6 +100,14 @@ def test_written_rows_give_their_cells_as_texts() -> None:
     assert len(written) == len(TEXTS)
 
 
-def test_a_column_that_the_database_cannot_write_is_an_error() -> None:
-    with pytest.raises(NotImplementedError, match="no SQL is known"):
-        sql_text(JSONColumn("anything", "Anything."), None)  # type: ignore[arg-type]
+class LoudColumn(TextColumn):
+    def format(self, value: str | None) -> str:
+        return (value or "").upper()
+
+
+@pytest.mark.parametrize("kind", [JSONColumn, LoudColumn])
+def test_a_column_that_only_python_can_write_is_an_error(kind: type[Column[Any]]) -> None:
+    column = kind("anything", "Anything.")
+
+    with pytest.raises(NotImplementedError, match="anything>: no SQL is known"):
+        copy_out(Rate.objects.all(), {column: F("description")})
