@@ -19,6 +19,8 @@ OOM_SCORE = Path("/proc/self/oom_score_adj")
 FIRST_TO_GO = "500"  # thousandths of the memory there is, on top of what the process has
 
 NICENESS = 10  # a tenth of the share of a process that is not nice, while both want to run
+# Linux: niceness counts within a session only where the kernel groups processes by them
+SESSION = Path("/proc/self/autogroup")
 
 
 def take_over() -> None:
@@ -34,5 +36,11 @@ def offer_to_go_first(**_: Any) -> None:
 
 
 def let_others_go_first(**_: Any) -> None:
-    """Take a lower priority, unless the process has one already."""
+    """Take a lower priority, unless there is one already; so does a session that is the worker's.
+
+    Containers and services of systemd are weighed otherwise: see docs/deploying.md.
+    """
     os.nice(max(0, NICENESS - os.nice(0)))
+    if os.getsid(0) == os.getppid():
+        with suppress(OSError):
+            SESSION.write_text(str(NICENESS))

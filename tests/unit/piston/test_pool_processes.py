@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -48,3 +49,18 @@ def test_a_process_of_the_pool_is_nice_but_no_nicer_than_need_be(before: int) ->
     done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
 
     assert int(done.stdout) == max(before, pool_processes.NICENESS)
+
+
+@pytest.mark.parametrize("leads", [True, False])
+def test_a_session_of_the_workers_own_is_nice_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leads: bool
+) -> None:
+    session = tmp_path / "autogroup"
+    monkeypatch.setattr(pool_processes, "SESSION", session)
+    monkeypatch.setattr(pool_processes.os, "nice", lambda _: 0)
+    monkeypatch.setattr(pool_processes.os, "getsid", lambda _: os.getppid() if leads else 1)
+
+    pool_processes.let_others_go_first()
+
+    assert session.exists() == leads
+    assert not leads or int(session.read_text()) == pool_processes.NICENESS
