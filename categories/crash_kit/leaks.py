@@ -33,6 +33,8 @@ _reports: dict[int, Report] = {}  # by thread
 def is_write(sql: Any) -> bool:
     """Say whether a statement may change rows or tables."""
     text = str(sql).lstrip("( \n")
+    if copied := re.match(r"COPY\s*\(", text, re.IGNORECASE):
+        return is_write(text[copied.end() :])  # what a query reads goes out
     if text[:4].upper() == "WITH":
         return re.search(rf"\b({WRITES})\b", text, re.IGNORECASE) is not None
     return re.match(WRITES, text, re.IGNORECASE) is not None

@@ -17,6 +17,8 @@ from categories.crash_kit.leaks import files_opened, is_write
         "  update t SET a = 1",
         "WITH new AS (SELECT 1) INSERT INTO t SELECT * FROM new",
         "COPY t FROM STDIN",
+        "COPY (INSERT INTO t VALUES (1) RETURNING 1) TO STDOUT",
+        "COPY (WITH a AS (DELETE FROM t RETURNING 1) SELECT * FROM a) TO STDOUT",
         "CREATE TABLE t (a text)",
     ],
 )
@@ -28,6 +30,7 @@ def test_a_statement_that_writes_is_known(sql: str) -> None:
     "sql",
     [
         "SELECT * FROM update_log",
+        "COPY (SELECT * FROM t) TO STDOUT",
         "WITH a AS (SELECT 1) SELECT * FROM a",
         'SAVEPOINT "x"',
         "PRAGMA x",
