@@ -6,7 +6,7 @@ told is how each column writes its values.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import singledispatch
 from typing import Any
 
@@ -25,7 +25,11 @@ from categories.columns import (
     PatternColumn,
     TextColumn,
 )
-from categories.outcomes import WrittenRows
+from categories.outcomes import Cells, WrittenRows
+
+FIRST_ROWS = 5_000  # of the first page
+PAGE_BYTES = 4 * 2**20  # aimed at: a page is held in memory
+GROWTH = 4  # a page is at most so many times larger than the one before
 
 
 def copy_out(
@@ -44,17 +48,29 @@ def copy_out(
     statement, parameters = query.get_compiler(rows.db).as_sql()
     with connection.cursor() as cursor:
         # as every other statement, so that whoever counts or logs statements sees this one
-        lines: list[bytes] = cursor._execute_with_wrappers(
+        written: WrittenRows = cursor._execute_with_wrappers(
             f"COPY ({statement}) TO STDOUT (FORMAT csv)", parameters, many=False, executor=read_copy
         )
-    return WrittenRows(lines)
+    return written
 
 
-def read_copy(statement: str, parameters: Any, _many: bool, context: Any) -> list[bytes]:
+def read_copy(statement: str, parameters: Any, _many: bool, context: Any) -> WrittenRows:
     """Return what COPY sends; Django's cursor has no such method, so errors are translated here."""
     cursor = context["cursor"].cursor
     with context["connection"].wrap_database_errors, cursor.copy(statement, parameters) as copy:
-        return [bytes(line) for line in copy]
+        content = b"".join(copy)
+    return WrittenRows(content, cursor.rowcount)
+
+
+def next_page_rows(size: int, rows: Sequence[Cells] | WrittenRows) -> int:
+    """Return how many rows the next page should have, after one that was to have `size`.
+
+    Pages of written rows aim at a number of bytes, others stay as they are.
+    """
+    if not isinstance(rows, WrittenRows) or not rows:
+        return size
+    fitting = len(rows) * PAGE_BYTES // len(rows.content)
+    return max(1, min(fitting, size * GROWTH))
 
 
 def cell_text(column: Column[Any], value: Combinable) -> Combinable:

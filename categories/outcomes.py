@@ -74,15 +74,16 @@ class WrittenRows:
     Whoever wants their cells gets them as Texts.
     """
 
-    def __init__(self, lines: Sequence[bytes]) -> None:
-        self.lines = lines  # each with its line end; one may be several lines of text
+    def __init__(self, content: bytes, count: int) -> None:
+        self.content = content  # with a line end after each row
+        self.count = count
 
     def __len__(self) -> int:
-        return len(self.lines)
+        return self.count
 
     def __iter__(self) -> Iterator[Texts]:
-        text = (line.decode() for row in self.lines for line in row.splitlines(keepends=True))
-        return (Texts(cells[:-1]) for cells in csv.reader(text))
+        lines = map(bytes.decode, self.content.splitlines(keepends=True))
+        return (Texts(cells[:-1]) for cells in csv.reader(lines))
 
 
 @dataclass(frozen=True, slots=True)

@@ -288,6 +288,6 @@ def done_with_page(run: Run, page: Page) -> Done:
 def write_page(shape: OutputShape, page: Page) -> bytes:
     """Return the lines of a page; its action may have had them written already."""
     if isinstance(page.rows, WrittenRows):
-        return b"".join(page.rows.lines)
+        return page.rows.content
     lines = encode_rows([shape.succeeded_cells(row) for row in page.rows])
     return b"".join(line + b"\n" for line in lines)

@@ -12,13 +12,12 @@ from django.db.models.lookups import GreaterThan, LessThanOrEqual
 
 from categories.columns import Column
 from categories.contract import JSON, Cells, Context, Page, PageAction
-from categories.copy_out import copy_out
+from categories.copy_out import FIRST_ROWS, copy_out, next_page_rows
 from categories.number_management.columns import FEATURES, NUMBER_COLUMNS
 from categories.number_management.models import PhoneNumber, PhoneNumberQuerySet
 from categories.number_management.records import FIELDS, NumberRecord, number_cells
 from categories.outcomes import WrittenRows
 
-PAGE_SIZE = 20_000  # numbers
 STORED = (
     "number",
     "account__name",
@@ -53,8 +52,8 @@ CELLS: dict[Column[Any], Combinable] = dict(
 class Listing(PageAction, abstract=True):
     """Pages of numbers, in the order of an index.
 
-    The cursor is the place where the last page ended; numbers that come or go while the list is
-    written neither shift nor repeat others.
+    The cursor is the place where the last page ended, and the next one's size; numbers that come or
+    go while the list is written neither shift nor repeat others.
     """
 
     output = NUMBER_COLUMNS
@@ -67,12 +66,14 @@ class Listing(PageAction, abstract=True):
     def page(self, cursor: JSON | None, context: Context) -> Page:
         """Return the next numbers after the cursor."""
         numbers = self.select(context).using(context.database).order_by(*self.order)
+        *before, size = cursor or [FIRST_ROWS]
         place = as_one(map(F, self.order))
-        if cursor is not None:
-            numbers = numbers.filter(GreaterThan(place, as_one(map(Value, cursor))))
-        for last in numbers.values_list(*self.order)[PAGE_SIZE - 1 : PAGE_SIZE]:
+        if before:
+            numbers = numbers.filter(GreaterThan(place, as_one(map(Value, before))))
+        for last in numbers.values_list(*self.order)[size - 1 : size]:
             up_to_last = LessThanOrEqual(place, as_one(map(Value, last)))
-            return Page(read_numbers(numbers.filter(up_to_last)), list(last))
+            rows = read_numbers(numbers.filter(up_to_last))
+            return Page(rows, [*last, next_page_rows(size, rows)])
         return Page(read_numbers(numbers))
 
 

@@ -1,5 +1,6 @@
 import pytest
 
+from categories import copy_out
 from categories.number_management.actions import listing
 from categories.number_management.actions.listing import List, ListAll
 from categories.number_management.models import PhoneNumber
@@ -43,7 +44,8 @@ def test_list_all_shows_numbers_of_all_accounts_below() -> None:
 def test_pages_neither_lose_nor_repeat(
     action: type[listing.Listing], page_size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listing, "PAGE_SIZE", page_size)
+    monkeypatch.setattr(listing, "FIRST_ROWS", page_size)
+    monkeypatch.setattr(copy_out, "GROWTH", 1)
     parent = AccountFactory.create()
     child = AccountFactory.create(parent=parent)
     for account in (parent, child, parent, child, child, parent):

@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from django.db.models import F, QuerySet
 
 from categories.contract import JSON, Cells, Context, Effects, Page, PageAction
-from categories.copy_out import copy_out
+from categories.copy_out import FIRST_ROWS, copy_out, next_page_rows
 from categories.outcomes import WrittenRows
 from categories.rates.access import find_owner, refuse_strangers
 from categories.rates.columns import RATE_COLUMNS
 from categories.rates.models import Rate, Ratedeck
 
-RATES_AT_A_TIME = 10_000
 BEGINNING = ("", "")  # before every (deck's name, rate's id)
 CELLS = {
     column: F("ratedeck__name" if column.name == "ratedeck_id" else column.name)
@@ -36,8 +35,8 @@ class Export(PageAction):
         refuse_strangers(context)
 
     def page(self, cursor: JSON | None, context: Context) -> Page:
-        """Return the next rates of one deck; the cursor is the last (deck's name, rate's id)."""
-        name, rate_id = cursor or BEGINNING
+        """Return the next rates of one deck; the cursor is the last (name, id), and a size."""
+        name, rate_id, size = cursor or (*BEGINNING, FIRST_ROWS)
         decks = Ratedeck.objects.using(context.database).owned_by(find_owner(context))
         deck = decks.filter(name__gte=name).order_by("name").first()
         if deck is None:
@@ -45,11 +44,11 @@ class Export(PageAction):
         rates = Rate.objects.using(context.database).filter(ratedeck=deck).order_by("rate_id")
         if deck.name == name:
             rates = rates.filter(rate_id__gt=rate_id)
-        last_ids = rates.values_list("rate_id", flat=True)[RATES_AT_A_TIME - 1 : RATES_AT_A_TIME]
-        for last_id in last_ids:
-            return Page(read_rates(rates.filter(rate_id__lte=last_id)), [deck.name, last_id])
+        for last_id in rates.values_list("rate_id", flat=True)[size - 1 : size]:
+            rows = read_rates(rates.filter(rate_id__lte=last_id))
+            return Page(rows, [deck.name, last_id, next_page_rows(size, rows)])
         following = decks.filter(name__gt=deck.name).order_by("name").first()
-        return Page(read_rates(rates), following and [following.name, ""])
+        return Page(read_rates(rates), following and [following.name, "", size])
 
 
 def read_rates(rates: QuerySet[Rate]) -> Sequence[Cells] | WrittenRows:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from categories import copy_out
 from categories.rates.actions import Export, export
 from categories.rates.columns import RATE_COLUMNS
 from categories.rates.models import Rate, Ratedeck
@@ -39,7 +40,8 @@ def test_the_columns_are_the_20_in_alphabetical_order() -> None:
 def test_all_rates_of_all_decks_come_once_and_in_order(
     reseller: Account, monkeypatch: pytest.MonkeyPatch, page_size: int
 ) -> None:
-    monkeypatch.setattr(export, "RATES_AT_A_TIME", page_size)
+    monkeypatch.setattr(export, "FIRST_ROWS", page_size)
+    monkeypatch.setattr(copy_out, "GROWTH", 1)
     for deck in ("gold", "empty", "silver"):
         RatedeckFactory(account=reseller, name=deck)
     for deck, prefix in (("gold", "2"), ("silver", "1"), ("gold", "1"), ("gold", "3")):

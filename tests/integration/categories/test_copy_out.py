@@ -12,7 +12,7 @@ from django.db.models import F
 
 from categories.columns import Column, JSONColumn, TextColumn
 from categories.contract import PageAction
-from categories.copy_out import copy_out
+from categories.copy_out import copy_out, next_page_rows
 from categories.number_management.actions import listing
 from categories.number_management.models import PhoneNumber
 from categories.number_management.tests.factories import PhoneNumberFactory
@@ -32,9 +32,10 @@ TEXTS = [
 COSTS = ["0", "0.05", "1.10", "100", "99999.0123456789", "0.0000000001", "10"]
 
 
-def expected_lines(action: type[PageAction], rows: Sequence[Any]) -> list[bytes]:
+def expected_content(action: type[PageAction], rows: Sequence[Any]) -> bytes:
     shape = OutputShape(action)
-    return [line + b"\n" for line in encode_rows([shape.succeeded_cells(row) for row in rows])]
+    lines = encode_rows([shape.succeeded_cells(row) for row in rows])
+    return b"".join(line + b"\n" for line in lines)
 
 
 def make_rates() -> None:
@@ -62,7 +63,7 @@ def test_rates() -> None:
 
     assert isinstance(written, WrittenRows)
     rows = list(rates.values_list(*export.CELLS.values()))
-    assert written.lines == expected_lines(export.Export, rows)
+    assert written.content == expected_content(export.Export, rows)
 
 
 def test_numbers() -> None:
@@ -86,7 +87,7 @@ def test_numbers() -> None:
     written = copy_out(numbers, listing.CELLS)
 
     assert isinstance(written, WrittenRows)
-    assert written.lines == expected_lines(listing.List, listing.read_in_python(numbers))
+    assert written.content == expected_content(listing.List, listing.read_in_python(numbers))
 
 
 def test_written_rows_give_their_cells_as_texts() -> None:
@@ -96,7 +97,7 @@ def test_written_rows_give_their_cells_as_texts() -> None:
 
     cells = [OutputShape(export.Export).succeeded_cells(row) for row in written]
 
-    assert [line + b"\n" for line in encode_rows(cells)] == written.lines
+    assert b"".join(line + b"\n" for line in encode_rows(cells)) == written.content
     assert len(written) == len(TEXTS)
 
 
@@ -111,3 +112,18 @@ def test_a_column_that_only_python_can_write_is_an_error(kind: type[Column[Any]]
 
     with pytest.raises(NotImplementedError, match="anything>: no SQL is known"):
         copy_out(Rate.objects.all(), {column: F("description")})
+
+
+@pytest.mark.parametrize(
+    ("size", "row_bytes", "expected"),
+    [(5_000, 100, 20_000), (20_000, 100, 41_943), (5_000, 10_000, 419), (5_000, 10**7, 1)],
+)
+def test_pages_aim_at_a_number_of_bytes(size: int, row_bytes: int, expected: int) -> None:
+    rows = WrittenRows(bytes(10 * row_bytes), 10)
+
+    assert next_page_rows(size, rows) == expected
+
+
+@pytest.mark.parametrize("rows", [[("a", "b")], WrittenRows(b"", 0)])
+def test_pages_that_say_nothing_about_bytes_stay_as_they_are(rows: Any) -> None:
+    assert next_page_rows(5_000, rows) == 5_000

@@ -64,7 +64,7 @@ def prepare_list() -> Prepared:
     """Several pages of numbers."""
     account = AccountFactory.create()
     prepare_numbers(account)
-    page_size = "categories.number_management.actions.listing.PAGE_SIZE"
+    page_size = "categories.number_management.actions.listing.FIRST_ROWS"
     return {"account": account, "page_size": page_size, "failures": 0}
 
 
@@ -121,7 +121,7 @@ def prepare_export() -> Prepared:
         deck = RatedeckFactory.create(account=reseller, name=name)
         for prefix in range(1, count + 1):
             RateFactory.create(ratedeck=deck, prefix=str(prefix))
-    page_size = "categories.rates.actions.export.RATES_AT_A_TIME"
+    page_size = "categories.rates.actions.export.FIRST_ROWS"
     return {"account": reseller, "page_size": page_size, "failures": 0}
 
 
