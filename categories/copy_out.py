@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import singledispatch
+from time import monotonic
 from typing import Any
 
 from django.db import connections, models
@@ -29,6 +30,7 @@ from categories.outcomes import Cells, WrittenRows
 
 FIRST_ROWS = 5_000  # of the first page
 PAGE_BYTES = 4 * 2**20  # aimed at: a page is held in memory
+PAGE_SECONDS = 0.25  # aimed at: a page from a slow disk must not run into its time limit
 GROWTH = 4  # a page is at most so many times larger than the one before
 
 
@@ -57,20 +59,22 @@ def copy_out(
 def read_copy(statement: str, parameters: Any, _many: bool, context: Any) -> WrittenRows:
     """Return what COPY sends; Django's cursor has no such method, so errors are translated here."""
     cursor = context["cursor"].cursor
+    started = monotonic()
     with context["connection"].wrap_database_errors, cursor.copy(statement, parameters) as copy:
         content = b"".join(copy)
-    return WrittenRows(content, cursor.rowcount)
+    return WrittenRows(content, cursor.rowcount, monotonic() - started)
 
 
 def next_page_rows(size: int, rows: Sequence[Cells] | WrittenRows) -> int:
     """Return how many rows the next page should have, after one that was to have `size`.
 
-    Pages of written rows aim at a number of bytes, others stay as they are.
+    Pages of written rows aim at a number of bytes and at a time, others stay as they are.
     """
     if not isinstance(rows, WrittenRows) or not rows:
         return size
     fitting = len(rows) * PAGE_BYTES // len(rows.content)
-    return max(1, min(fitting, size * GROWTH))
+    in_time = int(len(rows) * PAGE_SECONDS / max(rows.seconds, 1e-6))
+    return max(1, min(fitting, in_time, size * GROWTH))
 
 
 def cell_text(column: Column[Any], value: Combinable) -> Combinable:

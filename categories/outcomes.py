@@ -74,9 +74,10 @@ class WrittenRows:
     Whoever wants their cells gets them as Texts.
     """
 
-    def __init__(self, content: bytes, count: int) -> None:
+    def __init__(self, content: bytes, count: int, seconds: float) -> None:
         self.content = content  # with a line end after each row
         self.count = count
+        self.seconds = seconds  # that it took to write them
 
     def __len__(self) -> int:
         return self.count

@@ -119,11 +119,18 @@ def test_a_column_that_only_python_can_write_is_an_error(kind: type[Column[Any]]
     [(5_000, 100, 20_000), (20_000, 100, 41_943), (5_000, 10_000, 419), (5_000, 10**7, 1)],
 )
 def test_pages_aim_at_a_number_of_bytes(size: int, row_bytes: int, expected: int) -> None:
-    rows = WrittenRows(bytes(10 * row_bytes), 10)
+    rows = WrittenRows(bytes(10 * row_bytes), 10, seconds=0)
 
     assert next_page_rows(size, rows) == expected
 
 
-@pytest.mark.parametrize("rows", [[("a", "b")], WrittenRows(b"", 0)])
+@pytest.mark.parametrize("rows", [[("a", "b")], WrittenRows(b"", 0, seconds=0)])
 def test_pages_that_say_nothing_about_bytes_stay_as_they_are(rows: Any) -> None:
     assert next_page_rows(5_000, rows) == 5_000
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(2.5, 500), (0.25, 5_000), (10_000, 1)])
+def test_pages_aim_at_a_time(seconds: float, expected: int) -> None:
+    rows = WrittenRows(bytes(5_000), 5_000, seconds)
+
+    assert next_page_rows(5_000, rows) == expected
