@@ -8,9 +8,10 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
+from piston.compiled_queries import CompiledSelect, CompiledUpdate, Slot
 from tasks_app import messages
 from tasks_app.models import Segment, Task
-from tasks_app.models.durability import need_not_last
+from tasks_app.models.durability import NeedNotLast
 
 RUN_SLICE = "tasks_app.run_slice"
 ASSEMBLE_OUTPUT = "tasks_app.assemble_output"
@@ -20,10 +21,7 @@ OF_TASKS = (RUN_SLICE, ASSEMBLE_OUTPUT, SETTLE_ROWS)  # their first argument is 
 
 def wake(task_id: str) -> None:
     """Send a message for a running task with work to do, unless one is on its way."""
-    if not Segment.objects.claimable().with_room().filter(task=task_id).exists():
-        return
-    silent = Task.objects.running().filter(pk=task_id, dispatched_at=None)
-    if silent.update(**dispatched()):
+    if WORK.fetch(task_id=task_id) and WAKE.run(task_id=task_id):
         transaction.on_commit(lambda: send_wake(task_id))
 
 
@@ -49,9 +47,7 @@ def receive(task_id: str, number: int) -> bool:
 
     So messages cannot multiply, however often a broker or the sweeper repeats them.
     """
-    live = Task.objects.filter(pk=task_id, wake_number=number, dispatched_at__isnull=False)
-    with need_not_last():  # else the sweeper sends it again
-        return bool(live.update(dispatched_at=None))
+    return bool(RECEIVE.run(task_id=task_id, number=number))
 
 
 def request_assembly(task_id: str) -> None:
@@ -74,3 +70,19 @@ def request_settling(task_id: str) -> None:
 def send_settle(task_id: str) -> None:
     """Send the message that asks for it."""
     messages.send(SETTLE_ROWS, task_id)
+
+
+TASK = Slot.text("task_id")
+WORK = CompiledSelect(lambda: Segment.objects.claimable().with_room().filter(task=TASK)[:1])
+WAKE = CompiledUpdate(
+    lambda: Task.objects.running().filter(pk=TASK, dispatched_at=None), **dispatched()
+)
+RECEIVE = CompiledUpdate(
+    lambda: Task.objects.filter(
+        NeedNotLast(),  # the sweeper would send the message again
+        pk=TASK,
+        wake_number=Slot.number("number"),
+        dispatched_at__isnull=False,
+    ),
+    dispatched_at=None,
+)

@@ -11,6 +11,7 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 from piston.accounts.models import Account
+from piston.compiled_queries import CompiledSelect, Slot
 from piston.http.envelope import Enveloped, EnvelopeRenderer, hash_revision
 from piston.http.errors import InvalidRequest, NotFound
 from piston.http.views import Endpoint
@@ -45,10 +46,14 @@ class TaskEndpoint(Endpoint):
         """Return a task of the account; another account's looks like a missing one."""
         # what cannot be an id never reaches the database: PostgreSQL refuses NUL characters
         if re.fullmatch("[0-9a-f]{30}", task_id):
-            task = Task.objects.visible().filter(account=self.account, pk=task_id).first()
-            if task is not None:
+            for task in TASKS.fetch(account_id=self.account.pk, task_id=task_id):
                 return task
         raise TaskNotFound(task_id)
+
+
+TASKS = CompiledSelect(
+    lambda: Task.objects.visible().filter(account=Slot.text("account_id"), pk=Slot.text("task_id"))
+)
 
 
 class AccountTasks(TaskEndpoint):

@@ -26,6 +26,7 @@ ORDER = [
     "piston.pool_processes",
     "piston.supervision",
     "piston.node",
+    "piston.compiled_queries",
     "piston.accounts",
     "piston.http",
     "piston.web",

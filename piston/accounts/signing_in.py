@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -15,6 +16,7 @@ from django.db.models.functions import Now
 from piston.accounts.errors import InvalidCredentials, TooManyTokens
 from piston.accounts.models import Account, ApiKey, Token
 from piston.accounts.secrets import hash_secret, is_secret_of
+from piston.compiled_queries import CompiledSelect, Slot
 
 
 def sign_in(api_key: str) -> tuple[Token, str]:
@@ -52,13 +54,20 @@ def find_token(secret: str) -> Token:
     Raises InvalidCredentials when the token is unknown, expired or revoked, when its API key is
     revoked, and when its account is disabled.
     """
-    tokens = Token.objects.select_related("account", "api_key").annotate(clock=Now())
-    token = tokens.filter(secret_hash=hash_secret(secret)).first()
-    if token is None or not is_secret_of(token.secret_hash, secret):
-        raise InvalidCredentials
-    if not token.is_usable(token.clock):
-        raise InvalidCredentials
-    return token
+    for found in TOKENS.fetch(secret_hash=hash_secret(secret)):  # at most one
+        token: Token = found
+        if is_secret_of(token.secret_hash, secret) and token.is_usable(found.clock):
+            return token
+    raise InvalidCredentials
+
+
+TOKENS: CompiledSelect[Any] = CompiledSelect(  # every request asks for one
+    lambda: (
+        Token.objects.select_related("account", "api_key")
+        .annotate(clock=Now())
+        .filter(secret_hash=Slot.text("secret_hash"))
+    )
+)
 
 
 def purge_expired_tokens() -> int:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Q
+from django.db.models.functions import Coalesce
 
+from piston.compiled_queries import CompiledUpdate, Slot
 from tasks_app.errors import ClaimLost
 from tasks_app.models import Part, Segment, Task
 from tasks_app.models.clock import database_time
@@ -47,32 +50,26 @@ def commit_batch(
     """
     if not transaction.get_connection().in_atomic_block:
         raise transaction.TransactionManagementError("A batch is committed inside a transaction.")
-    if (
-        not _tasks_that_may_grow(also_when_stopped)
-        .filter(pk=segment.task_id)
-        .update(
-            success_count=F("success_count") + done.success_count,
-            failure_count=F("failure_count") + done.failure_count,
-            indeterminate_count=F("indeterminate_count") + done.indeterminate_count,
-            output_bytes=F("output_bytes") + len(done.output) + len(done.failed),
-            revision=F("revision") + 1,
-            is_permitted=True,  # where the action had nothing to say, this is when it is noted
-            **({} if done.cut_short is None else _ending(done.cut_short)),
-        )
+    grow = GROW_UNFINISHED if also_when_stopped else GROW_RUNNING
+    if not grow.run(
+        task_id=segment.task_id,
+        success_count=done.success_count,
+        failure_count=done.failure_count,
+        indeterminate_count=done.indeterminate_count,
+        output_bytes=len(done.output) + len(done.failed),
+        ending=None if done.cut_short is None else Ending.CUT_SHORT,
+        reason=done.cut_short,
     ):
         raise ClaimLost
-    mine = Segment.objects.filter(pk=segment.pk, claim=segment.claim)
-    if not mine.update(
-        cursor_row=F("cursor_row") + done.row_count,
-        cursor_offset=done.next_offset,
+    if not MOVE_CURSOR.run(
+        segment_id=segment.pk,
+        claim=segment.claim,
+        row_count=done.row_count,
+        next_offset=done.next_offset,
         page_cursor=done.page_cursor,
-        part_count=F("part_count") + 1,
-        is_done=done.was_last,
-        batch_size=next_size,
-        idle_claims=0,
-        suspect_row=None,
-        suspect_deaths=0,
-        claimed_until=database_time(claim_seconds),
+        was_last=done.was_last,
+        next_size=next_size,
+        held_for=timedelta(seconds=claim_seconds),
     ):
         raise ClaimLost
     Part.objects.add(_part(segment, done))
@@ -94,17 +91,6 @@ def _part(segment: Segment, done: Done) -> Part:
     )
 
 
-def _tasks_that_may_grow(also_when_stopped: bool) -> Any:
-    if not also_when_stopped:
-        return Task.objects.running()
-    unfinished = Q(status=TaskStatus.EXECUTING) | Q(status=TaskStatus.STOPPED)
-    return Task.objects.filter(unfinished, is_assembled=False)
-
-
-def _ending(reason: str) -> dict[str, Any]:
-    return {"ending": Ending.CUT_SHORT, "reason": reason}
-
-
 def advance(segment: Segment, done: Done, *, next_size: int) -> None:
     """Bring the worker's copy of the segment to what `commit_batch` has committed."""
     segment.cursor_row += done.row_count
@@ -115,3 +101,36 @@ def advance(segment: Segment, done: Done, *, next_size: int) -> None:
     segment.batch_size = next_size
     segment.idle_claims = 0
     segment.suspect_row = None
+
+
+# Compiled: an external row is a batch of its own, and waits for nothing else of ours.
+GROWTH = {
+    "success_count": F("success_count") + Slot.number("success_count"),
+    "failure_count": F("failure_count") + Slot.number("failure_count"),
+    "indeterminate_count": F("indeterminate_count") + Slot.number("indeterminate_count"),
+    "output_bytes": F("output_bytes") + Slot.number("output_bytes"),
+    "revision": F("revision") + 1,
+    "is_permitted": True,  # where the action had nothing to say, this is when it is noted
+    "ending": Coalesce(Slot.text("ending"), F("ending")),
+    "reason": Coalesce(Slot.text("reason"), F("reason")),
+}
+THE_TASK = Q(pk=Slot.text("task_id"))
+HAS_STARTED = Q(status=TaskStatus.EXECUTING) | Q(status=TaskStatus.STOPPED)
+
+GROW_RUNNING = CompiledUpdate(lambda: Task.objects.running().filter(THE_TASK), **GROWTH)
+GROW_UNFINISHED = CompiledUpdate(
+    lambda: Task.objects.filter(THE_TASK, HAS_STARTED, is_assembled=False), **GROWTH
+)
+MOVE_CURSOR = CompiledUpdate(
+    lambda: Segment.objects.filter(pk=Slot.number("segment_id"), claim=Slot.number("claim")),
+    cursor_row=F("cursor_row") + Slot.number("row_count"),
+    cursor_offset=Slot.number("next_offset"),
+    page_cursor=Slot.json("page_cursor"),
+    part_count=F("part_count") + 1,
+    is_done=Slot.boolean("was_last"),
+    batch_size=Slot.number("next_size"),
+    idle_claims=0,
+    suspect_row=None,
+    suspect_deaths=0,
+    claimed_until=database_time(Slot.duration("held_for")),
+)

@@ -9,6 +9,7 @@ from django.conf import settings
 
 from categories.contract import Action, Context
 from categories.rows import OutputShape, RowShape
+from piston.compiled_queries import CompiledSelect, Slot
 from tasks_app import storage
 from tasks_app.csv_files.reading import Batch, RowReader
 from tasks_app.errors import StoredFileMissing
@@ -38,10 +39,9 @@ class Run:
     @cached_property
     def input(self) -> TaskCSV:
         """The task's input; raises StoredFileMissing when there is none."""
-        found = self.task.csvs.filter(name=CSVName.INPUT).first()
-        if found is None:
-            raise StoredFileMissing(f"The input of task {self.task.pk} is gone.")
-        return found
+        for found in INPUT.fetch(task_id=self.task.pk):
+            return found
+        raise StoredFileMissing(f"The input of task {self.task.pk} is gone.")
 
     @cached_property
     def output_shape(self) -> OutputShape:
@@ -75,6 +75,11 @@ class Run:
         reader = self.__dict__.pop("_reader", None)
         if reader is not None:
             reader.close()
+
+
+INPUT = CompiledSelect(
+    lambda: TaskCSV.objects.filter(task=Slot.text("task_id"), name=CSVName.INPUT)
+)
 
 
 def claim_seconds(action: type[Action]) -> float:

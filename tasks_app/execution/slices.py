@@ -20,7 +20,7 @@ from tasks_app.execution.attempts import NOT_THE_ROWS_FAULT
 from tasks_app.execution.outcomes import Indeterminate, describe_failure
 from tasks_app.execution.runs import Run, claim_seconds
 from tasks_app.models import CSVName, Segment, Task
-from tasks_app.models.durability import need_not_last
+from tasks_app.models.durability import NeedNotLast
 from tasks_app.states import Ending
 
 logger = logging.getLogger(__name__)
@@ -138,8 +138,8 @@ def is_permitted(run: Run) -> bool:
         logger.exception("Permission for %s could not be asked", run.task.pk)
         run.task.end_work(Ending.BROKEN, f"the action failed: {describe_failure(error)}")
         return False
-    with need_not_last():  # else it is asked again; no row that is committed forgets it
-        Task.objects.running().filter(pk=run.task.pk).update(is_permitted=True)
+    # or it is asked again; no row that is committed forgets it
+    Task.objects.running().filter(NeedNotLast(), pk=run.task.pk).update(is_permitted=True)
     return True
 
 

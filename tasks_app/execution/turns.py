@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
+from datetime import timedelta
 from time import monotonic
 
 from django.db import transaction
 from django.db.models import BigIntegerField, Case, F, When
 from django.db.models.functions import Greatest, Now
 
+from piston.compiled_queries import CompiledSelect, CompiledUpdate, Slot
 from piston.node import node_name
 from tasks_app.execution.suspects import SHRINKAGE
 from tasks_app.models import AccountTurn, Segment, Task
@@ -27,22 +29,10 @@ def claim_next(message_id: str, claim_seconds: float) -> Segment | None:
     longest ago, then that account's task that was.
     """
     for _ in range(TRIES):
-        candidate = (
-            Segment.objects.claimable(message_id)
-            .with_room()
-            .select_related("task")
-            .order_by(
-                F("task__account__turn__served_at").asc(nulls_first=True),
-                F("task__served_at").asc(nulls_first=True),
-                "task_id",
-                F("cursor_row") - F("end_row"),  # the longest: so all end at about one time
-                "index",
-            )
-            .first()
-        )
-        if candidate is None:
+        candidates = WHOSE_TURN.fetch(message_id=message_id)
+        if not candidates:
             return None
-        if claimed := claim(candidate, message_id, claim_seconds):
+        if claimed := claim(candidates[0], message_id, claim_seconds):
             return claimed
     return None
 
@@ -55,7 +45,7 @@ class Newcomers:
     """
 
     def __init__(self, account_id: str) -> None:
-        self.others = Task.objects.running().filter(served_at=None).exclude(account=account_id)
+        self.account_id = account_id
         self.look_at = monotonic() + LOOK_SECONDS
 
     def are_waiting(self) -> bool:
@@ -63,7 +53,8 @@ class Newcomers:
         if monotonic() < self.look_at:
             return False
         self.look_at = monotonic() + LOOK_SECONDS
-        return self.others.exists()
+        unserved = Task.objects.running().filter(served_at=None)
+        return unserved.exclude(account=self.account_id).exists()
 
 
 def worker_name() -> str:
@@ -85,38 +76,70 @@ def claim(candidate: Segment, message_id: str, claim_seconds: float) -> Segment 
     no older claim can commit. The task's row is locked first: so the limit on
     its workers holds, and locks are taken in the same order everywhere.
     """
-    Task.objects.filter(pk=candidate.task_id).update(served_at=Now(), node=node_name())
-    claimed = (
-        Segment.objects.claimable(message_id)
-        .with_room()
-        .filter(pk=candidate.pk)
-        .update(
-            claim=F("claim") + 1,
-            claimed_until=database_time(claim_seconds),
-            claimed_by=worker_name(),
-            claimed_for=message_id,
-            idle_claims=F("idle_claims") + 1,
-            # the last claim ended without a commit: a worker may have died of one of these rows
-            careful_until_row=Case(
-                When(idle_claims__gt=0, then=F("cursor_row") + F("batch_size")),
-                default=F("careful_until_row"),
-                output_field=BigIntegerField(),
-            ),
-            batch_size=Case(
-                When(
-                    idle_claims__gt=0,
-                    then=Greatest(F("batch_size") / SHRINKAGE, 1, output_field=BigIntegerField()),
-                ),
-                default=F("batch_size"),
-                output_field=BigIntegerField(),
-            ),
-        )
+    SERVE_TASK.run(task_id=candidate.task_id, node=node_name())
+    claimed = CLAIM_SEGMENT.run(
+        segment_id=candidate.pk,
+        message_id=message_id,
+        worker=worker_name(),
+        held_for=timedelta(seconds=claim_seconds),
     )
     if not claimed:
         return None
     account_id = candidate.task.account_id
-    if not AccountTurn.objects.filter(account=account_id).update(served_at=Now()):
+    if not SERVE_ACCOUNT.run(account_id=account_id):
         AccountTurn.objects.bulk_create(
             [AccountTurn(account_id=account_id, served_at=Now())], ignore_conflicts=True
         )
-    return Segment.objects.select_related("task").get(pk=candidate.pk)
+    (segment,) = READ_SEGMENT.fetch(segment_id=candidate.pk)
+    return segment
+
+
+MESSAGE = Slot.text("message_id")
+SEGMENT = Slot.number("segment_id")
+
+# Every slice of a second sends these, and a small task waits for them.
+WHOSE_TURN = CompiledSelect(
+    lambda: (
+        Segment.objects.claimable(MESSAGE)
+        .with_room()
+        .select_related("task")
+        .order_by(
+            F("task__account__turn__served_at").asc(nulls_first=True),
+            F("task__served_at").asc(nulls_first=True),
+            "task_id",
+            F("cursor_row") - F("end_row"),  # the longest: so all end at about one time
+            "index",
+        )[:1]
+    )
+)
+SERVE_TASK = CompiledUpdate(
+    lambda: Task.objects.filter(pk=Slot.text("task_id")),
+    served_at=Now(),
+    node=Slot.text("node"),
+)
+CLAIM_SEGMENT = CompiledUpdate(
+    lambda: Segment.objects.claimable(MESSAGE).with_room().filter(pk=SEGMENT),
+    claim=F("claim") + 1,
+    claimed_until=database_time(Slot.duration("held_for")),
+    claimed_by=Slot.text("worker"),
+    claimed_for=MESSAGE,
+    idle_claims=F("idle_claims") + 1,
+    # the last claim ended without a commit: a worker may have died of one of these rows
+    careful_until_row=Case(
+        When(idle_claims__gt=0, then=F("cursor_row") + F("batch_size")),
+        default=F("careful_until_row"),
+        output_field=BigIntegerField(),
+    ),
+    batch_size=Case(
+        When(
+            idle_claims__gt=0,
+            then=Greatest(F("batch_size") / SHRINKAGE, 1, output_field=BigIntegerField()),
+        ),
+        default=F("batch_size"),
+        output_field=BigIntegerField(),
+    ),
+)
+SERVE_ACCOUNT = CompiledUpdate(
+    lambda: AccountTurn.objects.filter(account=Slot.text("account_id")), served_at=Now()
+)
+READ_SEGMENT = CompiledSelect(lambda: Segment.objects.select_related("task").filter(pk=SEGMENT))

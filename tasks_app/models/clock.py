@@ -9,12 +9,17 @@ from django.db.models import DateTimeField, ExpressionWrapper, Value
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from piston.compiled_queries import Slot
 
-def database_time(seconds_from_now: float = 0) -> ExpressionWrapper:
+
+def database_time(seconds_from_now: float | Slot = 0) -> ExpressionWrapper:
     """Return an expression for the database's clock, moved by so many seconds."""
-    return ExpressionWrapper(
-        Now() + Value(timedelta(seconds=seconds_from_now)), output_field=DateTimeField()
+    moved_by = (
+        seconds_from_now
+        if isinstance(seconds_from_now, Slot)
+        else Value(timedelta(seconds=seconds_from_now))
     )
+    return ExpressionWrapper(Now() + moved_by, output_field=DateTimeField())
 
 
 def read_database_clock() -> datetime:

@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import Count, F, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce, Now
 
+from piston.compiled_queries import Slot
 from tasks_app.models.clock import database_time
 from tasks_app.models.task import Task
 
@@ -17,7 +18,7 @@ class SegmentQuerySet(models.QuerySet["Segment"]):
         """Segments that have rows or pages left."""
         return self.filter(is_done=False)
 
-    def claimable(self, message_id: str = "") -> SegmentQuerySet:
+    def claimable(self, message_id: str | Slot = "") -> SegmentQuerySet:
         """Unfinished segments of running tasks that nobody holds, or whose claim has expired.
 
         A broker that hands the same message out again has lost sight of the
@@ -26,7 +27,7 @@ class SegmentQuerySet(models.QuerySet["Segment"]):
         """
         free = Q(claimed_until=None) | Q(claimed_until__lt=Now())
         if message_id:
-            free |= Q(claimed_for=message_id)
+            free |= Q(claimed_for=message_id, claimed_for__gt="")
         return self.unfinished().filter(free, task__status="executing", task__ending=None)
 
     def with_room(self) -> SegmentQuerySet:

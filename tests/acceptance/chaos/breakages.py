@@ -35,7 +35,7 @@ EFFECTS = "tasks_app/execution/effects.py"
 SETTINGS = "piston/settings.py"
 SWEEPING = "tasks_app/sweeping.py"
 SEGMENT = "tasks_app/models/segment.py"
-MINE = "Segment.objects.filter(pk=segment.pk, claim=segment.claim)"
+MINE = 'pk=Slot.number("segment_id"), claim=Slot.number("claim")'
 JOURNAL = "    journal(segment, number, key, seconds=action.row_seconds + claim_seconds)\n"
 CALL = "call(action, context, row, number, key)\n"
 PART_NUMBER = "number=segment.part_count,"
@@ -55,7 +55,7 @@ BREAKAGES = {
             "no-fence",
             "the fence is removed: a worker commits whether or not its claim is the newest",
             (
-                Change(LEDGER, MINE, "Segment.objects.filter(pk=segment.pk)"),
+                Change(LEDGER, MINE, 'pk=Slot.number("segment_id")'),
                 Change(LEDGER, PART_NUMBER, COUNTED_PART_NUMBER),
                 Change(SEGMENT, MY_SEGMENT, "Segment.objects.filter(pk=self.pk)"),
             ),
@@ -66,12 +66,12 @@ BREAKAGES = {
             (
                 Change(
                     LEDGER,
-                    '        cursor_row=F("cursor_row") + done.row_count,\n'
-                    "        cursor_offset=done.next_offset,\n"
-                    "        page_cursor=done.page_cursor,\n",
+                    '    cursor_row=F("cursor_row") + Slot.number("row_count"),\n'
+                    '    cursor_offset=Slot.number("next_offset"),\n'
+                    '    page_cursor=Slot.json("page_cursor"),\n',
                     "",
                 ),
-                Change(LEDGER, "        is_done=done.was_last,\n", ""),
+                Change(LEDGER, '    is_done=Slot.boolean("was_last"),\n', ""),
                 Change(
                     LEDGER,
                     "    segment.cursor_row += done.row_count\n",

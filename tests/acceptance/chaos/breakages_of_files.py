@@ -108,7 +108,7 @@ for breakage in (
     Breakage(
         "stop-not-guarded",
         "a batch that is under way when its task is stopped is committed all the same",
-        (Change(LEDGER, "    if not also_when_stopped:\n", "    if False:\n"),),
+        (Change(LEDGER, " if also_when_stopped else GROW_RUNNING", ""),),
     ),
     Breakage(
         "ranges-off",
