@@ -49,6 +49,7 @@ ORDER = [
     "tasks_app.execution.garbage",
     "tasks_app.execution.suspects",
     "tasks_app.execution.pacing",
+    "tasks_app.execution.rests",
     "tasks_app.execution.turns",
     "tasks_app.execution.ledger",
     "tasks_app.execution.outcomes",

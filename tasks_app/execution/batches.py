@@ -33,6 +33,7 @@ from tasks_app.execution.deadlines import time_limit
 from tasks_app.execution.garbage import collected_afterwards
 from tasks_app.execution.ledger import Done
 from tasks_app.execution.outcomes import Indeterminate, describe_failure, done_with
+from tasks_app.execution.rests import rest
 from tasks_app.execution.runs import Run
 from tasks_app.execution.suspects import (
     POISON_DEATHS,
@@ -46,7 +47,6 @@ from tasks_app.models import EventKind
 # A batch aims at a time, not at a count. SQLite has one writer, so others get their turn sooner.
 BATCH_SECONDS = 0.25
 BATCH_SECONDS_ON_SQLITE = 0.1
-REST_ON_SQLITE = 0.25  # of a batch's time: for so long the lock is left to others
 PART_BYTES = 8 * 2**20  # of output, aimed at: a batch is held in memory, and so is its part
 SPLIT_SECONDS = 2.0  # how long bad rows are searched before what is done is committed
 GROWTH = 4  # a batch is at most so many times larger or smaller than the one before
@@ -114,6 +114,7 @@ def is_last(run: Run) -> bool:
 def run_rows(run: Run, batch: Batch, rows: Sequence[Row | RowFailed]) -> None:
     """Run a batch; when that fails, run it in halves until exactly the bad rows have failed."""
     action = cast("RowAction", run.action)
+    rest.wait()
     attempt = Attempt(action, run.context, aimed_seconds())
     started = time.monotonic()
     try:
@@ -134,8 +135,7 @@ def run_rows(run: Run, batch: Batch, rows: Sequence[Row | RowFailed]) -> None:
             commit_outcomes(run, batch, lambda: [failed])
         else:
             be_careful(run.segment, len(rows))
-    if connection.vendor == "sqlite":
-        time.sleep(min(time.monotonic() - started, 1.0) * REST_ON_SQLITE)
+    rest.begin(time.monotonic() - started)
 
 
 def commit_outcomes(run: Run, batch: Batch, find: Callable[[], Sequence[Outcome]]) -> None:

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from tasks_app.execution import rests
+from tasks_app.execution.rests import Rest
+
+
+class Clock:
+    """Time that passes only where somebody sleeps, or says so."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        self.slept: list[float] = []
+        monkeypatch.setattr(rests, "connection", SimpleNamespace(vendor="sqlite"))
+        monkeypatch.setattr(rests, "monotonic", lambda: self.now)
+        monkeypatch.setattr(rests.time, "sleep", self.sleep)
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+def test_a_quarter_of_a_batchs_time_is_left_to_others(clock: Clock) -> None:
+    rest = Rest()
+
+    rest.begin(0.1)
+    rest.wait()
+
+    assert clock.slept == [pytest.approx(0.025)]
+
+
+def test_work_that_needs_no_lock_is_part_of_the_rest(clock: Clock) -> None:
+    rest = Rest()
+
+    rest.begin(0.1)
+    clock.now += 0.02
+    rest.wait()
+    rest.wait()
+
+    assert clock.slept == [pytest.approx(0.005)]
+
+
+def test_nobody_waits_longer_after_a_slow_batch(clock: Clock) -> None:
+    rest = Rest()
+
+    rest.begin(60)
+    rest.wait()
+
+    assert clock.slept == [pytest.approx(0.25)]
+
+
+def test_the_first_batch_begins_at_once(clock: Clock) -> None:
+    Rest().wait()
+
+    assert clock.slept == []
+
+
+def test_writers_on_postgresql_do_not_wait_for_each_other(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rests.connection, "vendor", "postgresql")
+    rest = Rest()
+
+    rest.begin(0.1)
+    rest.wait()
+
+    assert clock.slept == []
