@@ -83,8 +83,22 @@ class WrittenRows:
         return self.count
 
     def __iter__(self) -> Iterator[Texts]:
-        lines = map(bytes.decode, self.content.splitlines(keepends=True))
-        return (Texts(cells[:-1]) for cells in csv.reader(lines))
+        return read_rows(self.content)
+
+    @property
+    def last(self) -> Texts:
+        """The last row, found from the end."""
+        start = len(self.content)
+        while True:
+            start = self.content.rfind(b"\n", 0, start - 1) + 1
+            if self.content.count(b'"', start) % 2 == 0:  # else the line end is inside a cell
+                return next(read_rows(self.content[start:]))
+
+
+def read_rows(content: bytes) -> Iterator[Texts]:
+    """Yield the rows of lines that end with an empty `error`."""
+    lines = map(bytes.decode, content.splitlines(keepends=True))
+    return (Texts(cells[:-1]) for cells in csv.reader(lines))
 
 
 @dataclass(frozen=True, slots=True)

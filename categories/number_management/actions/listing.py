@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from django.db.models import F, Func, TextField, Value
 from django.db.models.expressions import Combinable
-from django.db.models.lookups import GreaterThan, LessThanOrEqual
+from django.db.models.lookups import GreaterThan
 
 from categories.columns import Column
 from categories.contract import JSON, Cells, Context, Page, PageAction
@@ -67,14 +67,15 @@ class Listing(PageAction, abstract=True):
         """Return the next numbers after the cursor."""
         numbers = self.select(context).using(context.database).order_by(*self.order)
         *before, size = cursor or [FIRST_ROWS]
-        place = as_one(map(F, self.order))
         if before:
+            place = as_one(map(F, self.order))
             numbers = numbers.filter(GreaterThan(place, as_one(map(Value, before))))
-        for last in numbers.values_list(*self.order)[size - 1 : size]:
-            up_to_last = LessThanOrEqual(place, as_one(map(Value, last)))
-            rows = read_numbers(numbers.filter(up_to_last))
-            return Page(rows, [*last, next_page_rows(size, rows)])
-        return Page(read_numbers(numbers))
+        rows = read_numbers(numbers[:size])
+        if len(rows) < size:
+            return Page(rows)
+        last: Any = rows.last if isinstance(rows, WrittenRows) else rows[-1]
+        ended_at = [last[STORED.index(name)] for name in self.order]
+        return Page(rows, [*ended_at, next_page_rows(size, rows)])
 
 
 def as_one(values: Iterable[Combinable]) -> Func:
