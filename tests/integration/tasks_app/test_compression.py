@@ -1,4 +1,4 @@
-"""How does PostgreSQL compress parts?"""
+"""How does PostgreSQL keep parts?"""
 
 from importlib import import_module
 from types import SimpleNamespace
@@ -6,20 +6,41 @@ from types import SimpleNamespace
 import pytest
 from django.db import NotSupportedError, connection
 
+from tasks_app.models import Part
+from tests.factories import TaskFactory
+
 compressing = import_module("tasks_app.migrations.0011_compress_parts_fast")
 
 
 @pytest.mark.postgresql
 @pytest.mark.django_db
 def test_parts_are_compressed_with_lz4() -> None:
+    lines = b"".join(b"%d,in_service,\n" % number for number in range(10_000))
+    part = Part(
+        task=TaskFactory.create(),
+        segment_index=0,
+        number=0,
+        first_row=1,
+        row_count=10_000,
+        success_count=10_000,
+        failure_count=0,
+        output=lines,
+        output_bytes=len(lines),
+        failed=lines,
+        failed_bytes=len(lines),
+    )
+    Part.objects.add(part)
+
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT attname FROM pg_attribute"
-            " WHERE attrelid = 'tasks_app_part'::regclass AND attcompression = 'l'"
+            "SELECT pg_column_compression(output), pg_column_compression(failed),"
+            " pg_column_size(output) FROM tasks_app_part"
         )
-        columns = {name for (name,) in cursor.fetchall()}
+        output, failed, stored_bytes = cursor.fetchone()
 
-    assert columns == {"output", "failed"}
+    assert (output, failed) == ("lz4", "lz4")
+    assert stored_bytes < len(lines) / 2
+    assert bytes(Part.objects.get().output) == lines
 
 
 @pytest.mark.django_db
