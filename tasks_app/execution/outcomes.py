@@ -56,27 +56,37 @@ def write_rows(shape: OutputShape, batch: Batch, outcomes: Sequence[Outcome]) ->
     """
     if all(map(_is_silent, outcomes)) and shape.keeps_input:
         return _write_silent_rows(shape, batch.lines[: len(outcomes)])
-    prefixes: list[bytes] = []
+    lines: list[bytes] = []  # of the input, for each line of the output
+    places: list[int] = []  # of what is added to it, among
     added: list[list[str]] = []
+    place_of: dict[int, int] = {}  # by id of the outcome: an action may answer one for many rows
     failed: list[bytes] = []
     failure_count = indeterminate_count = 0
     for line, cells, outcome in zip(batch.lines, batch.cells, outcomes, strict=False):
-        if isinstance(outcome, Succeeded):
+        if (place := place_of.get(id(outcome))) is not None:
+            lines.append(line)
+            places.append(place)
+        elif isinstance(outcome, Succeeded):
+            if len(outcome.rows) == 1 and shape.keeps_input:
+                place_of[id(outcome)] = len(added)
             for row in outcome.rows or ((),):
-                prefixes.append(line)
+                lines.append(line)
+                places.append(len(added))
                 added.append(shape.succeeded_cells(row, cells))
         else:
-            prefixes.append(line)
+            lines.append(line)
+            places.append(len(added))
             added.append(shape.failed_cells(describe_failure(outcome), cells))
             failure_count += 1
             if isinstance(outcome, Indeterminate):
                 indeterminate_count += 1
             else:
                 failed.append(line + b"\n")
-    encoded = encode_rows(added)
+    endings = [ending + b"\n" for ending in encode_rows(added)]
     if shape.keeps_input:
-        encoded = [b"%b,%b" % pair for pair in zip(prefixes, encoded, strict=True)]
-    output = b"\n".join(encoded) + b"\n" if encoded else b""
+        output = b"".join([b"%b,%b" % (line, endings[at]) for line, at in zip(lines, places)])  # noqa: B905
+    else:
+        output = b"".join(endings)
     return Written(
         output=output,
         failed=b"".join(failed),

@@ -49,7 +49,9 @@ class Add(RowAction):
             )
             for row in rows
         ]
+        # one for many rows
+        succeeded: dict[str, Succeeded] = {state: Succeeded((state,)) for state in CREATABLE}
         return [
-            after if isinstance(after, RowFailed) else Succeeded((after.state,))
+            after if isinstance(after, RowFailed) else succeeded[after.state]
             for after in create_numbers(wishes, context, action=self.name)
         ]

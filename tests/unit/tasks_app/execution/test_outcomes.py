@@ -33,6 +33,10 @@ class Quiet(Look):
 
 BATCH = Batch([b'"a"', b"b"], [["a"], ["b"]], [4, 6], is_last=True)
 SILENT = Succeeded()
+SEEN = Succeeded(seen="x")
+BOTH = Succeeded.many([{"seen": "x"}, {"heard": "y"}])
+SAME_WORD = Succeeded(word="x")
+REFUSED = RowFailed("no")
 
 
 @pytest.mark.parametrize(
@@ -41,6 +45,10 @@ SILENT = Succeeded()
         (Look, [SILENT, SILENT], b'"a",,,\nb,,,\n'),
         (Look, [SILENT], b'"a",,,\n'),
         (Look, [SILENT, Succeeded(seen="x")], b'"a",,,\nb,x,,\n'),
+        (Look, [SEEN, SEEN], b'"a",x,,\nb,x,,\n'),
+        (Look, [BOTH, BOTH], b'"a",x,,\n"a",,y,\nb,x,,\nb,,y,\n'),
+        (Look, [REFUSED, REFUSED], b'"a",,,no\nb,,,no\n'),
+        (Replace, [SAME_WORD, SAME_WORD], b"x,\nx,\n"),
         (Look, [RowFailed("no"), SILENT], b'"a",,,no\nb,,,\n'),
         (Look, [], b""),
         (Quiet, [SILENT, SILENT], b'"a",""\nb,""\n'),
