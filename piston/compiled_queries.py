@@ -79,8 +79,7 @@ class Compiled:
             else each
             for each in self.parameters
         )
-        filled = copy(self.compiler)
-        filled.connection = connection
+        filled = copy(self.compiler)  # its connection is `django.db.connection`: each thread's own
         filled.as_sql = lambda *_, **__: (self.sql, parameters)  # type: ignore[method-assign]
         return filled
 

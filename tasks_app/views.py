@@ -31,6 +31,10 @@ from tasks_app.models import CSVName, Task
 from tasks_app.renderers import CSVRenderer
 from tasks_app.serializers import read_only, represent
 
+TASKS = CompiledSelect(
+    lambda: Task.objects.visible().filter(account=Slot.text("account_id"), pk=Slot.text("task_id"))
+)
+
 
 class TaskEndpoint(Endpoint):
     """What the endpoints of tasks share; `self.account` is whose tasks they are about."""
@@ -49,11 +53,6 @@ class TaskEndpoint(Endpoint):
             for task in TASKS.fetch(account_id=self.account.pk, task_id=task_id):
                 return task
         raise TaskNotFound(task_id)
-
-
-TASKS = CompiledSelect(
-    lambda: Task.objects.visible().filter(account=Slot.text("account_id"), pk=Slot.text("task_id"))
-)
 
 
 class AccountTasks(TaskEndpoint):
