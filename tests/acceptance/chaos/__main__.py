@@ -55,6 +55,7 @@ class Run:
     folder: Path
     servers: Servers
     docs: Path | None  # where results are written to
+    code: Path = ROOT  # that runs
     done: list[Ran] = field(default_factory=list)
 
     def sound(
@@ -65,7 +66,7 @@ class Run:
             here = [each for each in faults if kind in (each.on[:1] if once else each.on)]
             if not here:
                 continue
-            with Scene(kind, self.folder / kind, self.servers) as scene:
+            with Scene(kind, self.folder / kind, self.servers, self.code) as scene:
                 for fault in here:
                     self.note(self.attempt(fault, scene, short=short))
                 problems = dust_problems(scene)
@@ -142,6 +143,9 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--sound", action="store_true", help="not the broken builds")
     parser.add_argument("--broken", action="store_true", help="only the broken builds")
+    parser.add_argument(
+        "--code", type=Path, default=ROOT, help="run that checkout instead: would it be noticed?"
+    )
     parser.add_argument("--write", action="store_true", help="write docs/reliability.md's table")
     chosen = parser.parse_args(arguments)
     seed = secrets.randbelow(1_000_000) if chosen.seed is None else chosen.seed
@@ -149,7 +153,8 @@ def main(arguments: Sequence[str]) -> int:
     folder = Path(tempfile.mkdtemp(prefix="piston-chaos-"))
     print(f"=== Seed {seed} (--seed {seed} replays it); logs in {folder} ===", flush=True)
     with Servers() as servers:
-        run = Run(seed, folder, servers, ROOT / "docs" if chosen.write else None)
+        docs = ROOT / "docs" if chosen.write else None
+        run = Run(seed, folder, servers, docs, chosen.code.resolve())
         if not chosen.broken:
             run.sound(
                 faults,
