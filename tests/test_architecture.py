@@ -18,6 +18,7 @@ ORDER = [
     "piston.environment",
     "piston.settings",
     "piston.console",
+    "piston.orphans",
     "piston.beat",
     "piston.foreign_messages",
     "piston.message_folder",
