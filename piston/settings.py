@@ -20,6 +20,7 @@ from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from django.core.exceptions import ImproperlyConfigured
 
+from piston import data_folder
 from piston.environment import read_boolean, read_folder, read_integer, read_list, read_text
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -28,7 +29,7 @@ VERSION = "0.1.0"
 # ---- Where things live -----------------------------------------------------------------------
 
 PISTON_DATA_DIR = read_folder("PISTON_DATA_DIR", BASE_DIR / "var")
-PISTON_DATA_DIR.mkdir(parents=True, exist_ok=True)
+data_folder.prepare(PISTON_DATA_DIR)
 
 DATABASE_URL = read_text(
     "DATABASE_URL", f"sqlite:///{quote(str(PISTON_DATA_DIR / 'piston.sqlite3'))}"
@@ -198,6 +199,7 @@ def read_database() -> dict[str, Any]:
         raise ImproperlyConfigured(f"DATABASE_URL cannot be read: {error}") from error
     options = database.setdefault("OPTIONS", {})
     if database["ENGINE"] == "django.db.backends.sqlite3":
+        data_folder.prepare_database(Path(database["NAME"]))
         options |= {
             # a read that turns into a write fails at once unless the lock is taken at BEGIN
             "transaction_mode": "IMMEDIATE",

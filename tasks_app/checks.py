@@ -7,6 +7,8 @@ from typing import Any
 from django.conf import settings
 from django.core import checks
 
+from piston import data_folder
+
 SHORTEST_SECRET_KEY = 32  # characters
 
 
@@ -91,6 +93,20 @@ def check_database(**_: Any) -> list[checks.CheckMessage]:
             hint="Set DATABASE_URL to a PostgreSQL server before starting workers elsewhere.",
             id="tasks_app.W001",
         )
+    ]
+
+
+@checks.register("piston")
+def check_data_folder(**_: Any) -> list[checks.CheckMessage]:
+    """Warn of what others can look into, because it belongs to another user."""
+    return [
+        checks.Warning(
+            f"Other users may look into {path}: it belongs to {data_folder.owner(path)}, so its"
+            " permissions could not be changed.",
+            hint="Give it to the user who runs this, or take the permissions away: chmod go=.",
+            id="tasks_app.W004",
+        )
+        for path in data_folder.find_open(settings.PISTON_DATA_DIR)
     ]
 
 

@@ -16,6 +16,7 @@ PACKAGES = ("piston", "categories", "tasks_app")
 # named alone stands for all of its modules that are not named themselves.
 ORDER = [
     "piston.environment",
+    "piston.data_folder",
     "piston.settings",
     "piston.console",
     "piston.orphans",

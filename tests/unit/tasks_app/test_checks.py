@@ -1,5 +1,6 @@
 """Are settings that do not fit together refused at start, with a sentence?"""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -50,3 +51,12 @@ def test_what_one_machine_keeps_to_itself_is_named_before_deploying(
     settings.PISTON_S3_BUCKET = ""
 
     assert found(include_deployment_checks=True) == {"tasks_app.W002", "tasks_app.W003"}
+
+
+def test_a_data_folder_that_others_may_look_into_is_warned_of(
+    settings: Settings, tmp_path: Path
+) -> None:
+    settings.PISTON_DATA_DIR = tmp_path
+    tmp_path.chmod(0o750)
+
+    assert found() == {"tasks_app.W004"}

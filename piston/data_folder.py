@@ -1,0 +1,112 @@
+"""Can the data folder be used, and by nobody else? The database, keys and files are in it."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
+FILES = "files"  # below it everything was private from the first release on
+REMEDY = "Make it yours and writable, or choose another one with PISTON_DATA_DIR."
+
+
+def prepare(folder: Path) -> None:
+    """Make the data folder ready, for us alone; raises ImproperlyConfigured where it cannot be.
+
+    Whatever this process creates from now on is private too: its umask is set.
+    """
+    os.umask(OTHERS)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        make_private(folder)
+    except OSError as error:
+        why = "it is a file" if folder.is_file() else (error.strerror or str(error)).lower()
+        raise refusal(folder, why) from error
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        raise refusal(folder, f"{user_name()} may not write to it, or it is read-only")
+    for path in find_unusable(folder):
+        raise refusal(folder, f"{user_name()} may not write to {path}, which is {owner(path)}'s")
+    if folder.stat().st_mode & stat.S_IWOTH:
+        raise refusal(folder, "everybody may write to it, and that is not ours to change")
+
+
+def prepare_database(file: Path) -> None:
+    """Make an SQLite database private, wherever it is; raises ImproperlyConfigured if read-only."""
+    for path in (file, file.with_name(f"{file.name}-wal"), file.with_name(f"{file.name}-shm")):
+        with suppress(FileNotFoundError):
+            close(path)
+            if not os.access(path, os.R_OK | os.W_OK):
+                raise ImproperlyConfigured(
+                    f"The database {path} cannot be written by {user_name()}: it is read-only, or"
+                    f" belongs to another user ({owner(path)}). Give it to the user who runs this."
+                )
+
+
+def make_private(folder: Path) -> None:
+    """Take every permission of group and others away, in the folder and on it.
+
+    The folder itself comes last: once it is private, its many files need not be looked at again.
+    """
+    mode = folder.stat().st_mode
+    if mode & stat.S_ISVTX:
+        return  # shared on purpose, like /tmp
+    for path, folders, names in os.walk(folder):
+        if not mode & OTHERS and path == str(folder) and FILES in folders:
+            folders.remove(FILES)
+            close(folder / FILES)
+        for name in (*folders, *names):
+            close(Path(path, name))
+    close(folder)
+
+
+def close(path: Path) -> None:
+    """Take the permissions of group and others away; what another user owns stays as it is."""
+    with suppress(FileNotFoundError, PermissionError):
+        mode = path.lstat().st_mode
+        if mode & OTHERS and not stat.S_ISLNK(mode):
+            path.chmod(stat.S_IMODE(mode) & ~OTHERS)
+
+
+def find_unusable(folder: Path) -> Iterator[Path]:
+    """Yield what stands in the folder and cannot be written, as after a start by another user."""
+    for path in (*folder.iterdir(), *folder.glob("messages/*")):
+        if not os.access(path, os.R_OK | os.W_OK) and path.exists():
+            yield path
+
+
+def find_open(folder: Path) -> Iterator[Path]:
+    """Yield the folder, and what stands in it, as far as group or others have permissions."""
+    for path in (folder, *sorted(folder.iterdir())):
+        with suppress(FileNotFoundError):
+            mode = path.lstat().st_mode
+            if mode & OTHERS and not stat.S_ISLNK(mode):
+                yield path
+
+
+def refusal(folder: Path, why: str) -> ImproperlyConfigured:
+    """Return the error that says which folder, why not, and what to do."""
+    return ImproperlyConfigured(f"The data folder {folder} cannot be used: {why}. {REMEDY}")
+
+
+def user_name() -> str:
+    """Return who runs this process."""
+    return name_of(os.geteuid())
+
+
+def owner(path: Path) -> str:
+    """Return whose the file is."""
+    return name_of(path.stat().st_uid)
+
+
+def name_of(user: int) -> str:
+    """Return a user's name; in containers a user may have none."""
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return f"user {user}"
