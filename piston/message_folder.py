@@ -3,25 +3,33 @@
 kombu makes a file and then writes it: whoever reads in between, or after a power cut or a full
 disk, finds a torn message, and its worker ends with an error. The broker only wakes workers up,
 so what cannot be read is dropped and the sweeper sends again.
+
+And kombu's has no event loop. Without one, Celery's processes wait in turn at one pipe; when one
+of them is killed there, no other gets a message any more. Here each has a pipe of its own, as on
+RabbitMQ and Redis, and the kernel says when a message has come (ADR 17).
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import time
 import uuid
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from queue import Empty
 from typing import Any
 
+import inotify_simple  # type: ignore[import-untyped]
 from kombu.exceptions import ChannelError
 from kombu.transport import TRANSPORT_ALIASES, filesystem
-from kombu.utils.json import dumps
+from kombu.utils.json import dumps, loads
 
 logger = logging.getLogger(__name__)
 
 TORN_SECONDS = 600  # then nobody is writing it any more: writing one takes milliseconds
+LOOK_SECONDS = 1.0  # between two looks into the folder, though the kernel says what comes
+LOOK_WITHOUT_WATCH_SECONDS = 0.1  # where it does not say
 
 
 class Channel(filesystem.Channel):  # type: ignore[misc]  # kombu has no types
@@ -51,12 +59,21 @@ class Channel(filesystem.Channel):  # type: ignore[misc]  # kombu has no types
             raise ChannelError(f"The message cannot be put into {torn.parent}: {error}") from error
 
     def _get(self, queue: str) -> Any:
-        """Take the next message; raises Empty, also when it is not one."""
-        try:
-            return super()._get(queue)
-        except ValueError as error:
-            logger.warning("A message of %s was torn and is dropped: %s", queue, error)
-            raise Empty from error
+        """Take the next message; raises Empty.
+
+        Of several workers that read a message, the one that deletes it has it.
+        """
+        folder = Path(self.data_folder_in)
+        names = os.listdir(folder)  # noqa: PTH208 - the quickest; there may be thousands
+        for name in sorted(name for name in names if name.endswith(f".{queue}.msg")):
+            with suppress(OSError):  # another worker was faster, or it may not be read or deleted
+                payload = (folder / name).read_bytes()
+                (folder / name).unlink()
+                try:
+                    return loads(payload)
+                except ValueError as error:
+                    logger.warning("A message of %s was torn and is dropped: %s", queue, error)
+        raise Empty
 
     def _queue_bind(self, exchange: str, *binding: str) -> None:
         """Write down which queue listens to an exchange; a torn list is begun anew."""
@@ -77,9 +94,60 @@ class Channel(filesystem.Channel):  # type: ignore[misc]  # kombu has no types
 
 
 class Transport(filesystem.Transport):  # type: ignore[misc]  # kombu has no types
-    """kombu's transport with these channels."""
+    """kombu's transport with these channels, for Celery's event loop."""
 
     Channel = Channel
+    implements = filesystem.Transport.implements.extend(asynchronous=True)
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.may_have_messages = True  # the folder, as far as we know
+        self._leave_loop = ExitStack()
+
+    def register_with_event_loop(self, connection: Any, loop: Any) -> None:
+        """Let the loop take messages when the folder has some and the worker wants more."""
+        del connection  # is this transport
+        seconds = LOOK_SECONDS
+        try:
+            watch = self._leave_loop.enter_context(inotify_simple.INotify(nonblocking=True))
+            folder = self.client.transport_options["data_folder_in"]
+            watch.add_watch(folder, inotify_simple.flags.MOVED_TO)
+        except (AttributeError, OSError) as error:  # not Linux, or all are in use
+            logger.warning("The folder of messages cannot be watched: %s", error)
+            seconds = LOOK_WITHOUT_WATCH_SECONDS
+        else:
+            loop.add_reader(watch.fileno(), self.hear, watch)
+            self._leave_loop.callback(loop.remove, watch.fileno())
+        self._leave_loop.callback(loop.call_repeatedly(seconds, self.look_again).cancel)
+        loop.on_tick.add(self.take)
+        self._leave_loop.callback(loop.on_tick.discard, self.take)
+
+    def hear(self, watch: inotify_simple.INotify) -> None:
+        """Note that a message has come."""
+        watch.read(timeout=0)
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Look into the folder at the next turn of the loop."""
+        self.may_have_messages = True
+
+    def take(self) -> None:
+        """Deliver messages, as many as the worker wants."""
+        while self.may_have_messages and any(map(wants_messages, self.channels)):
+            try:
+                self.cycle.get(self._deliver)
+            except Empty:
+                self.may_have_messages = False
+
+    def close_connection(self, connection: Any) -> None:
+        """Close all channels, and leave the loop."""
+        self._leave_loop.close()
+        super().close_connection(connection)
+
+
+def wants_messages(channel: Any) -> bool:
+    """Return whether somebody listens at a channel who has not as many messages as they may."""
+    return bool(channel._consumers and channel.qos.can_consume())
 
 
 def take_over() -> None:

@@ -385,7 +385,6 @@ def read_broker_options() -> dict[str, Any]:
             "data_folder_out": str(messages / "queue"),
             "control_folder": str(messages / "control"),
             "processed_folder": str(messages / "done"),
-            "polling_interval": 0.1,  # seconds; the default of 1 makes every step wait
         }
     if scheme in {"redis", "rediss"}:
         return {

@@ -63,6 +63,28 @@ for breakage in (
         (Change(CELERY, "message_folder.take_over()\n", ""),),
     ),
     Breakage(
+        "shared-pipe",
+        "the folder of messages has no event loop: the processes of a pool share one pipe",
+        (Change("piston/message_folder.py", "(asynchronous=True)", "(asynchronous=False)"),),
+    ),
+    Breakage(
+        "orphans-live-on",
+        "the processes of a pool do not end with their parent",
+        (
+            Change(
+                CELERY,
+                "import os\n",
+                "import os\n\nfrom celery import platforms\n\n"
+                "platforms.set_pdeathsig = lambda _: None\n",
+            ),
+            Change(
+                "piston/pool_processes.py",
+                "    worker_process_init.connect(end_with_parent)\n",
+                "",
+            ),
+        ),
+    ),
+    Breakage(
         "redis-lost-once",
         "workers have kombu's own channels to Redis, which cannot be closed twice",
         (Change(CELERY, "redis_broker.take_over()\n", ""),),

@@ -183,9 +183,9 @@ class Scene:
         for name in names:
             self.installation.processes[name].wait(30)
 
-    def assert_workers_live(self) -> None:
-        """Raise when a worker has ended; nobody here starts it again."""
-        for name in WORKERS:
+    def assert_workers_live(self, *names: str) -> None:
+        """Raise when a worker (of these, or any) has ended; nobody here starts it again."""
+        for name in names or WORKERS:
             code = self.installation.processes[name].poll()
             assert code is None, f"{name} ended with exit code {code}"
 

@@ -12,6 +12,28 @@ from celery.signals import worker_process_init
 
 from piston import pool_processes
 
+PATIENCE_SECONDS = 60
+
+WORKER = """
+import os, signal, sys, time
+import billiard
+from celery.signals import worker_process_init
+from piston import pool_processes
+
+def run(worker, is_late):
+    print("forked", flush=True)
+    while is_late and os.getppid() == worker:
+        time.sleep(0.01)
+    worker_process_init.send(sender=None)
+    print("ready", flush=True)
+    signal.pause()
+
+pool_processes.take_over()
+process = billiard.Process(target=run, args=(os.getpid(), sys.argv[1] == "late"))
+process.start()
+process.join()
+"""
+
 
 def test_a_process_of_the_pool_offers_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -64,3 +86,18 @@ def test_a_session_of_the_workers_own_is_nice_too(
 
     assert session.exists() == leads
     assert not leads or int(session.read_text()) == pool_processes.NICENESS
+
+
+@pytest.mark.parametrize("when", ["late", "in time"])
+def test_a_process_of_the_pool_ends_with_its_worker(when: str) -> None:
+    worker = subprocess.Popen(
+        [sys.executable, "-c", WORKER, when], stdout=subprocess.PIPE, text=True
+    )
+    assert worker.stdout
+    assert worker.stdout.readline() == "forked\n"
+    assert when == "late" or worker.stdout.readline() == "ready\n"
+
+    worker.kill()
+
+    # until nobody has the pipe any more: until the process of the pool is gone too
+    assert worker.communicate(timeout=PATIENCE_SECONDS)[0] == ""

@@ -1,0 +1,153 @@
+"""What if any of our processes dies where there is only one worker? Its supervisor is all it has.
+
+A supervisor sees only the processes that it has started. So it starts a worker again whose parent
+has ended, and does not know of the processes of a pool.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+
+from tests.acceptance.chaos import breakages_of_messages  # noqa: F401 - adds its breakages
+from tests.acceptance.chaos.faults import fault
+from tests.acceptance.chaos.scene import EMBEDDED, RABBITMQ, REDIS
+from tests.acceptance.chaos.work import Work
+from tests.servers import family, wait_until
+
+EVERYWHERE = (EMBEDDED, RABBITMQ, REDIS)
+WORKER = "worker-1"
+POOL_SIZE = 2
+ROUNDS = 3
+PATIENCE_SECONDS = 60
+ORPHAN_SECONDS = 10  # for what has lost its parent to end by itself
+
+
+def pool_of(work: Work) -> list[int]:
+    """Return the processes of the only worker's pool, as soon as it is complete."""
+    parent = work.scene.installation.processes[WORKER].pid
+    wait_until(lambda: len(family(parent)) == 1 + POOL_SIZE, seconds=PATIENCE_SECONDS)
+    return family(parent)[1:]
+
+
+def kill_idle(work: Work, choose: Callable[[list[int]], list[int]]) -> None:
+    """Kill processes of the pool while there is nothing to do; then there is something to do."""
+    work.end()
+    kill(*choose(pool_of(work)))
+    work.begin("write", "each", rows=200)
+    work.go_on()
+    work.end()
+
+
+def kill(*processes: int) -> None:
+    """Kill exactly these, not what descends from them."""
+    for process in processes:
+        os.kill(process, signal.SIGKILL)
+
+
+def lose_parent(work: Work, name: str) -> list[int]:
+    """Kill a process without its children; start it again as its supervisor would. Return them."""
+    process = work.scene.installation.processes[name]
+    children = family(process.pid)[1:]
+    kill(process.pid)
+    process.wait()
+    work.scene.start(name)
+    return children
+
+
+def wait_for_end(orphans: list[int]) -> None:
+    """Wait until processes that have lost their parent are gone."""
+    wait_until(lambda: not any(map(is_alive, orphans)), seconds=ORPHAN_SECONDS)
+
+
+def is_alive(process: int) -> bool:
+    """Return whether a process exists."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@fault(
+    "idle processes of the only worker's pool are killed (`SIGKILL`), one by one",
+    outcome="the worker replaces them; the next task is worked on at once",
+    on=EVERYWHERE,
+    broken_by="shared-pipe",
+)
+def idle_pool_process_killed(work: Work) -> None:
+    """Kill the first, then the last: with a shared pipe, one of them waits at it for the others."""
+    work.scene.stop("worker-2")
+    work.begin("write", rows=200)
+    for _ in range(ROUNDS):
+        kill_idle(work, lambda pool: pool[:1])
+        kill_idle(work, lambda pool: pool[-1:])
+    work.scene.assert_workers_live(WORKER)
+
+
+@fault(
+    "all processes of the only worker's pool are killed (`SIGKILL`) at once, idle and busy",
+    outcome="the worker replaces them; tasks go on at the last commit",
+    on=EVERYWHERE,
+    broken_by="shared-pipe",
+)
+def whole_pool_killed(work: Work) -> None:
+    """Kill them again while the new ones have only just begun, too."""
+    work.scene.stop("worker-2")
+    work.begin("write", rows=200)
+    for _ in range(ROUNDS):
+        kill_idle(work, lambda pool: pool)
+    work.begin("write", "spread", "each", "read", rows=6_000)
+    work.begin_pages()
+    for count in range(2 * ROUNDS):
+        work.get_going(0.1 * count, 0.1 * count + 0.1)
+        kill(*pool_of(work))
+        kill(*pool_of(work))
+        work.go_on()
+    work.scene.assert_workers_live(WORKER)
+
+
+@fault(
+    "the parent of the only worker's pool is killed (`SIGKILL`) alone, and started again",
+    outcome="its pool ends with it; tasks go on at the last commit",
+    on=EVERYWHERE,
+    broken_by="orphans-live-on",
+)
+def worker_parent_killed(work: Work) -> None:
+    """Kill it busy, then idle."""
+    work.scene.stop("worker-2")
+    work.begin("write", "spread", "each", "read")
+    work.begin_pages()
+    for _ in range(ROUNDS):
+        work.get_going()
+        wait_for_end(lose_parent(work, WORKER))
+        work.go_on()
+    work.end()
+    orphans = lose_parent(work, WORKER)
+    work.begin("write", "each", rows=200)
+    work.go_on()
+    wait_for_end(orphans)
+
+
+@fault(
+    "web, beat and the only worker are killed (`SIGKILL`) at one moment, and started again",
+    outcome="all are back; tasks go on at the last commit",
+    on=EVERYWHERE,
+    broken_by="no-sweeper",
+)
+def everything_killed(work: Work) -> None:
+    """Kill all that is ours, parents and children, as a power cut would."""
+    scene = work.scene
+    scene.stop("worker-2")
+    work.begin("write", "spread", "each", "read")
+    work.begin_pages()
+    names = ("web", "beat", WORKER)
+    for _ in range(ROUNDS):
+        work.get_going()
+        kill(*(each for name in names for each in family(scene.installation.processes[name].pid)))
+        for name in names:
+            scene.installation.processes[name].wait()
+            scene.start(name)
+        wait_until(scene.installation.answers, seconds=PATIENCE_SECONDS)
+        work.go_on()
