@@ -1,9 +1,11 @@
 """How does the web server run? gunicorn's configuration file; reasons in docs/operating.md."""
 
 import resource
+import signal
 from pathlib import Path
 from typing import Any
 
+from piston import orphans
 from piston.environment import read_integer, read_text
 from piston.settings import PISTON_WEB_THREADS, PORT
 
@@ -35,6 +37,11 @@ def on_starting(server: Any) -> None:
 
     django.setup()
     call_command("check")
+
+
+def post_fork(_server: Any, worker: Any) -> None:
+    """End with the parent: gunicorn's own look would keep the port from the next one for 9 s."""
+    orphans.end_with_parent(worker.ppid, signal.SIGKILL)
 
 
 def post_worker_init(worker: Any) -> None:

@@ -345,6 +345,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1  # no slice waits behind a busy process
 CELERY_WORKER_CONCURRENCY = read_integer("PISTON_WORKER_PROCESSES", 2, minimum=1)
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 2_000  # bounds leaks of plugins; about half an hour
 CELERY_WORKER_MAX_MEMORY_PER_CHILD = 500_000  # KiB, looked at between two slices
+CELERY_WORKER_PROC_ALIVE_TIMEOUT = 20  # seconds; a new one that is not up by then is replaced
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SEND_TASK_EVENTS = False

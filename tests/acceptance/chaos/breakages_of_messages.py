@@ -85,6 +85,18 @@ for breakage in (
         ),
     ),
     Breakage(
+        "web-orphans-live-on",
+        "web processes do not look whether their parent is there",
+        (
+            Change(
+                "piston/web/worker.py",
+                "    def init_process(self)",
+                "    is_parent_alive = lambda self: True\n\n    def init_process(self)",
+            ),
+            Change("piston/gunicorn.py", "def post_fork(", "def unused("),
+        ),
+    ),
+    Breakage(
         "redis-lost-once",
         "workers have kombu's own channels to Redis, which cannot be closed twice",
         (Change(CELERY, "redis_broker.take_over()\n", ""),),

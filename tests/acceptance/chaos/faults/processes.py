@@ -12,8 +12,9 @@ from collections.abc import Callable
 
 from tests.acceptance.chaos import breakages_of_messages  # noqa: F401 - adds its breakages
 from tests.acceptance.chaos.faults import fault
+from tests.acceptance.chaos.faults.web import begin_uploads, count_tasks
 from tests.acceptance.chaos.scene import EMBEDDED, RABBITMQ, REDIS
-from tests.acceptance.chaos.work import Work
+from tests.acceptance.chaos.work import Work, content_of, make_lines
 from tests.servers import family, wait_until
 
 EVERYWHERE = (EMBEDDED, RABBITMQ, REDIS)
@@ -128,6 +129,27 @@ def worker_parent_killed(work: Work) -> None:
     work.begin("write", "each", rows=200)
     work.go_on()
     wait_for_end(orphans)
+
+
+@fault(
+    "the parent of the web processes is killed (`SIGKILL`) alone, and started again",
+    outcome="they end with it; uploads under way break and leave nothing",
+    on=EVERYWHERE,
+    broken_by="web-orphans-live-on",
+)
+def web_parent_killed(work: Work) -> None:
+    """Kill it while files are uploaded: a process that waited for them would keep the port."""
+    scene = work.scene
+    work.begin("write", "spread")
+    content = content_of(make_lines(work.random, 3_000, {}, width=1_000))
+    before = count_tasks(scene)
+    uploads = begin_uploads(work, content, 2)
+    wait_for_end(lose_parent(work, "web"))
+    wait_until(scene.installation.answers, seconds=PATIENCE_SECONDS)
+    answers = [upload.read_answer() for upload in uploads]
+    assert answers == [(0, {})] * 2, f"a server that was killed has answered: {answers}"
+    assert count_tasks(scene) == before, "broken uploads have left tasks"
+    work.go_on()
 
 
 @fault(
