@@ -16,7 +16,7 @@ def django_db_modify_db_settings(
 ) -> None:
     """Keep an SQLite test database in a file: in memory its locks differ from the product's."""
     database: dict[str, Any] = settings.DATABASES["default"]
-    if database["ENGINE"] == "django.db.backends.sqlite3":
+    if database["ENGINE"] == "piston.sqlite":
         database["TEST"]["NAME"] = str(settings.PISTON_DATA_DIR / "test.sqlite3")
 
 

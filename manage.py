@@ -1,6 +1,7 @@
 #!/usr/bin/env python
 """Run a management command of Piston Tasks."""
 
+import errno
 import os
 import sys
 
@@ -15,6 +16,25 @@ def main() -> None:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
         sys.exit(str(error))
+    except Exception as error:
+        if sentence := full_disk(error):
+            sys.exit(sentence)
+        raise
+
+
+def full_disk(error: Exception) -> str | None:
+    """Return what to do when the error means that the disk is full, None for other errors."""
+    try:
+        from django.conf import settings
+
+        from piston.disk_reserve import is_full
+
+        if is_full(error):
+            return f"The disk of {settings.PISTON_DATA_DIR} is full. Make room on it and try again."
+    except OSError:  # of settings that could not be read: the secret key was not to be written
+        if getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT}:
+            return f"The disk is full: {error}. Make room on it and try again."
+    return None
 
 
 if __name__ == "__main__":

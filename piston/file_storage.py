@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, cast
 
+from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import FileSystemStorage
+
+from piston import disk_reserve
 
 
 class SyncedFileStorage(FileSystemStorage):
@@ -17,18 +22,46 @@ class SyncedFileStorage(FileSystemStorage):
     memory then. Object storage keeps this promise by itself.
     """
 
-    def save(
-        self, name: str | None, content: IO[Any] | File[Any], max_length: int | None = None
-    ) -> str:
-        """Store the content and wait until it is on disk. Raises OSError."""
-        stored = super().save(name, content, max_length)
-        file = Path(self.path(stored))
-        sync(file)
-        for folder in file.parents:  # for its name, and the names of folders that are new
-            sync(folder)
-            if folder == Path(self.location):
-                break
+    def _save(self, name: str, content: File[Any]) -> str:
+        """Store the content and wait until it is on disk. Raises OSError; then nothing is left."""
+        if shares_reserved_disk(Path(self.location)):
+            content = cast("File[Any]", SparingContent(content))
+        try:
+            stored = str(super()._save(name, content))  # type: ignore[misc]  # not in the stubs
+            file = Path(self.path(stored))
+            sync(file)
+            for folder in file.parents:  # for its name, and the names of folders that are new
+                sync(folder)
+                if folder == Path(self.location):
+                    break
+        except BaseException:
+            with suppress(OSError):
+                Path(self.path(name)).unlink()
+            raise
         return stored
+
+
+class SparingContent:
+    """What is to be stored, as long as the disk has room for more than the reserve."""
+
+    def __init__(self, content: File[Any]) -> None:
+        disk_reserve.check_room()
+        self.content = content
+
+    def chunks(self, chunk_size: int | None = None) -> Iterator[Any]:
+        """Yield the blocks; raises DiskFull before the one that fits no more."""
+        for block in self.content.chunks(chunk_size):
+            disk_reserve.check_room(len(block))
+            yield block
+
+
+def shares_reserved_disk(folder: Path) -> bool:
+    """Is a folder on the disk of which some room is kept for people?"""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder.stat().st_dev == settings.PISTON_DATA_DIR.stat().st_dev
+    except OSError:
+        return False
 
 
 def sync(path: Path) -> None:

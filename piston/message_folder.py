@@ -25,6 +25,8 @@ from kombu.exceptions import ChannelError
 from kombu.transport import TRANSPORT_ALIASES, filesystem
 from kombu.utils.json import dumps, loads
 
+from piston import disk_reserve
+
 logger = logging.getLogger(__name__)
 
 TORN_SECONDS = 600  # then nobody is writing it any more: writing one takes milliseconds
@@ -50,12 +52,14 @@ class Channel(filesystem.Channel):  # type: ignore[misc]  # kombu has no types
     def _put(self, queue: str, payload: Any, **_: Any) -> None:
         """Write a message under another name, then give it its own: that is one step."""
         moment = round(time.monotonic() * 1000)  # workers take the first in alphabetical order
+        disk_reserve.let_go()
         torn = Path(self.data_folder_out) / f"{moment}_{uuid.uuid4()}.{queue}.new"
         try:
             torn.write_text(dumps(payload))
             torn.replace(torn.with_suffix(".msg"))
         except OSError as error:
             torn.unlink(missing_ok=True)
+            disk_reserve.note(error)
             raise ChannelError(f"The message cannot be put into {torn.parent}: {error}") from error
 
     def _get(self, queue: str) -> Any:

@@ -179,6 +179,9 @@ PISTON_SLOWEST_BYTES_PER_SECOND = read_integer(  # of a client, after 30 s of gr
     "PISTON_SLOWEST_BYTES_PER_SECOND", 1_024, minimum=1
 )
 
+# Of the data folder's disk, on SQLite, for what people do when it is full; 0: none
+PISTON_RESERVE_BYTES = read_integer("PISTON_RESERVE_BYTES", 8 * 2**20)
+
 PISTON_CATEGORIES = read_list(  # dotted paths of the categories that ship
     "PISTON_CATEGORIES",
     [
@@ -200,6 +203,7 @@ def read_database() -> dict[str, Any]:
     options = database.setdefault("OPTIONS", {})
     if database["ENGINE"] == "django.db.backends.sqlite3":
         data_folder.prepare_database(Path(database["NAME"]))
+        database["ENGINE"] = "piston.sqlite"  # Django's, and room for it on a full disk
         options |= {
             # a read that turns into a write fails at once unless the lock is taken at BEGIN
             "transaction_mode": "IMMEDIATE",

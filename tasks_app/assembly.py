@@ -12,8 +12,10 @@ from django.db import transaction
 from django.db.models import F, Sum
 from django.db.models.functions import Now
 
+from piston import disk_reserve
+from piston.disk_reserve import DiskFull
 from tasks_app import dispatch, events, files, quotas, storage
-from tasks_app.errors import ClaimLost
+from tasks_app.errors import ClaimLost, StorageUnavailable
 from tasks_app.execution import effects, slices
 from tasks_app.models import CSVName, Effect, EventKind, Part, Task, TaskCSV
 from tasks_app.states import Ending, TaskStatus, final_status
@@ -42,9 +44,12 @@ def assemble(task_id: str) -> None:
     if task is None or effects.is_in_flight(task):
         return
     try:
+        disk_reserve.check_room()
         assemble_claimed(task)
     except ClaimLost:
         logger.info("The assembly of %s was overtaken", task.pk)
+    except (StorageUnavailable, DiskFull) as error:
+        logger.warning("The output of %s has to wait: %s", task.pk, error)
 
 
 def assemble_claimed(task: Task) -> None:

@@ -182,6 +182,12 @@ class StorageUnavailable(PistonError):
     code = "storage_unavailable"
 
 
+class StorageFull(StorageUnavailable):
+    """There is no room for the file; remove tasks that are not needed any more."""
+
+    code = "storage_full"
+
+
 class StoredFileMissing(PistonError):
     """A file that the database knows is not in storage."""
 

@@ -11,6 +11,7 @@ from categories import errors as categories
 from piston.http.errors import (
     ApiError,
     BadIdentifier,
+    InsufficientStorage,
     InternalError,
     InvalidRequest,
     NotFound,
@@ -87,6 +88,7 @@ answer_with(
 answer_with(tasks.QuotaExceeded, lambda error: answer_quota(error, status=429))
 answer_with(tasks.TooManyStoredBytes, lambda error: answer_quota(error, status=413))
 answer_with(tasks.StorageUnavailable, lambda _: ServiceUnavailable())
+answer_with(tasks.StorageFull, lambda error: InsufficientStorage(str(error)))
 answer_with(tasks.TaskNotFound, lambda error: BadIdentifier(error.task_id))
 answer_with(tasks.CSVNotFound, lambda error: BadIdentifier(error.task_id))
 answer_with(tasks.TaskIsRunning, lambda error: BadIdentifier(error.task_id))

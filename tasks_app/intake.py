@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import math
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 
 from categories import registry
 from categories.contract import Action, Category
@@ -162,7 +163,21 @@ def give_up(csv_file: TaskCSV) -> None:
             storage.delete(csv_file.key)
             csv_file.delete()
     except Exception:
-        logger.exception("The file of a refused upload stays for the sweeper: %s", csv_file.key)
+        logger.exception("The row of a refused upload stays for the sweeper: %s", csv_file.key)
+        delete_unrecorded(csv_file)
+
+
+def delete_unrecorded(csv_file: TaskCSV) -> None:
+    """Delete the bytes although the database cannot be written; SQLite's disk may be full.
+
+    Only SQLite: a commit of ours that raised cannot go through there once its connection is
+    closed, so what can be read is certain.
+    """
+    with suppress(Exception):
+        connection.close()
+        is_ours = TaskCSV.objects.filter(pk=csv_file.pk, task=None)
+        if connection.vendor == "sqlite" and is_ours.exists():
+            storage.delete(csv_file.key)
 
 
 class ScannedStream:

@@ -15,7 +15,8 @@ from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import default_storage
 
-from tasks_app.errors import PistonError, StorageUnavailable, StoredFileMissing
+from piston import disk_reserve
+from tasks_app.errors import PistonError, StorageFull, StorageUnavailable, StoredFileMissing
 from tasks_app.models import CSVName, TaskCSV
 from tasks_app.models.clock import database_time
 from tasks_app.signs_of_life import heart
@@ -131,6 +132,8 @@ def storage_errors(missing: type[PistonError] = StoredFileMissing) -> Iterator[N
             raise missing(str(error)) from error
         raise StorageUnavailable(str(error)) from error
     except (OSError, BotoCoreError) as error:
+        if disk_reserve.is_full(error):
+            raise StorageFull(disk_reserve.REASON) from error
         raise StorageUnavailable(str(error)) from error
 
 

@@ -15,7 +15,9 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from categories.periodic import run_due_jobs
+from piston import disk_reserve
 from piston.accounts.signing_in import purge_expired_tokens
+from piston.sqlite.shrinking import shrink_database
 from tasks_app import dispatch, events, lifecycle, quotas, storage
 from tasks_app.errors import StorageUnavailable
 from tasks_app.models import Effect, EventKind, Part, Segment, Task, TaskCSV
@@ -44,13 +46,13 @@ def sweep_unless_just_done() -> None:
 
 def sweep() -> None:
     """Find and repair everything that was cut off; one step's trouble does not stop the others."""
+    is_short = disk_reserve.is_short()
+    waking = (wake_abandoned_tasks, wake_silent_tasks, send_for_assemblies, send_for_settlings)
     steps: tuple[Callable[[], object], ...] = (
-        wake_abandoned_tasks,
-        wake_silent_tasks,
-        send_for_assemblies,
-        send_for_settlings,
+        *((delete_bytes_first,) if is_short else waking),
         purge_removed_tasks,
         delete_orphaned_files,
+        shrink_database,
         remove_expired_tasks,
         purge_expired_tokens,
         forget_old_events,
@@ -61,6 +63,17 @@ def sweep() -> None:
             step()
         except Exception:
             logger.exception("Sweeping: %s failed", step.__name__)
+
+
+def delete_bytes_first() -> None:
+    """Delete the files that nobody will read any more; their rows go when they can be written.
+
+    The disk is full, so whoever writes output has to wait and is not woken.
+    """
+    logger.warning("Uploads, rows and outputs have to wait: %s", disk_reserve.REASON)
+    doomed = Q(task__status=TaskStatus.REMOVED) | Q(task=None, is_given_up=True)
+    for csv_file in TaskCSV.objects.filter(doomed).order_by("-size_bytes")[: 4 * MOST_AT_ONCE]:
+        storage.delete(csv_file.key)
 
 
 def quiet() -> Q:

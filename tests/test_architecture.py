@@ -20,6 +20,8 @@ ORDER = [
     "piston.settings",
     "piston.console",
     "piston.orphans",
+    "piston.disk_reserve",
+    "piston.sqlite",
     "piston.beat",
     "piston.foreign_messages",
     "piston.message_folder",

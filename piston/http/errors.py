@@ -18,6 +18,7 @@ from django.http import Http404, UnreadablePostError
 from rest_framework import exceptions
 from rest_framework.views import set_rollback
 
+from piston import disk_reserve
 from piston.accounts.errors import (
     InvalidCredentials,
     NotPermitted,
@@ -113,6 +114,15 @@ class ServiceUnavailable(ApiError):
         super().__init__(503, "service_unavailable", headers={"Retry-After": str(RETRY_SECONDS)})
 
 
+class InsufficientStorage(ApiError):
+    """507 `insufficient_storage`: there is no room on the disk, with what to do about it."""
+
+    def __init__(self, reason: str) -> None:
+        data = {"message": "insufficient storage", "reason": reason}
+        headers = {"Retry-After": str(RETRY_SECONDS)}
+        super().__init__(507, "insufficient_storage", data, headers=headers)
+
+
 class Overloaded(ApiError):
     """503 `service_unavailable`: too much is going on; come back later, not all at once."""
 
@@ -184,12 +194,14 @@ def log_fault(error: Exception, answer: ApiError, request: Any) -> None:
         logger.error(
             "%s %s failed, request id %s", request.method, request.path, request_id, exc_info=error
         )
-    elif isinstance(answer, ServiceUnavailable):
+    elif isinstance(answer, ServiceUnavailable | InsufficientStorage):
         logger.warning("%s, request id %s: %s", answer.message, request_id, error)
 
 
 def answer_database_error(error: Exception) -> ApiError:
     """Tell a database that is away, locked or full from one that was asked nonsense."""
+    if disk_reserve.is_full(error):
+        return InsufficientStorage(disk_reserve.REASON)
     code = getattr(error.__cause__, "sqlite_errorcode", None)
     return InternalError() if code == sqlite3.SQLITE_ERROR else ServiceUnavailable()
 

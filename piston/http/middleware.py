@@ -11,6 +11,7 @@ from typing import Any
 from django.core.signals import got_request_exception
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
+from django.template.loader import render_to_string
 
 from piston.http.envelope import encode_json
 from piston.http.errors import ApiError, InternalError, find_answer, log_fault, respond
@@ -95,9 +96,11 @@ class EnvelopeMiddleware:
         """Put an error that is not in the envelope into it, keeping its headers."""
         response = self.get_response(request)
         is_foreign = response.headers.get("Content-Type") != "application/json"
+        error = getattr(request, "uncaught_exception", None)
+        if response.status_code == 500 and error and not is_enveloped(request):
+            return say_unavailable(error) or response
         if response.status_code < 400 or not is_foreign or not is_enveloped(request):
             return response
-        error = getattr(request, "uncaught_exception", None)
         answer = find_answer(error) if error else answer_status(response.status_code)
         return put_into_envelope(request, response, answer)
 
@@ -125,6 +128,16 @@ def answer_status(status: int) -> ApiError:
     if status in MESSAGES:
         return ApiError(status, MESSAGES[status])
     return InternalError() if status >= 500 else ApiError(status, "faulty_request")
+
+
+def say_unavailable(error: Exception) -> HttpResponse | None:
+    """Return a page for people when the database is away or full, None for other errors."""
+    answer = find_answer(error)
+    if answer.status not in {503, 507}:
+        return None
+    reason = answer.data.get("reason", "the database does not answer; please try again soon")
+    page = render_to_string("unavailable.html", {"reason": reason})
+    return HttpResponse(page, status=answer.status, headers=dict(answer.headers))
 
 
 def put_into_envelope(

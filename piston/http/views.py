@@ -13,6 +13,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from piston import disk_reserve
 from piston.accounts.models import Account
 from piston.accounts.permissions import find_account
 from piston.http.envelope import Enveloped, EnvelopeRenderer
@@ -80,13 +81,21 @@ class Endpoint(APIView):
 
 @require_safe
 def health(request: HttpRequest) -> HttpResponse:
-    """Tell a load balancer whether this process can serve: 200, or 503 without its database."""
+    """Tell a load balancer whether this process can serve: 200, or 503 without its database.
+
+    On a full disk people can act, and it is 200, for as long as the reserve lasts.
+    """
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
     except DatabaseError:
-        retry = {"Retry-After": str(RETRY_SECONDS)}
-        return JsonResponse(
-            {"status": "unavailable", "database": "away"}, status=503, headers=retry
-        )
+        return unavailable("full" if disk_reserve.is_exhausted() else "away")
+    if disk_reserve.is_exhausted():
+        return unavailable("full")
     return JsonResponse({"status": "ok", "database": "ok"})
+
+
+def unavailable(database: str) -> JsonResponse:
+    """Say what is the matter with the database."""
+    said = {"status": "unavailable", "database": database}
+    return JsonResponse(said, status=503, headers={"Retry-After": str(RETRY_SECONDS)})

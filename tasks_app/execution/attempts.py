@@ -20,6 +20,7 @@ from categories.contract import (
     StopTask,
     Succeeded,
 )
+from piston.disk_reserve import DiskFull
 from tasks_app.errors import PistonError, RowTimedOut
 from tasks_app.execution.deadlines import time_limit
 from tasks_app.execution.outcomes import Stopping, describe_failure
@@ -27,7 +28,8 @@ from tasks_app.execution.outcomes import Stopping, describe_failure
 logger = logging.getLogger(__name__)
 
 SUCCEEDED = Succeeded()  # of every row about which the action says nothing
-NOT_THE_ROWS_FAULT = (OperationalError, InterfaceError, RowTimedOut)  # and nothing of the ledger
+# and nothing of the ledger
+NOT_THE_ROWS_FAULT = (OperationalError, InterfaceError, DiskFull, RowTimedOut)
 
 
 class WroteBeforeFailing(PistonError):

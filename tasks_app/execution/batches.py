@@ -23,6 +23,7 @@ from categories.contract import (
 from categories.errors import UndeclaredOutput
 from categories.outcomes import WrittenRows
 from categories.rows import OutputShape
+from piston import disk_reserve
 from tasks_app import events
 from tasks_app.csv_files.reading import Batch
 from tasks_app.csv_files.writing import encode_rows
@@ -56,8 +57,9 @@ def run_next_batch(run: Run) -> bool:
     """Run one batch and commit it; False when its action's rate allows none right now.
 
     Raises ClaimLost when somebody else decides about the segment by now; then
-    nothing of the batch was kept.
+    nothing of the batch was kept. Raises DiskFull before anything is sent.
     """
+    disk_reserve.check_room()
     if not run.segment.has_input:
         with collected_afterwards():
             run_page(run)

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 
+from piston import disk_reserve
 from piston.compiled_queries import CompiledUpdate, Slot
 from tasks_app.errors import ClaimLost
 from tasks_app.models import Part, Segment, Task
@@ -43,6 +44,7 @@ def commit_batch(
 ) -> None:
     """Write the ledger's side of a batch; call it last in the transaction of the batch's effects.
 
+    Raises DiskFull when there is too little room for its output.
     Raises ClaimLost, which has to roll that transaction back, when a newer claim
     exists or the task runs no more: a worker that was paused, cut off or
     overtaken by a stop commits nothing. `also_when_stopped` is for the outcome
@@ -50,6 +52,8 @@ def commit_batch(
     """
     if not transaction.get_connection().in_atomic_block:
         raise transaction.TransactionManagementError("A batch is committed inside a transaction.")
+    if not also_when_stopped:  # each byte is written to SQLite's log, then to its file
+        disk_reserve.check_room(2 * (len(done.output) + len(done.failed)))
     grow = GROW_UNFINISHED if also_when_stopped else GROW_RUNNING
     if not grow.run(
         task_id=segment.task_id,

@@ -13,6 +13,8 @@ from django.db.models import F
 from categories import registry
 from categories.contract import Action, Context, Refused
 from categories.errors import CategoryError
+from piston import disk_reserve
+from piston.disk_reserve import DiskFull
 from tasks_app import dispatch, files, quotas
 from tasks_app.errors import ActionBroken, ClaimLost, StorageUnavailable, StoredFileMissing
 from tasks_app.execution import batches, effects, turns
@@ -35,6 +37,9 @@ def run_slice(message_task_id: str, message_id: str) -> str | None:
     Returns the id of the task whose output is due now, None when none is.
     """
     until = monotonic() + settings.PISTON_SLICE_MILLISECONDS / 1000
+    if disk_reserve.is_short():
+        logger.warning("Tasks have to wait, no row is to blame: %s", disk_reserve.REASON)
+        return None  # the sweeper wakes them when there is room
     segment = claim_next(message_id)
     if segment is None:
         complete_abandoned(message_task_id)
@@ -50,7 +55,7 @@ def run_slice(message_task_id: str, message_id: str) -> str | None:
         segment.release()
     except ClaimLost:
         logger.info("Claim %s on %s was overtaken", segment.claim, segment)
-    except (StorageUnavailable, OperationalError, InterfaceError) as error:
+    except (StorageUnavailable, DiskFull, OperationalError, InterfaceError) as error:
         logger.warning("%s has to wait, no row is to blame: %s", segment, error)
         hand_back(segment)
         return None  # the sweeper wakes the task again: soon, but not at once

@@ -7,6 +7,7 @@ from time import monotonic
 
 from django.conf import settings
 
+from piston import disk_reserve
 from tasks_app import dispatch
 from tasks_app.errors import ClaimLost
 from tasks_app.models import Effect, EffectState, Task
@@ -26,6 +27,8 @@ def carry_out(task_id: str) -> None:
     """
     if not Effect.objects.to_carry_out().filter(task=task_id).exists():
         return
+    if disk_reserve.is_short():
+        return  # the sweeper sends again when there is room
     task = claims.claim(task_id)
     if task is None:
         return

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from piston import console
+from piston import console, disk_reserve
 from piston.environment import read_text
 from piston.supervision import (
     process_environment,
@@ -67,6 +67,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Prepare the data folder and the database, say where everything is, hand over."""
         folder = settings.PISTON_DATA_DIR
+        disk_reserve.let_go()
         lock_file = lock(folder)
         check_port()
         call_command("migrate", verbosity=0, interactive=False)

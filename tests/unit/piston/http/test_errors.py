@@ -87,7 +87,7 @@ def test_who_may_come_back_is_told_when(error: Exception) -> None:
         (sqlite3.SQLITE_ERROR, 500),  # no such table, a syntax error
         (sqlite3.SQLITE_BUSY, 503),
         (sqlite3.SQLITE_CANTOPEN, 503),
-        (sqlite3.SQLITE_FULL, 503),
+        (sqlite3.SQLITE_FULL, 507),
     ],
 )
 def test_sqlite_tells_nonsense_from_being_away(code: int, status: int) -> None:

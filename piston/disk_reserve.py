@@ -1,0 +1,195 @@
+"""Can people still act when the disk is full? Some room is kept for what they do.
+
+On SQLite the database, the messages and the files share one disk, and signing in, stopping and
+deleting write a little, too. So `PISTON_RESERVE_BYTES` of it are held by files that say nothing.
+Uploads, rows and outputs leave them alone: they wait while the reserve is not whole. What people
+do, and the sweeper that frees the room of what they delete, finds a MiB: a few of these files
+are deleted when less is left. The sweeper makes them again when there is room.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from time import monotonic
+
+from django.conf import settings
+
+PIECE_COUNT = 32  # each holds an inode as well
+LOW_BYTES, LOW_INODES = 2**20, 8  # less is too little for what people do
+REASON = (
+    "there is too little room on the disk of the server; remove tasks that are not needed any more,"
+    " or make room on it"
+)
+FULL = {errno.ENOSPC, errno.EDQUOT}
+POSTGRESQL_DISK_FULL = "53100"
+
+_noted_at = float("-inf")  # on this process's monotonic clock
+
+
+class DiskFull(OSError):
+    """What was to be written would leave less than the reserve; it has to wait."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.ENOSPC, REASON)
+
+
+def check_room(size_bytes: int = 0) -> None:
+    """Raise DiskFull unless the reserve is whole and so many bytes fit beside it.
+
+    A statvfs and a stat: cheap enough for every block of an upload.
+    """
+    if not is_kept():
+        return
+    wanted = 2 * LOW_BYTES + size_bytes
+    if not (is_whole() or restore()) or not has(wanted, 2 * LOW_INODES):
+        raise DiskFull
+
+
+def is_short() -> bool:
+    """Do uploads, rows and outputs have to wait?"""
+    try:
+        check_room()
+    except DiskFull:
+        return True
+    return False
+
+
+def let_go() -> None:
+    """Delete as much of the reserve as it takes for a MiB to be free."""
+    if not is_kept() or has(LOW_BYTES, LOW_INODES):
+        return
+    for piece in reversed(pieces()):  # so that the last one says whether it is whole
+        piece.unlink(missing_ok=True)
+        if has(LOW_BYTES, LOW_INODES):
+            return
+
+
+def restore() -> bool:
+    """Make the reserve whole; False when there is no room for it and a little more."""
+    if not is_kept():
+        return True
+    with locked():
+        size_bytes = settings.PISTON_RESERVE_BYTES // PIECE_COUNT
+        missing = [piece for piece in pieces() if size_of(piece) != size_bytes]
+        if not has(2 * LOW_BYTES + len(missing) * size_bytes, 2 * LOW_INODES + len(missing)):
+            return False
+        try:
+            for piece in missing:
+                write_piece(piece, size_bytes)
+        except OSError as error:
+            return not is_full(error)  # a folder that cannot be written to is another trouble
+    return True
+
+
+def write_piece(piece: Path, size_bytes: int) -> None:
+    """Write one file of the reserve, whole or not at all; random, so that no disk compresses it."""
+    piece.parent.mkdir(mode=0o700, exist_ok=True)
+    unfinished = piece.with_suffix(".new")
+    try:
+        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+            file.write(os.urandom(size_bytes))
+        unfinished.replace(piece)
+    except BaseException:
+        with suppress(OSError):
+            unfinished.unlink()
+        raise
+
+
+def note(error: BaseException) -> bool:
+    """Say whether an error means that a disk is full; then let go of some of the reserve.
+
+    Even where there seems to be room: a quota of the user is not seen beforehand.
+    """
+    global _noted_at  # noqa: PLW0603 - of this process alone; of many errors at a time one counts
+    if not is_full(error):
+        return False
+    if is_kept() and monotonic() - _noted_at > 1:
+        _noted_at = monotonic()
+        let_go()
+        there = [piece for piece in pieces() if piece.exists()]
+        for piece in there[-2:]:
+            piece.unlink(missing_ok=True)
+    return True
+
+
+def is_full(error: BaseException) -> bool:
+    """Say whether an error of a file or the database means that a disk is full."""
+    if isinstance(error, OSError):
+        return error.errno in FULL
+    cause = error if error.__cause__ is None else error.__cause__
+    if getattr(cause, "sqlstate", None) == POSTGRESQL_DISK_FULL:
+        return True
+    code = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
+    if code in {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}:  # of any trouble with a disk
+        return is_exhausted()
+    return code == sqlite3.SQLITE_FULL
+
+
+def is_exhausted() -> bool:
+    """Is there no room for the smallest write, although the reserve was let go?"""
+    if not settings.DATABASE_IS_EMBEDDED:
+        return False
+    try:
+        with tempfile.TemporaryFile(dir=settings.PISTON_DATA_DIR) as file:
+            file.write(bytes(64 * 1024))
+    except OSError as error:
+        return error.errno in FULL
+    return False
+
+
+def is_kept() -> bool:
+    """Is there a reserve? With PostgreSQL, what people do does not write to this disk."""
+    return bool(settings.DATABASE_IS_EMBEDDED and settings.PISTON_RESERVE_BYTES)
+
+
+def is_whole() -> bool:
+    """Is nothing of the reserve let go?"""
+    return pieces()[-1].exists()
+
+
+def pieces() -> list[Path]:
+    """Return the files of the reserve, whether or not they are there; the last goes first."""
+    folder = settings.PISTON_DATA_DIR / "reserve"
+    return [folder / f"{number:02}" for number in range(PIECE_COUNT)]
+
+
+def has(size_bytes: int, inodes: int) -> bool:
+    """Are so many bytes and inodes free?"""
+    free_bytes, free_inodes = free()
+    return free_bytes >= size_bytes and free_inodes >= inodes
+
+
+def free() -> tuple[int, int]:
+    """Return the bytes and the inodes that are free; where a disk does not say, any number."""
+    try:
+        disk = os.statvfs(settings.PISTON_DATA_DIR)
+    except OSError:
+        return sys.maxsize, sys.maxsize
+    return disk.f_bavail * disk.f_frsize, disk.f_favail if disk.f_files else sys.maxsize
+
+
+def size_of(path: Path) -> int:
+    """Return the size of a file, 0 for none."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+@contextmanager
+def locked() -> Iterator[None]:
+    """Let one at a time make the reserve."""
+    descriptor = os.open(settings.PISTON_DATA_DIR, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

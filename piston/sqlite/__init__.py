@@ -1,0 +1,1 @@
+"""Django's SQLite, for a disk that may be full."""
