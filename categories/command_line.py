@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, ProgrammingError
 
 from categories.errors import CategoryError
+from piston import disk_reserve
 
 
 class CategoryCommand(BaseCommand):
@@ -25,6 +26,8 @@ class CategoryCommand(BaseCommand):
         except CategoryError as error:
             raise CommandError(str(error)) from error
         except (OperationalError, ProgrammingError) as error:
+            if disk_reserve.is_full(error):
+                raise  # manage.py says what to do
             raise CommandError(
                 f"The database does not answer as it should ({str(error).strip()}). "
                 "Is it running, and has `manage.py migrate` been run?"

@@ -48,11 +48,13 @@ def read_secret_key() -> str:
     keep = PISTON_DATA_DIR / "secret_key"
     if not keep.exists():  # several processes may start at once: the first whole key counts
         fresh = keep.with_suffix(f".{os.getpid()}")
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(50))
-        with suppress(FileExistsError):
-            os.link(fresh, keep)
-        fresh.unlink()
+        try:
+            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
+                file.write(secrets.token_urlsafe(50))
+            with suppress(FileExistsError):
+                os.link(fresh, keep)
+        finally:
+            fresh.unlink(missing_ok=True)
     return read_text("SECRET_KEY", keep.read_text())
 
 

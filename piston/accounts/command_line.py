@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, ProgrammingError
 
+from piston import disk_reserve
 from piston.accounts.errors import AccountError, UnknownAccount
 from piston.accounts.models import Account
 
@@ -25,6 +26,8 @@ class AccountCommand(BaseCommand):
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
         except (OperationalError, ProgrammingError) as error:
+            if disk_reserve.is_full(error):
+                raise  # manage.py says what to do
             raise CommandError(
                 f"The database does not answer as it should ({str(error).strip()}). "
                 "Is it running, and has `manage.py migrate` been run?"

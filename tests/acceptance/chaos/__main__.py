@@ -27,6 +27,7 @@ from tests.acceptance.chaos.faults import (  # noqa: F401 - importing a module r
     brokers,
     clocks,
     databases,
+    disks,
     endings,
     externals,
     messages,

@@ -52,6 +52,19 @@ for breakage in (
         (Change(INTAKE, "        give_up(csv_file)\n", ""),),
     ),
     Breakage(
+        "no-reserve",
+        "nothing is kept of the disk for people, and what is stored of an upload goes last",
+        (
+            Change(
+                "piston/disk_reserve.py",
+                "    return bool(settings.",
+                "    return bool(0 and settings.",
+            ),
+            Change("piston/file_storage.py", "Path(self.path(name)).unlink()", "pass"),
+            Change(INTAKE, "        delete_unrecorded(csv_file)\n", ""),
+        ),
+    ),
+    Breakage(
         "finish-before-upload",
         "the final status is committed before the output is in storage",
         (

@@ -70,6 +70,47 @@ class SmallDisk:
         (self.folder / FILLER).unlink(missing_ok=True)
 
 
+class SmallDataDisk:
+    """The disk that holds the whole data folder of a scene: database, messages and files."""
+
+    def __init__(self, scene: Scene, megabytes: int) -> None:
+        self.scene = scene
+        self.folder = scene.installation.folder / "data"
+        self.mounted = contextlib.ExitStack()
+        with self._moved():
+            size = megabytes + megabytes_in(self.folder)
+            self.mounted.enter_context(small_disk(self.folder, size))
+        scene.made_links.callback(self._take_away)
+        scene.restore()
+
+    def _take_away(self) -> None:
+        self.heal()
+        with self._moved():
+            self.mounted.close()
+
+    @contextlib.contextmanager
+    def _moved(self) -> Iterator[None]:
+        """Take everything out of the folder and put it back, while nothing runs."""
+        self.scene.kill(*self.scene.installation.processes)
+        with tempfile.TemporaryDirectory(prefix="piston-data-") as aside:
+            shutil.rmtree(self.folder / "reserve", ignore_errors=True)  # made again
+            for path in self.folder.iterdir():
+                shutil.move(path, aside)
+            yield
+            for path in Path(aside).iterdir():
+                shutil.move(path, self.folder)
+
+    def fill(self) -> None:
+        """Leave no room for another byte, as another program would."""
+        with contextlib.suppress(OSError), (self.folder / FILLER).open("ab", buffering=0) as file:
+            while file.write(bytes(BLOCK_BYTES)):
+                pass
+
+    def heal(self) -> None:
+        """Make room."""
+        (self.folder / FILLER).unlink(missing_ok=True)
+
+
 def megabytes_in(folder: Path) -> int:
     """Return how much room the files in a folder take."""
     used = sum(path.stat().st_size + 4096 for path in folder.rglob("*"))

@@ -122,6 +122,18 @@ def test_the_reserve_is_whole_again_once_there_is_room(disk: Disk) -> None:
     assert disk.piece_count == PIECE_COUNT
 
 
+def test_what_is_deleted_goes_to_the_reserve_first(disk: Disk) -> None:
+    fill(disk)
+    disk_reserve.let_go()
+    let_go_count = PIECE_COUNT - disk.piece_count
+    disk.others_bytes += LOW_BYTES + LOW_BYTES // 2
+
+    assert not disk_reserve.restore()
+
+    assert PIECE_COUNT - disk.piece_count < let_go_count
+    assert disk.free()[0] >= 2 * LOW_BYTES
+
+
 def test_a_piece_that_was_cut_off_is_written_again(disk: Disk) -> None:
     assert disk_reserve.restore()
     last = disk.folder / "reserve" / f"{PIECE_COUNT - 2:02}"
