@@ -24,7 +24,7 @@ class SyncedFileStorage(FileSystemStorage):
 
     def _save(self, name: str, content: File[Any]) -> str:
         """Store the content and wait until it is on disk. Raises OSError; then nothing is left."""
-        if shares_reserved_disk(Path(self.location)):
+        if self.spares_reserve():
             content = cast("File[Any]", SparingContent(content))
         try:
             stored = str(super()._save(name, content))  # type: ignore[misc]  # not in the stubs
@@ -40,6 +40,15 @@ class SyncedFileStorage(FileSystemStorage):
             raise
         return stored
 
+    def spares_reserve(self) -> bool:
+        """Say whether the files are on the disk of which some room is kept for people."""
+        try:
+            folder = Path(self.location)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return folder.stat().st_dev == settings.PISTON_DATA_DIR.stat().st_dev
+        except OSError:
+            return False
+
 
 class SparingContent:
     """What is to be stored, as long as the disk has room for more than the reserve."""
@@ -53,15 +62,6 @@ class SparingContent:
         for block in self.content.chunks(chunk_size):
             disk_reserve.check_room(len(block))
             yield block
-
-
-def shares_reserved_disk(folder: Path) -> bool:
-    """Is a folder on the disk of which some room is kept for people?"""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder.stat().st_dev == settings.PISTON_DATA_DIR.stat().st_dev
-    except OSError:
-        return False
 
 
 def sync(path: Path) -> None:

@@ -12,8 +12,6 @@ from django.db import transaction
 from django.db.models import F, Sum
 from django.db.models.functions import Now
 
-from piston import disk_reserve
-from piston.disk_reserve import DiskFull
 from tasks_app import dispatch, events, files, quotas, storage
 from tasks_app.errors import ClaimLost, StorageUnavailable
 from tasks_app.execution import effects, slices
@@ -44,11 +42,11 @@ def assemble(task_id: str) -> None:
     if task is None or effects.is_in_flight(task):
         return
     try:
-        disk_reserve.check_room()
+        storage.check_room(task.output_bytes)
         assemble_claimed(task)
     except ClaimLost:
         logger.info("The assembly of %s was overtaken", task.pk)
-    except (StorageUnavailable, DiskFull) as error:
+    except StorageUnavailable as error:
         logger.warning("The output of %s has to wait: %s", task.pk, error)
 
 

@@ -16,6 +16,7 @@ from django.core.files import File
 from django.core.files.storage import default_storage
 
 from piston import disk_reserve
+from piston.file_storage import SyncedFileStorage
 from tasks_app.errors import PistonError, StorageFull, StorageUnavailable, StoredFileMissing
 from tasks_app.models import CSVName, TaskCSV
 from tasks_app.models.clock import database_time
@@ -69,6 +70,13 @@ def save(
         .update(size_bytes=csv_file.size_bytes, sha256=csv_file.sha256)
     ):
         raise StorageUnavailable(f"{csv_file.key} was given up while it was written.")
+
+
+def check_room(size_bytes: int) -> None:
+    """Raise StorageFull when it is certain that there is no room for a file of that size."""
+    if isinstance(default_storage, SyncedFileStorage) and default_storage.spares_reserve():
+        with storage_errors():
+            disk_reserve.check_room(size_bytes)
 
 
 def open_range(key: str, start: int = 0, end: int | None = None) -> BinaryIO:

@@ -77,8 +77,8 @@ class SmallDataDisk:
         self.scene = scene
         self.folder = scene.installation.folder / "data"
         self.mounted = contextlib.ExitStack()
+        size = megabytes + megabytes_in(self.folder)
         with self._moved():
-            size = megabytes + megabytes_in(self.folder)
             self.mounted.enter_context(small_disk(self.folder, size))
         scene.made_links.callback(self._take_away)
         scene.restore()
