@@ -213,7 +213,7 @@ def storage_silent(work: Work) -> None:
 
 @fault(
     "the disk is full when a file is uploaded",
-    outcome="503 in the envelope; nothing is left of it; what still fits is taken",
+    outcome="507 in the envelope; nothing is left of it; what still fits is taken",
     on=FILES_ON_DISK,
     broken_by="refused-uploads-stay",
 )
