@@ -38,6 +38,7 @@ class Channel(filesystem.Channel):  # type: ignore[misc]  # kombu has no types
     """A channel whose messages appear in the folder when they are complete."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
+        disk_reserve.let_go()
         super().__init__(*arguments, **options)
         self._delete_torn()
 

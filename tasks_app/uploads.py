@@ -14,7 +14,7 @@ from rest_framework.request import Request
 
 from piston.http.bodies import open_body, parse_json
 from piston.http.errors import FaultyRequest
-from tasks_app import intake
+from tasks_app import intake, storage
 from tasks_app.csv_files.writing import records_to_csv
 from tasks_app.errors import UnexpectedContent
 from tasks_app.intake import GunzippedStream, Order
@@ -31,8 +31,8 @@ MAX_FILE_NAME_LENGTH = 1_000  # characters
 def submit(request: Request, order: Order) -> Task:
     """Create the task that is ordered, from whatever the request carries.
 
-    Raises UnsupportedMediaType, RequestTooLarge, LengthRequired, FaultyRequest, and what
-    `intake` raises.
+    Raises UnsupportedMediaType, RequestTooLarge, LengthRequired, FaultyRequest, StorageFull,
+    and what `intake` raises.
     """
     media_type = request.META.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
     if media_type in CSV_TYPES:
@@ -50,6 +50,8 @@ def submit_csv(request: Request, order: Order) -> Task:
         expanded_limit_bytes=settings.PISTON_MAX_EXPANDED_BYTES,
     )
     if order.action.takes_input:
+        declared = request.META.get("CONTENT_LENGTH", "")
+        storage.check_room(int(declared) if declared.isdecimal() else 0)  # before it is read
         return intake.submit_csv(order, body)
     if body.read(1):
         raise UnexpectedContent("none")

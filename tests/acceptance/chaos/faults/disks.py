@@ -20,6 +20,7 @@ MAKE_STAFF = (
     f"User.objects.filter(username={STAFF!r}) or"
     f" User.objects.create_superuser({STAFF!r}, password={PASSWORD!r})"
 )
+ROWS = 1_000
 STILL_SECONDS = 8  # without a row: more than a slice, a lost turn and a sweep take
 
 
@@ -30,7 +31,7 @@ class People:
         self.work = work
         self.client = work.scene.client
         work.scene.installation.manage("shell", "-c", MAKE_STAFF)
-        self.task_ids = [self.upload(1_000, width=0) for _ in range(2)]
+        self.task_ids = [self.upload(500, width=0) for _ in range(2)]
 
     def upload(self, rows: int, *, width: int) -> str:
         """Create a task that nobody starts, and that is deleted before the end."""
@@ -84,12 +85,12 @@ def data_disk_full_at_upload(work: Work) -> None:
     """Upload more than fits, twice, then something that does."""
     SmallDataDisk(work.scene, 40)
     people = People(work)
-    work.begin("write", "spread")
-    work.get_going()
+    work.begin("write", "spread", rows=ROWS)
+    work.get_going(0.02, 0.3)
     for _ in range(2):
-        assert_refused(work, make_lines(work.random, 9_000, {}, width=5_000))
+        assert_refused(work, make_lines(work.random, 900, {}, width=50_000))
         people.assert_they_can_act()
-    work.start(work.send("read", make_lines(work.random, 3_000, {}, width=1_000)))
+    work.start(work.send("read", make_lines(work.random, 300, {}, width=10_000)))
     work.go_on()
 
 
@@ -103,7 +104,7 @@ def data_disk_filled(work: Work) -> None:
     """Fill the disk to the last byte while rows are worked on."""
     disk = SmallDataDisk(work.scene, 40)
     people = People(work)
-    work.begin("write", "spread", "each", "read")
+    work.begin("write", "spread", "read", rows=ROWS)
     work.get_going(0.02, 0.3)
     disk.fill()
     for _ in range(2):
@@ -124,10 +125,10 @@ def data_disk_full_of_output(work: Work) -> None:
     """Run more than fits, and delete a task with a large input."""
     SmallDataDisk(work.scene, 46)
     people = People(work)
-    spare = people.upload(3_000, width=5_000)
+    spare = people.upload(300, width=50_000)
     work.scene.set_pace(0)
     for action in ("read", "write"):
-        work.start(work.send(action, make_lines(work.random, 2_000, {}, width=2_500)))
+        work.start(work.send(action, make_lines(work.random, 200, {}, width=25_000)))
     wait_until_still(work)
     people.assert_they_can_act()
     people.delete(spare)
@@ -145,7 +146,7 @@ def started_on_full_disk(work: Work) -> None:
     """Kill everything, fill the disk, start."""
     disk = SmallDataDisk(work.scene, 40)
     people = People(work)
-    work.begin("write", "spread", "each", "read")
+    work.begin("write", "spread", "read", rows=ROWS)
     work.get_going(0.02, 0.3)
     work.scene.kill(*work.scene.installation.processes)
     disk.fill()

@@ -10,6 +10,7 @@ from pytest_django import Settings
 
 from categories import registry
 from categories.models import RegisteredCategory
+from piston import disk_reserve
 from piston.accounts.models import Account
 from tasks_app import files, intake
 from tasks_app.errors import StorageUnavailable
@@ -393,6 +394,21 @@ def test_a_body_that_says_it_is_too_large_is_refused_unread(
 
     assert response.status_code == 413
     assert response.json()["message"] == "request_too_large"
+
+
+@pytest.mark.skipif("not __import__('django.conf').conf.settings.DATABASE_IS_EMBEDDED")
+def test_a_body_that_says_it_does_not_fit_on_the_disk_is_refused_unread(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = (disk_reserve.LOW_BYTES + 10**9, 10**6)
+    monkeypatch.setattr(disk_reserve, "free", lambda: free)
+    unreadable: dict[str, Any] = {"CONTENT_LENGTH": str(10**9), "wsgi.input": Unreadable()}
+
+    response = caller.send(f"{caller.tasks}?{CHECK}", "text/csv", **unreadable)
+
+    assert response.status_code == 507
+    assert response.json()["message"] == "insufficient_storage"
+    assert_nothing_was_kept()
 
 
 def test_a_chunked_body_is_read_when_the_server_delimits_it(caller: Caller) -> None:
