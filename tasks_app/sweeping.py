@@ -46,6 +46,7 @@ def sweep_unless_just_done() -> None:
 
 def sweep() -> None:
     """Find and repair everything that was cut off; one step's trouble does not stop the others."""
+    disk_reserve.restore()  # also what a power cut has left empty
     is_short = disk_reserve.is_short()
     waking = (wake_abandoned_tasks, wake_silent_tasks, send_for_assemblies, send_for_settlings)
     steps: tuple[Callable[[], object], ...] = (
