@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from django.db import connection
+from django.db import OperationalError, connection
 
 from piston import disk_reserve
 
@@ -47,5 +47,7 @@ def shrink_database() -> None:
                 cursor.execute("VACUUM")
                 logger.info("The database gave %s bytes back to the disk", f"{unused_bytes:,}")
             cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except OperationalError as error:
+            logger.info("The database is not made smaller now: %s", error)
         finally:
             connection.close()  # the next one waits as long as usual
