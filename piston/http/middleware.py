@@ -131,11 +131,11 @@ def answer_status(status: int) -> ApiError:
 
 
 def say_unavailable(error: Exception) -> HttpResponse | None:
-    """Return a page for people when the database is away or full, None for other errors."""
+    """Return a page for people when something is away or full, None for other errors."""
     answer = find_answer(error)
     if answer.status not in {503, 507}:
         return None
-    reason = answer.data.get("reason", "the database does not answer; please try again soon")
+    reason = answer.data.get("reason", "the server cannot do this right now; please try again soon")
     page = render_to_string("unavailable.html", {"reason": reason})
     return HttpResponse(page, status=answer.status, headers=dict(answer.headers))
 
