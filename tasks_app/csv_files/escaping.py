@@ -1,7 +1,9 @@
 """How does a CSV become safe to open in a spreadsheet, which would run `=…` as a formula?
 
-A cell that begins with one of = + - @ TAB CR gets a `'` in front (OWASP, "CSV Injection").
-Everything else stays byte for byte.
+A `'` goes in front of a cell's first = + - or @, where nothing stands before it that a spreadsheet
+may drop: blanks, controls, characters of no width. Their full-width and other compatible forms
+count as well: Excel takes them for signs in some languages. So it does in front of a cell that
+begins with TAB, CR or LF (OWASP, "CSV Injection"). Everything else stays byte for byte.
 """
 
 from __future__ import annotations
@@ -12,14 +14,35 @@ from itertools import chain
 
 from tasks_app.csv_files.header import UTF8_BOM
 
+SIGNS = "=+-@⁺⁼₊₌﬩﹢﹣﹦﹫＋－＝＠"  # noqa: RUF001 - all that Unicode's NFKC makes = + - or @
+SIGN = b"(?:%b)" % b"|".join(re.escape(sign.encode()) for sign in SIGNS)
+# What nobody sees, in UTF-8: controls, white space and what Unicode says may be ignored
+UNSEEN = rb"""(?: [\x00-\x08\x0b\x0c\x0e-\x20\x7f] | \xc2[\x80-\xa0\xad] | \xcd\x8f | \xd8\x9c
+    | \xe1(?:\x85[\x9f\xa0]|\x9a\x80|\x9e[\xb4\xb5]|\xa0[\x8b-\x8f])
+    | \xe2(?:\x80[\x80-\x8f\xa8-\xaf]|\x81[\x9f-\xaf]) | \xe3(?:\x80\x80|\x85\xa4)
+    | \xef(?:\xb8[\x80-\x8f]|\xbb\xbf|\xbe\xa0|\xbf[\xb0-\xbb])
+    | \xf0(?:\x9b\xb2[\xa0-\xa3]|\x9d\x85[\xb3-\xba]) | \xf3\xa0[\x80-\xbf][\x80-\xbf] )"""
+# The first byte of nearly all cells: it begins neither a sign nor what is unseen
+PLAIN = rb"[!#-*.-<>?A-~\x80-\xc1\xc3-\xcc\xce-\xd7\xd9-\xe0\xe4-\xee\xf1\xf2\xf4-\xff]"
+
 HARMLESS_CELLS = re.compile(  # whole cells with their separators, as many as there are
-    rb"""(?: [^=+\-@\t\r\n,"] [^,\r\n]*+ [,\r\n]
+    rb"""(?: %(plain)b [^,\r\n]*+ [,\r\n]
            | [,\r\n]
-           | "(?![=+\-@\t\r]) [^"]*+ (?:""[^"]*+)*+ " [,\r\n] )*+""",
+           | "(?=%(plain)b|") [^"]*+ (?:""[^"]*+)*+ " [,\r\n] )*+"""
+    % {b"plain": PLAIN},
     re.VERBOSE,
 )
-FORMULA = re.compile(rb'[=+\-@\t]|"[=+\-@\t\r]')  # the beginning of a cell
+# The beginning of a cell without quotes, and of one with them. LibreOffice reads ` "=1"` as `=1`
+BARE_START = rb'(?: %b (?:%b|[\t"])*+ )?+' % (UNSEEN, UNSEEN)
+QUOTED_START = rb'" (?:%b|[\t\r\n])*+' % UNSEEN
+FORMULA = re.compile(  # up to where the apostrophe goes
+    rb'"?(?=\t) | "(?=[\r\n]) | (?:%b | %b)(?=%b)' % (BARE_START, QUOTED_START, SIGN), re.VERBOSE
+)
+STARTS = re.compile(rb"(?:%b | %b)" % (BARE_START, QUOTED_START), re.VERBOSE)
 CELL = re.compile(rb'"[^"]*+(?:""[^"]*+)*+(?P<closed>"[^,\r\n]*+)?|[^,\r\n]*+')
+CUT_CHARACTER = re.compile(
+    rb"(?:[\xc2-\xdf]|[\xe0-\xef][\x80-\xbf]?|[\xf0-\xf4][\x80-\xbf]{0,2})\Z"
+)
 
 
 def escape_for_spreadsheets(blocks: Iterable[bytes]) -> Iterator[bytes]:
@@ -32,10 +55,22 @@ def escape_for_spreadsheets(blocks: Iterable[bytes]) -> Iterator[bytes]:
         yield UTF8_BOM
         beginning = beginning[len(UTF8_BOM) :]
     cell = b""
-    for block in chain([beginning], remaining):
+    for block in whole_characters(chain([beginning], remaining)):
         escaped, next_cell = _escape(cell + block)
         yield escaped[len(cell) :]
         cell = next_cell
+
+
+def whole_characters(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the same bytes in blocks that end between two characters of UTF-8."""
+    cut = b""
+    for block in blocks:
+        text = cut + block
+        cut_character = CUT_CHARACTER.search(text, max(len(text) - 3, 0))
+        end = cut_character.start() if cut_character else len(text)
+        cut = text[end:]
+        yield text[:end]
+    yield cut
 
 
 def _escape(text: bytes) -> tuple[bytes, bytes]:
@@ -50,23 +85,25 @@ def _escape(text: bytes) -> tuple[bytes, bytes]:
     while (position := _end(HARMLESS_CELLS, text, position)) < len(text):
         formula = FORMULA.match(text, position)
         if formula:
-            sign = formula.end() - 1
-            pieces += [text[copied:sign], b"'"]
-            copied = sign
+            pieces += [text[copied : formula.end()], b"'"]
+            copied = formula.end()
         start = position
         position = _end(CELL, text, position)
         if position == len(text):
-            stand_in = _stand_in(text[start:])
+            stand_in = _stand_in(text[start:], is_escaped=bool(formula))
     pieces.append(text[copied:])
     return b"".join(pieces), stand_in
 
 
-def _stand_in(cell: bytes) -> bytes:
+def _stand_in(cell: bytes, *, is_escaped: bool) -> bytes:
     """Return the shortest harmless cell that goes on like this one."""
+    is_beginning = not is_escaped and STARTS.fullmatch(cell)
     if not cell.startswith(b'"'):
-        return b"x"
+        return b" " if is_beginning else b"x"
     if len(cell) == 1:
         return cell
+    if is_beginning:
+        return b'" '
     match = CELL.match(cell)
     closed = match and match["closed"]
     if not closed:
