@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, count, islice
 
+from django.db.models import prefetch_related_objects
+
 from categories import registry
 from categories.columns import TextColumn
 from categories.contract import Action, RowAction
@@ -85,6 +87,7 @@ def awaits_answer(task: Task) -> bool:
 
 def open_file(task: Task, name: str) -> DownloadableFile:
     """Return a file of a task; raises CSVNotFound when it has none of this name (yet)."""
+    prefetch_related_objects([task], "csvs")  # what is named is what is opened
     if name not in csv_names(task):
         raise CSVNotFound(task.pk)
     stored = {CSVName(csv.name): csv for csv in task.csvs.all()}
@@ -96,8 +99,11 @@ def open_file(task: Task, name: str) -> DownloadableFile:
         ranges = unprocessed_ranges(task, stored[CSVName.INPUT])
     else:
         ranges = parts_ranges(task, wanted)
-        if Task.objects.filter(pk=task.pk, is_assembled=True).exists():  # since `task` was read
-            return open_file(Task.objects.get(pk=task.pk), name)
+    now = Task.objects.visible().filter(pk=task.pk).first()
+    if now is None:  # its segments and parts were deleted, perhaps before they were read
+        raise CSVNotFound(task.pk)
+    if now.is_assembled and not task.is_assembled:
+        return open_file(now, name)
     return DownloadableFile(wanted, f"{task.pk}-{task.revision}-{wanted}", ranges)
 
 
@@ -126,7 +132,10 @@ def read_from_anywhere(task: Task, file: DownloadableFile, start: int, end: int)
             yield block
             place += len(block)
     except StoredFileMissing:
-        again = open_file(Task.objects.get(pk=task.pk), file.name)
+        now = Task.objects.visible().filter(pk=task.pk).first()
+        if now is None:
+            raise
+        again = open_file(now, file.name)
         if again.size != file.size or again.validator == file.validator:
             raise
         yield from again.read(place, end)

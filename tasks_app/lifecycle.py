@@ -1,4 +1,7 @@
-"""What can people do to a task? Start, stop, remove it; the API and the admin call the same."""
+"""What can people do to a task? Start, stop, remove it; the API and the admin call the same.
+
+Each raises TaskNotFound for a task that was removed meanwhile, whether it was purged or not.
+"""
 
 from __future__ import annotations
 
@@ -27,12 +30,12 @@ def start(task: Task, actor: Actor) -> None:
     the broker is away the sweeper sends them.
     """
     try:
-        task.move_to(
+        left = task.move_to(
             TaskStatus.EXECUTING, started_at=Now(), node=node_name(), **dispatch.dispatched()
         )
     except InvalidTransition as error:
         raise refusal(task, TaskAlreadyStarted(task.pk)) from error
-    events.record(task, EventKind.STARTED, actor, old_status=TaskStatus.PENDING)
+    events.record(task, EventKind.STARTED, actor, old_status=left)
     number = task.wake_number  # as this start has set it
     transaction.on_commit(lambda: dispatch.send_numbered(task.pk, number))
 
@@ -44,10 +47,10 @@ def stop(task: Task, actor: Actor) -> None:
     Its counts are final when this is committed: a batch under way can no longer commit.
     """
     try:
-        task.move_to(TaskStatus.STOPPED, ended_at=Now())
+        left = task.move_to(TaskStatus.STOPPED, ended_at=Now())
     except InvalidTransition as error:
         raise refusal(task, TaskIsNotRunning(task.pk)) from error
-    events.record(task, EventKind.STOPPED, actor, old_status=TaskStatus.EXECUTING)
+    events.record(task, EventKind.STOPPED, actor, old_status=left)
     dispatch.request_assembly(task.pk)
 
 
@@ -57,12 +60,11 @@ def remove(task: Task, actor: Actor, *, kind: EventKind = EventKind.REMOVED) -> 
 
     It counts for its account no more, however long that takes.
     """
-    before = task.status
     try:
-        task.move_to(TaskStatus.REMOVED)
+        left = task.move_to(TaskStatus.REMOVED)
     except InvalidTransition as error:
         raise refusal(task, TaskIsRunning(task.pk)) from error
-    events.record(task, kind, actor, old_status=before)
+    events.record(task, kind, actor, old_status=left)
     quotas.uncount(task)
 
 

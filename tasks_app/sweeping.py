@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from time import monotonic
 
 from django.conf import settings
@@ -19,7 +20,7 @@ from piston import disk_reserve
 from piston.accounts.signing_in import purge_expired_tokens
 from piston.sqlite.shrinking import shrink_database
 from tasks_app import dispatch, events, lifecycle, quotas, storage
-from tasks_app.errors import StorageUnavailable
+from tasks_app.errors import StorageUnavailable, TaskNotFound
 from tasks_app.models import Effect, EventKind, Part, Segment, Task, TaskCSV
 from tasks_app.models.clock import database_time, read_database_clock
 from tasks_app.retention import forget_old_events
@@ -180,8 +181,9 @@ def remove_expired_tasks() -> None:
 
 
 def expire(task: Task) -> None:
-    """Remove a task as the system."""
-    lifecycle.remove(task, events.SYSTEM, kind=EventKind.EXPIRED)
+    """Remove a task as the system, unless a person or another sweeper was faster."""
+    with suppress(TaskNotFound):
+        lifecycle.remove(task, events.SYSTEM, kind=EventKind.EXPIRED)
 
 
 def run_periodic_jobs() -> None:

@@ -193,7 +193,10 @@ def complete_abandoned(task_id: str) -> None:
     if segment is None:
         return
     Segment.objects.filter(pk=segment.pk).update(idle_claims=F("idle_claims") + 1)
-    segment.refresh_from_db(fields=["idle_claims"])
+    try:
+        segment.refresh_from_db(fields=["idle_claims"])
+    except Segment.DoesNotExist:  # the task was removed, and purged at once
+        return
     try:
         run = prepare(segment)
         if run is not None:

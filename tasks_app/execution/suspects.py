@@ -46,5 +46,8 @@ def mark_suspect(segment: Segment) -> int:
     )
     if not marked:
         raise ClaimLost
-    segment.refresh_from_db(fields=["suspect_row", "suspect_deaths"])
+    try:
+        segment.refresh_from_db(fields=["suspect_row", "suspect_deaths"])
+    except Segment.DoesNotExist as error:  # its task was removed, and purged at once
+        raise ClaimLost from error
     return segment.suspect_deaths

@@ -12,7 +12,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from piston.accounts.models import Account
-from tasks_app.errors import InvalidTransition
+from tasks_app.errors import InvalidTransition, TaskNotFound
 from tasks_app.models.clock import database_time
 from tasks_app.states import ENTERED_FROM, FINAL, Ending, TaskStatus
 
@@ -221,19 +221,34 @@ class Task(models.Model):
 
     def move_to(
         self, status: TaskStatus, *, only_from: Collection[TaskStatus] = (), **changes: Any
-    ) -> None:
-        """Enter `status` in one guarded UPDATE, or raise InvalidTransition.
+    ) -> str:
+        """Enter `status` in one guarded UPDATE and return the status that was left.
 
         The WHERE clause repeats the permitted starting statuses, so of two
-        processes racing for the same move exactly one succeeds.
+        processes racing for the same move exactly one succeeds. Where several are permitted
+        the row is locked first: which one is left cannot change any more. Raises
+        InvalidTransition, and TaskNotFound when the task was deleted meanwhile.
         """
         permitted = only_from or ENTERED_FROM[status]
+        left = next(iter(permitted)) if len(permitted) == 1 else self.lock_status()
         moved = Task.objects.filter(pk=self.pk, status__in=permitted).update(
             status=status, revision=F("revision") + 1, **changes
         )
-        self.refresh_from_db()
+        try:
+            self.refresh_from_db()
+        except Task.DoesNotExist as error:
+            raise TaskNotFound(self.pk) from error
         if not moved:
             raise InvalidTransition(self.status, status)
+        return left
+
+    def lock_status(self) -> str:
+        """Return the status in the database, which stays until this transaction ends."""
+        locked = Task.objects.select_for_update().filter(pk=self.pk)
+        status = locked.values_list("status", flat=True).first()
+        if status is None:
+            raise TaskNotFound(self.pk)
+        return status
 
     def end_work(self, ending: Ending, reason: str = "") -> bool:
         """Let no more rows be worked on; False when that was decided before."""
@@ -254,8 +269,13 @@ class Task(models.Model):
             .filter(pk=self.pk)
             .update(assembly_claim=F("assembly_claim") + 1, assembly_until=database_time(seconds))
         )
-        self.refresh_from_db()
-        return self.assembly_claim if claimed else None
+        if not claimed:
+            return None
+        try:
+            self.refresh_from_db()
+        except Task.DoesNotExist:  # it was removed, and purged at once
+            return None
+        return self.assembly_claim
 
     def renew_assembly(self, claim: int, seconds: float) -> bool:
         """Stay the assembler for so long from now; False when the claim was overtaken."""

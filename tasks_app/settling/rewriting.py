@@ -117,7 +117,9 @@ def answer_range(effect: Effect, column: str) -> Range:
     size: int = effect.output_bytes if column == "output" else effect.failed_line_bytes  # type: ignore[attr-defined]
 
     def read(first: int, last: int) -> Iterator[bytes]:
-        lines = Effect.objects.values_list(column, flat=True).get(pk=effect.pk)
+        lines = Effect.objects.filter(pk=effect.pk).values_list(column, flat=True).first()
+        if lines is None:  # the task was removed, and purged at once
+            raise ClaimLost
         yield bytes(lines)[first:last]
 
     return Range(size, read)
