@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from categories.errors import CellError
 from categories.locations import Location, find_location
+from piston.plurals import plural
 
 T = TypeVar("T")
 
@@ -97,12 +98,13 @@ class TextColumn(Column[str]):
         super().__init__(*texts, **options)
         self.max_length = max_length
         if max_length is not None:
-            self.rule = f"text of at most {max_length:,} characters"
+            self.rule = f"text of at most {max_length:,} {plural('character', max_length)}"
 
     def parse(self, text: str) -> str:
         """Return the text as it is."""
         if self.max_length is not None and len(text) > self.max_length:
-            raise CellError(f"longer than {self.max_length:,} characters")
+            most = f"{self.max_length:,} {plural('character', self.max_length)}"
+            raise CellError(f"longer than {most}")
         return text
 
     def parse_many(self, cells: Sequence[str]) -> list[str | None]:
@@ -222,7 +224,7 @@ class DecimalColumn(BoundedColumn[Decimal]):
         whole, places = match[1], match[2] or ""
         if len(whole) > self.whole_digits or len(places) > self.decimal_places:
             raise CellError(
-                f"more than {self.whole_digits} digits before"
+                f"more than {self.whole_digits} {plural('digit', self.whole_digits)} before"
                 f" or {self.decimal_places} after the point"
             )
         value = Decimal(text)

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core import checks
 
 from piston import data_folder
+from piston.plurals import plural
 
 SHORTEST_SECRET_KEY = 32  # characters
 
@@ -70,11 +71,12 @@ def check_limits(**_: Any) -> list[checks.CheckMessage]:
 @checks.register("piston")
 def check_secret_key(**_: Any) -> list[checks.CheckMessage]:
     """Check that the key cannot be guessed: it signs the admin's cookies."""
-    if len(settings.SECRET_KEY) >= SHORTEST_SECRET_KEY:
+    length = len(settings.SECRET_KEY)
+    if length >= SHORTEST_SECRET_KEY:
         return []
     return [
         checks.Error(
-            f"SECRET_KEY has {len(settings.SECRET_KEY)} characters; it needs"
+            f"SECRET_KEY has {length} {plural('character', length)}; it needs"
             f" {SHORTEST_SECRET_KEY} or more.",
             hint="python3 -c 'import secrets; print(secrets.token_urlsafe(50))'",
             id="tasks_app.E005",

@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from categories import registry
 from categories.contract import Action, Category
 from piston.accounts.models import Account
+from piston.plurals import plural
 from tasks_app import events, quotas, storage
 from tasks_app.csv_files.scanning import Scan, ScanLimits, Scanner
 from tasks_app.errors import (
@@ -265,7 +266,8 @@ class GunzippedStream:
     def _count(self, block: bytes) -> None:
         self.left_bytes -= len(block)
         if self.left_bytes < 0:
+            limit = self.limit_bytes
             raise CSVFormatError(
-                f"the body expands to more than {self.limit_bytes} bytes",
-                expected=self.limit_bytes,
+                f"the body expands to more than {limit} {plural('byte', limit)}",
+                expected=limit,
             )

@@ -17,6 +17,7 @@ from django.core.files.storage import default_storage
 
 from piston import disk_reserve
 from piston.file_storage import SyncedFileStorage
+from piston.plurals import plural
 from tasks_app.errors import PistonError, StorageFull, StorageUnavailable, StoredFileMissing
 from tasks_app.models import CSVName, TaskCSV
 from tasks_app.models.clock import database_time
@@ -111,7 +112,7 @@ def read_range(key: str, start: int, end: int) -> Iterator[bytes]:
                 block = file.read(min(BLOCK_BYTES, left))
             if not block:
                 raise StoredFileMissing(
-                    f"{key} is shorter than recorded: {left} bytes are missing."
+                    f"{key} is shorter than recorded, by {left} {plural('byte', left)}."
                 )
             left -= len(block)
             yield block

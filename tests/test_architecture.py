@@ -17,6 +17,7 @@ PACKAGES = ("piston", "categories", "tasks_app")
 ORDER = [
     "piston.environment",
     "piston.data_folder",
+    "piston.plurals",
     "piston.settings",
     "piston.console",
     "piston.orphans",

@@ -20,6 +20,7 @@ from categories.contract import (
 )
 from categories.crash_kit.hazards import Caught, Hazard
 from categories.rows import row_number
+from piston.plurals import plural
 
 
 class Indeterminate(RowFailed):
@@ -68,7 +69,8 @@ class BatchTrial:
             elif good:
                 answers = [self._run_row(row) for row in good]
         if len(answers) != len(good):
-            raise Caught(f"{len(answers)} outcomes for {len(good)} rows")
+            said = f"{len(answers)} {plural('outcome', len(answers))}"
+            raise Caught(f"{said} for {len(good)} {plural('row', len(good))}")
         if self.writes:  # else foreign keys are looked at by a commit that a test does not have
             connections[self.context.database].check_constraints()
         self.hazard.spoil([row_number(row) for row in good])

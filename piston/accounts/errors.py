@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from piston.plurals import plural
+
 
 class AccountError(Exception):
     """Something about an account is not as it has to be."""
@@ -43,7 +45,7 @@ class TooManyTokens(AccountError):
     def __init__(self, value: int, wait_seconds: int) -> None:
         super().__init__(
             f"The account has as many tokens as it may have ({value:,}): use each for many"
-            f" requests. The next one expires in {wait_seconds} seconds."
+            f" requests. The next one expires in {wait_seconds} {plural('second', wait_seconds)}."
         )
         self.value = value
         self.wait_seconds = wait_seconds

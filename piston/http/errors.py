@@ -27,6 +27,7 @@ from piston.accounts.errors import (
 )
 from piston.http.envelope import Enveloped
 from piston.http.transfers import NoPlace, ServerStopping
+from piston.plurals import plural
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +95,7 @@ class RequestTooLarge(ApiError):
     """413 `request_too_large`, with the limit in bytes."""
 
     def __init__(self, limit_bytes: int) -> None:
-        reason = f"the body may have {limit_bytes} bytes"
+        reason = f"the body may have {limit_bytes} {plural('byte', limit_bytes)}"
         super().__init__(
             413, "request_too_large", {"message": "request too large", "reason": reason}
         )

@@ -11,6 +11,8 @@ from typing import Any
 
 from django.http.response import HttpResponseBase
 
+from piston.plurals import plural
+
 TICKET = "piston.ticket"  # the key in WSGI's environment
 SMALL_BYTES = 256 * 1024  # of an answer: it waits for its client in memory, no thread does
 
@@ -30,7 +32,8 @@ class TooSlow(TimeoutError):
     """The client let us wait for too long."""
 
     def __init__(self, bytes_per_second: int) -> None:
-        super().__init__(f"less than {bytes_per_second} bytes a second came")
+        unit = plural("byte", bytes_per_second)
+        super().__init__(f"less than {bytes_per_second} {unit} a second came")
 
 
 class ServerStopping(OSError):

@@ -9,6 +9,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
+from piston.plurals import plural
 from tasks_app.admin.showing import NOTHING, show_count, show_seconds, show_text, show_time
 from tasks_app.models import Task
 
@@ -69,7 +70,7 @@ def progress(task: Task) -> str | SafeString:
     """Show how much is done, with a bar where the total is known."""
     done, total = done_count(task), task.total_count
     if total is None:
-        return f"{done:,} rows" if task.has_started else NOTHING
+        return f"{done:,} {plural('row', done)}" if task.has_started else NOTHING
     percent = 100 * done // total if total else 100
     if not task.has_started:
         return f"0 / {total:,}"

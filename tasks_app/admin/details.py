@@ -9,9 +9,10 @@ from django.db.models import prefetch_related_objects
 from django.utils import timezone
 
 from categories.describing import describe_action
+from piston.plurals import plural
 from tasks_app import files
 from tasks_app.admin.messages import find_failures
-from tasks_app.admin.showing import NOTHING, show_count, show_text, show_time
+from tasks_app.admin.showing import NOTHING, show_bytes, show_count, show_text, show_time
 from tasks_app.models import Effect, EffectState, EventKind, Segment, Task, TaskEvent
 
 MOST_LINES = 50  # in each table; a page stays a page
@@ -86,7 +87,7 @@ def describe_files(task: Task) -> list[FileLine]:
     """Return the files that can be downloaded now; some are still views of others."""
     stored = {csv.name: csv for csv in task.csvs.all()}
     return [
-        FileLine(name.value, f"{csv.size_bytes:,} bytes", show_count(csv.row_count), csv.sha256)
+        FileLine(name.value, show_bytes(csv.size_bytes), show_count(csv.row_count), csv.sha256)
         if (csv := stored.get(name))
         else FileLine(name.value, "not assembled: streamed from what is there", NOTHING, NOTHING)
         for name in files.csv_names(task)
@@ -139,7 +140,11 @@ def describe_trouble(segment: Segment) -> str:
     if segment.idle_claims > 1:
         found.append(f"{segment.idle_claims} claims without a commit")
     if segment.suspect_row is not None:
-        found.append(f"{segment.suspect_deaths} workers died on row {segment.suspect_row:,}")
+        deaths, row = segment.suspect_deaths, f"row {segment.suspect_row:,}"
+        if deaths:
+            found.append(f"{deaths} {plural('worker', deaths)} died on {row}")
+        else:
+            found.append(f"{row} is tried alone")
     return ", ".join(found) or NOTHING
 
 

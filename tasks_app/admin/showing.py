@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from piston.plurals import plural
+
 NOTHING = "-"
 
 
@@ -30,6 +32,11 @@ def show_time(moment: datetime | None) -> str:
 def show_count(count: int | None) -> str:
     """Return a number with its thousands set apart."""
     return NOTHING if count is None else f"{count:,}"
+
+
+def show_bytes(count: int) -> str:
+    """Return a size in bytes, with its thousands set apart."""
+    return f"{count:,} {plural('byte', count)}"
 
 
 def show_seconds(seconds: float | None) -> str:

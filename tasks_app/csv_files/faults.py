@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from piston.plurals import plural
 from tasks_app.csv_files.limits import ScanLimits
 
 CELL_START = re.compile(rb'"[^"]*+(?:""[^"]*+)*+|[^,\r\n]*+')  # a quoted one without its last quote
@@ -75,7 +76,8 @@ def _walk(
             return _Walk(len(block), False, Fault(reason, begin, start, expected=limits.columns))
         end, is_open = _cell_end(block, begin)
         if end - begin > limits.cell_bytes:
-            reason = f"cell {number} is longer than the limit of {limits.cell_bytes} bytes"
+            most = f"{limits.cell_bytes} {plural('byte', limits.cell_bytes)}"
+            reason = f"cell {number} is longer than the limit of {most}"
             fault = Fault(reason, begin + limits.cell_bytes, begin, expected=limits.cell_bytes)
             return _Walk(len(block), False, fault)
         if is_open and is_last:
@@ -131,6 +133,5 @@ def _invalid_utf8(block: bytes, start: int, end: int, offset: int) -> Fault | No
 def _row_too_long(start: int, end: int, limit: int) -> Fault | None:
     if end - start <= limit:
         return None
-    return Fault(
-        f"the row is longer than the limit of {limit} bytes", start + limit, start, expected=limit
-    )
+    reason = f"the row is longer than the limit of {limit} {plural('byte', limit)}"
+    return Fault(reason, start + limit, start, expected=limit)

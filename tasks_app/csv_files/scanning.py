@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from piston.plurals import plural
 from tasks_app.csv_files.contents import Contents
 from tasks_app.csv_files.fast_scan import QUICKEST, QuickScan
 from tasks_app.csv_files.limits import ScanLimits
@@ -60,10 +61,11 @@ class Scanner:
         self._size_bytes += len(block)
         for start in range(0, min(len(block), room), self._block_bytes):
             self._push(block[start : min(start + self._block_bytes, room)])
-        if len(block) > room:
+        if limit is not None and len(block) > room:
             self._scan_pending(is_last=False)
             raise CSVFormatError(
-                f"the file is larger than the limit of {limit} bytes", expected=limit
+                f"the file is larger than the limit of {limit} {plural('byte', limit)}",
+                expected=limit,
             )
 
     def close(self) -> Scan:

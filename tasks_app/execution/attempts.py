@@ -21,6 +21,7 @@ from categories.contract import (
     Succeeded,
 )
 from piston.disk_reserve import DiskFull
+from piston.plurals import plural
 from tasks_app.errors import PistonError, RowTimedOut
 from tasks_app.execution.deadlines import time_limit
 from tasks_app.execution.outcomes import Stopping, describe_failure
@@ -81,7 +82,8 @@ class Attempt:
         answers = self.action.process_batch(good, self.context) if good else []
         if len(answers) != len(good):
             raise ValueError(
-                f"process_batch answered {len(answers)} outcomes for {len(good)} rows."
+                f"process_batch answered {len(answers)} {plural('outcome', len(answers))}"
+                f" for {len(good)} {plural('row', len(good))}."
             )
         answered = iter(answers)
         return [row if isinstance(row, RowFailed) else next(answered) for row in rows]

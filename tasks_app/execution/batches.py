@@ -24,6 +24,7 @@ from categories.errors import UndeclaredOutput
 from categories.outcomes import WrittenRows
 from categories.rows import OutputShape
 from piston import disk_reserve
+from piston.plurals import plural
 from tasks_app import events
 from tasks_app.csv_files.reading import Batch
 from tasks_app.csv_files.writing import encode_rows
@@ -224,7 +225,7 @@ def commit_external(run: Run, batch: Batch, outcome: Outcome, *, was_sent: bool)
 def blame_row(run: Run, batch: Batch) -> None:
     """Record the row that kills its workers as failed, without touching it again."""
     deaths = run.segment.suspect_deaths
-    why = f"the worker died on this row, {deaths} times"
+    why = f"the worker died on this row, {deaths} {plural('time', deaths)}"
     was_sent = run.action.effects is Effects.EXTERNAL
     failed = Indeterminate(why) if was_sent else RowFailed(why)
     left_count = (run.segment.end_row or 0) - run.segment.cursor_row

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Length
 
+from piston.plurals import plural
 from tasks_app import events, files, quotas, storage
 from tasks_app.assembly import RenewingStream
 from tasks_app.errors import ClaimLost
@@ -147,7 +148,8 @@ def publish(task: Task, effects: Sequence[Effect], written: list[TaskCSV]) -> No
     for effect in effects:
         settle(task, effect)
     quotas.recount_files(task)
-    logger.info("%s rows of task %s are settled", len(effects), task.pk)
+    rows = f"{len(effects)} {plural('row', len(effects))}"
+    logger.info("Settled: %s of task %s", rows, task.pk)
 
 
 def swap(task: Task, csv_file: TaskCSV) -> None:

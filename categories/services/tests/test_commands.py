@@ -41,7 +41,7 @@ def test_take_quantities_takes_those_of_a_month(
 
     output = run("take_quantities", *arguments)
 
-    assert output == f"Took {said}: 1 account(s).\n"
+    assert output == f"Took {said}: 1 account.\n"
     assert list(ServiceQuantity.objects.values_list("month", "bom", "eom")) == [stored]
 
 
@@ -77,7 +77,7 @@ def test_what_was_exported_can_be_imported(tmp_path: Path) -> None:
     ServiceQuantity.objects.all().delete()
     output = run("import_quantities", str(file))
 
-    assert output == "Imported 1 line(s) of quantities.\n"
+    assert output == "Imported 1 line of quantities.\n"
     assert ServiceQuantity.objects.get().bom == {"é": {"x": 1}}
 
 

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from categories.services.errors import BadQuantities
 from categories.services.exchange import import_lines
+from piston.plurals import plural
 
 
 class Command(BaseCommand):
@@ -31,4 +32,4 @@ class Command(BaseCommand):
         except BadQuantities as error:
             raise CommandError(str(error)) from error
 
-        self.stdout.write(f"Imported {count} line(s) of quantities.")
+        self.stdout.write(f"Imported {count} {plural('line', count)} of quantities.")

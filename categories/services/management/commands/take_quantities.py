@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
 from categories.services.taking import End, take_quantities
+from piston.plurals import plural
 
 
 def parse_month(text: str) -> tuple[int, int]:
@@ -53,4 +54,5 @@ class Command(BaseCommand):
 
         count = take_quantities(year, month, end)
 
-        self.stdout.write(f"Took the {end} quantities of {year:04}-{month:02}: {count} account(s).")
+        accounts = f"{count} {plural('account', count)}"
+        self.stdout.write(f"Took the {end} quantities of {year:04}-{month:02}: {accounts}.")

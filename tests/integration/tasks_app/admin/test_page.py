@@ -118,6 +118,18 @@ def test_an_expired_claim_is_called_expired(superuser: Client) -> None:
     assert "3 claims without a commit, 2 workers died on row 4" in page
 
 
+@pytest.mark.parametrize(
+    ("deaths", "said"), [(0, "row 4 is tried alone"), (1, "1 worker died on row 4")]
+)
+def test_a_suspect_row_is_named_with_the_workers_that_died_on_it(
+    superuser: Client, deaths: int, said: str
+) -> None:
+    task = TaskFactory(status=TaskStatus.EXECUTING)
+    SegmentFactory(task=task, suspect_row=4, suspect_deaths=deaths)
+
+    assert f"<td>{said}</td>" in read_page(superuser, task)
+
+
 def test_the_files_that_can_be_downloaded_are_linked(superuser: Client) -> None:
     task = TaskFactory(status=TaskStatus.STOPPED)
     csv = TaskCSVFactory(task=task)
