@@ -75,6 +75,7 @@ INSTALLED_APPS = [
     "corsheaders",
     "rest_framework",
     "django_celery_results",
+    "axes",
     "piston.accounts",
     "piston.http",
     "categories",
@@ -98,6 +99,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",  # answers whoever may not sign in to the admin
 ]
 
 ROOT_URLCONF = "piston.urls"
@@ -126,10 +128,25 @@ TEMPLATES: list[dict[str, Any]] = [
         },
     },
 ]
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"  # where a `next` that is refused leads to
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",  # first: no password is looked at while it refuses
+    "django.contrib.auth.backends.ModelBackend",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
 ]
+
+# ---- The admin's sign-in: how it is counted is in piston/http/admin_sign_in.py -----------------
+
+AXES_HANDLER = "piston.http.admin_sign_in.CountFirst"
+AXES_CLIENT_IP_CALLABLE = "piston.http.admin_sign_in.find_address"
+AXES_LOCKOUT_CALLABLE = "piston.http.admin_sign_in.answer_locked"
+AXES_COOLOFF_TIME = timedelta(minutes=30)
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # or nobody could wait for its end
+AXES_VERBOSE = False
 
 # ---- Limits and periods, each with its unit ----------------------------------------------------
 
@@ -430,6 +447,8 @@ LOGGING = {
         name: {"level": "DEBUG" if LOG_LEVEL == "DEBUG" else "WARNING"}
         for name in ("celery.worker.strategy", "celery.app.trace", "celery.beat")
     }
+    # a line for every attempt; what matters is said by piston.http.admin_sign_in
+    | {"axes": {"level": "ERROR"}}
     # a client's doing, and said again with the 400: no trace for every odd Host
     | {"django.security.DisallowedHost": {"level": "CRITICAL"}},
 }

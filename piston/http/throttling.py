@@ -10,9 +10,11 @@ from __future__ import annotations
 import logging
 import math
 import time
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING
 
 from django.core.cache import cache
+from django.http import HttpRequest
 from redis.exceptions import RedisError
 from rest_framework.request import Request
 from rest_framework.settings import api_settings
@@ -77,7 +79,25 @@ def identify_client(request: Request) -> str:
 
     Behind PISTON_TRUSTED_PROXIES proxies, the address that they report.
     """
-    return request.user.pk if request.user else BaseThrottle().get_ident(request)  # type: ignore[return-value]
+    return request.user.pk if request.user else client_address(request)  # type: ignore[return-value]
+
+
+def client_address(request: Request | HttpRequest) -> str:
+    """Return the client's address; of IPv6 the network (/64), all of which one client may have.
+
+    Behind PISTON_TRUSTED_PROXIES proxies it is what they report. What they report and is no
+    address counts for the proxy.
+    """
+    for reported in (BaseThrottle().get_ident(request), request.META.get("REMOTE_ADDR")):  # type: ignore[arg-type]
+        try:
+            address = ip_address(str(reported).partition("%")[0])
+        except ValueError:
+            continue
+        if isinstance(address, IPv6Address):
+            mapped = address.ipv4_mapped
+            return str(mapped or ip_network((address, 64), strict=False).network_address)
+        return str(address)
+    return "0.0.0.0"  # noqa: S104 - no address: a client on a socket of this machine
 
 
 class RequestThrottle(MinuteThrottle):
@@ -96,5 +116,5 @@ class SignInThrottle(MinuteThrottle):
     scope = "sign_ins"
 
     def identify(self, request: Request) -> str:
-        """Return the address; behind PISTON_TRUSTED_PROXIES proxies, what they report."""
-        return self.get_ident(request)
+        """Return the address."""
+        return client_address(request)

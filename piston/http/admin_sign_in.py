@@ -1,0 +1,157 @@
+"""Who may try to sign in to the admin? Nobody who failed too often lately (ADR 24).
+
+django-axes keeps the attempts, asks before a password is looked at, and answers. Here is how they
+are counted: **before** the password is looked at, and given back when it was right. So requests at
+the same moment cannot slip through, over all web processes, and without the database nobody signs
+in. A name is counted together with its address: else anybody could lock anybody out.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+from axes.handlers.database import AxesDatabaseHandler
+from axes.helpers import get_client_username
+from axes.models import AccessAttempt, AccessFailureLog
+from django.conf import settings
+from django.db.models import F, Max, Q, QuerySet, Sum
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+
+from piston.http.throttling import client_address
+
+MOST_BY_NAME = 20  # failures of a name from one address
+MOST_BY_ADDRESS = 30  # failures from one address, whatever the names
+LOCK_TIME: timedelta = settings.AXES_COOLOFF_TIME  # from the last failure on
+LONGEST_NAME = 255  # characters, in the tables of axes
+KEEP_DAYS = 90  # locks are shown in the admin for so long
+
+logger = logging.getLogger(__name__)
+
+
+class CountFirst(AxesDatabaseHandler):  # type: ignore[misc]  # axes has no types
+    """Counts an attempt as a failure until it has turned out to be none."""
+
+    def is_allowed(self, request: Any, credentials: dict[str, Any] | None = None) -> bool:
+        """Count the attempt and tell whether its password may be looked at.
+
+        Of attempts at the same moment each sees at least those that were counted before it.
+        """
+        name = name_tried(request, credentials)
+        if is_locked(name, request.axes_ip_address):
+            return False  # nothing is written: refused attempts neither grow nor renew a lock
+        attempt = count_attempt(request, name)
+        if is_locked(name, request.axes_ip_address, including_this=True):
+            AccessAttempt.objects.filter(pk=attempt.pk).update(
+                failures_since_start=F("failures_since_start") - 1
+            )
+            return False
+        return True
+
+    def user_login_failed(
+        self, sender: Any, credentials: dict[str, Any], request: Any = None, **_: Any
+    ) -> None:
+        """Write down that this failure was the last one that was possible."""
+        del sender
+        if request is None or request.axes_locked_out:
+            return
+        name = name_tried(request, credentials)
+        if not is_locked(name, request.axes_ip_address):
+            return
+        AccessFailureLog.objects.create(locked_out=True, **description(request, name))
+        logger.warning(
+            "The admin's sign-in is locked for %r from %s until %s: too many wrong passwords",
+            name,
+            request.axes_ip_address,
+            f"{timezone.now() + LOCK_TIME:%Y-%m-%d %H:%M:%S} UTC",
+        )
+
+    def user_logged_in(self, sender: Any, request: Any, user: Any, **_: Any) -> None:
+        """Forget the failures of whoever knows the password."""
+        del sender
+        if request is not None and hasattr(request, "axes_ip_address"):
+            of_name(user.get_username(), request.axes_ip_address).delete()
+
+    def user_logged_out(self, *_: Any, **__: Any) -> None:
+        """Do nothing: axes would look for its log of accesses."""
+
+
+def name_tried(request: Any, credentials: dict[str, Any] | None) -> str:
+    """Return the name, cut to what a database keeps: nobody has a longer one."""
+    return str(get_client_username(request, credentials) or "")[:LONGEST_NAME]
+
+
+def of_name(name: str, address: str | None) -> QuerySet[Any]:
+    """Return the attempts that were made with a name from an address."""
+    attempts: QuerySet[Any] = AccessAttempt.objects.filter(username=name, ip_address=address)
+    return attempts
+
+
+def is_locked(name: str, address: str | None, *, including_this: bool = False) -> bool:
+    """Tell whether there is no attempt left; `including_this`: this one is counted already."""
+    living = AccessAttempt.objects.filter(
+        ip_address=address, attempt_time__gt=timezone.now() - LOCK_TIME
+    )
+    counts = living.aggregate(
+        by_name=Sum("failures_since_start", filter=Q(username=name), default=0),
+        by_address=Sum("failures_since_start", default=0),
+    )
+    own = 1 if including_this else 0
+    return bool(
+        counts["by_name"] - own >= MOST_BY_NAME or counts["by_address"] - own >= MOST_BY_ADDRESS
+    )
+
+
+def description(request: Any, name: str) -> dict[str, Any]:
+    """Return what axes writes down about a request."""
+    return {
+        "username": name,
+        "ip_address": request.axes_ip_address,
+        "user_agent": request.axes_user_agent,
+        "http_accept": request.axes_http_accept,
+        "path_info": request.axes_path_info,
+    }
+
+
+def count_attempt(request: Any, name: str) -> Any:
+    """Count an attempt; what was counted before the last lock ended counts no more."""
+    own = {"username": name, "ip_address": request.axes_ip_address, "user_agent": ""}
+    AccessAttempt.objects.filter(**own, attempt_time__lte=timezone.now() - LOCK_TIME).delete()
+    told = {**description(request, name), **own, "get_data": "", "post_data": ""}
+    attempt, _ = AccessAttempt.objects.get_or_create(
+        **own, defaults={**told, "failures_since_start": 0}
+    )
+    AccessAttempt.objects.filter(pk=attempt.pk).update(
+        failures_since_start=F("failures_since_start") + 1, attempt_time=timezone.now()
+    )
+    return attempt
+
+
+def find_address(request: HttpRequest) -> str | None:
+    """Return the address that axes counts."""
+    return client_address(request)
+
+
+def answer_locked(request: HttpRequest, *_: Any) -> HttpResponse:
+    """Say that nobody can sign in from here for a while, and for how long."""
+    attempts = AccessAttempt.objects.filter(ip_address=client_address(request))
+    last = attempts.aggregate(last=Max("attempt_time"))["last"] or timezone.now()
+    wait_seconds = max(1, round((last + LOCK_TIME - timezone.now()).total_seconds()))
+    page = TemplateResponse(
+        request,
+        "admin/locked_sign_in.html",
+        {"minutes": -(-wait_seconds // 60)},
+        status=429,
+        headers={"Retry-After": str(wait_seconds), "Cache-Control": "no-store"},
+    )
+    return page.render()
+
+
+def forget_attempts() -> None:
+    """Delete attempts that count no more, and records of locks after KEEP_DAYS."""
+    now = timezone.now()
+    AccessAttempt.objects.filter(attempt_time__lte=now - LOCK_TIME).delete()
+    AccessFailureLog.objects.filter(attempt_time__lte=now - timedelta(days=KEEP_DAYS)).delete()
