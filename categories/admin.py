@@ -11,6 +11,7 @@ from django.http import HttpRequest
 
 from categories import registration, registry
 from categories.models import PeriodicRun, RegisteredCategory
+from categories.periodic import OWNER
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -98,11 +99,15 @@ class PeriodicRunAdmin(ReadOnlyAdmin):
     @admin.display
     def every(self, run: PeriodicRun) -> str:
         """Show how often it runs."""
+        if run.category == OWNER:
+            return "hour or day"
         return next((job.every for job in jobs_of(run)), "no longer")
 
     @admin.display
     def description(self, run: PeriodicRun) -> str:
         """Show what it does."""
+        if run.category == OWNER:
+            return "Upkeep of the platform itself."
         return next((job.description for job in jobs_of(run)), "")
 
 

@@ -16,6 +16,7 @@ from categories.models import PeriodicRun
 logger = logging.getLogger(__name__)
 
 LONGEST_ERROR = 1_000  # characters
+OWNER = "piston"  # of the platform's own jobs, in the place of a category's name
 
 
 def run_due_jobs(now: datetime | None = None) -> int:

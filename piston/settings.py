@@ -381,7 +381,10 @@ CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_CONNECTION_TIMEOUT = 3  # seconds
 CELERY_BROKER_HEARTBEAT = 10  # seconds; RabbitMQ: after two, either side gives the other up
 CELERY_TASK_DEFAULT_QUEUE = "piston.slices"
-CELERY_TASK_ROUTES = {"tasks_app.sweep": {"queue": "piston.upkeep"}}
+CELERY_TASK_ROUTES = {
+    "tasks_app.sweep": {"queue": "piston.upkeep"},
+    "tasks_app.check_storage": {"queue": "piston.upkeep"},
+}
 CELERY_TASK_PUBLISH_RETRY = False  # what is not sent is found by the sweeper
 CELERY_BEAT_SCHEDULER = "piston.beat:Scheduler"  # no file: what is due stands in the database
 CELERY_BEAT_SCHEDULE = {

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
+import re
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 from time import monotonic
 from typing import BinaryIO, Protocol, cast
 
@@ -26,6 +31,7 @@ from tasks_app.signs_of_life import heart
 # an unfinished file whose writer says nothing for so long is deleted
 KEEP_SECONDS = 6.0 * settings.PISTON_CLAIM_SECONDS
 BLOCK_BYTES = 256 * 1024
+KEY = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{28}-[0-9a-f]{16}\.(?:in|out|failed)\.csv")
 # Object storage takes 8 MiB at a time and reads nothing meanwhile. Who needs longer has given up.
 LONGEST_BLOCK_SECONDS = 900.0
 
@@ -124,6 +130,49 @@ def delete(key: str) -> None:
     """Delete a file; one that is not there is no error."""
     with storage_errors():
         default_storage.delete(key)
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file as the storage lists it."""
+
+    key: str
+    size_bytes: int
+    modified_at: datetime
+
+
+def list_files(folder: str) -> Iterator[StoredFile]:
+    """Yield the files of a folder that have names as we give them, one after the other.
+
+    Raises StorageUnavailable; a folder that is not there has no files.
+    """
+    with storage_errors(StorageUnavailable):
+        found = _list_objects if hasattr(default_storage, "bucket") else _list_folder
+        for file in found(folder):
+            if KEY.fullmatch(file.key):
+                yield file
+
+
+def _list_folder(folder: str) -> Iterator[StoredFile]:
+    path = Path(default_storage.path(folder))
+    with os.scandir(path) if path.is_dir() else nullcontext(()) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):  # deleted meanwhile
+                if entry.is_file(follow_symlinks=False):
+                    stat = entry.stat(follow_symlinks=False)
+                    modified_at = datetime.fromtimestamp(stat.st_mtime, UTC)
+                    yield StoredFile(f"{folder}/{entry.name}", stat.st_size, modified_at)
+
+
+def _list_objects(folder: str) -> Iterator[StoredFile]:
+    for each in default_storage.bucket.objects.filter(Prefix=f"{folder}/"):  # type: ignore[attr-defined]
+        yield StoredFile(each.key, each.size, each.last_modified)
+
+
+def exists(key: str) -> bool:
+    """Say whether a file is in storage. Raises StorageUnavailable."""
+    with storage_errors(StorageUnavailable):
+        return default_storage.exists(key)
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from tasks_app.models.clock import database_time, read_database_clock
 from tasks_app.retention import forget_old_events
 from tasks_app.settling import claims
 from tasks_app.states import FINAL, TaskStatus
+from tasks_app.upkeep import run_due_upkeep
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +60,7 @@ def sweep() -> None:
         purge_expired_tokens,
         forget_old_events,
         run_periodic_jobs,
+        run_due_upkeep,
     )
     for step in steps:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import Task as CeleryTask
 from celery import shared_task
 
-from tasks_app import assembly, dispatch, messages, sweeping
+from tasks_app import assembly, dispatch, messages, storage_check, sweeping, upkeep
 from tasks_app.execution import slices
 from tasks_app.settling import carrying_out
 
@@ -41,3 +41,10 @@ def settle_rows(task_id: str) -> None:
 def sweep() -> None:
     """Repair what was cut off."""
     sweeping.sweep_unless_just_done()
+
+
+# as assembling: a storage of millions of files takes minutes
+@shared_task(name=upkeep.CHECK_STORAGE, time_limit=12 * HOUR, acks_late=False)
+def check_storage() -> None:
+    """Look for files without a row, and rows without a file."""
+    storage_check.look_over()

@@ -46,6 +46,7 @@ ORDER = [
     "tasks_app.csv_files",
     "tasks_app.signs_of_life",
     "tasks_app.storage",
+    "tasks_app.storage_check",
     "tasks_app.files",
     "tasks_app.intake",
     "tasks_app.messages",
@@ -72,6 +73,7 @@ ORDER = [
     "tasks_app.settling.decisions",
     "tasks_app.settling",
     "tasks_app.lifecycle",
+    "tasks_app.upkeep",
     "tasks_app.sweeping",
     "tasks_app.tasks",
     "tasks_app",  # views, admin, commands: what people and programs see
