@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from ipaddress import ip_address
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -54,3 +55,16 @@ def read_list(name: str, default: Sequence[str] = ()) -> list[str]:
 def read_folder(name: str, default: Path) -> Path:
     """Return the variable `name` as an absolute path; the folder need not exist yet."""
     return Path(read_text(name, str(default))).expanduser().resolve()
+
+
+def is_loopback(address: str) -> bool:
+    """Tell whether only this machine can reach what listens on the address."""
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"
+
+
+def in_brackets(address: str) -> str:
+    """Return the address as a URL and a Host have it (RFC 3986 §3.2.2)."""
+    return f"[{address}]" if ":" in address else address

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from piston import orphans
-from piston.environment import read_integer, read_text
-from piston.settings import PISTON_WEB_THREADS, PORT
+from piston.environment import in_brackets, read_integer
+from piston.settings import PISTON_BIND_ADDRESS, PISTON_WEB_THREADS, PORT
 
-bind = f"{read_text('PISTON_BIND_ADDRESS', '127.0.0.1')}:{PORT}"
+bind = f"{in_brackets(PISTON_BIND_ADDRESS)}:{PORT}"
 worker_class = "piston.web.worker.Worker"  # gunicorn's threads; no thread waits for slow clients
 workers = read_integer("PISTON_WEB_PROCESSES", 1, minimum=1)
 threads = PISTON_WEB_THREADS

@@ -21,7 +21,15 @@ from botocore.config import Config
 from django.core.exceptions import ImproperlyConfigured
 
 from piston import data_folder
-from piston.environment import read_boolean, read_folder, read_integer, read_list, read_text
+from piston.environment import (
+    in_brackets,
+    is_loopback,
+    read_boolean,
+    read_folder,
+    read_integer,
+    read_list,
+    read_text,
+)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = "0.1.0"
@@ -60,7 +68,10 @@ def read_secret_key() -> str:
 
 SECRET_KEY = read_secret_key()
 DEBUG = read_boolean("DEBUG", default=False)
+PISTON_BIND_ADDRESS = read_text("PISTON_BIND_ADDRESS", "127.0.0.1")
 ALLOWED_HOSTS = read_list("ALLOWED_HOSTS", ["*"] if DATABASE_IS_EMBEDDED else [])
+if is_loopback(PISTON_BIND_ADDRESS):  # whoever asks is on this machine, and names it as it does
+    ALLOWED_HOSTS += [".localhost", "127.0.0.1", "[::1]", in_brackets(PISTON_BIND_ADDRESS)]
 CSRF_TRUSTED_ORIGINS = read_list("CSRF_TRUSTED_ORIGINS")  # for the admin behind a TLS proxy
 
 # ---- Django ----------------------------------------------------------------------------------
@@ -91,6 +102,7 @@ MIDDLEWARE = [
     "piston.http.middleware.StreamMiddleware",
     "piston.http.middleware.EnvelopeMiddleware",  # no HTML page ever leaves /v2/
     "corsheaders.middleware.CorsMiddleware",
+    "piston.http.middleware.HostMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

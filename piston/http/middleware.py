@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
 import sys
 from collections.abc import Callable
 from typing import Any
 
+from django.core.exceptions import DisallowedHost
 from django.core.signals import got_request_exception
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 
 from piston.http.envelope import encode_json
-from piston.http.errors import ApiError, InternalError, find_answer, log_fault, respond
+from piston.http.errors import (
+    ApiError,
+    FaultyRequest,
+    InternalError,
+    find_answer,
+    log_fault,
+    respond,
+)
 from piston.http.transfers import NoPlace, take_place_for_stream
+
+logger = logging.getLogger(__name__)
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 ENVELOPED_PATHS = re.compile(r"/v[12](/|$)")  # /v1 is no more, and says so in the envelope
+LONGEST_HOST = 100  # characters of it in the log
 SANE_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")  # visible ASCII
 MESSAGES = {
     400: "faulty_request",
@@ -79,6 +91,51 @@ class StreamMiddleware:
             response.close()
             return put_into_envelope(request, HttpResponse(), find_answer(error))
         return response
+
+
+class HostMiddleware:
+    """Refuse a Host that is not in ALLOWED_HOSTS with the name of that variable.
+
+    Django would answer with a bare 400. The Host itself is shown to nobody but the operator.
+    """
+
+    reason = (
+        "this installation does not answer to the Host of this request; its operator names the"
+        " hosts in the variable ALLOWED_HOSTS"
+    )
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+        self.has_been_logged = False
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer 400 before anybody else asks for the host; the log says so once."""
+        try:
+            request.get_host()
+        except DisallowedHost:
+            self.log_once(request.META.get("HTTP_HOST", ""))
+            return self.refuse(request)
+        return self.get_response(request)
+
+    def refuse(self, request: HttpRequest) -> HttpResponse:
+        """Return the 400, without another line in the log."""
+        if is_enveloped(request):
+            answer = put_into_envelope(request, HttpResponse(), FaultyRequest(self.reason))
+        else:
+            text = f"400: {self.reason}.\n"
+            answer = HttpResponse(text, status=400, content_type="text/plain")
+        answer._has_been_logged = True  # type: ignore[attr-defined]
+        return answer
+
+    def log_once(self, host: str) -> None:
+        """Tell the operator, who else would only hear of it; others may send many."""
+        if not self.has_been_logged:
+            self.has_been_logged = True
+            logger.warning(
+                "A request was refused, since ALLOWED_HOSTS does not have its Host: %r. Further"
+                " ones are not logged.",
+                host[:LONGEST_HOST],
+            )
 
 
 class EnvelopeMiddleware:

@@ -16,7 +16,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from piston import console, disk_reserve
-from piston.environment import read_text
+from piston.environment import in_brackets, is_loopback
 from piston.supervision import (
     process_environment,
     read_procfile,
@@ -74,7 +74,7 @@ class Command(BaseCommand):
         account, key = demo_account.renew_key(folder / "demo_account.json")
         self.stdout.write(
             WELCOME.format(
-                url=f"http://127.0.0.1:{settings.PORT}",
+                url=f"http://{reachable_at()}:{settings.PORT}",
                 folder=folder,
                 account=account.pk,
                 name=account.name,
@@ -105,11 +105,18 @@ def lock(folder: Path) -> Any:
     return file
 
 
+def reachable_at() -> str:
+    """Return where this machine reaches the web server."""
+    address = settings.PISTON_BIND_ADDRESS
+    return in_brackets(address) if is_loopback(address) else "127.0.0.1"
+
+
 def check_port() -> None:
     """Raise CommandError when the web server could not listen where it is going to."""
-    address = read_text("PISTON_BIND_ADDRESS", "127.0.0.1")
+    address = settings.PISTON_BIND_ADDRESS
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
-        with socket.create_server((address, settings.PORT)):
+        with socket.create_server((address, settings.PORT), family=family):
             return
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
