@@ -48,6 +48,26 @@ class CSVFormatError(PistonError):
         self.got = got
 
 
+class InvalidJSON(PistonError):
+    """The body is no JSON object; `reason` says why."""
+
+    code = "invalid_json"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class FaultyDocument(PistonError):
+    """A JSON document does not hold what it should; `reason` says what."""
+
+    code = "faulty_document"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 class FieldErrors(PistonError):
     """The input's fields do not fit the action.
 
@@ -186,6 +206,12 @@ class StorageFull(StorageUnavailable):
     """There is no room for the file; remove tasks that are not needed any more."""
 
     code = "storage_full"
+
+
+class ConverterDied(PistonError):
+    """The process that converts an input into CSV was ended; try again later."""
+
+    code = "converter_died"
 
 
 class StoredFileMissing(PistonError):

@@ -11,6 +11,7 @@ from categories import errors as categories
 from piston.http.errors import (
     ApiError,
     BadIdentifier,
+    FaultyRequest,
     InsufficientStorage,
     InternalError,
     InvalidRequest,
@@ -80,6 +81,8 @@ def fault_of_ours(_error: Exception) -> ApiError:
 
 
 answer_with(tasks.CSVFormatError, answer_csv_format)
+answer_with(tasks.InvalidJSON, lambda error: FaultyRequest(error.reason, message="invalid_json"))
+answer_with(tasks.FaultyDocument, lambda error: FaultyRequest(error.reason))
 answer_with(tasks.FieldErrors, answer_fields)
 answer_with(
     tasks.UnexpectedContent,
@@ -89,6 +92,7 @@ answer_with(tasks.QuotaExceeded, lambda error: answer_quota(error, status=429))
 answer_with(tasks.TooManyStoredBytes, lambda error: answer_quota(error, status=413))
 answer_with(tasks.StorageUnavailable, lambda _: ServiceUnavailable())
 answer_with(tasks.StorageFull, lambda error: InsufficientStorage(str(error)))
+answer_with(tasks.ConverterDied, lambda _: ServiceUnavailable())
 answer_with(tasks.TaskNotFound, lambda error: BadIdentifier(error.task_id))
 answer_with(tasks.CSVNotFound, lambda error: BadIdentifier(error.task_id))
 answer_with(tasks.TaskIsRunning, lambda error: BadIdentifier(error.task_id))

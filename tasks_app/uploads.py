@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import io
-from contextlib import nullcontext
 from dataclasses import replace
-from threading import Lock
-from typing import Any
 
 from django.conf import settings
 from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.request import Request
 
-from piston.http.bodies import open_body, parse_json
+from piston.http.bodies import open_body
 from piston.http.errors import FaultyRequest
 from tasks_app import intake, storage
-from tasks_app.csv_files.writing import records_to_csv
 from tasks_app.errors import UnexpectedContent
 from tasks_app.intake import GunzippedStream, Order
 from tasks_app.models import Task
+from tasks_app.record_bodies import open_records
 from tasks_app.renderers import CSV_TYPES
 from tasks_app.storage import Readable
 
 JSON_TYPES = ("application/json", "", "application/x-www-form-urlencoded")  # the last: curl -d
-LARGE_JSON_BYTES = 2**20
-_one_large_document = Lock()  # while it is read it takes many times its bytes: one at a time
 MAX_FILE_NAME_LENGTH = 1_000  # characters
 
 
@@ -62,29 +56,13 @@ def submit_json(request: Request, order: Order) -> Task:
     """Create the task from `{"data": {"records": [...], "file_name": "..."}}`, all optional."""
     limit_bytes = settings.PISTON_MAX_JSON_BYTES
     body = open_content(request, limit_bytes=limit_bytes, expanded_limit_bytes=limit_bytes)
-    text = b"".join(iter(body.read, b""))
-    with _one_large_document if len(text) > LARGE_JSON_BYTES else nullcontext():
-        file_name, content = read_document(text, takes_input=order.action.takes_input)
-    if file_name:
-        order = replace(order, file_name=file_name)
-    if content is None:
-        return intake.submit_without_input(order)
-    return intake.submit_csv(order, io.BytesIO(content))
-
-
-def read_document(text: bytes, *, takes_input: bool) -> tuple[str | None, bytes | None]:
-    """Return the file name that a JSON body has, and the CSV that its records stand for.
-
-    None for what is not there. Raises FaultyRequest, UnexpectedContent and CSVFormatError.
-    """
-    wanted = read_data(parse_json(text))
-    file_name = read_file_name(wanted.get("file_name"))
-    records = wanted.get("records")
-    if records is None:
-        return file_name, None
-    if not takes_input:
-        raise UnexpectedContent("none")
-    return file_name, records_to_csv(records)
+    with open_records(request.META, body, order) as records:
+        file_name = read_file_name(records.head["file_name"])
+        if file_name:
+            order = replace(order, file_name=file_name)
+        if not records.head["has_records"]:
+            return intake.submit_without_input(order)
+        return intake.submit_csv(order, records)
 
 
 def open_content(request: Request, *, limit_bytes: int, expanded_limit_bytes: int) -> Readable:
@@ -98,25 +76,13 @@ def open_content(request: Request, *, limit_bytes: int, expanded_limit_bytes: in
     return GunzippedStream(body, expanded_limit_bytes)
 
 
-def read_data(document: dict[str, Any]) -> dict[str, Any]:
-    """Return what a JSON body holds in its `data`; nothing else is looked at."""
-    wanted = document.get("data")
-    if wanted is None and "records" not in document:
-        return {}
-    if not isinstance(wanted, dict):
-        raise FaultyRequest('the body has to be {"data": {"records": [...]}}')
-    return wanted
-
-
-def read_file_name(value: object) -> str | None:
+def read_file_name(value: str | None) -> str | None:
     """Return a file name as it was sent; None when it is not set. Raises FaultyRequest.
 
     Any text is one: it is never a path. Only what no database can keep is refused.
     """
-    if value is None or value == "":
+    if not value:
         return None
-    if not isinstance(value, str):
-        raise FaultyRequest("file_name has to be a text")
     if len(value) > MAX_FILE_NAME_LENGTH:
         raise FaultyRequest(f"file_name may have {MAX_FILE_NAME_LENGTH} characters")
     if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):

@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterator
 from typing import Any, NoReturn, Protocol
 
-from django.conf import settings
 from django.http import HttpRequest
 from rest_framework.request import Request
 
@@ -24,6 +23,7 @@ from piston.http.errors import (
 from piston.http.transfers import NoPlace, ServerStopping, TooSlow, take_place_for_body
 
 BLOCK_BYTES = 64 * 1024
+MAX_SMALL_JSON_BYTES = 16 * 1024  # else 413; what is read at once holds the whole interpreter
 
 
 class Readable(Protocol):
@@ -114,9 +114,10 @@ def find_body(environ: dict[str, Any], limit_bytes: int) -> Body:
 def read_json(request: HttpRequest | Request) -> dict[str, Any]:
     """Return the JSON object in the body, {} for an empty body; the Content-Type does not matter.
 
-    Raises FaultyRequest (`invalid_json`), RequestTooLarge beyond PISTON_MAX_JSON_BYTES.
+    For endpoints that need little. Raises FaultyRequest (`invalid_json`), and RequestTooLarge
+    beyond MAX_SMALL_JSON_BYTES, before the body is read if its length says so.
     """
-    body = open_body(request, limit_bytes=settings.PISTON_MAX_JSON_BYTES)
+    body = open_body(request, limit_bytes=MAX_SMALL_JSON_BYTES)
     return parse_json(b"".join(body))
 
 

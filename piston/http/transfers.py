@@ -127,3 +127,17 @@ def take_place_for_stream(environ: dict[str, Any], response: HttpResponseBase) -
         return
     if int(response.headers.get("Content-Length", SMALL_BYTES + 1)) > SMALL_BYTES:
         ticket.take()
+
+
+def take_place_for_work(environ: dict[str, Any]) -> None:
+    """Take a place for a body that holds a thread for long even if it is here. Raises NoPlace."""
+    ticket = environ.get(TICKET)
+    if ticket is not None:
+        ticket.body_is_here = False
+        take_place_for_body(environ)
+
+
+def check_server(environ: dict[str, Any]) -> None:
+    """Raise ServerStopping when the server waits for this request no more."""
+    if getattr(environ.get("gunicorn.socket"), "is_over", False):
+        raise ServerStopping

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.test import RequestFactory
 
-from piston.http.bodies import Body, open_body, read_json
+from piston.http.bodies import BLOCK_BYTES, MAX_SMALL_JSON_BYTES, Body, open_body, read_json
 from piston.http.errors import ApiError, FaultyRequest, LengthRequired, RequestTooLarge
 
 
@@ -123,7 +123,7 @@ def test_a_byte_order_mark_is_taken_off() -> None:
     "body",
     [
         b"{", b"{'a': 1}", b'{"a": 1} x', b"[]", b'"text"', b"null", b"1", b"\xff\xfe{}",
-        b'{"a": "\xff"}', b'{"a": NaN}', b'{"a": Infinity}', b'{"a":' * 100_000, b"[" * 100_000,
+        b'{"a": "\xff"}', b'{"a": NaN}', b'{"a": Infinity}', b'{"a":' * 3_000, b"[" * 10_000,
         b'{"a": ' + b"9" * 5_000 + b"}",
     ],
 )  # fmt: skip
@@ -136,8 +136,24 @@ def test_what_is_no_json_object_is_refused_with_a_reason(body: bytes) -> None:
     json.dumps(raised.value.data)
 
 
-def test_json_has_a_limit(settings: Any) -> None:
-    settings.PISTON_MAX_JSON_BYTES = 10
+def test_json_of_more_than_16_kib_is_refused_unread() -> None:
+    asked = request(b"")
+    asked.META |= {"CONTENT_LENGTH": str(MAX_SMALL_JSON_BYTES + 1), "wsgi.input": Broken()}
 
     with pytest.raises(RequestTooLarge):
-        read_json(request(b'{"data": {}}'))
+        read_json(asked)
+
+
+def test_chunked_json_is_refused_where_it_passes_16_kib() -> None:
+    asked = chunked(b"[" * 10 * MAX_SMALL_JSON_BYTES, **{"wsgi.input_terminated": True})
+
+    with pytest.raises(RequestTooLarge):
+        read_json(asked)
+
+    assert asked.META["wsgi.input"].tell() <= MAX_SMALL_JSON_BYTES + BLOCK_BYTES
+
+
+def test_json_of_16_kib_is_read() -> None:
+    text = b'{"data": 1}'.ljust(MAX_SMALL_JSON_BYTES)
+
+    assert read_json(request(text)) == {"data": 1}

@@ -1,0 +1,104 @@
+"""What does a process do that turns an input of another kind into CSV?
+
+It is given the input as its standard input, a file, and its rules as JSON. It writes a line of
+JSON, the head, then the CSV. A refusal is a head with `error`, the name of one of ours. Nothing
+of Django is loaded here: the process has to start quickly, and needs no secrets.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import resource
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import IO, Any, NamedTuple
+
+from tasks_app import errors
+from tasks_app.errors import CSVFormatError, PistonError, StorageUnavailable
+
+BLOCK_BYTES = 256 * 1024
+NICENESS = 10  # that of rows: whoever waits for an answer goes before
+MOST_MEMORY_BYTES = 256 * 2**20
+MOST_PROCESSOR_SECONDS = 300
+REFUSALS = {
+    refusal.__name__: refusal
+    for refusal in (
+        errors.CSVFormatError,
+        errors.FaultyDocument,
+        errors.InvalidJSON,
+        errors.StorageUnavailable,
+        errors.UnexpectedContent,
+    )
+}
+
+
+class Converted(NamedTuple):
+    """What is known of an input beside its rows, and its CSV."""
+
+    head: dict[str, Any]
+    blocks: Iterator[bytes]
+
+
+def serve(convert: Callable[..., Converted]) -> None:
+    """Convert standard input to standard output with `convert(source, spool, **rules)`."""
+    parent, folder, rules = sys.argv[1:]
+    be_modest()
+    with (
+        os.fdopen(0, "rb", buffering=0) as source,
+        os.fdopen(1, "wb") as output,
+        tempfile.TemporaryFile(dir=folder) as spool,
+    ):
+        watched = _Watched(source, int(parent))
+        output.writelines(answer(lambda: convert(watched, spool, **json.loads(rules))))
+
+
+def be_modest() -> None:
+    """Take little of the machine, whatever the input is."""
+    os.nice(NICENESS)
+    resource.setrlimit(resource.RLIMIT_DATA, (MOST_MEMORY_BYTES, MOST_MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CPU, (MOST_PROCESSOR_SECONDS, MOST_PROCESSOR_SECONDS))
+    gc.disable()  # values have no cycles, and are many
+
+
+def answer(convert: Callable[[], Converted]) -> Iterator[bytes]:
+    """Yield the head and the CSV, or a refusal."""
+    try:
+        head, blocks = convert()
+    except PistonError as error:
+        head, blocks = describe(error), iter(())
+    except MemoryError:
+        reason = f"one value of it needs more memory than the limit of {MOST_MEMORY_BYTES} bytes"
+        head, blocks = describe(CSVFormatError(reason)), iter(())
+    except OSError as error:  # the disk is full, say
+        head, blocks = describe(StorageUnavailable(str(error))), iter(())
+    yield json.dumps(head).encode() + b"\n"
+    yield from blocks
+
+
+def describe(error: PistonError) -> dict[str, Any]:
+    """Return the head that says a refusal."""
+    name = next(name for name, refusal in REFUSALS.items() if isinstance(error, refusal))
+    return {"error": name, "with": vars(error) or {"message": str(error)}}
+
+
+def check(head: dict[str, Any]) -> None:
+    """Raise the refusal that a head says, if it is one."""
+    if "error" in head:
+        raise REFUSALS[head["error"]](**head["with"])
+
+
+class _Watched:
+    """The input, as long as there is somebody to convert it for."""
+
+    def __init__(self, source: IO[bytes], parent: int) -> None:
+        self._source = source
+        self._parent = parent
+
+    def read(self, size: int, /) -> bytes:
+        """Return the next block, or end this process."""
+        if os.getppid() != self._parent:
+            os._exit(1)
+        return self._source.read(size)

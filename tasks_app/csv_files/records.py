@@ -1,0 +1,247 @@
+"""Which CSV do the records of a JSON body stand for? In memory that does not grow with the body.
+
+The header is the union of their keys, known only behind the last record. Until then the rows wait
+in a temporary file, each as wide as it was known to be.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import IO, Any
+
+from tasks_app.csv_files.converting import BLOCK_BYTES, Converted, serve
+from tasks_app.csv_files.json_text import JSONText, Readable
+from tasks_app.errors import CSVFormatError, FaultyDocument, InvalidJSON, UnexpectedContent
+
+LONGEST_PLAIN_NUMBER = 40  # characters; 1e-300 would take three hundred, in each of a million cells
+LONGEST_FILE_NAME = 2_000  # characters that are looked at; fewer are allowed
+PENDING_CHARACTERS = 256 * 1024  # of rows that are written together
+LINE_END = "\r\n"  # never written: csv.writer quotes cells with a character of its line end
+ROW_END = b"\xff\n"  # in the temporary file; no UTF-8 has this byte
+
+
+@dataclass(frozen=True)
+class RecordRules:
+    """What the records may be. Cells that a record leaves out cost nothing in JSON."""
+
+    takes_input: bool
+    most_columns: int
+    most_absent_cells: int
+
+
+def convert(source: Readable, spool: IO[bytes], rules: RecordRules) -> Converted:
+    """Return the CSV that `{"data": {"records": [...], "file_name": "..."}}` stands for.
+
+    The first fault in the document's order wins. Raises InvalidJSON, FaultyDocument,
+    UnexpectedContent and CSVFormatError, the last with the row.
+    """
+    document = _read_document(JSONText(source), spool, rules)
+    head = {"file_name": document.file_name, "has_records": document.rows is not None}
+    return Converted(head, document.rows.blocks() if document.rows else iter(()))
+
+
+class TooManyAbsentCells(CSVFormatError):
+    """The records leave out more cells than their limit."""
+
+    def __init__(self, limit: int, row: int) -> None:
+        reason = f"the records leave out more cells than the limit of {limit}"
+        super().__init__(reason, row=row, expected=limit)
+
+
+class _Lines(list[str]):
+    """What csv.writer takes for a file; it writes once per row."""
+
+    write = list.append
+
+
+class Rows:
+    """The rows that records stand for."""
+
+    def __init__(self, spool: IO[bytes], rules: RecordRules) -> None:
+        self._spool = spool
+        self._spool.seek(0)
+        self._spool.truncate()
+        self._rules = rules
+        self._places: dict[str, int] = {}  # of the columns
+        self._count = 0
+        self._absent_cells = 0
+        self._pending = _Lines()
+        self._pending_characters = 0
+        self._writer = csv.writer(self._pending, lineterminator=LINE_END)
+        self._widths: list[tuple[int, int]] = []  # up to where in the spool rows have which width
+
+    def add(self, record: Any) -> None:
+        """Add the row of the next record. Null is an empty cell, and so is what is absent."""
+        self._count += 1
+        if not isinstance(record, dict):
+            raise CSVFormatError("the record is not an object", row=self._count)
+        places = self._places
+        if not record.keys() <= places.keys():
+            self._widen([name for name in record if name not in places])
+        self._absent_cells += len(places) - len(record)
+        if self._absent_cells > self._rules.most_absent_cells:
+            raise TooManyAbsentCells(self._rules.most_absent_cells, self._count)
+        cells = [""] * self._width
+        for name, value in record.items():
+            is_plain = type(value) is str and value.isascii()
+            cells[places[name]] = value if is_plain else _cell_text(value, self._count)
+        self._writer.writerow(cells)
+        self._pending_characters += len(self._pending[-1])
+        if self._pending_characters > PENDING_CHARACTERS:
+            self._write_pending()
+
+    def end(self) -> None:
+        """Make sure that there are rows, and that they have columns."""
+        if not self._count:
+            raise CSVFormatError("`records` is not a list with at least one object")
+        if not self._places:
+            raise CSVFormatError("the records have no fields", row=1)
+        self._write_pending()
+        self._widths.append((self._spool.tell(), self._width))
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield the CSV: its header, and the rows, those from before the last columns filled up."""
+        self._writer.writerow(self._places)
+        yield self._pending.pop()[: -len(LINE_END)].encode() + b"\n"
+        self._spool.seek(0)
+        begin = 0
+        for end, width in self._widths:
+            line_end = b"," * (self._width - width) + b"\n"
+            while begin < end:
+                block = self._spool.read(min(BLOCK_BYTES, end - begin))
+                if block.endswith(ROW_END[:1]):
+                    block += self._spool.read(1)
+                begin += len(block)
+                yield block.replace(ROW_END, line_end)
+
+    @property
+    def _width(self) -> int:
+        """Of a row; one without any cell would be a blank line, which is no row."""
+        return max(1, len(self._places))
+
+    def _widen(self, names: list[str]) -> None:
+        """Add columns, which all rows so far leave out."""
+        self._write_pending()
+        self._widths.append((self._spool.tell(), self._width))
+        for name in names:
+            self._places[_written(name, self._count)] = len(self._places)
+        self._absent_cells += (self._count - 1) * len(names)
+        limit = self._rules.most_columns
+        if len(self._places) > limit:
+            reason = f"the header has more columns than the limit of {limit}"
+            raise CSVFormatError(reason, row=self._count, expected=limit)
+
+    def _write_pending(self) -> None:
+        for start in range(0, len(self._pending), 1_000):
+            lines = self._pending[start : start + 1_000]
+            text = b"".join(line[: -len(LINE_END)].encode() + ROW_END for line in lines)
+            self._spool.write(text)
+        self._pending.clear()
+        self._pending_characters = 0
+
+
+class _Document:
+    """What has been found of a body so far; a key that comes twice counts the second time."""
+
+    file_name: str | None = None
+    rows: Rows | None = None
+    has_data = False
+    is_faulty = False
+
+
+def _read_document(text: JSONText, spool: IO[bytes], rules: RecordRules) -> _Document:
+    """Read the whole body; an empty one is an empty object."""
+    document = _Document()
+    first = text.peek()
+    if first not in {"", "{"}:
+        text.value()
+        raise InvalidJSON("the body has to be a JSON object")
+    has_records_outside = False
+    for name in text.members() if first else ():
+        if name == "data":
+            document = _read_data(text, spool, rules)
+        else:
+            has_records_outside |= name == "records"
+            text.value()
+    text.end()
+    if document.is_faulty or (has_records_outside and not document.has_data):
+        raise FaultyDocument('the body has to be {"data": {"records": [...]}}')
+    return document
+
+
+def _read_data(text: JSONText, spool: IO[bytes], rules: RecordRules) -> _Document:
+    document = _Document()
+    if text.peek() != "{":
+        document.is_faulty = text.value() is not None
+        return document
+    document.has_data = True
+    for name in text.members():
+        if name == "records":
+            document.rows = _read_records(text, spool, rules)
+        elif name == "file_name":
+            document.file_name = _read_file_name(text.value())
+        else:
+            text.value()
+    return document
+
+
+def _read_records(text: JSONText, spool: IO[bytes], rules: RecordRules) -> Rows | None:
+    if text.peek() == "n" and text.value() is None:
+        return None
+    if not rules.takes_input:
+        raise UnexpectedContent("none")
+    rows = Rows(spool, rules)
+    if text.peek() == "[":
+        for record in text.elements():
+            rows.add(record)
+    else:
+        text.value()
+    rows.end()
+    return rows
+
+
+def _read_file_name(value: Any) -> str | None:
+    if not isinstance(value, str | None):
+        raise FaultyDocument("file_name has to be a text")
+    return value[:LONGEST_FILE_NAME] if value else None
+
+
+def _cell_text(value: Any, number: int) -> str:
+    """Return a JSON value as the text of a cell of row `number`."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return _written(value, number)
+    if isinstance(value, float) and math.isfinite(value):
+        plain = f"{Decimal(repr(value)):f}"  # what was sent as 0.00001 is not to become 1e-05
+        return plain if len(plain) <= LONGEST_PLAIN_NUMBER else repr(value)
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except (ValueError, RecursionError) as error:
+        raise CSVFormatError(f"no cell can hold the value: {error}", row=number) from error
+    return _written(text, number)
+
+
+def _written(text: str, number: int) -> str:
+    """Return `text` if it can be written as UTF-8."""
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            reason = f"half a surrogate pair, \\u{ord(text[error.start]):04x}, is not a character"
+            raise CSVFormatError(reason, row=number) from error
+    return text
+
+
+def convert_body(source: Readable, spool: IO[bytes], **rules: Any) -> Converted:
+    """Do the same in a process of its own."""
+    return convert(source, spool, RecordRules(**rules))
+
+
+if __name__ == "__main__":
+    serve(convert_body)
