@@ -14,6 +14,7 @@ import resource
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import IO, Any, NamedTuple
 
 from tasks_app import errors
@@ -46,13 +47,15 @@ def serve(convert: Callable[..., Converted]) -> None:
     """Convert standard input to standard output with `convert(source, spool, **rules)`."""
     parent, folder, rules = sys.argv[1:]
     be_modest()
-    with (
-        os.fdopen(0, "rb", buffering=0) as source,
-        os.fdopen(1, "wb") as output,
-        tempfile.TemporaryFile(dir=folder) as spool,
-    ):
-        watched = _Watched(source, int(parent))
-        output.writelines(answer(lambda: convert(watched, spool, **json.loads(rules))))
+    with ExitStack() as stack:
+        source = stack.enter_context(os.fdopen(0, "rb", buffering=0))
+        output = stack.enter_context(os.fdopen(1, "wb"))
+
+        def begin() -> Converted:
+            spool = stack.enter_context(tempfile.TemporaryFile(dir=folder))
+            return convert(_Watched(source, int(parent)), spool, **json.loads(rules))
+
+        output.writelines(answer(begin))
 
 
 def be_modest() -> None:

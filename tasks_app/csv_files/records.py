@@ -22,6 +22,7 @@ LONGEST_PLAIN_NUMBER = 40  # characters; 1e-300 would take three hundred, in eac
 LONGEST_FILE_NAME = 2_000  # characters that are looked at; fewer are allowed
 PENDING_CHARACTERS = 256 * 1024  # of rows that are written together
 LINE_END = "\r\n"  # never written: csv.writer quotes cells with a character of its line end
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 ROW_END = b"\xff\n"  # in the temporary file; no UTF-8 has this byte
 
 
@@ -217,14 +218,24 @@ def _cell_text(value: Any, number: int) -> str:
         return ""
     if isinstance(value, str):
         return _written(value, number)
+    if type(value) is int:
+        return str(value)
     if isinstance(value, float) and math.isfinite(value):
-        plain = f"{Decimal(repr(value)):f}"  # what was sent as 0.00001 is not to become 1e-05
-        return plain if len(plain) <= LONGEST_PLAIN_NUMBER else repr(value)
+        return _number_text(value)
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = _ENCODER.encode(value)
     except (ValueError, RecursionError) as error:
         raise CSVFormatError(f"no cell can hold the value: {error}", row=number) from error
     return _written(text, number)
+
+
+def _number_text(value: float) -> str:
+    """Return a number as it was sent, mostly: 0.00001 is not to become 1e-05."""
+    text = repr(value)
+    if "e" not in text:
+        return text
+    plain = f"{Decimal(text):f}"
+    return plain if len(plain) <= LONGEST_PLAIN_NUMBER else text
 
 
 def _written(text: str, number: int) -> str:

@@ -1,0 +1,45 @@
+"""A converter that does what it is told, for tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from typing import IO
+
+from tasks_app.csv_files.converting import Converted, serve
+from tasks_app.csv_files.json_text import Readable
+from tasks_app.errors import UnexpectedContent
+
+
+def convert(source: Readable, _spool: IO[bytes], *, does: str) -> Converted:
+    if does == "refuse":
+        raise UnexpectedContent("none")
+    if does == "die early":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if does == "use up its time":
+        os.kill(os.getpid(), signal.SIGXCPU)
+    if does == "have a bug":
+        sys.exit(1)
+    if does == "take memory":
+        bytearray(2**30)
+    if does == "wait":
+        time.sleep(3600)
+    if does == "lose its disk":
+        raise OSError(28, "No space left on device")
+    return Converted({"environment": sorted(os.environ)}, blocks(source, does))
+
+
+def blocks(source: Readable, does: str) -> Iterator[bytes]:
+    if does == "die late":
+        os.write(1, json.dumps({}).encode() + b"\nhalf of")
+        os.kill(os.getpid(), signal.SIGKILL)
+    while block := source.read(1000):
+        yield block
+
+
+if __name__ == "__main__":
+    serve(convert)
