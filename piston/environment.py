@@ -67,4 +67,4 @@ def is_loopback(address: str) -> bool:
 
 def in_brackets(address: str) -> str:
     """Return the address as a URL and a Host have it (RFC 3986 §3.2.2)."""
-    return f"[{address}]" if ":" in address else address
+    return f"[{address}]" if ":" in address and not address.startswith("[") else address

@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 
+from piston.environment import in_brackets
 from piston.http.envelope import encode_json
 from piston.http.errors import (
     ApiError,
@@ -110,6 +111,8 @@ class HostMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer 400 before anybody else asks for the host; the log says so once."""
+        if "HTTP_HOST" not in request.META:  # HTTP/1.0: the name is our own address
+            request.META["SERVER_NAME"] = in_brackets(request.META["SERVER_NAME"])
         try:
             request.get_host()
         except DisallowedHost:
@@ -124,6 +127,7 @@ class HostMiddleware:
         else:
             text = f"400: {self.reason}.\n"
             answer = HttpResponse(text, status=400, content_type="text/plain")
+            answer.headers["Content-Length"] = str(len(text))
         answer._has_been_logged = True  # type: ignore[attr-defined]
         return answer
 

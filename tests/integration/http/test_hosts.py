@@ -69,6 +69,15 @@ def test_the_loopback_address_that_is_listened_on_is_good(
     assert get("/healthz", host).status_code == 200
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_a_request_without_a_host_is_for_the_address_that_it_came_to(
+    on_postgresql: None, db: None, settings: Any, address: str
+) -> None:
+    settings.ALLOWED_HOSTS = read_again().ALLOWED_HOSTS
+
+    assert Client().get("/healthz", SERVER_NAME=address).status_code == 200
+
+
 def test_a_refused_host_hears_which_variable_to_set(settings: Any) -> None:
     settings.ALLOWED_HOSTS = []
 
