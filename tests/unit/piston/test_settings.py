@@ -34,6 +34,10 @@ def test_a_silent_broker_is_given_up_within_half_a_minute() -> None:
     assert 0 < settings.CELERY_BROKER_HEARTBEAT <= 15
 
 
+def test_a_new_pool_process_has_time_to_start_and_is_replaced_when_it_does_not() -> None:
+    assert 10 <= settings.CELERY_WORKER_PROC_ALIVE_TIMEOUT <= 30
+
+
 def read_again() -> ModuleType:
     """Read the settings as a process that starts does, beside those in force."""
     spec = importlib.util.find_spec("piston.settings")

@@ -97,12 +97,12 @@ def whole_pool_killed(work: Work) -> None:
     """Kill them again while the new ones have only just begun, too."""
     work.scene.stop("worker-2")
     work.begin("write", rows=200)
-    for _ in range(ROUNDS):
+    for _ in range(1 if work.is_short else ROUNDS):
         kill_idle(work, lambda pool: pool)
-    work.begin("write", "spread", "each", "read", rows=6_000)
+    work.begin("write", "spread", "each", "read")
     work.begin_pages()
-    for count in range(2 * ROUNDS):
-        work.get_going(0.1 * count, 0.1 * count + 0.1)
+    for count in range(ROUNDS):
+        work.get_going(0.2 * count, 0.2 * count + 0.1)
         kill(*pool_of(work))
         kill(*pool_of(work))
         work.go_on()
