@@ -163,7 +163,7 @@ def started_on_full_disk(work: Work) -> None:
 def wait_until_still(work: Work) -> None:
     """Wait until no row has been done for a while; raise when all tasks are over."""
     still, since = work.done_rows(), time.monotonic()
-    deadline = since + 2 * ROWS_SECONDS
+    deadline = since + 5 * ROWS_SECONDS
     while time.monotonic() - since < STILL_SECONDS:
         now = work.done_rows()
         if now != still:
