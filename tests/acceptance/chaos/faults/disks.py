@@ -20,7 +20,7 @@ MAKE_STAFF = (
     f"User.objects.filter(username={STAFF!r}) or"
     f" User.objects.create_superuser({STAFF!r}, password={PASSWORD!r})"
 )
-ROWS = 1_000
+ROWS = 200
 STILL_SECONDS = 8  # without a row: more than a slice, a lost turn and a sweep take
 
 
