@@ -24,6 +24,7 @@ from tests.acceptance.chaos.faults import (  # noqa: F401 - importing a module r
     FAULTS,
     SHORT,
     Fault,
+    bodies,
     brokers,
     clocks,
     databases,

@@ -47,6 +47,23 @@ for breakage in (
         ),
     ),
     Breakage(
+        "json-read-at-once",
+        "JSON of any length is read at once, in the thread of its request",
+        (
+            Change(
+                "piston/http/bodies.py",
+                "MAX_SMALL_JSON_BYTES = 16 * 1024",
+                "MAX_SMALL_JSON_BYTES = 2**30",
+            ),
+            Change("tasks_app/record_bodies.py", "SMALL_BYTES = 64 * 1024", "SMALL_BYTES = 2**30"),
+            Change(
+                "tasks_app/csv_files/json_text.py",
+                "BLOCK_BYTES = 256 * 1024",
+                "BLOCK_BYTES = 2**30",
+            ),
+        ),
+    ),
+    Breakage(
         "refused-uploads-stay",
         "what is stored of an upload that fails is left to the sweeper",
         (Change(INTAKE, "        give_up(csv_file)\n", ""),),

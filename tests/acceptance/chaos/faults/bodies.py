@@ -1,0 +1,86 @@
+"""What if clients send bodies that take long to read?"""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import statistics
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+from tests.acceptance.chaos import breakages_of_files  # noqa: F401 - adds its breakages
+from tests.acceptance.chaos.faults import fault
+from tests.acceptance.chaos.scene import EMBEDDED, RABBITMQ, REDIS
+from tests.acceptance.chaos.work import Work
+from tests.acceptance.installation import Client
+
+LISTS = b"[%b[]]" % (b"[]," * 5_000_000)  # 15 MB
+REQUESTS = 30
+SLOWER = 10  # so many times as before a request may take meanwhile
+SECONDS = 60  # to wait for an answer
+PAUSE_SECONDS = 0.2  # of an attacker
+
+
+@fault(
+    "clients sign in with 15 MB of JSON, and send records that say little, over and over",
+    outcome="they are refused; nobody else waits noticeably longer",
+    on=(EMBEDDED, RABBITMQ, REDIS),
+    broken_by="json-read-at-once",
+)
+def json_bodies_hostile(work: Work) -> None:
+    """Compare how long a request takes before and meanwhile."""
+    client = work.scene.client
+    work.begin("write", "spread")
+    before = seconds_of_requests(client)
+    path = f"{urlsplit(client.tasks).path}?category=chaos&action=write"
+    packed = gzip.compress(b'{"data":{"records":[{"key":%b}]}}' % LISTS)
+    with attacked(client, "/v2/api_auth", LISTS), attacked(client, path, packed, gzipped=True):
+        during = seconds_of_requests(client)
+    ratio = statistics.median(during) / statistics.median(before)
+    work.remarks.append(f"requests took {ratio:.1f} times as long")
+    assert ratio < SLOWER, f"requests took {ratio:.0f} times as long"
+
+
+def seconds_of_requests(client: Client) -> list[float]:
+    """Ask for the list of tasks over and over; return how long each answer took."""
+    seconds = []
+    for _ in range(REQUESTS):
+        began = time.monotonic()
+        assert client.session.get(client.tasks, timeout=SECONDS).status_code == 200
+        seconds.append(time.monotonic() - began)
+    return seconds
+
+
+@contextmanager
+def attacked(client: Client, path: str, content: bytes, *, gzipped: bool = False) -> Iterator[None]:
+    """Let two clients send a body over and over; the first one has arrived before this goes on."""
+    is_over, has_begun = threading.Event(), threading.Event()
+    headers = {"X-Auth-Token": str(client.session.headers["X-Auth-Token"])}
+    headers |= {"Content-Type": "application/json"}
+    headers |= {"Content-Encoding": "gzip"} if gzipped else {}
+
+    def send() -> None:
+        while not is_over.wait(PAUSE_SECONDS):
+            connection = http.client.HTTPConnection(urlsplit(client.url).netloc, timeout=SECONDS)
+            try:
+                connection.request("PUT", path, body=content, headers=headers)
+                has_begun.set()
+                connection.getresponse().read()
+            except (OSError, http.client.HTTPException):
+                has_begun.set()  # refused while we were sending
+            finally:
+                connection.close()
+
+    attackers = [threading.Thread(target=send) for _ in range(2)]
+    for attacker in attackers:
+        attacker.start()
+    try:
+        assert has_begun.wait(SECONDS)
+        yield
+    finally:
+        is_over.set()
+        for attacker in attackers:
+            attacker.join()
