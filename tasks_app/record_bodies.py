@@ -22,6 +22,7 @@ from tasks_app.intake import Order
 SMALL_BYTES = 64 * 1024  # is read here, in a few milliseconds
 SMALL_ABSENT_CELLS = 100_000  # unless records leave out more cells than this
 MOST_ABSENT_CELLS = 100_000_000
+PROGRAM = records.__name__
 
 
 class Records(Protocol):
@@ -63,7 +64,7 @@ def open_records(
         keep(file, start, body)
         with (
             turns.taken(order.auth_account.pk, look),
-            Conversion("tasks_app.csv_files.records", file, rules, look) as conversion,
+            Conversion(PROGRAM, file, rules, look) as conversion,
         ):
             yield conversion
 

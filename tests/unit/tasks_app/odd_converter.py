@@ -35,7 +35,8 @@ def convert(source: Readable, _spool: IO[bytes], *, does: str) -> Converted:
 
 def blocks(source: Readable, does: str) -> Iterator[bytes]:
     if does == "die late":
-        os.write(1, json.dumps({}).encode() + b"\nhalf of")
+        head = {"file_name": None, "has_records": True}
+        os.write(1, json.dumps(head).encode() + b"\nname\nAda\n")
         os.kill(os.getpid(), signal.SIGKILL)
     while block := source.read(1000):
         yield block

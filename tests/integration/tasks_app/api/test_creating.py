@@ -2,6 +2,7 @@ import gzip
 import io
 import json
 import zlib
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,9 +13,10 @@ from categories import registry
 from categories.models import RegisteredCategory
 from piston import disk_reserve
 from piston.accounts.models import Account
-from tasks_app import files, intake
+from tasks_app import files, intake, record_bodies
 from tasks_app.errors import StorageUnavailable
 from tasks_app.models import Task, TaskCSV, TaskEvent
+from tasks_app.record_bodies import SMALL_BYTES
 from tests.factories import AccountFactory
 from tests.integration.tasks_app.api.calls import (
     GOOD_CSV,
@@ -249,6 +251,88 @@ def test_json_of_some_megabytes_is_fine(caller: Caller) -> None:
     records = [{"name": "x" * 100_000} for _ in range(40)]
 
     assert shown(caller.put_json({"data": {"records": records}}), 201)["total_count"] == 40
+
+
+LONG = "x" * (SMALL_BYTES + 1)  # makes a body too large to be read in its thread
+
+
+@pytest.mark.parametrize("body", [b'{"data": [}', b'{"data": NaN', b"[]", b'{"data": "\xff"}'])
+@pytest.mark.parametrize("padding", [b"", b" " * len(LONG)])
+def test_json_is_refused_in_the_same_words_whatever_its_length(
+    caller: Caller, body: bytes, padding: bytes
+) -> None:
+    short = caller.put(body, JSON)
+
+    answer = caller.put(body + padding, JSON)
+
+    assert answer.status_code == 400
+    assert answer.json()["data"] == short.json()["data"]
+    assert_nothing_was_kept()
+
+
+@pytest.mark.parametrize("beside", ["", LONG])
+def test_a_bad_record_is_placed_whatever_the_length_of_the_body(
+    caller: Caller, beside: str
+) -> None:
+    document = {"x": beside, "data": {"records": [{"name": "Ada"}, {"name": "\ud800"}]}}
+
+    fault = csv_fault(caller.put_json(document))
+
+    assert fault["row"] == 2
+    assert "half a surrogate pair" in fault["reason"]
+    assert_nothing_was_kept()
+
+
+@pytest.mark.parametrize("beside", ["", LONG])
+def test_a_large_body_has_a_file_name_or_no_records_like_a_small_one(
+    caller: Caller, beside: str
+) -> None:
+    named = {"x": beside, "data": {"records": [{"name": "Ada"}], "file_name": "people"}}
+    empty = {"x": beside, "data": {}}
+
+    task = shown(caller.put_json(named), 201)
+
+    assert (task["file_name"], stored_input(task)) == ("people", b"name\nAda\n")
+    assert shown(caller.put_json(empty, action="count"), 201)["csvs"] == []
+    assert attachment(caller.put_json(empty)) == {"expected_content": "text/csv"}
+    assert attachment(caller.put_json(named, action="count")) == {"expected_content": "none"}
+    assert_faulty(caller.put_json({"x": beside, "data": {"file_name": 7}}), "file_name")
+
+
+def test_a_small_body_that_stands_for_a_large_csv_is_read_elsewhere(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record_bodies, "SMALL_ABSENT_CELLS", 3)
+    monkeypatch.setattr(record_bodies, "MOST_ABSENT_CELLS", 4)
+    records: list[Any] = [{"name": "Ada", "do": ""}, {"name": "Bob"}, {}, {"name": "Eve"}]
+
+    fault = csv_fault(caller.put_json({"data": {"records": [*records, {}]}}))
+
+    assert "the limit of 4" in fault["reason"]
+    assert attachment(caller.put_json({"data": {"records": records}}))
+
+
+def test_an_account_without_room_is_told_so_before_a_large_body_is_read(
+    caller: Caller, settings: Settings
+) -> None:
+    settings.PISTON_MAX_TASKS_PER_ACCOUNT = 1
+    shown(caller.put(GOOD_CSV), 201)
+
+    response = caller.put_json({"x": LONG, "data": {"records": [7]}})
+
+    assert response.status_code == 429
+
+
+def test_a_csv_that_ends_because_its_converter_was_killed_is_never_taken_for_complete(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record_bodies, "PROGRAM", "tests.unit.tasks_app.odd_converter")
+    monkeypatch.setattr(record_bodies, "rules_for", lambda *_: SimpleNamespace(does="die late"))
+
+    response = caller.put_json({"x": LONG})
+
+    assert response.status_code == 503
+    assert_nothing_was_kept()
 
 
 def test_json_beyond_its_limit_is_refused(caller: Caller, settings: Settings) -> None:
