@@ -164,7 +164,9 @@ AXES_VERBOSE = False
 
 PISTON_MAX_UPLOAD_BYTES = read_integer("PISTON_MAX_UPLOAD_BYTES", 5 * 2**30, minimum=1)  # else 413
 PISTON_MAX_EXPANDED_BYTES = read_integer("PISTON_MAX_EXPANDED_BYTES", 5 * 2**30, minimum=1)  # gzip
-PISTON_MAX_JSON_BYTES = read_integer("PISTON_MAX_JSON_BYTES", 512 * 2**20, minimum=1)  # else 413
+PISTON_MAX_JSON_BYTES = read_integer(  # else 413
+    "PISTON_MAX_JSON_BYTES", min(512 * 2**20, PISTON_MAX_UPLOAD_BYTES), minimum=1
+)
 PISTON_MAX_COLUMNS = read_integer("PISTON_MAX_COLUMNS", 1_000, minimum=1)
 PISTON_MAX_CELL_BYTES = read_integer("PISTON_MAX_CELL_BYTES", 2**20, minimum=1)
 PISTON_MAX_ROWS = read_integer("PISTON_MAX_ROWS", 50_000_000, minimum=1)

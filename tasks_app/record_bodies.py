@@ -94,12 +94,8 @@ def keep(file: IO[bytes], start: bytes, body: storage.Readable) -> None:
     """Write a body to a file that has no name and goes with this request."""
     block = start
     while block:
-        try:
+        with storage.storage_errors(StorageUnavailable):
             file.write(block)
-        except OSError as error:
-            raise StorageUnavailable(str(error)) from error
         block = body.read(storage.BLOCK_BYTES)
-    try:
-        file.seek(0)
-    except OSError as error:  # it writes the rest
-        raise StorageUnavailable(str(error)) from error
+    with storage.storage_errors(StorageUnavailable):
+        file.seek(0)  # writes what is left

@@ -90,6 +90,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
         PISTON_SIGN_INS_PER_MINUTE=plenty,
         PISTON_TOKEN_SECONDS="86400",
         PISTON_MAX_EXPANDED_BYTES=str(24 * 2**20),  # so that a gzip bomb is a small one
+        PISTON_MAX_JSON_BYTES=str(24 * 2**20),
     )
     with installation:
         yield Target(installation)
