@@ -41,7 +41,7 @@ class JSONText:
         self._at = 0
         self._bad_byte: InvalidJSON | None = None  # what stands before it is looked at first
         self._has_all = False
-        self._is_mixed = False
+        self._is_mixed = False  # then objects are taken one by one, to the end of what is here
         self._read_bytes = 0
         self._line = 1  # of where `_text` begins, and how many characters stand before it:
         self._before = 0  # in the document
@@ -113,16 +113,16 @@ class JSONText:
 
         What makes a list when it is put into brackets is a list's elements, wherever it was cut.
         """
-        cut = self._text.rfind("},", self._at) + 1
-        if not cut or self._is_mixed:
+        if self._is_mixed:
             return []
+        cut = max(self._at, self._text.rfind("},", self._at) + 1)
         content = f"[{self._text[self._at : cut]}]"
         try:
             values, end = self._decode(content)
         except (ValueError, RecursionError, InvalidJSON):
             end = 0
-        if end < len(content):
-            self._is_mixed = True  # one by one then, to the end of what has been read
+        if cut == self._at or end < len(content):
+            self._is_mixed = True
             return []
         self._at = cut
         return list(values)

@@ -18,7 +18,7 @@ from tests.acceptance.chaos.work import Work
 from tests.acceptance.installation import Client
 
 LISTS = b"[%b[]]" % (b"[]," * 5_000_000)  # 15 MB
-REQUESTS = 30
+REQUESTS = 15
 SLOWER = 10  # so many times as before a request may take meanwhile
 SECONDS = 60  # to wait for an answer
 PAUSE_SECONDS = 0.2  # of an attacker
