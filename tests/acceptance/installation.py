@@ -96,7 +96,7 @@ class Installation:
 
     def answers(self) -> bool:
         """Does the web process serve?"""
-        with contextlib.suppress(requests.ConnectionError):
+        with contextlib.suppress(requests.ConnectionError, requests.Timeout):
             return requests.get(f"{self.url}/healthz", timeout=5).status_code == 200
         return False
 
