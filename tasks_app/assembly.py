@@ -13,7 +13,8 @@ from django.db.models import F, Sum
 from django.db.models.functions import Now
 
 from tasks_app import dispatch, events, files, quotas, storage
-from tasks_app.errors import ClaimLost, StorageUnavailable
+from tasks_app.csv_files.verifying import describe_loss
+from tasks_app.errors import ClaimLost, StorageUnavailable, StoredFileMissing
 from tasks_app.execution import effects, slices
 from tasks_app.models import CSVName, Effect, EventKind, Part, Task, TaskCSV
 from tasks_app.states import Ending, TaskStatus, final_status
@@ -56,12 +57,39 @@ def assemble_claimed(task: Task) -> None:
     claim = task.claim_assembly(settings.PISTON_CLAIM_SECONDS)
     if claim is None:
         return
+    check_input(task, claim)
     written = [
         write_file(task, name, claim)
         for name in (CSVName.OUTPUT, CSVName.FAILED)
         if name is CSVName.OUTPUT or files.has_failed_rows(task)
     ]
     publish(task, claim, written)
+
+
+def check_input(task: Task, claim: int) -> None:
+    """See that the input of a complete task is still the one that was uploaded.
+
+    Its rows were run from bytes that were; but who looks for them in in.csv would find others.
+    """
+    if task.ending != Ending.COMPLETED:
+        return
+    for csv_file in task.csvs.defer(None).filter(name=CSVName.INPUT):
+        renew = partial(task.renew_assembly, claim, settings.PISTON_CLAIM_SECONDS)
+        stream = RenewingStream(storage.read_range(csv_file, 0, csv_file.size_bytes), renew)
+        try:
+            while stream.read():
+                pass
+        except StoredFileMissing as error:
+            logger.warning("The input of %s was lost: %s", task.pk, error)
+            break_off(task, claim, describe_loss(csv_file, error), str(error))
+
+
+@transaction.atomic
+def break_off(task: Task, claim: int, reason: str, detail: str) -> None:
+    """Let a task that seemed complete end as a broken one."""
+    mine = Task.objects.filter(pk=task.pk, assembly_claim=claim, ending=Ending.COMPLETED)
+    if mine.update(ending=Ending.BROKEN, reason=reason):
+        events.record(task, EventKind.BROKEN, events.SYSTEM, detail=detail)
 
 
 def write_file(task: Task, name: CSVName, claim: int) -> TaskCSV:

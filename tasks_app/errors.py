@@ -220,6 +220,20 @@ class StoredFileMissing(PistonError):
     code = "stored_file_missing"
 
 
+class StoredFileChanged(StoredFileMissing):
+    """A file in storage is not the one that was stored.
+
+    `start` and `end` are the bytes of the stored one that are lost.
+    """
+
+    code = "stored_file_changed"
+
+    def __init__(self, message: str, *, start: int, end: int) -> None:
+        super().__init__(message)
+        self.start = start
+        self.end = end
+
+
 class ClaimLost(PistonError):
     """The newest claim is another worker's, or the task is over; nothing was written."""
 
@@ -227,9 +241,16 @@ class ClaimLost(PistonError):
 
 
 class ActionBroken(PistonError):
-    """The action failed in a way that no row can be blamed for."""
+    """The action failed in a way that no row can be blamed for.
+
+    `detail` is for staff: it may name files, hosts and statements.
+    """
 
     code = "action_broken"
+
+    def __init__(self, message: str, *, detail: str = "") -> None:
+        super().__init__(message)
+        self.detail = detail or message
 
 
 class RowTimedOut(PistonError):

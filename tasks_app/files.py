@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, count, islice
-
-from django.db.models import prefetch_related_objects
 
 from categories import registry
 from categories.columns import TextColumn
@@ -57,7 +55,12 @@ class DownloadableFile:
 
 def csv_names(task: Task) -> list[CSVName]:
     """Return the names of the files that can be downloaded now, in a fixed order."""
-    names = {CSVName(csv.name) for csv in task.csvs.all()}
+    return names_with(task, task.csvs.all())
+
+
+def names_with(task: Task, stored: Iterable[TaskCSV]) -> list[CSVName]:
+    """Return these names for a task with such files; one that was found faulty is not offered."""
+    names = {CSVName(csv.name) for csv in stored if csv.faulty_at is None}
     if is_read_from_parts(task):
         names.add(CSVName.OUTPUT)
         if has_failed_rows(task):
@@ -87,14 +90,16 @@ def awaits_answer(task: Task) -> bool:
 
 def open_file(task: Task, name: str) -> DownloadableFile:
     """Return a file of a task; raises CSVNotFound when it has none of this name (yet)."""
-    prefetch_related_objects([task], "csvs")  # what is named is what is opened
-    if name not in csv_names(task):
+    stored = {CSVName(csv.name): csv for csv in task.csvs.defer(None)}
+    source = stored.get(CSVName.INPUT if name == CSVName.UNPROCESSED else name)  # type: ignore[call-overload]
+    if source and source.faulty_at is not None:
+        storage.look_again(source)
+    if name not in names_with(task, stored.values()):
         raise CSVNotFound(task.pk)
-    stored = {CSVName(csv.name): csv for csv in task.csvs.all()}
     wanted = CSVName(name)
     if wanted in stored:
         csv = stored[wanted]
-        return DownloadableFile(wanted, csv.sha256, (stored_range(csv.key, 0, csv.size_bytes),))
+        return DownloadableFile(wanted, csv.sha256, (stored_range(csv, 0, csv.size_bytes),))
     if wanted is CSVName.UNPROCESSED:
         ranges = unprocessed_ranges(task, stored[CSVName.INPUT])
     else:
@@ -110,11 +115,12 @@ def open_file(task: Task, name: str) -> DownloadableFile:
 def read_through(task: Task, file: DownloadableFile, start: int, end: int) -> Iterator[bytes]:
     """Yield a file's bytes from `start` up to `end`, even while it is being assembled.
 
-    The first block is read at once: StoredFileMissing and StorageUnavailable are raised by this
-    call, as long as somebody can still be told.
+    The first block is read at once, and the one after a header that is not read from storage:
+    StoredFileMissing and StorageUnavailable are raised by this call, as long as somebody can still
+    be told.
     """
     blocks = read_from_anywhere(task, file, start, end)
-    first = next(blocks, b"")
+    first = b"".join(islice(blocks, 2 if len(file.ranges) > 1 else 1))
     return continue_with(first, blocks)
 
 
@@ -146,10 +152,10 @@ def literal_range(content: bytes) -> Range:
     return Range(len(content), lambda start, end: iter([content[start:end]]))
 
 
-def stored_range(key: str, offset: int, end: int) -> Range:
+def stored_range(csv: TaskCSV, offset: int, end: int) -> Range:
     """Return a range over a part of a stored file."""
     return Range(
-        end - offset, lambda start, stop: storage.read_range(key, offset + start, offset + stop)
+        end - offset, lambda start, stop: storage.read_range(csv, offset + start, offset + stop)
     )
 
 
@@ -158,7 +164,7 @@ def unprocessed_ranges(task: Task, csv: TaskCSV) -> tuple[Range, ...]:
     ranges = [literal_range(bytes(csv.header_bytes) + b"\n")]
     for segment in task.segments.all().unfinished().order_by("index"):
         end = segment.end_offset or csv.size_bytes
-        ranges.append(stored_range(csv.key, segment.cursor_offset, end))
+        ranges.append(stored_range(csv, segment.cursor_offset, end))
     return tuple(ranges)
 
 

@@ -107,6 +107,7 @@ for _error in (
     tasks.InvalidTransition,
     tasks.RowTimedOut,
     tasks.StoredFileMissing,
+    tasks.StoredFileChanged,
     tasks.TaskError,
     categories.BrokenDeclaration,
     categories.CellError,

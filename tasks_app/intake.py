@@ -16,6 +16,7 @@ from categories.contract import Action, Category
 from piston.accounts.models import Account
 from piston.plurals import plural
 from tasks_app import events, quotas, storage
+from tasks_app.csv_files import blocks
 from tasks_app.csv_files.scanning import Scan, ScanLimits, Scanner
 from tasks_app.errors import (
     CSVFormatError,
@@ -101,6 +102,7 @@ def create_with_input(order: Order, task_id: str, csv_file: TaskCSV, scan: Scan)
             row_count=scan.row_count,
             header=list(scan.header),
             header_bytes=scan.header_line,
+            block_rows=blocks.pack(scan.block_rows, "Q"),
         )
     )
     if not adopted:

@@ -62,7 +62,7 @@ def list_tasks(account: Account, query: QueryDict) -> TaskPage:
 
 def select(account: Account) -> TaskQuerySet:
     """Return an account's tasks in the order of lists, with the names of their files."""
-    names = Prefetch("csvs", TaskCSV.objects.only("task_id", "name"))
+    names = Prefetch("csvs", TaskCSV.objects.only("task_id", "name", "faulty_at"))
     tasks = Task.objects.visible().filter(account=account)
     sent = Effect.objects.sent().filter(task=OuterRef("pk"))
     tasks = tasks.annotate(has_sent_effect=Exists(sent))

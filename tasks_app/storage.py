@@ -7,6 +7,7 @@ import io
 import os
 import re
 import secrets
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
@@ -22,7 +23,8 @@ from django.core.files.storage import default_storage
 
 from piston import disk_reserve
 from piston.file_storage import SyncedFileStorage
-from piston.plurals import plural
+from tasks_app.csv_files import blocks, reading
+from tasks_app.csv_files.verifying import VerifiedFile, blocks_around, found_changed
 from tasks_app.errors import PistonError, StorageFull, StorageUnavailable, StoredFileMissing
 from tasks_app.models import CSVName, TaskCSV
 from tasks_app.models.clock import database_time
@@ -71,10 +73,18 @@ def save(
         raise StorageUnavailable(f"The storage kept {csv_file.key} under another name: {stored}.")
     csv_file.size_bytes = recording.size_bytes
     csv_file.sha256 = recording.digest.hexdigest()
+    checksums = recording.checksums.close()
+    csv_file.block_bytes = checksums.block_bytes
+    csv_file.checksums = blocks.pack(checksums.values, "I")
     if (
         not TaskCSV.objects.unfinished()
         .filter(pk=csv_file.pk)
-        .update(size_bytes=csv_file.size_bytes, sha256=csv_file.sha256)
+        .update(
+            size_bytes=csv_file.size_bytes,
+            sha256=csv_file.sha256,
+            block_bytes=csv_file.block_bytes,
+            checksums=csv_file.checksums,
+        )
     ):
         raise StorageUnavailable(f"{csv_file.key} was given up while it was written.")
 
@@ -86,44 +96,76 @@ def check_room(size_bytes: int) -> None:
             disk_reserve.check_room(size_bytes)
 
 
-def open_range(key: str, start: int = 0, end: int | None = None) -> BinaryIO:
-    """Open a stored file at byte `start`; object storage sends what lies before `end` only.
+def open_range(csv_file: TaskCSV, start: int = 0, end: int | None = None) -> reading.Readable:
+    """Open the bytes of a file from `start` up to `end`; None is its end.
 
-    Raises StoredFileMissing or StorageUnavailable.
+    Raises StorageUnavailable, StoredFileMissing, and StoredFileChanged for another file than the
+    one that was stored; reading raises that as well.
     """
-    if end is not None and end <= start:
+    end = csv_file.size_bytes if end is None else end
+    if end <= start:
         return io.BytesIO()
-    with storage_errors():
-        if hasattr(default_storage, "bucket"):
-            return _open_object(key, start, end)
-        file = cast("BinaryIO", default_storage.open(key, "rb").file)
-        file.seek(start)
-        return file
-
-
-def _open_object(key: str, start: int, end: int | None) -> BinaryIO:
-    """Ask S3 for a range; its own file class would fetch the whole object first."""
-    last = "" if end is None else end - 1
-    answer = default_storage.bucket.Object(key).get(Range=f"bytes={start}-{last}")  # type: ignore[attr-defined]
-    return cast("BinaryIO", answer["Body"])
-
-
-def read_range(key: str, start: int, end: int) -> Iterator[bytes]:
-    """Yield the bytes of a stored file from `start` up to `end`, block by block."""
-    file = open_range(key, start, end)
+    first, last = blocks_around(csv_file, start, end)
     try:
-        left = end - start
-        while left > 0:
+        with storage_errors():
+            file, size = _open(csv_file.key, first, last)
+    except StoredFileMissing:
+        csv_file.note_fault(0)
+        raise
+    if size != csv_file.size_bytes:
+        file.close()
+        first, last = blocks_around(
+            csv_file, max(min(size, csv_file.size_bytes - 1), 0), sys.maxsize
+        )
+        raise found_changed(csv_file, first, last)
+    return VerifiedFile(csv_file, file, start, end)
+
+
+def _open(key: str, start: int, end: int) -> tuple[BinaryIO, int]:
+    """Open a stored file at byte `start`; return it and the size of the whole file.
+
+    Object storage sends what lies before `end` only.
+    """
+    if hasattr(default_storage, "bucket"):
+        return _open_object(key, start, end)
+    file = cast("BinaryIO", default_storage.open(key, "rb").file)
+    size = file.seek(0, io.SEEK_END)
+    file.seek(start)
+    return file, size
+
+
+def _open_object(key: str, start: int, end: int) -> tuple[BinaryIO, int]:
+    """Ask S3 for a range; its own file class would fetch the whole object first."""
+    found = default_storage.bucket.Object(key)  # type: ignore[attr-defined]
+    try:
+        answer = found.get(Range=f"bytes={start}-{end - 1}")
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") not in {"InvalidRange", "416"}:
+            raise
+        return io.BytesIO(), found.content_length  # it ends before the range begins
+    return cast("BinaryIO", answer["Body"]), int(answer["ContentRange"].rpartition("/")[2])
+
+
+def read_range(csv_file: TaskCSV, start: int, end: int) -> Iterator[bytes]:
+    """Yield the bytes of a stored file from `start` up to `end`, block by block."""
+    file = open_range(csv_file, start, end)
+    try:
+        while True:
             with storage_errors():
-                block = file.read(min(BLOCK_BYTES, left))
+                block = file.read(BLOCK_BYTES)
             if not block:
-                raise StoredFileMissing(
-                    f"{key} is shorter than recorded, by {left} {plural('byte', left)}."
-                )
-            left -= len(block)
+                return
             yield block
     finally:
         file.close()
+
+
+def look_again(csv_file: TaskCSV) -> None:
+    """Take a file for sound again if the place where it was found faulty is as it was stored."""
+    place = csv_file.faulty_at or 0
+    with suppress(StoredFileMissing):
+        for _ in read_range(csv_file, place, place + 1):
+            csv_file.note_fault(None)
 
 
 def delete(key: str) -> None:
@@ -207,6 +249,7 @@ class RecordingStream:
         self.csv_file = csv_file
         self.source = source
         self.digest = hashlib.sha256()
+        self.checksums = blocks.ChecksumWriter()
         self.size_bytes = 0
         self.kept_at = self.read_at = monotonic()
 
@@ -218,6 +261,7 @@ class RecordingStream:
         """
         block = self._fill(BLOCK_BYTES if size is None or size < 0 else size)
         self.digest.update(block)
+        self.checksums.update(block)
         self.size_bytes += len(block)
         self.read_at = monotonic()
         if monotonic() - self.kept_at > KEEP_SECONDS / 4:

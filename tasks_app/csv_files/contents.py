@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
+from tasks_app.csv_files.blocks import RowCounter
 from tasks_app.csv_files.boundaries import count_line_ends, rows_in
 from tasks_app.csv_files.checkpoints import Checkpoints
 from tasks_app.csv_files.fast_scan import QuickScan
@@ -34,6 +35,7 @@ class Contents:
         self.data_offset = 0
         self.row_count = 0
         self.checkpoints = Checkpoints(0)
+        self.row_counter = RowCounter()
         self._missing_values = MissingValues()
         self._limits = limits
         self._form = RowForm(0, (), limits)
@@ -136,6 +138,7 @@ class Contents:
             self._refuse_row_after(block, scan.row_ends, room)
         self._missing_values.add(block, scan.row_ends, scan.unset_rows)
         self.checkpoints.add(scan.row_ends, self._offset)
+        self.row_counter.add(scan.row_ends, self._offset)
         self.row_count += len(scan.row_ends)
         self._offset += scan.used_bytes
         self._line_count += scan.line_count

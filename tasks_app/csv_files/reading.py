@@ -125,7 +125,7 @@ def _parse_blocks(
     is_last = False
     while not is_last:
         wanted = max(block_bytes, len(rest))  # doubling keeps the time for a long row linear
-        block = rest + _read(file, min(wanted, end - offset - len(rest)))
+        block = rest + read_fully(file, min(wanted, end - offset - len(rest)))
         is_last = len(block) < len(rest) + wanted
         if is_last and end_offset is not None and offset + len(block) < end_offset:
             raise _not_the_scanned_file(f"it ends at byte {offset + len(block)}")
@@ -169,7 +169,7 @@ def _parse_with_quotes(block: bytes, offset: int, *, is_last: bool) -> _Rows:
     return rows._replace(used_bytes=used)
 
 
-def _read(file: Readable, size: int) -> bytes:
+def read_fully(file: Readable, size: int) -> bytes:
     """Read `size` bytes, or all there are; a single read may bring fewer."""
     pieces = []
     while size and (piece := file.read(size)):

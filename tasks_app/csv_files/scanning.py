@@ -27,6 +27,7 @@ class Scan:
     row_count: int
     size_bytes: int
     checkpoints: list[tuple[int, int]]  # (rows before, byte offset), from (0, data_offset) on
+    block_rows: list[int]  # rows up to the end of each block (`blocks`)
 
 
 class Scanner:
@@ -80,6 +81,7 @@ class Scanner:
             row_count=contents.row_count,
             size_bytes=self._size_bytes,
             checkpoints=contents.checkpoints.before_the_end(),
+            block_rows=contents.row_counter.close(self._size_bytes),
         )
 
     def _push(self, piece: bytes) -> None:

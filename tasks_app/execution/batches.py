@@ -34,7 +34,7 @@ from tasks_app.execution.attempts import NOT_THE_ROWS_FAULT, Attempt
 from tasks_app.execution.deadlines import time_limit
 from tasks_app.execution.garbage import collected_afterwards
 from tasks_app.execution.ledger import Done
-from tasks_app.execution.outcomes import Indeterminate, describe_failure, done_with
+from tasks_app.execution.outcomes import Indeterminate, describe_failure, describe_fully, done_with
 from tasks_app.execution.rests import rest
 from tasks_app.execution.runs import Run
 from tasks_app.execution.suspects import (
@@ -95,7 +95,8 @@ def blaming_the_action() -> Iterator[None]:
     except (PistonError, StopTask, *NOT_THE_ROWS_FAULT):
         raise
     except Exception as error:
-        raise ActionBroken(f"the action failed: {describe_failure(error)}") from error
+        why = f"the action failed: {describe_failure(error)}"
+        raise ActionBroken(why, detail=describe_fully(error)) from error
 
 
 def choose_size(run: Run) -> int:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from django.db import DatabaseError
 
 from categories.contract import Outcome, RowFailed, Succeeded
 from categories.rows import OutputShape
@@ -13,8 +12,9 @@ from tasks_app.csv_files.reading import Batch
 from tasks_app.csv_files.writing import encode_row, encode_rows
 from tasks_app.execution.ledger import Done
 
-LINE_END = "\n"
 LONGEST_MESSAGE = 1_000  # characters of an error cell
+ABOUT_VALUES = (ArithmeticError, AssertionError, LookupError, TypeError, ValueError)
+PLACE = re.compile(r"[a-z][a-z0-9+.-]*://[^\s'\"]+|(?<![\w/.])/[^\s'\"/]+/[^\s'\"]*", re.IGNORECASE)
 
 
 class Indeterminate(RowFailed):
@@ -40,11 +40,21 @@ class Written:
 
 
 def describe_failure(error: BaseException) -> str:
-    """Return one line for a row's `error` cell."""
+    """Return one line for who owns the task: a row's `error` cell, or a part of its reason.
+
+    It names no file, host or statement. An error that was not meant for the tenant shows its text
+    only if it is about values; all others come from what is around the action, and say its name.
+    """
     if isinstance(error, RowFailed):
         return str(error)[:LONGEST_MESSAGE]
-    if isinstance(error, DatabaseError):  # further lines may quote another tenant's values
-        return f"{type(error).__name__}: {str(error).partition(LINE_END)[0]}"[:LONGEST_MESSAGE]
+    kind = type(error).__name__
+    if isinstance(error, OSError) or not isinstance(error, ABOUT_VALUES):
+        return f"{kind}: an error that was not expected; staff find the details in the log"
+    return f"{kind}: {PLACE.sub('…', str(error))}"[:LONGEST_MESSAGE]
+
+
+def describe_fully(error: BaseException) -> str:
+    """Return one line for staff."""
     return f"{type(error).__name__}: {error}"[:LONGEST_MESSAGE]
 
 

@@ -12,7 +12,8 @@ from categories.rows import OutputShape, RowShape
 from piston.compiled_queries import CompiledSelect, Slot
 from tasks_app import storage
 from tasks_app.csv_files.reading import Batch, RowReader
-from tasks_app.errors import StoredFileMissing
+from tasks_app.csv_files.verifying import describe_loss, found_changed
+from tasks_app.errors import CSVFormatError, StoredFileChanged, StoredFileMissing
 from tasks_app.models import CSVName, Segment, Task, TaskCSV
 
 BATCH_BYTES = 4 * 2**20  # of input: bounds memory when rows are large
@@ -57,18 +58,30 @@ class Run:
     @cached_property
     def _reader(self) -> RowReader:
         start, end = self.segment.cursor_offset, self.segment.end_offset
-        file = storage.open_range(self.input.key, start, end)
+        file = storage.open_range(self.input, start, end)
         return RowReader(file, width=len(self.input.header), offset=start, end_offset=end)
 
     def take(self, count: int) -> Batch:
         """Return the rows at the cursor, at most `count` and no more than a few MiB."""
         if self._reader.offset != self.segment.cursor_offset:  # the last batch was committed short
             self.close()
-        with storage.storage_errors():
-            batch = self._reader.take(count, max_bytes=BATCH_BYTES)
+        try:
+            with storage.storage_errors():
+                batch = self._reader.take(count, max_bytes=BATCH_BYTES)
+        except CSVFormatError as error:  # only where there are no checksums, which tell sooner
+            raise self._changed() from error
         if not batch.lines:
-            raise StoredFileMissing(f"{self.input.key} ends before its last row.")
+            raise self._changed()
         return batch
+
+    def describe_loss(self, error: StoredFileMissing) -> str:
+        """Return what its owner is told of an input that is missing or has changed."""
+        left = range(self.segment.cursor_row + 1, (self.segment.end_row or 0) + 1)
+        return describe_loss(self.__dict__.get("input") or TaskCSV(), error, otherwise=left)
+
+    def _changed(self) -> StoredFileChanged:
+        end = self.segment.end_offset or self.input.size_bytes
+        return found_changed(self.input, self.segment.cursor_offset, end)
 
     def close(self) -> None:
         """Close the input."""
@@ -78,7 +91,7 @@ class Run:
 
 
 INPUT = CompiledSelect(
-    lambda: TaskCSV.objects.filter(task=Slot.text("task_id"), name=CSVName.INPUT)
+    lambda: TaskCSV.objects.defer(None).filter(task=Slot.text("task_id"), name=CSVName.INPUT)
 )
 
 

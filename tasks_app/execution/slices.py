@@ -12,16 +12,16 @@ from django.db.models import F
 
 from categories import registry
 from categories.contract import Action, Context, Refused
-from categories.errors import CategoryError
+from categories.errors import BrokenCategory, CategoryError
 from piston import disk_reserve
 from piston.disk_reserve import DiskFull
-from tasks_app import dispatch, files, quotas
+from tasks_app import dispatch, events, files, quotas
 from tasks_app.errors import ActionBroken, ClaimLost, StorageUnavailable, StoredFileMissing
 from tasks_app.execution import batches, effects, turns
 from tasks_app.execution.attempts import NOT_THE_ROWS_FAULT
-from tasks_app.execution.outcomes import Indeterminate, describe_failure
+from tasks_app.execution.outcomes import Indeterminate, describe_failure, describe_fully
 from tasks_app.execution.runs import Run, claim_seconds
-from tasks_app.models import CSVName, Segment, Task
+from tasks_app.models import CSVName, EventKind, Segment, Task
 from tasks_app.models.durability import NeedNotLast
 from tasks_app.states import Ending
 
@@ -102,7 +102,9 @@ def prepare(segment: Segment) -> Run | None:
             task.category, task.action, version=task.category_version
         )
     except CategoryError as error:
-        task.end_work(Ending.BROKEN, str(error))
+        is_broken = isinstance(error, BrokenCategory)  # which says where its code is
+        why = f"the category {task.category!r} cannot be used" if is_broken else str(error)
+        give_up(task, why, str(error))
         return None
     if category.version != task.category_version:
         task.end_work(
@@ -139,9 +141,8 @@ def is_permitted(run: Run) -> bool:
         return False
     except NOT_THE_ROWS_FAULT:
         raise
-    except Exception as error:
-        logger.exception("Permission for %s could not be asked", run.task.pk)
-        run.task.end_work(Ending.BROKEN, f"the action failed: {describe_failure(error)}")
+    except Exception as error:  # noqa: BLE001 - whatever a plugin raises ends its task
+        give_up(run.task, f"the action failed: {describe_failure(error)}", describe_fully(error))
         return False
     # or it is asked again; no row that is committed forgets it
     Task.objects.running().filter(NeedNotLast(), pk=run.task.pk).update(is_permitted=True)
@@ -160,12 +161,21 @@ def work_until(until: float, run: Run) -> None:
                 is_over = monotonic() > until and not batches.is_last(run)
                 if is_over or newcomers.are_waiting():
                     break
-    except (StoredFileMissing, ActionBroken) as error:
-        logger.warning("Task %s is broken", run.task.pk, exc_info=error)
+    except StoredFileMissing as error:
+        give_up(run.task, run.describe_loss(error), str(error))
+    except ActionBroken as error:
         connection.close()  # a time-out may have struck in the middle of a query
-        run.task.end_work(Ending.BROKEN, str(error))
+        give_up(run.task, str(error), error.detail)
     if run.segment.is_done:
         complete(run.task, run.action, run.context)
+
+
+def give_up(task: Task, reason: str, detail: str) -> None:
+    """End a task that cannot go on: its owner is told the reason, staff the detail as well."""
+    logger.warning("Task %s is broken: %s", task.pk, detail, exc_info=True)
+    with transaction.atomic():
+        if task.end_work(Ending.BROKEN, reason):
+            events.record(task, EventKind.BROKEN, events.SYSTEM, detail=detail)
 
 
 def complete(task: Task, action: Action, context: Context) -> None:
@@ -178,10 +188,9 @@ def complete(task: Task, action: Action, context: Context) -> None:
                 action.finish(context)
     except NOT_THE_ROWS_FAULT:
         raise
-    except Exception as error:
-        logger.exception("finish of %s failed", task.pk)
+    except Exception as error:  # noqa: BLE001 - whatever a plugin raises ends its task
         why = describe_failure(error)
-        task.end_work(Ending.BROKEN, f"the action could not finish: {why}")
+        give_up(task, f"the action could not finish: {why}", describe_fully(error))
 
 
 def complete_abandoned(task_id: str) -> None:

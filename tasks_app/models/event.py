@@ -21,6 +21,7 @@ class EventKind(models.TextChoices):
     INDETERMINATE = "indeterminate"  # an external effect whose outcome nobody knows
     DECIDED = "decided"  # a person said what an indeterminate row is to count as
     SETTLED = "settled"  # that was carried out, or could not be: `settled_as` says which
+    BROKEN = "broken"  # the task could not go on: `detail` says more than its owner is told
     ROW_BLAMED = "row_blamed"  # workers died on a row; it was recorded as failed
 
 

@@ -31,6 +31,17 @@ class TaskCSVQuerySet(models.QuerySet["TaskCSV"]):
         return self.filter(task=None, kept_until__lt=Now())
 
 
+_Manager = models.Manager.from_queryset(TaskCSVQuerySet)
+
+
+class TaskCSVManager(_Manager["TaskCSV"]):
+    """Leaves out what only readers of a file's bytes need: some kilobytes of a large file."""
+
+    def get_queryset(self) -> TaskCSVQuerySet:
+        """Return the files; `defer(None)` brings all columns."""
+        return TaskCSVQuerySet(self.model, using=self._db).defer("checksums", "block_rows")
+
+
 class TaskCSV(models.Model):
     """A file in storage.
 
@@ -49,6 +60,16 @@ class TaskCSV(models.Model):
     header_bytes = models.BinaryField(
         default=b"", help_text="An input's header line as it was sent."
     )
+    block_bytes = models.PositiveIntegerField(
+        null=True, help_text="How many bytes each checksum is of; unset: it has none."
+    )
+    checksums = models.BinaryField(null=True, help_text="Of its blocks (csv_files/blocks.py).")
+    block_rows = models.BinaryField(
+        null=True, help_text="Rows of an input up to the end of each block."
+    )
+    faulty_at = models.BigIntegerField(
+        null=True, help_text="At which byte it was found missing or changed; unset: nowhere."
+    )
     created_at = models.DateTimeField(db_default=Now())
     kept_until = models.DateTimeField(
         null=True, help_text="While no task owns it: when to delete it."
@@ -60,7 +81,7 @@ class TaskCSV(models.Model):
         help_text="It is being deleted: no task can be given it any more.",
     )
 
-    objects = TaskCSVQuerySet.as_manager()
+    objects = TaskCSVManager()
 
     class Meta:
         verbose_name = "task CSV"
@@ -77,6 +98,11 @@ class TaskCSV(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+    def note_fault(self, offset: int | None) -> None:
+        """Remember at which byte it was found missing or changed; None for nowhere any more."""
+        self.faulty_at = offset
+        TaskCSV.objects.filter(pk=self.pk).update(faulty_at=offset)
 
     def keep(self, seconds: float) -> bool:
         """Keep an unfinished file for so long from now; False when it was given up meanwhile."""

@@ -90,7 +90,7 @@ def find_answer(task: Task, effect: Effect) -> Answer | None:
 def read_line(task: Task, effect: Effect) -> bytes:
     """Return the row's line as it stands in out.csv now."""
     (place,) = find_places(task, [effect])
-    return b"".join(storage.read_range(stored(task, CSVName.OUTPUT).key, place.start, place.end))
+    return b"".join(storage.read_range(stored(task, CSVName.OUTPUT), place.start, place.end))
 
 
 def with_error(line: bytes, message: str) -> bytes:

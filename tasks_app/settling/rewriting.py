@@ -89,7 +89,7 @@ def write_file(task: Task, name: CSVName, edits: Iterable[Edit]) -> TaskCSV:
     if old is None:
         content = files.literal_range(files.header_line(task, name))
     else:
-        content = files.stored_range(old.key, 0, old.size_bytes)
+        content = files.stored_range(old, 0, old.size_bytes)
     whole = files.DownloadableFile(name, "", tuple(edited(content, edits)))
     csv_file = storage.reserve(task.pk, name)
     renew = partial(claims.renew, task)

@@ -31,6 +31,7 @@ from tests.acceptance.chaos.faults import (  # noqa: F401 - importing a module r
     disks,
     endings,
     externals,
+    inputs,
     messages,
     networks,
     processes,

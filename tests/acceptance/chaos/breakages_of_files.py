@@ -8,6 +8,7 @@ ASSEMBLY = "tasks_app/assembly.py"
 INTAKE = "tasks_app/intake.py"
 STORAGE = "tasks_app/storage.py"
 SWEEPING = "tasks_app/sweeping.py"
+VERIFYING = "tasks_app/csv_files/verifying.py"
 
 for breakage in (
     Breakage(
@@ -113,8 +114,29 @@ for breakage in (
         (
             Change(
                 "tasks_app/execution/slices.py",
-                "    except (StoredFileMissing, ActionBroken) as error:\n",
-                "    except (StoredFileMissing, StorageUnavailable, ActionBroken) as error:\n",
+                "    except StoredFileMissing as error:\n",
+                "    except (StoredFileMissing, StorageUnavailable) as error:\n",
+            ),
+        ),
+    ),
+    Breakage(
+        "inputs-not-verified",
+        "rows are run from whatever the storage sends, as long as it looks like rows",
+        (Change(VERIFYING, "self._checksums.fit(block, start)", "block"),),
+    ),
+    Breakage(
+        "inputs-not-verified-at-the-end",
+        "the end of a task does not look at its input again",
+        (Change(ASSEMBLY, "    check_input(task, claim)\n", ""),),
+    ),
+    Breakage(
+        "lost-inputs-are-tried-again",
+        "a worker that finds its input lost leaves the task to the next one",
+        (
+            Change(
+                "tasks_app/execution/slices.py",
+                "        give_up(run.task, run.describe_loss(error), str(error))\n",
+                "        raise StorageUnavailable from error\n",
             ),
         ),
     ),

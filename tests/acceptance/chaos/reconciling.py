@@ -79,7 +79,7 @@ class Reconciliation:
             yield f"out.csv begins with {content[:60]!r}"
         place = len(header)
         for index, line in enumerate(self.sent.lines):
-            if place == len(content) and self.sent.is_stopped:
+            if place == len(content) and (self.sent.is_stopped or self.sent.is_input_lost):
                 self.unprocessed = self.sent.lines[index:]
                 return
             end = content.find(b"\n", place + len(line.raw))
@@ -116,6 +116,9 @@ class Reconciliation:
         names = self.task["csvs"]
         if self.sent.page_rows:
             return
+        if self.sent.is_input_lost:
+            yield from self.loss_problems()
+            return
         wanted = {"failed.csv": self.failed, "unprocessed.csv": self.unprocessed}
         for name, lines in wanted.items():
             content = b"name,note,do\n" + b"".join(line.raw + b"\n" for line in lines)
@@ -125,6 +128,18 @@ class Reconciliation:
                 yield f"{name} does not have the rows that out.csv says"
         if self.download("in.csv") != self.sent.content:
             yield "in.csv is not what was sent"
+
+    def loss_problems(self) -> Iterator[str]:
+        """See that nothing is offered of an input that is lost, and that its owner is told."""
+        reason = self.task.get("reason", "")
+        if not re.search(r"\brows \d+ to \d+$", reason) or "/" in reason:
+            yield f"the reason is {reason!r}"
+        for name in ("in.csv", "unprocessed.csv"):
+            answer = self.scene.client.session.get(
+                f"{self.scene.client.tasks}/{self.sent.task_id}?csv_name={name}", timeout=60
+            )
+            if name in self.task["csvs"] or answer.status_code != 404:
+                yield f"{name} is offered, and answered with {answer.status_code}"
 
     def count_problems(self) -> Iterator[str]:
         """Compare the counts and the status with out.csv."""
@@ -138,6 +153,8 @@ class Reconciliation:
             status = "partial" if success_count else "failure"
         if self.sent.is_stopped:
             status = "stopped"
+        if self.sent.is_input_lost:
+            status = "internal_error"
         if self.task["status"] != status:
             yield f"it ended as {self.task['status']} ({self.task.get('reason')}), not {status}"
         if len(self.indeterminate) != self.sent.indeterminate_count:
@@ -224,7 +241,7 @@ def dust_problems(scene: Scene) -> list[str]:
 def find_dust(scene: Scene) -> Iterator[str]:
     """Yield what nobody owns: files, records of files, claims, messages."""
     known = {key for (key,) in scene.execute("SELECT key FROM tasks_app_taskcsv")}
-    stored = scene.stored_files()
+    stored = scene.stored_files() | (scene.lost_files & known)
     if stored != known:
         yield f"files without a record: {len(stored - known)}; without a file: {known - stored}"
     questions: dict[str, Any] = {

@@ -123,6 +123,7 @@ class Scene:
         self.installation = Installation(folder, root=root, **variables)
         self.execute(TABLE.format(key="serial" if self.database_url else "integer"))
         self.made_links = ExitStack()
+        self.lost_files: set[str] = set()  # that a fault has deleted
         self.altered: set[str] = set()  # processes that do not run as they usually do
 
     @property

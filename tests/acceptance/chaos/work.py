@@ -36,6 +36,7 @@ class Sent:
     task_id: str
     page_rows: int = 0
     is_stopped: bool = False
+    is_input_lost: bool = False  # or altered, in storage
     indeterminate_count: int = 0  # of an external action that must not be repeated
     most_repeated: int = 0  # of one that may be: rows that were in flight
     tolerated: dict[str, str] = field(default_factory=dict)  # by `do`: what its message says

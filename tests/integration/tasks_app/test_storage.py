@@ -70,7 +70,7 @@ def test_a_stored_file_knows_its_size_and_digest(backend: str) -> None:
 def test_any_range_can_be_read(backend: str, start: int, end: int) -> None:
     csv_file = store()
 
-    assert b"".join(storage.read_range(csv_file.key, start, end)) == CONTENT[start:end]
+    assert b"".join(storage.read_range(csv_file, start, end)) == CONTENT[start:end]
 
 
 def test_a_deleted_file_is_missing_and_deleting_it_again_is_no_error(backend: str) -> None:
@@ -80,7 +80,7 @@ def test_a_deleted_file_is_missing_and_deleting_it_again_is_no_error(backend: st
     storage.delete(csv_file.key)
 
     with pytest.raises(StoredFileMissing):
-        storage.open_range(csv_file.key, 0, 10)
+        storage.open_range(csv_file, 0, 10)
 
 
 def test_a_source_may_return_less_than_it_is_asked_for(backend: str) -> None:
@@ -95,7 +95,7 @@ def test_a_source_may_return_less_than_it_is_asked_for(backend: str) -> None:
     storage.save(csv_file, Trickle(CONTENT))
 
     assert csv_file.size_bytes == len(CONTENT)
-    assert b"".join(storage.read_range(csv_file.key, 0, len(CONTENT))) == CONTENT
+    assert b"".join(storage.read_range(csv_file, 0, len(CONTENT))) == CONTENT
 
 
 def test_a_source_that_breaks_off_leaves_no_object_and_its_error_is_passed_on(backend: str) -> None:
@@ -180,7 +180,7 @@ def test_a_file_that_is_shorter_than_recorded_is_an_error_and_not_a_short_answer
     csv_file = store(b"abc")
 
     with pytest.raises(StoredFileMissing):
-        list(storage.read_range(csv_file.key, 0, 10))
+        list(storage.read_range(csv_file, 0, 10))
 
 
 def test_storage_that_is_away_is_told_apart_from_a_missing_file(settings: Any) -> None:
@@ -197,7 +197,7 @@ def test_storage_that_is_away_is_told_apart_from_a_missing_file(settings: Any) -
     settings.STORAGES = {**settings.STORAGES, "default": backend}
 
     with pytest.raises(StorageUnavailable):
-        storage.open_range("a-key", 0, 10)
+        storage.open_range(TaskCSV(key="a-key", size_bytes=10), 0, 10)
 
 
 def test_a_read_that_fails_midway_is_storage_that_is_away(
@@ -212,7 +212,7 @@ def test_a_read_that_fails_midway_is_storage_that_is_away(
     monkeypatch.setattr(storage, "open_range", lambda *_: Failing())
 
     with pytest.raises(StorageUnavailable, match="Input/output error"):
-        list(storage.read_range("a-key", 0, 10))
+        list(storage.read_range(TaskCSV(key="a-key", size_bytes=10), 0, 10))
 
 
 @pytest.mark.parametrize("fault", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENOENT])

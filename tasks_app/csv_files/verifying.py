@@ -1,0 +1,98 @@
+"""How are the bytes of a stored file read so that only those that were stored are handed out?"""
+
+from __future__ import annotations
+
+from tasks_app.csv_files.blocks import Checksums, rows_between, unpack
+from tasks_app.csv_files.reading import Readable, read_fully
+from tasks_app.errors import StoredFileChanged, StoredFileMissing
+from tasks_app.models import TaskCSV
+
+PIECE_BYTES = 256 * 1024  # read at once of a file without checksums: one of an older release
+
+
+class VerifiedFile:
+    """The bytes of a file from `start` up to `end`, each verified before it is handed out.
+
+    Whole blocks are read and verified in memory; these very bytes are what the reader gets. `file`
+    stands where the block of byte `start` begins. Raises StoredFileChanged.
+    """
+
+    def __init__(self, csv_file: TaskCSV, file: Readable, start: int, end: int) -> None:
+        self._csv_file = csv_file
+        self._file = file
+        self._checksums = checksums_of(csv_file)
+        self._place, _ = blocks_around(csv_file, start, end)  # of the next byte to be read
+        self._start = start
+        self._end = end
+        self._ready = b""
+
+    def read(self, size: int, /) -> bytes:
+        """Return the next bytes, at most `size`; none at the end."""
+        if not self._ready:
+            self._ready = self._read_block()
+        piece, self._ready = self._ready[:size], self._ready[size:]
+        return piece
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _read_block(self) -> bytes:
+        """Return the next block, verified, without what lies outside of the range."""
+        start = self._place
+        if start >= self._end:
+            return b""
+        end = min(start + unit_of(self._csv_file), self._csv_file.size_bytes)
+        block = read_fully(self._file, max(end - start, 0))
+        is_whole = len(block) == end - start > 0
+        if not is_whole or not (self._checksums is None or self._checksums.fit(block, start)):
+            raise found_changed(self._csv_file, start, max(start, end))
+        self._place = end
+        return block[max(self._start - start, 0) : self._end - start]
+
+
+def checksums_of(csv_file: TaskCSV) -> Checksums | None:
+    """Return a file's checksums; None when it has none."""
+    if csv_file.block_bytes is None or csv_file.checksums is None:
+        return None
+    return Checksums(csv_file.block_bytes, unpack(bytes(csv_file.checksums), "I"))
+
+
+def unit_of(csv_file: TaskCSV) -> int:
+    """Return how many bytes of a file are read at once."""
+    return csv_file.block_bytes or PIECE_BYTES
+
+
+def blocks_around(csv_file: TaskCSV, start: int, end: int) -> tuple[int, int]:
+    """Return where the blocks that hold these bytes begin and end."""
+    if csv_file.block_bytes is None:
+        return start, end
+    unit = csv_file.block_bytes
+    return start // unit * unit, min(-(-end // unit) * unit, csv_file.size_bytes)
+
+
+def found_changed(csv_file: TaskCSV, start: int, end: int) -> StoredFileChanged:
+    """Remember that these bytes are not as they were stored; return the error to be raised."""
+    csv_file.note_fault(start)
+    return StoredFileChanged(
+        f"{csv_file.key} is not the file that was stored: bytes {start:,} to {end:,} differ.",
+        start=start,
+        end=end,
+    )
+
+
+def describe_loss(
+    csv_file: TaskCSV, error: StoredFileMissing, *, otherwise: range | None = None
+) -> str:
+    """Return what its owner is told of an input that is missing or has changed: which rows.
+
+    All of them, or `otherwise`, where the error does not tell.
+    """
+    rows = otherwise or range(1, csv_file.row_count + 1)
+    what = "is missing"
+    if isinstance(error, StoredFileChanged):
+        what = "has changed since its upload"
+        if csv_file.block_bytes and csv_file.block_rows:
+            counts = unpack(bytes(csv_file.block_rows), "Q")
+            rows = rows_between(counts, csv_file.block_bytes, error.start, error.end)
+    return f"the input {what}: rows {rows.start} to {rows.stop - 1}"
