@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import accumulate, count, islice
 
@@ -132,17 +133,15 @@ def continue_with(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
 
 def read_from_anywhere(task: Task, file: DownloadableFile, start: int, end: int) -> Iterator[bytes]:
     """Yield a file's bytes; when its parts have gone in the middle, the rest from storage."""
-    place = start
+    place, again = start, None
     try:
         for block in file.read(start, end):
             yield block
             place += len(block)
     except StoredFileMissing:
-        now = Task.objects.visible().filter(pk=task.pk).first()
-        if now is None:
-            raise
-        again = open_file(now, file.name)
-        if again.size != file.size or again.validator == file.validator:
+        with suppress(CSVNotFound, Task.DoesNotExist):
+            again = open_file(Task.objects.visible().get(pk=task.pk), file.name)
+        if again is None or again.size != file.size or again.validator == file.validator:
             raise
         yield from again.read(place, end)
 

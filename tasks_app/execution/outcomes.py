@@ -7,13 +7,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from categories.contract import Outcome, RowFailed, Succeeded
+from categories.errors import UndeclaredOutput
 from categories.rows import OutputShape
 from tasks_app.csv_files.reading import Batch
 from tasks_app.csv_files.writing import encode_row, encode_rows
 from tasks_app.execution.ledger import Done
 
 LONGEST_MESSAGE = 1_000  # characters of an error cell
-ABOUT_VALUES = (ArithmeticError, AssertionError, LookupError, TypeError, ValueError)
+ABOUT_VALUES = (
+    ArithmeticError,
+    AssertionError,
+    LookupError,
+    TypeError,
+    ValueError,
+    UndeclaredOutput,
+)
 PLACE = re.compile(r"[a-z][a-z0-9+.-]*://[^\s'\"]+|(?<![\w/.])/[^\s'\"/]+/[^\s'\"]*", re.IGNORECASE)
 
 

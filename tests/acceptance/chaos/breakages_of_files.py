@@ -179,7 +179,8 @@ for breakage in (
         (
             Change(
                 "tasks_app/files.py",
-                "    if again.size != file.size or again.validator == file.validator:\n",
+                "    if again is None or again.size != file.size"
+                " or again.validator == file.validator:\n",
                 "    if True:\n",
             ),
         ),

@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 from botocore.config import Config
+from django.core.files.base import ContentFile
 from django.db import connections
 from django.db.models.functions import Now
 
 from tasks_app import signs_of_life, storage
-from tasks_app.errors import StorageUnavailable, StoredFileMissing
+from tasks_app.csv_files import blocks
+from tasks_app.errors import StorageUnavailable, StoredFileChanged, StoredFileMissing
 from tasks_app.models import CSVName, TaskCSV
 from tests.servers import ObjectStorage, started
 
@@ -55,6 +57,12 @@ def store(content: bytes = CONTENT) -> TaskCSV:
     csv_file = storage.reserve("ab" * 15, CSVName.OUTPUT)
     storage.save(csv_file, io.BytesIO(content))
     return csv_file
+
+
+def overwrite(csv_file: TaskCSV, content: bytes) -> None:
+    """Put other bytes in the file's place."""
+    storage.delete(csv_file.key)
+    storage.default_storage.save(csv_file.key, ContentFile(content))
 
 
 def test_a_stored_file_knows_its_size_and_digest(backend: str) -> None:
@@ -181,6 +189,65 @@ def test_a_file_that_is_shorter_than_recorded_is_an_error_and_not_a_short_answer
 
     with pytest.raises(StoredFileMissing):
         list(storage.read_range(csv_file, 0, 10))
+
+
+@pytest.mark.parametrize("place", [0, 262_143, 262_144, 600_000, 999_999])
+def test_no_block_with_an_edited_byte_is_handed_out(backend: str, place: int) -> None:
+    csv_file = store()
+    overwrite(csv_file, CONTENT[:place] + b"!" + CONTENT[place + 1 :])
+    got = []
+
+    with pytest.raises(StoredFileChanged) as raised:
+        got += storage.read_range(csv_file, 0, len(CONTENT))
+
+    unit = blocks.FIRST_BLOCK_BYTES
+    assert raised.value.start == place // unit * unit
+    assert CONTENT.startswith(b"".join(got))
+    assert TaskCSV.objects.get(pk=csv_file.pk).faulty_at == raised.value.start
+
+
+def test_bytes_before_and_after_the_block_with_an_edited_byte_are_handed_out(backend: str) -> None:
+    csv_file = store()
+    overwrite(csv_file, CONTENT[:300_000] + b"!" + CONTENT[300_001:])
+
+    assert b"".join(storage.read_range(csv_file, 5, 262_144)) == CONTENT[5:262_144]
+    assert b"".join(storage.read_range(csv_file, 524_288, 900_000)) == CONTENT[524_288:900_000]
+    with pytest.raises(StoredFileChanged):
+        list(storage.read_range(csv_file, 400_000, 400_001))
+
+
+@pytest.mark.parametrize("content", [CONTENT[:-1], CONTENT + b"0", CONTENT[:10], b""])
+def test_a_file_of_another_size_is_another_file_wherever_it_is_read(
+    backend: str, content: bytes
+) -> None:
+    csv_file = store()
+    overwrite(csv_file, content)
+
+    for start, end in ((0, 5), (500_000, 500_010), (999_995, 1_000_000)):
+        with pytest.raises(StoredFileChanged):
+            storage.open_range(csv_file, start, end)
+
+
+def test_a_file_that_is_as_it_was_stored_again_is_taken_for_sound(backend: str) -> None:
+    csv_file = store()
+    overwrite(csv_file, CONTENT[:300_000] + b"!" + CONTENT[300_001:])
+    with pytest.raises(StoredFileChanged):
+        list(storage.read_range(csv_file, 0, len(CONTENT)))
+
+    storage.look_again(csv_file)
+    still = TaskCSV.objects.get(pk=csv_file.pk).faulty_at
+    overwrite(csv_file, CONTENT)
+    storage.look_again(csv_file)
+
+    assert still == 262_144
+    assert TaskCSV.objects.get(pk=csv_file.pk).faulty_at is None
+
+
+def test_a_file_of_an_older_release_has_no_checksums_and_is_read_as_it_is(backend: str) -> None:
+    csv_file = store()
+    csv_file.block_bytes = csv_file.checksums = None
+
+    assert b"".join(storage.read_range(csv_file, 7, 700_000)) == CONTENT[7:700_000]
 
 
 def test_storage_that_is_away_is_told_apart_from_a_missing_file(settings: Any) -> None:

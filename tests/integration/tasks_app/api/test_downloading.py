@@ -8,6 +8,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
 from tasks_app import assembly, files, storage
+from tasks_app.csv_files.blocks import ChecksumWriter, pack
 from tasks_app.errors import StorageUnavailable
 from tasks_app.models import CSVName, Part, Task, TaskCSV, TaskEvent
 from tasks_app.states import TaskStatus
@@ -35,6 +36,13 @@ def task(caller: Caller) -> Task:
     TaskCSVFactory.create(task=ended, name=CSVName.INPUT, content=GOOD_CSV)
     TaskCSVFactory.create(task=ended, name=CSVName.OUTPUT, content=OUTPUT)
     return ended
+
+
+def put_in_place(task: Task, name: str, other: bytes) -> None:
+    """Put other bytes in the place of one of the task's files."""
+    key = TaskCSV.objects.get(task=task, name=name).key
+    default_storage.delete(key)
+    default_storage.save(key, ContentFile(other))
 
 
 def content(response: Any) -> bytes:
@@ -164,17 +172,52 @@ def test_a_file_that_is_gone_from_storage_is_missing_and_logged(
     assert downloaded(task) == []
 
 
-def test_a_file_that_is_shorter_than_it_was_is_cut_off_not_made_up(
+@pytest.mark.parametrize("other", [OUTPUT[:10], OUTPUT + b"more\n", b""])
+def test_a_file_of_another_size_is_not_sent_and_not_offered_any_more(
+    caller: Caller, task: Task, other: bytes
+) -> None:
+    put_in_place(task, "out.csv", other)
+
+    assert_error(caller.get(f"/{task.pk}/output"), 404, "bad_identifier", cause(task.pk))
+    assert caller.get(f"/{task.pk}").json()["data"]["_read_only"]["csvs"] == ["in.csv"]
+    assert downloaded(task) == []
+
+
+def test_a_file_that_is_back_is_sent_and_offered_again(caller: Caller, task: Task) -> None:
+    put_in_place(task, "out.csv", b"")
+    caller.get(f"/{task.pk}/output")
+    put_in_place(task, "out.csv", OUTPUT)
+
+    assert content(caller.get(f"/{task.pk}/output")) == OUTPUT
+    assert "out.csv" in caller.get(f"/{task.pk}").json()["data"]["_read_only"]["csvs"]
+
+
+def test_bytes_that_were_edited_in_place_are_not_sent(caller: Caller, task: Task) -> None:
+    csv_file = task.csvs.get(name="in.csv")
+    checksums = ChecksumWriter()
+    checksums.update(GOOD_CSV)
+    csv_file.block_bytes = checksums.close().block_bytes
+    csv_file.checksums = pack(checksums.close().values, "I")
+    csv_file.save()
+    put_in_place(task, "in.csv", GOOD_CSV[:-2] + b"X\n")
+
+    assert_error(caller.get(f"/{task.pk}/input"), 404, "bad_identifier", cause(task.pk))
+    assert_error(caller.get(f"/{task.pk}/input"), 404, "bad_identifier", cause(task.pk))
+
+
+def test_unprocessed_rows_are_not_offered_of_an_input_that_is_gone(
     caller: Caller, task: Task
 ) -> None:
-    key = TaskCSV.objects.get(task=task, name="out.csv").key
-    default_storage.delete(key)
-    default_storage.save(key, ContentFile(OUTPUT[:10]))
+    SegmentFactory.create(task=task, end_row=1, end_offset=len(GOOD_CSV), cursor_offset=5)
+    Task.objects.filter(pk=task.pk).update(failure_count=0)
+    default_storage.delete(task.csvs.get(name="in.csv").key)
+    before = caller.get(f"/{task.pk}").json()["data"]["_read_only"]["csvs"]
 
-    response = caller.get(f"/{task.pk}/output")
+    response = caller.get(f"/{task.pk}?csv_name=unprocessed.csv", accept=CSV)
 
-    with pytest.raises(Exception, match="shorter than recorded"):
-        content(response)
+    assert_error(response, 404, "bad_identifier", cause(task.pk))
+    assert before == ["in.csv", "out.csv", "unprocessed.csv"]
+    assert caller.get(f"/{task.pk}").json()["data"]["_read_only"]["csvs"] == ["out.csv"]
 
 
 def test_storage_that_is_away_is_worth_another_try(
