@@ -7,7 +7,6 @@ import io
 import os
 import re
 import secrets
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
@@ -114,9 +113,8 @@ def open_range(csv_file: TaskCSV, start: int = 0, end: int | None = None) -> rea
         raise
     if size != csv_file.size_bytes:
         file.close()
-        first, last = blocks_around(
-            csv_file, max(min(size, csv_file.size_bytes - 1), 0), sys.maxsize
-        )
+        place = max(min(size, csv_file.size_bytes - 1), 0)
+        first, last = blocks_around(csv_file, place, csv_file.size_bytes)
         raise found_changed(csv_file, first, last)
     return VerifiedFile(csv_file, file, start, end)
 

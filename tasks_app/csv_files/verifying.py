@@ -21,7 +21,8 @@ class VerifiedFile:
         self._csv_file = csv_file
         self._file = file
         self._checksums = checksums_of(csv_file)
-        self._place, _ = blocks_around(csv_file, start, end)  # of the next byte to be read
+        # the next byte to be read from storage, and the one behind the last
+        self._place, self._until = blocks_around(csv_file, start, end)
         self._start = start
         self._end = end
         self._ready = b""
@@ -40,13 +41,13 @@ class VerifiedFile:
     def _read_block(self) -> bytes:
         """Return the next block, verified, without what lies outside of the range."""
         start = self._place
-        if start >= self._end:
+        if start == self._until:
             return b""
-        end = min(start + unit_of(self._csv_file), self._csv_file.size_bytes)
-        block = read_fully(self._file, max(end - start, 0))
-        is_whole = len(block) == end - start > 0
+        end = min(start + unit_of(self._csv_file), self._until)
+        block = read_fully(self._file, end - start)
+        is_whole = len(block) == end - start
         if not is_whole or not (self._checksums is None or self._checksums.fit(block, start)):
-            raise found_changed(self._csv_file, start, max(start, end))
+            raise found_changed(self._csv_file, start, end)
         self._place = end
         return block[max(self._start - start, 0) : self._end - start]
 
@@ -68,7 +69,8 @@ def blocks_around(csv_file: TaskCSV, start: int, end: int) -> tuple[int, int]:
     if csv_file.block_bytes is None:
         return start, end
     unit = csv_file.block_bytes
-    return start // unit * unit, min(-(-end // unit) * unit, csv_file.size_bytes)
+    last = min(-(-end // unit) * unit, csv_file.size_bytes)
+    return start // unit * unit, max(last, end)
 
 
 def found_changed(csv_file: TaskCSV, start: int, end: int) -> StoredFileChanged:

@@ -57,7 +57,7 @@ def describe_failure(error: BaseException) -> str:
         return str(error)[:LONGEST_MESSAGE]
     kind = type(error).__name__
     if isinstance(error, OSError) or not isinstance(error, ABOUT_VALUES):
-        return f"{kind}: an error that was not expected; staff find the details in the log"
+        return f"{kind}: the details are in the log"
     return f"{kind}: {PLACE.sub('…', str(error))}"[:LONGEST_MESSAGE]
 
 

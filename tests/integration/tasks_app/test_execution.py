@@ -3,6 +3,9 @@
 import pytest
 from django.db import OperationalError, connection
 
+from categories import registry
+from categories.contract import Page
+from categories.errors import BrokenCategory
 from piston.accounts.models import Account
 from tasks_app import files, lifecycle, sweeping
 from tasks_app.errors import ClaimLost, StorageUnavailable
@@ -91,6 +94,37 @@ def test_a_broken_action_ends_its_task_with_the_reason(
     assert task.status == "internal_error"
     assert task.reason.startswith(reason)
     assert len(engine.read(task)) == 1 + task.success_count
+
+
+def test_what_broke_an_action_is_told_to_staff_and_not_to_the_tenant(
+    broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def page(*_: object) -> Page:
+        raise FileNotFoundError(2, "No such file or directory", "/srv/piston/secret.txt")
+
+    monkeypatch.setattr(plugins.Broken, "page", page)
+
+    task = run("broken", broker=broker)
+
+    assert task.reason == "the action failed: FileNotFoundError: the details are in the log"
+    event = TaskEvent.objects.get(task_id=task.pk, kind="broken")
+    assert "/srv/piston/secret.txt" in event.detail["detail"]
+
+
+def test_a_category_that_cannot_be_loaded_does_not_say_where_its_code_is(
+    broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def get_action(*_: object, **__: object) -> None:
+        raise BrokenCategory("trial", [], "ImportError: no (/srv/piston/plugins/trial.py:7)")
+
+    task = engine.start(engine.submit("check", *names("")))
+    monkeypatch.setattr(registry, "get_action", get_action)
+
+    broker.deliver_all()
+
+    assert engine.fresh(task).reason == "the category 'trial' cannot be used"
+    event = TaskEvent.objects.get(task_id=task.pk, kind="broken")
+    assert "/srv/piston/plugins/trial.py:7" in event.detail["detail"]
 
 
 def test_an_external_answer_that_cannot_be_written_is_indeterminate(broker: FakeBroker) -> None:
