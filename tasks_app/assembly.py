@@ -22,11 +22,16 @@ from tasks_app.states import Ending, TaskStatus, final_status
 logger = logging.getLogger(__name__)
 
 SMALL_BYTES = 2**20  # of output: written in less time than a slice takes
+MOST_VERIFIED_BYTES = 64 * 2**20  # of input: read in less time than that
 
 
 def assemble_soon(task_id: str) -> None:
-    """Assemble a small output now; a larger one as a message of its own, after those that wait."""
-    if Task.objects.filter(pk=task_id, output_bytes__lte=SMALL_BYTES).exists():
+    """Assemble a small output now; a larger one as a message of its own, after those that wait.
+
+    So does a large input, which is verified before.
+    """
+    is_small = Task.objects.filter(pk=task_id, output_bytes__lte=SMALL_BYTES)
+    if is_small.exclude(csvs__size_bytes__gt=MOST_VERIFIED_BYTES).exists():
         assemble(task_id)
     else:
         dispatch.request_assembly(task_id)

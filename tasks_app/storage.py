@@ -223,7 +223,7 @@ def storage_errors(missing: type[PistonError] = StoredFileMissing) -> Iterator[N
     """
     try:
         yield
-    except FileNotFoundError as error:
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
         raise missing(f"{error.filename} is not in storage.") from error
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") in {"404", "NoSuchKey"}:

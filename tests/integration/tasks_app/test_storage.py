@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -86,6 +87,15 @@ def test_a_deleted_file_is_missing_and_deleting_it_again_is_no_error(backend: st
 
     storage.delete(csv_file.key)
     storage.delete(csv_file.key)
+
+    with pytest.raises(StoredFileMissing):
+        storage.open_range(csv_file, 0, 10)
+
+
+def test_a_folder_in_a_files_place_is_a_missing_file() -> None:
+    csv_file = store()
+    storage.delete(csv_file.key)
+    Path(storage.default_storage.path(csv_file.key)).mkdir()
 
     with pytest.raises(StoredFileMissing):
         storage.open_range(csv_file, 0, 10)
