@@ -155,6 +155,7 @@ def test_segments_cover_every_row_once_in_order_and_are_equally_long(rows: int) 
         row_count=rows,
         size_bytes=5 + 2 * rows,
         checkpoints=[(row, 5 + 2 * row) for row in range(0, rows, step)],
+        block_rows=[rows],
     )
 
     segments = intake.cut_segments(TaskFactory.build(), plugins.Spread, scan)

@@ -75,6 +75,7 @@ def test_a_good_file_has_the_rows_that_the_standard_csv_module_finds(data, colum
             row_count=len(rows),
             size_bytes=len(data),
             checkpoints=[(0, data_offset)],
+            block_rows=[len(rows)],
         )
 
 
