@@ -101,6 +101,8 @@ class Action:
     replaces_header: ClassVar[bool] = False
     effects: ClassVar[Effects] = Effects.DATABASE
     idempotent: ClassVar[bool] = False  # EXTERNAL only: may be repeated with the same effect key
+    max_attempts: ClassVar[int] = 6  # idempotent only: how often a row without an answer is sent
+    retry_seconds: ClassVar[float] = 3_600.0  # idempotent only: for so long after the first time
     ordered: ClassVar[bool] = True
     rows_per_second: ClassVar[float | None] = None  # over all workers; None: as fast as they can
     row_seconds: ClassVar[float] = 10.0  # time-out of a row

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 COLUMN_NAME = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z0-9_]+)*")
 RESERVED_COLUMN = "error"  # the last column of every output
+LIMITS = (
+    *("rows_per_second", "row_seconds", "max_workers", "batch_size"),
+    *("max_attempts", "retry_seconds"),
+)
 PERIODS = ("minute", "hour", "day")
 
 
@@ -99,7 +103,7 @@ def find_action_problems(action: type[Action]) -> Problems:
     yield from ((sentence, None) for sentence in action.find_kind_problems())
     if action.idempotent and action.effects.name != "EXTERNAL":
         yield "idempotent is a word about EXTERNAL effects only", None
-    for limit in ("rows_per_second", "row_seconds", "max_workers", "batch_size"):
+    for limit in LIMITS:
         value = getattr(action, limit)
         if value is not None and value <= 0:
             yield f"{limit} must be more than 0, but is {value}", None

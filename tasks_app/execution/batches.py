@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -20,7 +21,6 @@ from categories.contract import (
     RowFailed,
     StopTask,
 )
-from categories.errors import UndeclaredOutput
 from categories.outcomes import WrittenRows
 from categories.rows import OutputShape
 from piston import disk_reserve
@@ -34,7 +34,13 @@ from tasks_app.execution.attempts import NOT_THE_ROWS_FAULT, Attempt
 from tasks_app.execution.deadlines import time_limit
 from tasks_app.execution.garbage import collected_afterwards
 from tasks_app.execution.ledger import Done
-from tasks_app.execution.outcomes import Indeterminate, describe_failure, describe_fully, done_with
+from tasks_app.execution.outcomes import (
+    Indeterminate,
+    Unanswered,
+    describe_failure,
+    describe_fully,
+    done_with,
+)
 from tasks_app.execution.rests import rest
 from tasks_app.execution.runs import Run
 from tasks_app.execution.suspects import (
@@ -46,6 +52,8 @@ from tasks_app.execution.suspects import (
 )
 from tasks_app.models import EventKind
 
+logger = logging.getLogger(__name__)
+
 # A batch aims at a time, not at a count. SQLite has one writer, so others get their turn sooner.
 BATCH_SECONDS = 0.25
 BATCH_SECONDS_ON_SQLITE = 0.1
@@ -55,7 +63,9 @@ GROWTH = 4  # a batch is at most so many times larger or smaller than the one be
 
 
 def run_next_batch(run: Run) -> bool:
-    """Run one batch and commit it; False when its action's rate allows none right now.
+    """Run one batch and commit it; False when its rows have to wait.
+
+    They wait when the action's rate allows none right now, and when the outside did not answer.
 
     Raises ClaimLost when somebody else decides about the segment by now; then
     nothing of the batch was kept. Raises DiskFull before anything is sent.
@@ -70,21 +80,21 @@ def run_next_batch(run: Run) -> bool:
     if limit is not None and not pacing.wait_for_turn(run.task, size, limit):
         return False
     with collected_afterwards():
-        run_input(run, size)
-    return True
+        return run_input(run, size)
 
 
-def run_input(run: Run, size: int) -> None:
-    """Run the next rows, at most `size`, and commit them."""
+def run_input(run: Run, size: int) -> bool:
+    """Run the next rows, at most `size`, and commit them; False when they have to wait."""
     batch = run.take(size)
     with blaming_the_action():
         rows = run.row_shape.parse_batch(batch.cells, run.segment.cursor_row + 1)
     if is_alone(run.segment) and mark_suspect(run.segment) >= POISON_DEATHS:
         blame_row(run, batch)
     elif run.action.effects is Effects.EXTERNAL:
-        run_external_row(run, batch, rows[0])
+        return run_external_row(run, batch, rows[0])
     else:
         run_rows(run, batch, rows)
+    return True
 
 
 @contextmanager
@@ -182,31 +192,51 @@ def aimed_seconds() -> float:
     return BATCH_SECONDS_ON_SQLITE if connection.vendor == "sqlite" else BATCH_SECONDS
 
 
-def run_external_row(run: Run, batch: Batch, row: Row | RowFailed) -> None:
-    """Send one row to the outside and commit its outcome, even after a stop in between."""
-    sent = not isinstance(row, RowFailed)
-    outcome: Outcome = (
-        row
-        if isinstance(row, RowFailed)
-        else effects.send(
-            run.segment,
-            cast("RowAction", run.action),
-            run.context,
-            row,
-            claim_seconds=run.claim_seconds,
-        )
-    )
-    commit_external(run, batch, outcome, was_sent=sent)
+def run_external_row(run: Run, batch: Batch, row: Row | RowFailed) -> bool:
+    """Send one row to the outside and commit its outcome, even after a stop in between.
+
+    False when there was no answer, and the row is to be sent again later.
+    """
+    action = cast("RowAction", run.action)
+    if isinstance(row, RowFailed):
+        refuse_row(run, batch, row)
+        return True
+    outcome = effects.send(run.segment, action, run.context, row, claim_seconds=run.claim_seconds)
+    if isinstance(outcome, Unanswered):
+        pause = effects.postpone(run.segment, action, outcome)
+        if pause is not None:
+            return pacing.wait_unless_needed(pause)
+    commit_external(run, batch, outcome, was_sent=True)
+    return True
+
+
+def refuse_row(run: Run, batch: Batch, row: RowFailed) -> None:
+    """Commit that the columns reject a row, unless they accepted it before and it was sent."""
+    earlier = effects.find_unanswered(run.segment)
+    outcome = row if earlier is None else effects.unknown(earlier)
+    commit_external(run, batch, outcome, was_sent=earlier is not None)
 
 
 def commit_external(run: Run, batch: Batch, outcome: Outcome, *, was_sent: bool) -> None:
-    """Commit the outcome of an external row, with the journal."""
-    left_count = (run.segment.end_row or 0) - run.segment.cursor_row
+    """Commit the outcome of an external row; what was sent cannot be taken back.
+
+    So an answer that cannot be written, whatever is wrong with it, leaves the row indeterminate.
+    """
     try:
-        done = done_with(run.output_shape, batch, [outcome], left_count=left_count)
-    except UndeclaredOutput as error:  # what was sent cannot be taken back
-        outcome = Indeterminate(f"it was sent, but the answer cannot be written ({error})")
-        done = done_with(run.output_shape, batch, [outcome], left_count=left_count)
+        write_external(run, batch, outcome, was_sent=was_sent)
+    except (ClaimLost, *NOT_THE_ROWS_FAULT):
+        raise
+    except Exception as error:
+        if not was_sent:
+            raise
+        logger.warning("An answer of %s cannot be written", run.task.pk, exc_info=error)
+        write_external(run, batch, effects.unwritable(outcome, error), was_sent=True)
+
+
+def write_external(run: Run, batch: Batch, outcome: Outcome, *, was_sent: bool) -> None:
+    """Write the outcome of an external row in one transaction, with the journal."""
+    left_count = (run.segment.end_row or 0) - run.segment.cursor_row
+    done = done_with(run.output_shape, batch, [outcome], left_count=left_count)
     with transaction.atomic():
         ledger.commit_batch(
             run.segment,
@@ -228,7 +258,10 @@ def blame_row(run: Run, batch: Batch) -> None:
     deaths = run.segment.suspect_deaths
     why = f"the worker died on this row, {deaths} {plural('time', deaths)}"
     was_sent = run.action.effects is Effects.EXTERNAL
-    failed = Indeterminate(why) if was_sent else RowFailed(why)
+    failed: RowFailed = RowFailed(why)
+    if was_sent:
+        earlier = effects.find_unanswered(run.segment)
+        failed = effects.unknown(earlier, why) if earlier else Indeterminate(why)
     left_count = (run.segment.end_row or 0) - run.segment.cursor_row
     done = done_with(run.output_shape, batch, [failed], left_count=left_count)
     size = run.segment.batch_size

@@ -10,13 +10,26 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from categories.contract import Context, Outcome, Row, RowAction, RowFailed, StopTask, Succeeded
+from piston.compiled_queries import CompiledSelect, Slot
 from tasks_app.errors import ClaimLost, RowTimedOut
 from tasks_app.execution.deadlines import time_limit
-from tasks_app.execution.outcomes import Indeterminate, Stopping, describe_failure
+from tasks_app.execution.outcomes import (
+    Indeterminate,
+    Unanswered,
+    describe_failure,
+    stop_reason,
+    storable,
+)
 from tasks_app.models import Effect, EffectState, Segment, Task
 from tasks_app.models.clock import database_time
 
 logger = logging.getLogger(__name__)
+
+MIN_PAUSE_SECONDS = (
+    1.0  # before a row is sent for the second time; it doubles with each further one
+)
+MAX_PAUSE_SECONDS = 60.0
+DIED = "a worker died while it was being sent"
 
 
 def effect_key(task_id: str, row_number: int) -> str:
@@ -29,56 +42,137 @@ def send(
 ) -> Outcome:
     """Send one row to the outside, journaled before it goes; return what became of it.
 
-    A row found in the journal was sent by a worker that died: an idempotent
-    action sends it again with the same key, any other is `Indeterminate`.
+    A row found in the journal was sent before, and no answer is known: an idempotent
+    action sends it again with the same key, within its bounds; any other is `Indeterminate`.
     Raises ClaimLost, with nothing sent, when the row is no longer ours to send.
     """
     number = segment.cursor_row + 1
     key = effect_key(segment.task_id, number)
-    sent_before = Effect.objects.filter(task=segment.task_id, row_number=number).exists()
-    if sent_before and not action.idempotent:
-        return Indeterminate("a worker died while it was being sent")
+    earlier = find_unanswered(segment)
+    if earlier is not None and not may_be_repeated(earlier, action):
+        return unknown(earlier)
     journal(segment, number, key, seconds=action.row_seconds + claim_seconds)
-    return call(action, context, row, number, key)
+    outcome = call(action, context, row, number, key)
+    return outcome if earlier is None else doubt(outcome, earlier.attempt_count + 1)
 
 
 def call(action: RowAction, context: Context, row: Row, number: int, key: str) -> Outcome:
-    """Call the action for a row that stands in the journal; return what became of it."""
+    """Call the action for a row that stands in the journal; return what became of it.
+
+    Only RowFailed is a certain no. Whoever stops the task, or answers with something that is no
+    outcome, may have called before: nobody knows.
+    """
     try:
         with time_limit(action.row_seconds):
-            return action.process(row, replace(context, effect_key=key)) or Succeeded()
+            outcome: object = action.process(row, replace(context, effect_key=key))
     except RowFailed as failed:
         return failed
     except StopTask as stop:
-        return Stopping(stop.reason)
+        return Indeterminate(f"the action stopped the task: {stop}", stop_reason=stop.reason)
     except RowTimedOut as error:
         connection.close()  # the alarm may have struck in the middle of a query
-        return RowFailed(str(error)) if action.idempotent else Indeterminate(str(error))
+        return Unanswered(str(error))
     except Exception as error:
-        logger.warning("Row %s of %s failed unexpectedly", number, context.task_id, exc_info=error)
-        why = describe_failure(error)
-        return RowFailed(why) if action.idempotent else Indeterminate(why)
+        logger.warning("Row %s of %s has no answer", number, context.task_id, exc_info=error)
+        return Unanswered(describe_failure(error))
+    if outcome is None:
+        return Succeeded()
+    if not isinstance(outcome, Succeeded | RowFailed):
+        return Indeterminate(f"the action answered {outcome!r:.200}, which is no outcome")
+    return outcome
+
+
+def doubt(outcome: Outcome, attempt_count: int) -> Outcome:
+    """Return what the outcome of a row says that was sent before without an answer.
+
+    A success holds for all its attempts: they had the same key. A refusal is about the last one
+    only; an earlier one may have happened (the outside may refuse the last because of it).
+    """
+    if isinstance(outcome, Indeterminate):
+        return outcome.after(attempt_count)
+    if isinstance(outcome, RowFailed):
+        why = f"an earlier attempt had no answer, the last one was refused ({outcome})"
+        return Indeterminate(why, attempt_count=attempt_count)
+    return outcome
+
+
+def unwritable(outcome: Outcome, error: Exception) -> Indeterminate:
+    """Return what becomes of a row whose outcome cannot be written, by no fault of the database."""
+    why = f"it was sent, but the answer cannot be written ({describe_failure(error)})"
+    return Indeterminate(why, stop_reason=stop_reason(outcome))
+
+
+# ---- The journal ---------------------------------------------------------------------------------
+
+
+def find_unanswered(segment: Segment) -> Effect | None:
+    """Return the journal's entry of the next row; None when it was never sent."""
+    for found in JOURNAL.fetch(task_id=segment.task_id, row_number=segment.cursor_row + 1):
+        return found
+    return None
+
+
+def may_be_repeated(effect: Effect, action: RowAction, *, in_seconds: float = 0) -> bool:
+    """Say whether a row without an answer may be sent once more, that many seconds from now."""
+    if not action.idempotent or effect.attempt_count >= action.max_attempts:
+        return False
+    in_time = database_time(in_seconds - action.retry_seconds)
+    return Effect.objects.filter(pk=effect.pk, sent_at__gt=in_time).exists()
+
+
+def unknown(effect: Effect, why: str = "") -> Indeterminate:
+    """Return the outcome of a row that was sent, and of which no answer will be known."""
+    why = why or effect.last_error or DIED
+    return Indeterminate(why, attempt_count=effect.attempt_count)
 
 
 @transaction.atomic
 def journal(segment: Segment, number: int, key: str, *, seconds: float) -> None:
-    """Record that the row is about to be sent, and hold the claim for as long as that may take."""
+    """Record that the row is about to be sent, and hold the claim for as long as that may take.
+
+    The attempt is counted before it is made: a worker that dies in it has made it.
+    """
     running = Task.objects.running().filter(pk=segment.task_id)
     if not running.update(revision=F("revision")):  # locks the row: a stop waits, or was before
         raise ClaimLost
     mine = Segment.objects.filter(pk=segment.pk, claim=segment.claim)
     if not mine.update(claimed_until=database_time(seconds)):
         raise ClaimLost
-    Effect.objects.update_or_create(
+    found = Effect.objects.filter(task=segment.task_id, row_number=number)
+    if found.update(claim=segment.claim, attempt_count=F("attempt_count") + 1, last_error=""):
+        return
+    Effect.objects.create(
         task_id=segment.task_id,
         row_number=number,
-        defaults={
-            "key": key,
-            "claim": segment.claim,
-            "state": EffectState.SENT,
-            "input_offset": segment.cursor_offset,
-        },
+        key=key,
+        claim=segment.claim,
+        input_offset=segment.cursor_offset,
     )
+
+
+@transaction.atomic
+def postpone(segment: Segment, action: RowAction, unanswered: Unanswered) -> float | None:
+    """Let a row without an answer be sent again later; return in how many seconds.
+
+    None: it is not sent again, because it is not allowed to be, or its task runs no more. The
+    pauses double; when the next one ends is written down, so that any worker keeps to it.
+    """
+    running = Task.objects.running().filter(pk=segment.task_id)
+    if not running.update(revision=F("revision")):  # locks the row, as above
+        return None
+    effect = find_unanswered(segment)
+    if effect is None:
+        return None
+    doublings = min(effect.attempt_count - 1, 30)
+    seconds = min(MIN_PAUSE_SECONDS * 2.0**doublings, MAX_PAUSE_SECONDS)
+    if not may_be_repeated(effect, action, in_seconds=seconds):
+        return None
+    mine = Segment.objects.filter(pk=segment.pk, claim=segment.claim)
+    # nobody died of the row: it is no longer a suspect
+    if not mine.update(retry_at=database_time(seconds), suspect_row=None, suspect_deaths=0):
+        raise ClaimLost
+    Effect.objects.filter(pk=effect.pk).update(last_error=storable(unanswered.why))
+    return seconds
 
 
 def record(segment: Segment, outcome: Outcome) -> None:
@@ -104,3 +198,10 @@ def record(segment: Segment, outcome: Outcome) -> None:
 def is_in_flight(task: Task) -> bool:
     """Is a row of the task at a worker that may still answer?"""
     return bool(task.effects.sent().exists() and task.segments.all().held().exists())
+
+
+JOURNAL = CompiledSelect(  # compiled: every row that is sent asks
+    lambda: Effect.objects.filter(
+        task=Slot.text("task_id"), row_number=Slot.number("row_number")
+    ).only("attempt_count", "last_error")
+)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from categories.contract import Outcome, RowFailed, Succeeded
 from categories.errors import UndeclaredOutput
@@ -26,10 +27,26 @@ PLACE = re.compile(r"[a-z][a-z0-9+.-]*://[^\s'\"]+|(?<![\w/.])/[^\s'\"/]+/[^\s'\
 
 
 class Indeterminate(RowFailed):
-    """Nobody knows whether the row's effect happened; it is not offered for sending again."""
+    """Nobody knows whether the row's effect happened; it is not offered for sending again.
 
-    def __init__(self, why: str) -> None:
-        super().__init__(f"indeterminate: {why}; it was not repeated")
+    `stop_reason` is set where the action stopped the task on this row.
+    """
+
+    def __init__(self, why: str, *, attempt_count: int = 1, stop_reason: str | None = None) -> None:
+        repeated = "it was not repeated"
+        if attempt_count > 1:
+            repeated = f"it was sent {attempt_count} times with the same effect key"
+        super().__init__(f"indeterminate: {why}; {repeated}")
+        self.why = why
+        self.stop_reason = stop_reason
+
+    def after(self, attempt_count: int) -> Self:
+        """Return the same about a row that was sent so many times."""
+        return type(self)(self.why, attempt_count=attempt_count, stop_reason=self.stop_reason)
+
+
+class Unanswered(Indeterminate):
+    """No answer came, or none that says anything; asked again, the outside may give one."""
 
 
 class Stopping(RowFailed):
@@ -64,6 +81,21 @@ def describe_failure(error: BaseException) -> str:
 def describe_fully(error: BaseException) -> str:
     """Return one line for staff."""
     return f"{type(error).__name__}: {error}"[:LONGEST_MESSAGE]
+
+
+def storable(text: str) -> str:
+    """Return a plugin's text as any database can keep it: PostgreSQL refuses NUL and surrogates."""
+    kept = text.replace("\0", "\\x00").encode(errors="backslashreplace").decode()
+    return kept[:LONGEST_MESSAGE]
+
+
+def stop_reason(outcome: Outcome) -> str | None:
+    """Return why the action stopped the task on this row; None: it did not."""
+    if isinstance(outcome, Stopping):
+        return storable(outcome.message)
+    if isinstance(outcome, Indeterminate) and outcome.stop_reason is not None:
+        return storable(outcome.stop_reason)
+    return None
 
 
 def write_rows(shape: OutputShape, batch: Batch, outcomes: Sequence[Outcome]) -> Written:
@@ -144,5 +176,5 @@ def done_with(
         failed=written.failed,
         next_offset=batch.end_offsets[len(outcomes) - 1],
         was_last=len(outcomes) == left_count,
-        cut_short=str(last) if isinstance(last, Stopping) else None,
+        cut_short=stop_reason(last),
     )

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models.functions import Now
 
-from tasks_app.models import ActionPace, Task
+from tasks_app.models import ActionPace, Segment, Task
 
 LONGEST_WAIT_SECONDS = 1.0  # a worker that would wait longer does something else instead
 
@@ -18,6 +18,17 @@ def wait_for_turn(task: Task, row_count: int, rows_per_second: float) -> bool:
     wait = reserve(task, row_count, rows_per_second)
     time.sleep(LONGEST_WAIT_SECONDS if wait is None else wait)
     return wait is not None
+
+
+def wait_unless_needed(seconds: float) -> bool:
+    """Wait until a row may be sent again; False when the worker does something else instead.
+
+    Whoever claims the segment next keeps to the same time.
+    """
+    if seconds > LONGEST_WAIT_SECONDS or Segment.objects.claimable().exists():
+        return False
+    time.sleep(seconds)
+    return True
 
 
 @transaction.atomic

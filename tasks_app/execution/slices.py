@@ -55,6 +55,7 @@ def run_slice(message_task_id: str, message_id: str) -> str | None:
         segment.release()
     except ClaimLost:
         logger.info("Claim %s on %s was overtaken", segment.claim, segment)
+        segment.release()  # it may be ours still: a stop overtakes a worker, too
     except (StorageUnavailable, DiskFull, OperationalError, InterfaceError) as error:
         logger.warning("%s has to wait, no row is to blame: %s", segment, error)
         hand_back(segment)
@@ -219,10 +220,11 @@ def complete_abandoned(task_id: str) -> None:
 
 
 def settle_unanswered(task: Task) -> None:
-    """Record the external rows of an ended task whose worker died as `indeterminate`."""
-    rows = set(task.effects.sent().values_list("row_number", flat=True))
-    for segment in task.segments.all().unfinished() if rows else ():
-        if segment.cursor_row + 1 not in rows:
+    """Record the external rows of an ended task that have no answer as `indeterminate`."""
+    sent = {effect.row_number: effect for effect in task.effects.sent()}
+    for segment in task.segments.all().unfinished() if sent else ():
+        effect = sent.get(segment.cursor_row + 1)
+        if effect is None:
             continue
         fenced = Segment.objects.filter(pk=segment.pk, claim=segment.claim).exclude(
             pk__in=Segment.objects.held()
@@ -230,12 +232,11 @@ def settle_unanswered(task: Task) -> None:
         if not fenced.update(claim=F("claim") + 1):
             raise ClaimLost
         segment.claim += 1
-        settle_row(task, segment)
+        settle_row(task, segment, effects.unknown(effect))
 
 
-def settle_row(task: Task, segment: Segment) -> None:
+def settle_row(task: Task, segment: Segment, unknown: Indeterminate) -> None:
     """Record the row at the segment's cursor as `indeterminate`; no action is needed for that."""
-    unknown = Indeterminate("a worker died while it was being sent")
     action_class = files.find_action(task)
     try:
         if action_class is None:

@@ -12,7 +12,8 @@ from tasks_app.models.task import Task
 class EffectState(models.TextChoices):
     """What is known about an external effect, and who moves it on.
 
-    While its task runs: sent → done | indeterminate; an idempotent action may send again.
+    While its task runs: sent → done | indeterminate. A row that stays `sent` has no answer yet;
+    an idempotent action sends it again, a bounded number of times.
     Once the task's output is assembled, people settle what is indeterminate (ADR 13):
     indeterminate → decided → answered → done, with `resent` between where it is sent again.
     From decided and answered a way leads back to indeterminate: it could not be sent
@@ -21,7 +22,7 @@ class EffectState(models.TextChoices):
 
     SENT = "sent"  # the call was about to be made, or was made; no outcome is recorded yet
     DONE = "done"  # its outcome is in the output, and final
-    INDETERMINATE = "indeterminate"  # the worker died in the call; nobody knows the outcome
+    INDETERMINATE = "indeterminate"  # no answer ever came; nobody knows the outcome
     DECIDED = "decided"  # a person said what it is to count as; no worker has acted on it yet
     RESENT = "resent"  # a person wants it sent again: as `sent`; its worker may have died in it
     ANSWERED = "answered"  # its new lines are known; they wait for out.csv to be written again
@@ -99,7 +100,15 @@ class Effect(models.Model):
     key = models.CharField(max_length=64, help_text="Same task, same row: same key.")
     state = models.CharField(max_length=20, choices=EffectState, default=EffectState.SENT)
     claim = models.PositiveIntegerField(help_text="The claim under which it was last sent.")
-    sent_at = models.DateTimeField(db_default=Now())
+    sent_at = models.DateTimeField(
+        db_default=Now(), help_text="When it was first sent, or sent again for a person."
+    )
+    attempt_count = models.PositiveIntegerField(
+        default=1, db_default=1, help_text="How often it was sent while its task ran."
+    )
+    last_error = models.TextField(
+        default="", db_default="", help_text="Why there is no answer; empty: its worker died."
+    )
 
     # Places never change once they are known; what was settled before adds `grown_bytes`.
     input_offset = models.BigIntegerField(

@@ -21,14 +21,16 @@ class SegmentQuerySet(models.QuerySet["Segment"]):
     def claimable(self, message_id: str | Slot = "") -> SegmentQuerySet:
         """Unfinished segments of running tasks that nobody holds, or whose claim has expired.
 
+        One whose next row had no answer from the outside waits until it is to be sent again.
         A broker that hands the same message out again has lost sight of the
         worker that had it; so a claim taken for `message_id` may be taken over
         at once. If that worker lives, its claim number is no longer the newest.
         """
         free = Q(claimed_until=None) | Q(claimed_until__lt=Now())
+        due = Q(retry_at=None) | Q(retry_at__lt=Now())
         if message_id:
             free |= Q(claimed_for=message_id, claimed_for__gt="")
-        return self.unfinished().filter(free, task__status="executing", task__ending=None)
+        return self.unfinished().filter(free, due, task__status="executing", task__ending=None)
 
     def with_room(self) -> SegmentQuerySet:
         """Leave out segments of tasks that have as many workers as their action allows."""
@@ -101,6 +103,10 @@ class Segment(models.Model):
     suspect_row = models.BigIntegerField(null=True, help_text="The row being tried alone.")
     suspect_deaths = models.PositiveIntegerField(
         default=0, help_text="Workers that died on it alone."
+    )
+
+    retry_at = models.DateTimeField(
+        null=True, help_text="When its next row is to be sent again; unset or past: nothing waits."
     )
 
     objects = SegmentQuerySet.as_manager()

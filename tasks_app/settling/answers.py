@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 
 from categories import registry
 from categories.contract import Outcome, Row, RowAction, RowFailed
-from categories.errors import CategoryError, UndeclaredOutput
+from categories.errors import CategoryError
 from tasks_app import events, storage
 from tasks_app.csv_files.boundaries import rows_in
 from tasks_app.csv_files.reading import Batch
@@ -148,6 +148,8 @@ def send_again(task: Task, effect: Effect) -> Answer | None:
         row = read_cells(run, batch, effect)
         journal(task, effect, seconds=action.row_seconds)
         outcome = effects.call(action, run.context, row, effect.row_number, effect.key)
+        if action.idempotent:  # for others, that person said that it may be sent as if never sent
+            outcome = effects.doubt(outcome, effect.attempt_count + 1)
         return answer_with(run, batch, outcome)
 
 
@@ -192,8 +194,9 @@ def answer_with(run: Run, batch: Batch, outcome: Outcome) -> Answer:
     """Return the answer that an outcome is."""
     try:
         written = write_rows(run.output_shape, batch, [outcome])
-    except UndeclaredOutput as error:  # what was sent cannot be taken back
-        unknown = Indeterminate(f"it was sent, but the answer cannot be written ({error})")
+    except Exception as error:
+        logger.warning("An answer of %s cannot be written", run.task.pk, exc_info=error)
+        unknown = effects.unwritable(outcome, error)  # what was sent cannot be taken back
         written = write_rows(run.output_shape, batch, [unknown])
     return Answer(settled_as(written), written.output, written.failed)
 

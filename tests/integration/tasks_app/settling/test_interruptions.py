@@ -99,8 +99,8 @@ def test_a_worker_that_dies_anywhere_leaves_nothing_undone_and_nothing_twice(
 
 def make_unknown(broker: FakeBroker, monkeypatch: pytest.MonkeyPatch, action: str) -> Task:
     """Return an ended task of four rows of which all but the second are indeterminate."""
-    with monkeypatch.context() as unknowing:
-        unknowing.setattr(effects, "RowFailed", effects.Indeterminate)
+    with monkeypatch.context() as impatient:
+        impatient.setattr(plugins.SendAgain, "max_attempts", 1)
         return rows.ended(broker, "crash", "", "crash", "crash", action=action)
 
 
