@@ -37,7 +37,7 @@ SWEEPING = "tasks_app/sweeping.py"
 SEGMENT = "tasks_app/models/segment.py"
 MINE = 'pk=Slot.number("segment_id"), claim=Slot.number("claim")'
 JOURNAL = "    journal(segment, number, key, seconds=action.row_seconds + claim_seconds)\n"
-CALL = "call(action, context, row, number, key)\n"
+CALL = "outcome = call(action, context, row, number, key)\n"
 PART_NUMBER = "number=segment.part_count,"
 COUNTED_PART_NUMBER = (
     "number=Part.objects.filter(task=segment.task_id, segment_index=segment.index).count(),"
@@ -120,6 +120,32 @@ BREAKAGES = {
             ),
         ),
         Breakage(
+            "no-answer-fails",
+            "a row without an answer has failed, and is offered for sending again",
+            (
+                Change(
+                    EFFECTS,
+                    "        return Unanswered(describe_failure(error))\n",
+                    "        return RowFailed(describe_failure(error))\n",
+                ),
+                Change(
+                    EFFECTS,
+                    "    return outcome if earlier is None else doubt(",
+                    "    return outcome if earlier is None or True else doubt(",
+                ),
+            ),
+        ),
+        Breakage(
+            "attempts-uncounted",
+            "attempts to send a row are not counted, so that there is no last one",
+            (Change(EFFECTS, 'attempt_count=F("attempt_count") + 1, last', "last"),),
+        ),
+        Breakage(
+            "sent-left-open",
+            "a row that waits for its next attempt is forgotten when its task ends",
+            (Change("tasks_app/assembly.py", "    slices.settle_unanswered(task)\n", ""),),
+        ),
+        Breakage(
             "no-alarm",
             "rows may take as long as they like",
             (
@@ -183,8 +209,8 @@ BREAKAGES = {
             (
                 Change(
                     EFFECTS,
-                    f"{JOURNAL}    return {CALL}",
-                    f"    outcome = {CALL}{JOURNAL}    return outcome\n",
+                    f"{JOURNAL}    {CALL}",
+                    f"    {CALL}{JOURNAL}",
                 ),
             ),
         ),

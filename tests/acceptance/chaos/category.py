@@ -148,10 +148,13 @@ class Call(Write):
     row_seconds = 5.0
 
     def process(self, row: Row, context: Context) -> Succeeded:
-        """Call, and echo the answer."""
+        """Call, and echo the answer; a row that is `patient` waits until its time is up."""
         obey(row.do)
         call = {"key": context.effect_key, "name": row["name"], "task": context.task_id}
-        answer = requests.post(os.environ["CHAOS_WORLD"], json=call, timeout=4)
+        seconds = 60 if row.do == "patient" else 4
+        answer = requests.post(os.environ["CHAOS_WORLD"], json=call, timeout=seconds)
+        if answer.status_code == requests.codes.conflict:
+            raise RowFailed("refused")
         answer.raise_for_status()
         return Succeeded(seen=answer.json()["seen"])
 

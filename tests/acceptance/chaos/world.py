@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 import threading
 from collections import defaultdict
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
+
+LATE_SECONDS = 20  # longer than anybody who calls waits for an answer
+ANSWERS = {"error": (500, b"oops"), "garbage": (200, b"<html>"), "refused": (409, b"known key")}
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,8 @@ class World:
         self.calls: list[Called] = []
         self.gate = threading.Event()  # closed: calls arrive, and wait for their answer
         self.gate.set()
+        self.mishaps: dict[tuple[str, str], list[str]] = {}  # by task and name: of its next calls
+        self.is_over = threading.Event()
         self.arrived = threading.Semaphore(0)
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.server.daemon_threads = True
@@ -38,14 +44,22 @@ class World:
                 call: dict[str, Any] = json.loads(
                     self.rfile.read(int(self.headers["Content-Length"]))
                 )
+                mishap = world.take_mishap(call["task"], call["name"])
                 world.calls.append(Called(call["task"], call["name"], call["key"]))
                 world.arrived.release()
                 world.gate.wait(30)
-                content = json.dumps({"seen": call["name"].upper()}).encode()
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                with contextlib.suppress(BrokenPipeError):  # whoever called was killed
+                if mishap == "cut":
+                    self.close_connection = True
+                    self.connection.shutdown(socket.SHUT_RDWR)
+                    return
+                if mishap == "late":
+                    world.is_over.wait(LATE_SECONDS)
+                good = 200, json.dumps({"seen": call["name"].upper()}).encode()
+                status, content = ANSWERS.get(mishap, good)
+                with contextlib.suppress(ConnectionError):  # whoever called is gone
+                    self.send_response(status)
+                    self.send_header("Content-Length", str(len(content)))
+                    self.end_headers()
                     self.wfile.write(content)
 
             def log_message(self, *_arguments: Any) -> None:
@@ -59,8 +73,21 @@ class World:
 
     def __exit__(self, *_exception: object) -> None:
         self.gate.set()
+        self.is_over.set()
         self.server.shutdown()
         self.server.server_close()
+
+    def answer_badly(self, task_id: str, name: str, *mishaps: str) -> None:
+        """Do what the next calls for a row ask for, but answer each in one of these ways.
+
+        `cut`: the connection is closed. `late`: nobody waits so long. Or as `ANSWERS` says.
+        """
+        self.mishaps[task_id, name] = list(mishaps)
+
+    def take_mishap(self, task_id: str, name: str) -> str:
+        """Return how a call is answered; "" when it is answered well."""
+        left = self.mishaps.get((task_id, name))
+        return left.pop(0) if left else ""
 
     def hold(self) -> None:
         """Let calls arrive but not be answered."""

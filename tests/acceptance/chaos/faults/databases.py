@@ -146,11 +146,12 @@ def calls_in_doubt(work: Work) -> None:
     lost_count = link.lost_commits + link.lost_replies
     assert link.lost_commits, "no commit was lost"
     assert link.lost_replies, "no reply was lost"
-    in_doubt = work.scene.execute(
-        "SELECT indeterminate_count FROM tasks_app_task WHERE id = %s", call.task_id
-    )[0][0]
+    for sent in (call, call_again):  # idempotent: rows that the action refuses when it is repeated
+        sent.indeterminate_count = work.scene.execute(
+            "SELECT indeterminate_count FROM tasks_app_task WHERE id = %s", sent.task_id
+        )[0][0]
+    in_doubt = call.indeterminate_count + call_again.indeterminate_count
     assert in_doubt <= lost_count, f"{in_doubt} indeterminate rows after {lost_count} losses"
-    call.indeterminate_count = in_doubt
     call_again.most_repeated = lost_count
     work.remarks.append(
         f"{link.lost_commits} commits and {link.lost_replies} replies were lost;"

@@ -1,13 +1,16 @@
-"""What if a worker dies while a row is outside, and nobody knows whether it arrived?"""
+"""What if a worker dies while a row is outside, or no answer comes? Nobody knows if it arrived."""
 
 from __future__ import annotations
 
+from tests.acceptance.chaos.category import CallAgain
 from tests.acceptance.chaos.faults import fault
 from tests.acceptance.chaos.scene import EMBEDDED, RABBITMQ, REDIS, WORKERS
 from tests.acceptance.chaos.work import Sent, Work
 
 EVERYWHERE = (RABBITMQ, REDIS, EMBEDDED)
 KILLS = 3
+MOST_ATTEMPTS = CallAgain.max_attempts
+SINGLE = ("cut", "late", "error", "garbage")  # after which a repetition is answered well
 
 
 def kill_in_flight(work: Work, action: str) -> Sent:
@@ -46,3 +49,105 @@ def killed_in_a_call(work: Work) -> None:
 def killed_in_an_idempotent_call(work: Work) -> None:
     """Kill in mid-call of an action that may be repeated."""
     kill_in_flight(work, "call_again").most_repeated = KILLS
+
+
+def pick(work: Work, sent: Sent, count: int) -> list[str]:
+    """Return the names of some good rows of a task."""
+    good = [line.name for line in sent.lines if not line.do]
+    return work.random.sample(good, count)
+
+
+def send_failed_again(work: Work, sent: Sent) -> None:
+    """Send failed.csv of a task again, as users do; raise when that repeats what was called."""
+    scene = work.scene
+    failed = scene.client.download(sent.task_id, "failed.csv")
+    lines = [line for line in sent.lines if line.raw + b"\n" in failed]
+    again = work.start(work.send(sent.action, lines))
+    work.end()
+    called = scene.world.calls_of(sent.task_id).keys() & scene.world.calls_of(again.task_id).keys()
+    assert not called, f"{len(called)} rows of failed.csv had been called: {sorted(called)[:5]}"
+
+
+@fault(
+    "what is called does it, and answers too late, with a 500, nonsense, or not at all",
+    outcome="an idempotent action calls again with the same effect key, until there is an answer;"
+    " what stays without one is `indeterminate`, and nothing that was called is in `failed.csv`",
+    on=EVERYWHERE,
+    broken_by="no-answer-fails",
+)
+def answers_lost(work: Work) -> None:
+    """Answer some rows badly; send failed.csv again."""
+    world = work.scene.world
+    once = work.upload("call", rows=60)
+    for name, mishap in zip(pick(work, once, len(SINGLE)), SINGLE, strict=True):
+        world.answer_badly(once.task_id, name, mishap)
+    once.indeterminate_count = len(SINGLE)
+
+    again = work.upload("call_again", rows=60, special={11: "patient"})
+    world.answer_badly(again.task_id, again.lines[11].name, "late")
+    silent, refused, twice, *others = pick(work, again, 3 + len(SINGLE))
+    world.answer_badly(again.task_id, silent, *["cut"] * MOST_ATTEMPTS)
+    world.answer_badly(again.task_id, refused, "cut", "refused")
+    world.answer_badly(again.task_id, twice, "error", "cut")
+    for name, mishap in zip(others, SINGLE, strict=True):
+        world.answer_badly(again.task_id, name, mishap)
+    again.indeterminate_count = len({silent, refused})
+    again.most_repeated = 1 + 3 + len(SINGLE)
+
+    for sent in (once, again):
+        work.start(sent)
+    work.end()
+    for sent in (once, again):
+        send_failed_again(work, sent)
+
+
+@fault(
+    "workers are killed, or stopped in order, while a row waits to be called again",
+    outcome="other workers keep to the pause and to the number of attempts, and to the effect key",
+    on=EVERYWHERE,
+    broken_by="attempts-uncounted",
+)
+def killed_in_a_pause(work: Work) -> None:
+    """Kill and stop workers between the attempts of two rows."""
+    scene, world = work.scene, work.scene.world
+    sent = work.upload("call_again", rows=60)
+    answered, silent = sorted(pick(work, sent, 2))
+    world.answer_badly(sent.task_id, answered, *["cut"] * (MOST_ATTEMPTS - 1))
+    world.answer_badly(sent.task_id, silent, *["cut"] * 2 * MOST_ATTEMPTS)
+    sent.indeterminate_count = 1
+    sent.most_repeated = 2
+    work.start(sent)
+    for name, attempts, end in (
+        (answered, 1, scene.kill),
+        (answered, 3, scene.stop),
+        (answered, 4, scene.kill),
+        (silent, 2, scene.kill),
+        (silent, MOST_ATTEMPTS - 1, scene.stop),
+    ):
+        work.wait_for(lambda: len(world.calls_of(sent.task_id)[name]) >= attempts, 60)  # noqa: B023
+        end(*WORKERS)
+        for worker in WORKERS:
+            scene.start(worker)
+    work.end()
+    for name in (answered, silent):
+        count = len(world.calls_of(sent.task_id)[name])
+        assert count <= MOST_ATTEMPTS, f"{name} was called {count} times"
+
+
+@fault(
+    "a task is stopped while a row waits to be called again",
+    outcome="it is stopped at once; the row is `indeterminate`, the rows behind it are unprocessed",
+    on=EVERYWHERE,
+    broken_by="sent-left-open",
+)
+def stopped_in_a_pause(work: Work) -> None:
+    """Stop a task in the middle of a long pause."""
+    scene, world = work.scene, work.scene.world
+    sent = work.upload("call_again", rows=60)
+    (silent,) = pick(work, sent, 1)
+    world.answer_badly(sent.task_id, silent, *["cut"] * MOST_ATTEMPTS)
+    sent.indeterminate_count = sent.most_repeated = 1
+    work.start(sent)
+    work.wait_for(lambda: len(world.calls_of(sent.task_id)[silent]) == MOST_ATTEMPTS - 1, 60)
+    sent.is_stopped = True
+    scene.client.call("PATCH", f"{sent.task_id}/stop")
