@@ -24,14 +24,25 @@ from piston.plurals import plural
 
 
 class Indeterminate(RowFailed):
-    """Nobody knows whether the row's effect happened; it is not repeated."""
+    """Nobody knows whether the row's effect happened; it is not repeated.
 
-    def __init__(self, why: str) -> None:
-        super().__init__(f"indeterminate: {why}; it was not repeated")
+    `stop_reason` is set where the action stopped the task on this row.
+    """
+
+    def __init__(self, why: str, *, attempt_count: int = 1, stop_reason: str = "") -> None:
+        repeated = "it was not repeated"
+        if attempt_count > 1:
+            repeated = f"it was sent {attempt_count} times with the same effect key"
+        super().__init__(f"indeterminate: {why}; {repeated}")
+        self.stop_reason = stop_reason
 
 
 class Stopping(RowFailed):
     """The row on which the action stopped the task."""
+
+
+class Unanswered(Exception):
+    """Nobody knows yet whether the row's effect happened."""
 
 
 class WroteBeforeFailing(Exception):

@@ -12,9 +12,9 @@ from django.db import models
 
 from categories.contract import Action, Effects
 from categories.crash_kit.batch_trials import Stopping
-from categories.crash_kit.calls import Calls
+from categories.crash_kit.calls import Calls, Mishap
 from categories.crash_kit.hazards import DiesOnce, FailsAtFirst, HasBadRow, Hazard
-from categories.crash_kit.remains import Left, compare, compare_calls, compare_lost_answer
+from categories.crash_kit.remains import Left, compare, compare_bad_answer, compare_calls
 from categories.crash_kit.staging import Stage, refuse_unseen
 from categories.crash_kit.trials import Rows, make_context
 from categories.crash_kit.watching import Watched, models_of
@@ -80,7 +80,7 @@ class Ordeal:
         size, deaths = self.batch_size, 0
         if self.action.effects is Effects.EXTERNAL and self.action.takes_input:
             deaths += self._die_everywhere(expected, self._nothing, "", 1, 1)
-            self._lose_answers(expected)
+            self._answer_badly(expected)
             return deaths
         if not self.action.takes_input and not self.stage.page_size:
             return self._die_everywhere(expected, self._nothing, "", size, size)
@@ -172,11 +172,17 @@ class Ordeal:
                 return at - 1
         raise AssertionError("unreachable")
 
-    def _lose_answers(self, expected: Left) -> None:
-        """Let each call in turn be made, and its answer be lost; the worker lives."""
+    def _answer_badly(self, expected: Left) -> None:
+        """Let each call in turn be made, and its answer be lost or say nothing; the worker lives.
+
+        Once, and for good: what an action says at last shows only when no answer ever comes.
+        """
         for place, call in enumerate(expected.calls):
-            left = self.stage.leave(1, self._nothing(), loses=place)
-            compare_lost_answer(self.action, expected, left, call, place)
+            for bad in self.calls.bad_answers(call) if self.calls else ():
+                for stays in (False, True):
+                    mishap = Mishap(place, call.row_number, bad, stays=stays)
+                    left = self.stage.leave(1, self._nothing(), mishap=mishap)
+                    compare_bad_answer(self.action, expected, left, call, mishap)
 
     def _nothing(self) -> Hazard:
         return Hazard(self.action.effects, self.calls)

@@ -11,7 +11,7 @@ from typing import Any
 from django.db import models, transaction
 
 from categories.contract import Action, Context, Effects
-from categories.crash_kit.calls import Calls
+from categories.crash_kit.calls import Calls, Mishap
 from categories.crash_kit.hazards import Hazard
 from categories.crash_kit.remains import Held, Left
 from categories.crash_kit.trials import Rows, Trial
@@ -37,17 +37,17 @@ class Stage:
         hazard: Hazard,
         *,
         resume_size: int | None = None,
-        loses: int | None = None,
+        mishap: Mishap | None = None,
         without: int | None = None,
     ) -> Left:
         """Run the action, and return what it left behind.
 
-        After a death it goes on in batches of `resume_size`. `loses` is the call, from 0, whose
-        answer is lost, `without` the row, from 1, that the input lacks.
+        After a death it goes on in batches of `resume_size`. `mishap` befalls the answers to
+        calls, `without` is the row, from 1, that the input lacks.
         """
         self.watched.restore()
         if self.calls is not None:
-            self.calls.forget(loses=loses)
+            self.calls.forget(mishap=mishap)
         using = self.context.database
         with transaction.atomic(using=using), page_sizes(self.page_size) as set_page_size:
             trial = Trial(

@@ -28,7 +28,13 @@ from categories.contract import (
     StopTask,
     Succeeded,
 )
-from categories.crash_kit.batch_trials import BatchTrial, Indeterminate, Stopping, describe_failure
+from categories.crash_kit.batch_trials import (
+    BatchTrial,
+    Indeterminate,
+    Stopping,
+    Unanswered,
+    describe_failure,
+)
 from categories.crash_kit.hazards import Caught, Died, Hazard
 from categories.rows import OutputShape, RowShape
 from piston.accounts.models import Account
@@ -167,8 +173,11 @@ class Trial:
         self.sent = None
         for line, outcome in zip(cells, outcomes, strict=False):
             self._write(outcome, line)
-        if isinstance(outcomes[-1], Stopping):
-            self.ran.stopped = outcomes[-1].message
+        last = outcomes[-1]
+        if isinstance(last, Stopping):
+            self.ran.stopped = last.message
+        elif isinstance(last, Indeterminate):
+            self.ran.stopped = last.stop_reason
         self.hazard.boundary(f"after the commit of {what}")
 
     def _try(self, worker: RowAction, rows: Sequence[Row | RowFailed], what: str) -> list[Outcome]:
@@ -190,30 +199,49 @@ class Trial:
         return outcomes
 
     def _send(self, worker: RowAction, row: Row | RowFailed, what: str) -> Outcome:
-        """Send a row to the outside, unless the journal says that it may have been sent."""
+        """Send a row to the outside: again, if it may be, until there is an answer."""
         number = self.row_count + 1
         if isinstance(row, RowFailed):
             return row
-        if self.sent == number and not self.action.idempotent:
+        attempt_count = int(self.sent == number)
+        if attempt_count and not self.action.idempotent:
             return Indeterminate("a worker died while it was being sent")
+        most = self.action.max_attempts if self.action.idempotent else 1
         self.sent = number
-        self.hazard.boundary(f"after {what} was journaled, before it was sent")
+        why = ""
+        while attempt_count < most:
+            attempt_count += 1
+            self.hazard.boundary(f"after {what} was journaled, before it was sent")
+            try:
+                return self._call(worker, row, what, attempt_count)
+            except Unanswered as unanswered:
+                why = str(unanswered)
+        return Indeterminate(why or "a worker died", attempt_count=attempt_count)
+
+    def _call(self, worker: RowAction, row: Row, what: str, attempt_count: int) -> Outcome:
+        """Call the action for a row; return its outcome, or raise Unanswered."""
+        number = self.row_count + 1
         context = replace(self.context, effect_key=f"{TASK_ID}-{number}")
-        outcome: Outcome
+        outcome: Outcome | None
         try:
             with self.hazard.watch(what, context, row_number=number):
-                outcome = worker.process(row, context) or Succeeded()
+                outcome = worker.process(row, context)
         except RowFailed as failed:
             outcome = failed
         except StopTask as stop:
-            outcome = Stopping(stop.reason)
+            why = f"the action stopped the task: {stop}"
+            outcome = Indeterminate(why, attempt_count=attempt_count, stop_reason=stop.reason)
         except Exception as error:
             if self.is_strict or isinstance(error, Caught):
                 raise
-            why = describe_failure(error)
-            outcome = RowFailed(why) if self.action.idempotent else Indeterminate(why)
+            raise Unanswered(describe_failure(error)) from error
+        if not isinstance(outcome, Succeeded | RowFailed | None):
+            raise Caught(f"In {what} it answered {outcome!r}, which is no outcome.")
+        if attempt_count > 1 and type(outcome) is RowFailed:
+            why = f"an earlier attempt had no answer, the last one was refused ({outcome})"
+            outcome = Indeterminate(why, attempt_count=attempt_count)
         self.hazard.boundary(f"after {what} was sent, before the commit")
-        return outcome
+        return outcome or Succeeded()
 
     # ---- Pages, and the end ----------------------------------------------------------------------
 

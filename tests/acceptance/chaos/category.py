@@ -167,6 +167,7 @@ class CallAgain(Call):
 
     name = "call_again"
     idempotent = True
+    max_attempts = 5
 
 
 class Pages(PageAction):

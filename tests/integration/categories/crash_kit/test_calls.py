@@ -1,10 +1,11 @@
 """Does the crash kit see what an action calls outside: once, or again with the same key?"""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from categories.contract import Context, Effects, Outcome, Row, RowFailed, Succeeded
+from categories.contract import Context, Effects, Outcome, Row, RowFailed, StopTask, Succeeded
 from categories.testing import Calls, assert_survives_crashes, run_action
 from tests.integration.categories.crash_kit.words import ROWS, Store, catching
 
@@ -142,9 +143,10 @@ def test_calling_again_what_may_have_happened_is_noticed() -> None:
         survive(Insists)
 
 
+@pytest.mark.parametrize("parent", [Send, SendAgain])
 @pytest.mark.parametrize("outcome", [RowFailed("no"), Succeeded(said="sent")])
-def test_a_verdict_about_a_lost_answer_is_noticed(outcome: Any) -> None:
-    class Judges(Send):
+def test_a_verdict_about_a_lost_answer_is_noticed(parent: Any, outcome: Any) -> None:
+    class Judges(parent):  # type: ignore[misc]
         """Send words and hope."""
 
         def process(self, row: Row, context: Context) -> Any:
@@ -155,6 +157,126 @@ def test_a_verdict_about_a_lost_answer_is_noticed(outcome: Any) -> None:
 
     with catching("Judges, the answer to call 1", "lost: it said that the row", "Nobody knows"):
         survive(Judges)
+
+
+def test_a_verdict_after_attempts_of_its_own_is_noticed() -> None:
+    class GivesUp(SendAgain):
+        """Send words three times."""
+
+        def process(self, row: Row, context: Context) -> Outcome:
+            for _ in range(3):
+                try:
+                    return super().process(row, context)
+                except ConnectionError:
+                    continue
+            raise RowFailed("no answer in three attempts")
+
+    with catching("GivesUp", "all later calls for that row", "row failed: no answer in three"):
+        survive(GivesUp)
+
+
+@pytest.mark.parametrize("error", [TimeoutError, ConnectionError])
+def test_a_verdict_about_one_kind_of_lost_answer_is_noticed(error: type[Exception]) -> None:
+    reach = Calls(lambda word, key: word)
+
+    class Judges(SendAgain):
+        """Send words and judge one way of not being answered."""
+
+        def process(self, row: Row, context: Context) -> Outcome:
+            try:
+                return Succeeded(said=reach(row.word, context.effect_key))
+            except error:
+                raise RowFailed("no") from None
+
+    with catching("Judges, the answer to call 1", "lost: it said that the row failed: no"):
+        survive(Judges, calls=reach)
+
+
+class Response(SimpleNamespace):
+    """An answer as HTTP libraries return it."""
+
+    def raise_for_status(self) -> None:
+        if self.status_code >= 400:
+            raise OSError(f"HTTP {self.status_code}")
+
+
+def post(word: str, key: str | None = None) -> Response:
+    return Response(status_code=400 if word == "b" else 200, text=f"{word} was sent")
+
+
+@pytest.mark.parametrize("parent", [Send, SendAgain])
+@pytest.mark.parametrize("is_refusal", [lambda status: status >= 400, lambda status: False])
+def test_a_verdict_about_an_error_of_the_server_is_noticed(parent: Any, is_refusal: Any) -> None:
+    posting = Calls(post)
+
+    class Posts(parent):  # type: ignore[misc]
+        """Post words."""
+
+        def process(self, row: Row, context: Context) -> Outcome:
+            response = posting(row.word, key=context.effect_key)
+            if is_refusal(response.status_code):
+                raise RowFailed(response.text)
+            return Succeeded(said=response.text)
+
+    with catching("Posts, the answer to call", "being HTTP status 503", "Nobody knows"):
+        survive(Posts, calls=posting)
+
+
+@pytest.mark.parametrize("parent", [Send, SendAgain])
+def test_an_action_that_takes_only_a_refusal_for_one_survives(parent: Any) -> None:
+    posting = Calls(post, unclear=[Response(status_code=200, text="")])
+
+    class Posts(parent):  # type: ignore[misc]
+        """Post words."""
+
+        def process(self, row: Row, context: Context) -> Outcome:
+            response = posting(row.word, key=context.effect_key)
+            if 400 <= response.status_code < 500:
+                raise RowFailed(response.text)
+            response.raise_for_status()
+            if not response.text:
+                raise ValueError("an answer without a text")
+            return Succeeded(said=response.text)
+
+    assert survive(Posts, calls=posting) > 30
+
+
+def test_a_verdict_about_an_answer_that_says_nothing_is_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(calls, "unclear", [""])
+
+    with catching("SendAgain", "being '' instead, which says nothing: it said that the row succ"):
+        survive(SendAgain)
+
+
+@pytest.mark.parametrize("answer", ["sent", True, {"said": "a"}])
+def test_an_answer_that_is_no_outcome_is_noticed(answer: Any) -> None:
+    class Answers(Send):
+        """Send words and say anything."""
+
+        def process(self, row: Row, context: Context) -> Any:
+            super().process(row, context)
+            return answer
+
+    with catching("row 1 it answered", "which is no outcome"):
+        survive(Answers)
+
+
+def test_a_row_on_which_an_action_stops_the_task_is_indeterminate() -> None:
+    class Stops(Send):
+        """Send words until one says stop."""
+
+        def process(self, row: Row, context: Context) -> Outcome:
+            super().process(row, context)
+            raise StopTask("enough")
+
+    ran = run_action(Stops, ROWS)
+
+    assert ran.stopped == "enough"
+    assert ran.failures == [
+        "indeterminate: the action stopped the task: enough; it was not repeated"
+    ]
 
 
 def test_sending_earlier_rows_along_is_noticed() -> None:
