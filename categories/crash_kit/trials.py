@@ -237,7 +237,8 @@ class Trial:
             raise Unanswered(describe_failure(error)) from error
         if not isinstance(outcome, Succeeded | RowFailed | None):
             raise Caught(f"In {what} it answered {outcome!r}, which is no outcome.")
-        if attempt_count > 1 and type(outcome) is RowFailed:
+        is_refused = isinstance(outcome, RowFailed) and not isinstance(outcome, Indeterminate)
+        if attempt_count > 1 and is_refused:
             why = f"an earlier attempt had no answer, the last one was refused ({outcome})"
             outcome = Indeterminate(why, attempt_count=attempt_count)
         self.hazard.boundary(f"after {what} was sent, before the commit")

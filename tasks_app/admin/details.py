@@ -128,6 +128,8 @@ def describe_cursor(segment: Segment) -> str:
 def describe_holder(segment: Segment) -> str:
     """Return who has the claim, and until when."""
     if segment.claimed_until is None:
+        if segment.retry_at is not None and segment.retry_at > timezone.now():
+            return f"nobody: no answer from outside, sent again after {show_time(segment.retry_at)}"
         return "nobody"
     is_held = segment.claimed_until >= timezone.now()
     verb = "until" if is_held else "expired at"

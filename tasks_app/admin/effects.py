@@ -115,7 +115,7 @@ class EffectAdmin(ReadOnlyAdmin):
 
     @admin.display(description="sent (UTC)")
     def sent(self, effect: Effect) -> str:
-        """Say when it was last sent."""
+        """Say when it was first sent, or sent again for somebody who settles it."""
         return show_time(effect.sent_at)
 
     # ---- Settling --------------------------------------------------------------------------------

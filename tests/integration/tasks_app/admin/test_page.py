@@ -101,6 +101,19 @@ def test_a_segment_shows_its_cursor_and_who_holds_it_until_when(superuser: Clien
     assert f"worker-3:42 until {until:%Y-%m-%d %H:%M:%S}" in page
 
 
+def test_a_segment_says_until_when_it_waits_to_send_a_row_again(superuser: Client) -> None:
+    task = TaskFactory(status=TaskStatus.EXECUTING)
+    until = timezone.now() + timedelta(minutes=1)
+    SegmentFactory(task=task, retry_at=until)
+    over = TaskFactory(status=TaskStatus.EXECUTING)
+    SegmentFactory(task=over, retry_at=timezone.now() - timedelta(seconds=1))
+
+    page = read_page(superuser, task)
+
+    assert f"no answer from outside, sent again after {until:%Y-%m-%d %H:%M:%S}" in page
+    assert "no answer from outside" not in read_page(superuser, over)
+
+
 def test_an_expired_claim_is_called_expired(superuser: Client) -> None:
     task = TaskFactory(status=TaskStatus.EXECUTING)
     SegmentFactory(
