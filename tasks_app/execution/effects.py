@@ -78,7 +78,8 @@ def call(action: RowAction, context: Context, row: Row, number: int, key: str) -
     if outcome is None:
         return Succeeded()
     if not isinstance(outcome, Succeeded | RowFailed):
-        return Indeterminate(f"the action answered {outcome!r:.200}, which is no outcome")
+        kind = type(outcome).__name__
+        return Indeterminate(f"the action answered with {kind}, which is no outcome")
     return outcome
 
 
