@@ -41,10 +41,6 @@ class Stopping(RowFailed):
     """The row on which the action stopped the task."""
 
 
-class Unanswered(Exception):
-    """Nobody knows yet whether the row's effect happened."""
-
-
 class WroteBeforeFailing(Exception):
     """A row failed after it had written; it has to be run alone, so that its writes are undone."""
 

@@ -28,14 +28,9 @@ from categories.contract import (
     StopTask,
     Succeeded,
 )
-from categories.crash_kit.batch_trials import (
-    BatchTrial,
-    Indeterminate,
-    Stopping,
-    Unanswered,
-    describe_failure,
-)
+from categories.crash_kit.batch_trials import BatchTrial, Indeterminate, Stopping
 from categories.crash_kit.hazards import Caught, Died, Hazard
+from categories.crash_kit.sending_trials import SendingTrial
 from categories.rows import OutputShape, RowShape
 from piston.accounts.models import Account
 
@@ -199,50 +194,19 @@ class Trial:
         return outcomes
 
     def _send(self, worker: RowAction, row: Row | RowFailed, what: str) -> Outcome:
-        """Send a row to the outside: again, if it may be, until there is an answer."""
+        """Send a row to the outside, unless the journal says that it may have been sent."""
         number = self.row_count + 1
         if isinstance(row, RowFailed):
             return row
         attempt_count = int(self.sent == number)
         if attempt_count and not self.action.idempotent:
             return Indeterminate("a worker died while it was being sent")
-        most = self.action.max_attempts if self.action.idempotent else 1
         self.sent = number
-        why = ""
-        while attempt_count < most:
-            attempt_count += 1
-            self.hazard.boundary(f"after {what} was journaled, before it was sent")
-            try:
-                return self._call(worker, row, what, attempt_count)
-            except Unanswered as unanswered:
-                why = str(unanswered)
-        return Indeterminate(why or "a worker died", attempt_count=attempt_count)
-
-    def _call(self, worker: RowAction, row: Row, what: str, attempt_count: int) -> Outcome:
-        """Call the action for a row; return its outcome, or raise Unanswered."""
-        number = self.row_count + 1
         context = replace(self.context, effect_key=f"{TASK_ID}-{number}")
-        outcome: Outcome | None
-        try:
-            with self.hazard.watch(what, context, row_number=number):
-                outcome = worker.process(row, context)
-        except RowFailed as failed:
-            outcome = failed
-        except StopTask as stop:
-            why = f"the action stopped the task: {stop}"
-            outcome = Indeterminate(why, attempt_count=attempt_count, stop_reason=stop.reason)
-        except Exception as error:
-            if self.is_strict or isinstance(error, Caught):
-                raise
-            raise Unanswered(describe_failure(error)) from error
-        if not isinstance(outcome, Succeeded | RowFailed | None):
-            raise Caught(f"In {what} it answered {outcome!r}, which is no outcome.")
-        is_refused = isinstance(outcome, RowFailed) and not isinstance(outcome, Indeterminate)
-        if attempt_count > 1 and is_refused:
-            why = f"an earlier attempt had no answer, the last one was refused ({outcome})"
-            outcome = Indeterminate(why, attempt_count=attempt_count)
-        self.hazard.boundary(f"after {what} was sent, before the commit")
-        return outcome or Succeeded()
+        trial = SendingTrial(
+            worker, context, self.hazard, what, number, attempt_count, is_strict=self.is_strict
+        )
+        return trial.run(row)
 
     # ---- Pages, and the end ----------------------------------------------------------------------
 

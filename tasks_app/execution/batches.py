@@ -198,8 +198,11 @@ def run_external_row(run: Run, batch: Batch, row: Row | RowFailed) -> bool:
     False when there was no answer, and the row is to be sent again later.
     """
     action = cast("RowAction", run.action)
+    outcome: Outcome
     if isinstance(row, RowFailed):
-        refuse_row(run, batch, row)
+        earlier = effects.find_unanswered(run.segment)  # its columns accepted it then
+        outcome = effects.unknown(earlier) if earlier else row
+        commit_external(run, batch, outcome, was_sent=earlier is not None)
         return True
     outcome = effects.send(run.segment, action, run.context, row, claim_seconds=run.claim_seconds)
     if isinstance(outcome, Unanswered):
@@ -208,13 +211,6 @@ def run_external_row(run: Run, batch: Batch, row: Row | RowFailed) -> bool:
             return pacing.wait_unless_needed(pause)
     commit_external(run, batch, outcome, was_sent=True)
     return True
-
-
-def refuse_row(run: Run, batch: Batch, row: RowFailed) -> None:
-    """Commit that the columns reject a row, unless they accepted it before and it was sent."""
-    earlier = effects.find_unanswered(run.segment)
-    outcome = row if earlier is None else effects.unknown(earlier)
-    commit_external(run, batch, outcome, was_sent=earlier is not None)
 
 
 def commit_external(run: Run, batch: Batch, outcome: Outcome, *, was_sent: bool) -> None:
@@ -258,10 +254,7 @@ def blame_row(run: Run, batch: Batch) -> None:
     deaths = run.segment.suspect_deaths
     why = f"the worker died on this row, {deaths} {plural('time', deaths)}"
     was_sent = run.action.effects is Effects.EXTERNAL
-    failed: RowFailed = RowFailed(why)
-    if was_sent:
-        earlier = effects.find_unanswered(run.segment)
-        failed = effects.unknown(earlier, why) if earlier else Indeterminate(why)
+    failed = effects.blamed(run.segment, why) if was_sent else RowFailed(why)
     left_count = (run.segment.end_row or 0) - run.segment.cursor_row
     done = done_with(run.output_shape, batch, [failed], left_count=left_count)
     size = run.segment.batch_size

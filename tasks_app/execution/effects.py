@@ -127,6 +127,12 @@ def unknown(effect: Effect, why: str = "") -> Indeterminate:
     return Indeterminate(why, attempt_count=effect.attempt_count)
 
 
+def blamed(segment: Segment, why: str) -> Indeterminate:
+    """Return the outcome of a row that kills its workers; some die before it is journaled."""
+    effect = find_unanswered(segment)
+    return unknown(effect, why) if effect else Indeterminate(why)
+
+
 @transaction.atomic
 def journal(segment: Segment, number: int, key: str, *, seconds: float) -> None:
     """Record that the row is about to be sent, and hold the claim for as long as that may take.

@@ -155,5 +155,7 @@ def stopped_in_a_pause(work: Work) -> None:
     sent.indeterminate_count = sent.most_repeated = 1
     work.start(sent)
     wait_for_calls(work, sent, silent, MOST_ATTEMPTS - 1)
+    held = "SELECT 1 FROM tasks_app_segment WHERE task_id = %s AND claimed_until IS NOT NULL"
+    work.wait_for(lambda: not scene.execute(held, sent.task_id), LONGEST_RETRYING)
     sent.is_stopped = True
     scene.client.call("PATCH", f"{sent.task_id}/stop")
