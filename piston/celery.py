@@ -4,15 +4,17 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import beat_init, celeryd_init, setup_logging
 
-from piston import foreign_messages, message_folder, pool_processes, redis_broker
+from piston import foreign_messages, message_folder, pool_processes, redis_broker, supervision
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "piston.settings")
 
 message_folder.take_over()
 redis_broker.take_over()
 pool_processes.take_over()
+celeryd_init.connect(supervision.end_with_supervisor)
+beat_init.connect(supervision.end_with_supervisor)
 app = Celery("piston", task_cls=foreign_messages.Message)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

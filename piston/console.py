@@ -2,8 +2,9 @@
 
 A program of its own, on the standard library alone: `console.py WATCHED NAME=DESCRIPTOR …`.
 It stands between supervisor and standard output, so that a reader who stops reading can never
-block a server. And it ends `make run` in the one case that nobody else sees: GNU make passes a
-TERM on to its child, but after an INT sent to make alone it waits for the child to end.
+block a server. And it ends `make run` in the cases that nobody else sees: GNU make passes a
+TERM on to its child, but after an INT sent to make alone it waits for the child to end. It does so
+too when the terminal is closed: supervisor itself would then start everything anew.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 KEPT_LINES = 10_000  # for a slow reader; after that many, new ones are dropped
 LAST_SECONDS = 2  # for the last lines, when everybody else has ended
 WATCH_SECONDS = 0.5
-INTERRUPT_BIT = 1 << (signal.SIGINT - 1)
+ENDING_BITS = 1 << (signal.SIGINT - 1) | 1 << (signal.SIGHUP - 1)
 
 
 def pass_on(streams: Mapping[str, int], *, watched: int) -> None:
@@ -28,8 +29,11 @@ def pass_on(streams: Mapping[str, int], *, watched: int) -> None:
 
     When the process `watched` ends (0: none), the parent of this one is told to end.
     """
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the last to go: it ends with its writers
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # else it was started with nohup
+        parent = os.getppid()
+        signal.signal(signal.SIGHUP, lambda *_: end(parent))
     lines: queue.Queue[bytes | None] = queue.Queue(KEPT_LINES)
     writer = threading.Thread(target=write, args=(lines,), daemon=True)
     writer.start()
@@ -72,10 +76,15 @@ def write(lines: queue.Queue[bytes | None]) -> None:
 
 
 def watch(watched: int, parent: int) -> None:
-    """Tell `parent` to end as soon as the process `watched` is interrupted or gone."""
-    catches_interrupts = is_catching_interrupts(watched)
-    while is_alive(watched) and is_catching_interrupts(watched) == catches_interrupts:
+    """Tell `parent` to end as soon as the process `watched` is interrupted, hung up or gone."""
+    caught = caught_signals(watched)
+    while is_alive(watched) and caught_signals(watched) == caught:
         time.sleep(WATCH_SECONDS)
+    end(parent)
+
+
+def end(parent: int) -> None:
+    """Tell the parent to end, unless it is gone."""
     if os.getppid() == parent:
         os.kill(parent, signal.SIGTERM)
 
@@ -91,17 +100,17 @@ def is_alive(process: int) -> bool:
     return True
 
 
-def is_catching_interrupts(process: int) -> bool:
-    """Return whether the process has a handler for SIGINT; make gives its own up at the first one.
+def caught_signals(process: int) -> int:
+    """Return for which of INT and HUP it has a handler, as bits; make gives one up when it comes.
 
-    Where there is no /proc this cannot be seen, and the answer is always yes.
+    Where there is no /proc this cannot be seen, and the answer is always the same.
     """
     try:
         status = Path(f"/proc/{process}/status").read_text()
     except OSError:
-        return True
+        return ENDING_BITS
     caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
-    return bool(int(caught.split()[1], 16) & INTERRUPT_BIT)
+    return int(caught.split()[1], 16) & ENDING_BITS
 
 
 if __name__ == "__main__":

@@ -35,6 +35,9 @@ def on_starting(server: Any) -> None:
     import django
     from django.core.management import call_command
 
+    from piston.supervision import end_with_supervisor
+
+    end_with_supervisor()
     django.setup()
     call_command("check")
 

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shlex
+import signal
+import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 
+from piston import orphans
+
 CARRIED = ("ALLOWED_HOSTS", "CACHE_URL", "CSRF_TRUSTED_ORIGINS", "DEBUG", "LOG_LEVEL")
 CARRIED_PREFIXES = ("AWS_", "CORS_", "PISTON_")
+
+SUPERVISOR_PID = "PISTON_SUPERVISOR_PID"  # set for its processes only
+MEMBERS = "serve.members"  # in the data folder: each process of a supervisor has a lock on it
+
+_kept_open: list[Any] = []
 
 PROGRAM = """
 [program:{name}]
@@ -108,3 +120,32 @@ def process_environment() -> dict[str, str]:
         "SECRET_KEY": settings.SECRET_KEY,
         "REMAP_SIGTERM": "SIGQUIT",  # Celery: at TERM give the slice in hand some seconds, not more
     }
+
+
+# ---- When the supervisor is killed ---------------------------------------------------------------
+
+
+def end_with_supervisor(**_: Any) -> None:
+    """End this process in order when its supervisor is gone; without one, do nothing.
+
+    Until it has ended, with all that it has forked, it holds up the next supervisor.
+    """
+    if supervisor := os.environ.get(SUPERVISOR_PID):
+        members = (settings.PISTON_DATA_DIR / MEMBERS).open("a")
+        fcntl.flock(members, fcntl.LOCK_SH)
+        _kept_open.append(members)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # blocked for the supervisor
+        orphans.end_with_parent(int(supervisor))
+
+
+def wait_for_members(seconds: float) -> bool:
+    """Wait for the processes of a supervisor that was killed; False when some are still there."""
+    until = time.monotonic() + seconds
+    with (settings.PISTON_DATA_DIR / MEMBERS).open("a") as members:
+        while True:
+            with suppress(BlockingIOError):
+                fcntl.flock(members, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.1)

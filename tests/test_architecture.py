@@ -23,6 +23,7 @@ ORDER = [
     "piston.orphans",
     "piston.disk_reserve",
     "piston.sqlite",
+    "piston.holders",
     "piston.beat",
     "piston.foreign_messages",
     "piston.message_folder",

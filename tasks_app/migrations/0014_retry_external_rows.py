@@ -5,7 +5,7 @@ from django.db.models.functions import Now
 
 
 class Migration(migrations.Migration):
-    dependencies = [("tasks_app", "0012_compress_parts")]
+    dependencies = [("tasks_app", "0013_checksums")]
     operations = [
         migrations.AddField(
             "effect",

@@ -106,6 +106,10 @@ def is_gone(process: int) -> bool:
         (signal.SIGINT, "make"),
         (signal.SIGTERM, "make"),
         (signal.SIGTERM, "supervisor"),
+        (signal.SIGHUP, "group"),  # as a shell does when its terminal is closed
+        (signal.SIGHUP, "make"),
+        (signal.SIGKILL, "make"),
+        (signal.SIGKILL, "supervisor"),
     ],
 )
 def test_one_signal_ends_every_process(fresh: MakeRun, number: signal.Signals, target: str) -> None:
@@ -120,6 +124,35 @@ def test_one_signal_ends_every_process(fresh: MakeRun, number: signal.Signals, t
     fresh.process.wait(STOP_SECONDS)
     wait_until(lambda: all(map(is_gone, processes)), seconds=STOP_SECONDS)
     assert time.monotonic() - began < STOP_SECONDS
+
+
+def test_a_start_after_the_supervisor_was_killed_waits_for_its_processes(fresh: MakeRun) -> None:
+    processes = family(fresh.process.pid)
+    send_signal(fresh.supervisor, signal.SIGKILL)
+
+    again = MakeRun(fresh.folder.parent, port=fresh.port)
+
+    try:
+        again.wait_until_ready()
+        assert [process for process in processes if not is_gone(process)] == []
+    finally:
+        again.kill()
+
+
+def test_a_start_names_the_process_of_the_last_run_that_does_not_end(fresh: MakeRun) -> None:
+    frozen = fresh.find("piston beat")
+    assert frozen
+    os.kill(frozen, signal.SIGSTOP)
+    os.kill(fresh.supervisor, signal.SIGKILL)
+
+    again = MakeRun(fresh.folder.parent, port=fresh.port)
+
+    try:
+        assert again.process.wait(START_SECONDS) != 0
+        assert f"kill -KILL {frozen}\n" in again.text()
+    finally:
+        os.kill(frozen, signal.SIGKILL)
+        again.kill()
 
 
 @pytest.mark.parametrize("program", ["gunicorn", "piston worker", "piston beat"])
@@ -166,6 +199,7 @@ def test_a_second_start_on_the_same_port_says_so(running: MakeRun, tmp_path: Pat
 
     assert code != 0
     assert f"Port {running.port}" in second.text()
+    assert f"process {running.find('gunicorn')}" in second.text()
     assert "Traceback" not in second.text()
 
 

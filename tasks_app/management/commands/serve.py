@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -15,12 +16,15 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from piston import console, disk_reserve
+from piston import console, disk_reserve, holders
 from piston.environment import in_brackets, is_loopback
 from piston.supervision import (
+    MEMBERS,
+    SUPERVISOR_PID,
     process_environment,
     read_procfile,
     supervisor_configuration,
+    wait_for_members,
 )
 from tasks_app.management import demo_account
 
@@ -50,6 +54,8 @@ PICK = (
     r"""sed -E 's/.*"{}": ?"([^"]+)".*/\1/'"""  # one value of a JSON text, with nothing to install
 )
 
+MEMBERS_SECONDS = 20  # for the processes of a supervisor that was killed
+
 
 class Command(BaseCommand):
     """Start web, worker and beat, and keep them running until this is told to stop."""
@@ -69,6 +75,7 @@ class Command(BaseCommand):
         folder = settings.PISTON_DATA_DIR
         disk_reserve.let_go()
         lock_file = lock(folder)
+        self.wait_for_last_run(folder)
         check_port()
         call_command("migrate", verbosity=0, interactive=False)
         account, key = demo_account.renew_key(folder / "demo_account.json")
@@ -86,6 +93,18 @@ class Command(BaseCommand):
         self.stdout.flush()
         os.set_inheritable(lock_file.fileno(), True)  # held for as long as supervisor lives
         become_supervisor(folder, watched=os.getppid() if options["end_with_parent"] else 0)
+
+    def wait_for_last_run(self, folder: Path) -> None:
+        """Let the processes of a supervisor that was killed end, or say which do not."""
+        if wait_for_members(0):
+            return
+        self.stdout.write("Waiting for the processes of the last run to end; it was killed.")
+        if not wait_for_members(MEMBERS_SECONDS):
+            left = " ".join(map(str, holders.holders_of_file(folder / MEMBERS)))
+            raise CommandError(
+                f"Processes of the last run on {folder} have not ended. End them first, which is"
+                f" safe: kill -KILL {left or f'what lsof {folder / MEMBERS} names'}"
+            )
 
 
 def lock(folder: Path) -> Any:
@@ -120,13 +139,19 @@ def check_port() -> None:
             return
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            why = "something else is using it"
+            why = describe_users(settings.PORT)
         else:
             why = error.strerror or str(error)
         raise CommandError(
             f"Port {settings.PORT} of {address} cannot be had: {why}."
             f" Choose another one: make run PORT={settings.PORT + 1}"
         ) from error
+
+
+def describe_users(port: int) -> str:
+    """Say who listens on a port, if that can be known."""
+    processes = ", ".join(map(str, holders.holders_of_port(port)))
+    return f"process {processes} is using it" if processes else "something else is using it"
 
 
 def become_supervisor(folder: Path, *, watched: int) -> NoReturn:
@@ -156,8 +181,9 @@ def become_supervisor(folder: Path, *, watched: int) -> NoReturn:
             logs={name: f"/dev/fd/{pipes[name][1]}" for name in commands},
         )
     )
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})  # console.py answers it
     for descriptor in (1, 2):
         os.dup2(pipes["supervisor"][1], descriptor)
-    os.environ |= process_environment()
+    os.environ |= {**process_environment(), SUPERVISOR_PID: str(os.getpid())}
     command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(configuration)]
     os.execv(sys.executable, command)  # noqa: S606 - no shell: this process itself goes on as it

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+from piston import orphans, supervision
 from piston.supervision import process_environment, read_procfile, supervisor_configuration
 
 PROCFILE = Path(settings.BASE_DIR) / "Procfile"
@@ -59,3 +60,41 @@ def test_a_process_gets_the_values_in_force_and_what_was_set_outside(
     assert variables["DATABASE_URL"] == settings.DATABASE_URL
     assert variables["PISTON_WEB_THREADS"] == "4"
     assert "UNRELATED" not in variables
+
+
+@pytest.fixture
+def parents(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[int]:
+    """Which parents a process asks to end with, in a data folder of its own."""
+    asked: list[int] = []
+    monkeypatch.setattr(settings, "PISTON_DATA_DIR", tmp_path)
+    monkeypatch.setattr(supervision, "_kept_open", [])
+    monkeypatch.setattr(orphans, "end_with_parent", asked.append)
+    return asked
+
+
+def test_a_process_without_a_supervisor_ends_with_nobody(
+    parents: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(supervision.SUPERVISOR_PID, raising=False)
+
+    supervision.end_with_supervisor()
+
+    assert parents == []
+    assert supervision.wait_for_members(0)
+
+
+def test_a_process_of_a_supervisor_ends_with_it_and_holds_up_the_next_until_then(
+    parents: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(supervision.SUPERVISOR_PID, "123")
+
+    supervision.end_with_supervisor()
+
+    assert parents == [123]
+    assert not supervision.wait_for_members(0)
+    supervision._kept_open.pop().close()
+    assert supervision.wait_for_members(0)
+
+
+def test_only_processes_of_the_supervisor_are_told_of_it() -> None:
+    assert supervision.SUPERVISOR_PID not in process_environment()
