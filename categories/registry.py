@@ -218,6 +218,18 @@ def known_names() -> list[str]:
     return [category.name for category in all_categories()]
 
 
+def offered() -> tuple[tuple[str, str, tuple[str, ...]], ...]:
+    """Return what this process can run: of each category its name, version and actions."""
+    usable = {
+        entry.name: entry.category for entry in _registry.entries() if entry.category is not None
+    }
+    usable |= _overlay
+    return tuple(
+        (name, category.version, tuple(action.name for action in category.actions))
+        for name, category in sorted(usable.items())
+    )
+
+
 def all_entries() -> list[Entry]:
     """Return every category with its state: enabled, disabled, broken."""
     return _registry.entries()

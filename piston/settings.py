@@ -185,6 +185,8 @@ PISTON_SLICE_MILLISECONDS = read_integer("PISTON_SLICE_MILLISECONDS", 1_000, min
 PISTON_SHUTDOWN_SECONDS = read_integer("PISTON_SHUTDOWN_SECONDS", 3)  # for the row in hand, at TERM
 PISTON_TASK_KEEP_DAYS = read_integer("PISTON_TASK_KEEP_DAYS", 0)  # after its end; 0: until deleted
 
+PISTON_UNFIT_SECONDS = read_integer("PISTON_UNFIT_SECONDS", 86_400)  # for a worker that fits
+
 PISTON_EVENT_KEEP_DAYS = read_integer("PISTON_EVENT_KEEP_DAYS", 90)  # after its task; 0: for ever
 
 PISTON_TOKEN_SECONDS = read_integer("PISTON_TOKEN_SECONDS", 3_600, minimum=60)

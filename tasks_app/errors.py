@@ -128,6 +128,12 @@ class TaskAlreadyStarted(TaskError):
     code = "task_already_started"
 
 
+class TaskDoesNotFit(TaskError):
+    """The task's action, or the version of its category, is not installed any more."""
+
+    code = "task_does_not_fit"
+
+
 class TaskIsNotRunning(TaskError):
     """task is not running."""
 

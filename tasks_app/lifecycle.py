@@ -9,10 +9,11 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from piston.node import node_name
-from tasks_app import dispatch, events, quotas
+from tasks_app import dispatch, events, fitting, quotas
 from tasks_app.errors import (
     InvalidTransition,
     TaskAlreadyStarted,
+    TaskDoesNotFit,
     TaskIsNotRunning,
     TaskIsRunning,
     TaskNotFound,
@@ -24,11 +25,13 @@ from tasks_app.states import TaskStatus
 
 @transaction.atomic
 def start(task: Task, actor: Actor) -> None:
-    """Let the task run; raises TaskAlreadyStarted.
+    """Let the task run; raises TaskAlreadyStarted, or TaskDoesNotFit: nobody could work on it.
 
     The start stands once this is committed. Messages go out afterwards, and if
     the broker is away the sweeper sends them.
     """
+    if task.status == TaskStatus.PENDING and (problem := fitting.find_problem(task)):
+        raise TaskDoesNotFit(task.pk, f"{problem}; create the task again")
     try:
         left = task.move_to(
             TaskStatus.EXECUTING, started_at=Now(), node=node_name(), **dispatch.dispatched()

@@ -19,17 +19,18 @@ from categories.periodic import run_due_jobs
 from piston import disk_reserve
 from piston.accounts.signing_in import purge_expired_tokens
 from piston.sqlite.shrinking import shrink_database
-from tasks_app import dispatch, events, lifecycle, quotas, storage
+from tasks_app import dispatch, events, fitting, lifecycle, quotas, storage
 from tasks_app.errors import StorageUnavailable, TaskNotFound
 from tasks_app.models import Effect, EventKind, Part, Segment, Task, TaskCSV
 from tasks_app.models.clock import database_time, read_database_clock
 from tasks_app.retention import forget_old_events
 from tasks_app.settling import claims
-from tasks_app.states import FINAL, TaskStatus
+from tasks_app.states import FINAL, Ending, TaskStatus
 from tasks_app.upkeep import run_due_upkeep
 
 logger = logging.getLogger(__name__)
 
+MOST_UNFIT_AT_ONCE = 10
 MOST_AT_ONCE = 50  # tasks per step and sweep; a woken worker serves whoever waited longest anyway
 DELETION_SECONDS = 60  # for one file; then another sweeper tries
 DELETING_SECONDS = 0.5  # of tasks, and of files, in a sweep; the next one goes on
@@ -50,9 +51,16 @@ def sweep() -> None:
     """Find and repair everything that was cut off; one step's trouble does not stop the others."""
     disk_reserve.restore()  # also what a power cut has left empty
     is_short = disk_reserve.is_short()
-    waking = (wake_abandoned_tasks, wake_silent_tasks, send_for_assemblies, send_for_settlings)
+    waking = (
+        wake_abandoned_tasks,
+        wake_silent_tasks,
+        wake_unfit_tasks,
+        send_for_assemblies,
+        send_for_settlings,
+    )
     steps: tuple[Callable[[], object], ...] = (
         *((delete_bytes_first,) if is_short else waking),
+        end_unfit_tasks,
         purge_removed_tasks,
         delete_orphaned_files,
         shrink_database,
@@ -102,9 +110,38 @@ def wake_abandoned_tasks() -> None:
 def wake_silent_tasks() -> None:
     """Send the messages that were lost: with the broker, or with a worker whose claim expired."""
     waiting = Segment.objects.claimable().values("task")
-    silent = Task.objects.running().filter(quiet(), pk__in=waiting)
+    silent = Task.objects.running().filter(quiet(), pk__in=waiting, unfit_since=None)
     longest_waiting = silent.order_by(F("served_at").asc(nulls_first=True))
     for_each(longest_waiting[:MOST_AT_ONCE], repeat_message)
+
+
+def wake_unfit_tasks() -> None:
+    """Ask for some of the tasks that no worker fitted: one may have come that does.
+
+    A few at random, however many there are: they take nothing from those that can be done.
+    """
+    unfit = Task.objects.running().filter(quiet(), unfit_since__isnull=False)
+    for_each(unfit.order_by("?")[:MOST_UNFIT_AT_ONCE], repeat_message)
+
+
+def end_unfit_tasks() -> None:
+    """End tasks whose version or action no worker has had for so long."""
+    before = database_time(-settings.PISTON_UNFIT_SECONDS)
+    unfit = Task.objects.running().filter(unfit_since__lt=before).order_by("unfit_since")
+    for_each(unfit[:MOST_AT_ONCE], end_unfit)
+
+
+@transaction.atomic
+def end_unfit(task: Task) -> None:
+    """End a task that no worker fits, unless this one does."""
+    if (problem := fitting.find_problem(task)) is None:
+        return
+    differs = isinstance(problem, fitting.VersionDiffers)
+    ending = Ending.REFUSED if differs else Ending.BROKEN
+    if task.end_work(ending, fitting.describe_problem(problem)):
+        if not differs:
+            events.record(task, EventKind.BROKEN, events.SYSTEM, detail=str(problem))
+        dispatch.request_assembly(task.pk)
 
 
 def repeat_message(task: Task) -> None:

@@ -52,6 +52,7 @@ ORDER = [
     "tasks_app.intake",
     "tasks_app.messages",
     "tasks_app.dispatch",
+    "tasks_app.fitting",
     "tasks_app.execution.deadlines",
     "tasks_app.execution.garbage",
     "tasks_app.execution.suspects",

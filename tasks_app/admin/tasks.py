@@ -77,8 +77,8 @@ class TaskAdmin(ReadOnlyAdmin):
             {
                 "classes": ("collapse",),
                 "fields": (
-                    "category_version", "node", "ending", "is_permitted", "max_workers",
-                    "wake_number", "dispatched_at", "served_at", "is_assembled",
+                    "category_version", "unfit_since", "node", "ending", "is_permitted",
+                    "max_workers", "wake_number", "dispatched_at", "served_at", "is_assembled",
                     "assembly_claim", "assembly_until", "revision",
                 ),
             },

@@ -12,10 +12,9 @@ from django.db.models import F
 
 from categories import registry
 from categories.contract import Action, Context, Refused
-from categories.errors import BrokenCategory, CategoryError
 from piston import disk_reserve
 from piston.disk_reserve import DiskFull
-from tasks_app import dispatch, events, files, quotas
+from tasks_app import dispatch, events, files, fitting, quotas
 from tasks_app.errors import ActionBroken, ClaimLost, StorageUnavailable, StoredFileMissing
 from tasks_app.execution import batches, effects, turns
 from tasks_app.execution.attempts import NOT_THE_ROWS_FAULT
@@ -43,10 +42,12 @@ def run_slice(message_task_id: str, message_id: str) -> str | None:
     segment = claim_next(message_id)
     if segment is None:
         complete_abandoned(message_task_id)
+        fitting.leave_unless_it_fits(message_task_id)
         return None
     try:
         if segment.task_id != message_task_id:  # else it has this segment left
             complete_abandoned(message_task_id)
+            fitting.leave_unless_it_fits(message_task_id)
         run = prepare(segment)
         if run is not None:
             if not run.action.ordered:
@@ -93,27 +94,17 @@ def hand_back(segment: Segment) -> None:
 
 
 def prepare(segment: Segment) -> Run | None:
-    """Find the action and ask its permission; None when that ended the task."""
+    """Find the action and ask its permission; None when that ended the task.
+
+    None also when what this process can run has just changed: the task is left to others.
+    """
     task = segment.task
     if segment.idle_claims > MOST_IDLE_CLAIMS:
         task.end_work(Ending.BROKEN, f"no progress in {segment.idle_claims - 1} attempts")
         return None
-    try:
-        category, action_class = registry.get_action(
-            task.category, task.action, version=task.category_version
-        )
-    except CategoryError as error:
-        is_broken = isinstance(error, BrokenCategory)  # which says where its code is
-        why = f"the category {task.category!r} cannot be used" if is_broken else str(error)
-        give_up(task, why, str(error))
+    if fitting.find_problem(task):
         return None
-    if category.version != task.category_version:
-        task.end_work(
-            Ending.REFUSED,
-            f"the task was created under version {task.category_version} of {task.category}, "
-            f"this worker has version {category.version}",
-        )
-        return None
+    _, action_class = registry.get_action(task.category, task.action)
     if not segment.is_done and (full := quotas.describe_full_output(task)):
         task.end_work(Ending.CUT_SHORT, full)
         return None
@@ -200,7 +191,7 @@ def complete_abandoned(task_id: str) -> None:
     Each attempt is counted before it is made: a `finish` that kills its worker is given up.
     """
     segment = Segment.objects.filter(task__in=Task.objects.abandoned(), task=task_id).last()
-    if segment is None:
+    if segment is None or fitting.find_problem(segment.task):
         return
     Segment.objects.filter(pk=segment.pk).update(idle_claims=F("idle_claims") + 1)
     try:

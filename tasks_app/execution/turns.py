@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 import socket
 from datetime import timedelta
+from functools import lru_cache
 from time import monotonic
 
 from django.db import transaction
 from django.db.models import BigIntegerField, Case, F, When
 from django.db.models.functions import Greatest, Now
 
+from categories import registry
 from piston.compiled_queries import CompiledSelect, CompiledUpdate, Slot
 from piston.node import node_name
 from tasks_app.execution.suspects import SHRINKAGE
 from tasks_app.models import AccountTurn, Segment, Task
 from tasks_app.models.clock import database_time
+from tasks_app.models.segment import Offered, is_of_kinds
 
 TRIES = 5  # candidates that other workers took first, before giving up for this message
 LOOK_SECONDS = 0.05  # at least, between two looks for newcomers
@@ -28,8 +31,9 @@ def claim_next(message_id: str, claim_seconds: float) -> Segment | None:
     that no tenant waits behind another: first the account that was served
     longest ago, then that account's task that was.
     """
-    for _ in range(TRIES):
-        candidates = WHOSE_TURN.fetch(message_id=message_id)
+    offered = registry.offered()
+    for _ in range(TRIES if offered else 0):
+        candidates = whose_turn(offered).fetch(message_id=message_id)
         if not candidates:
             return None
         if claimed := claim(candidates[0], message_id, claim_seconds):
@@ -53,7 +57,7 @@ class Newcomers:
         if monotonic() < self.look_at:
             return False
         self.look_at = monotonic() + LOOK_SECONDS
-        return bool(NEWCOMERS.fetch(account_id=self.account_id))
+        return bool(newcomers(registry.offered()).fetch(account_id=self.account_id))
 
 
 def worker_name() -> str:
@@ -96,30 +100,45 @@ def claim(candidate: Segment, message_id: str, claim_seconds: float) -> Segment 
 MESSAGE = Slot.text("message_id")
 SEGMENT = Slot.number("segment_id")
 
+
 # Every slice of a second sends these, and a small task waits for them.
-WHOSE_TURN = CompiledSelect(
-    lambda: (
-        Segment.objects.claimable(MESSAGE)
-        .with_room()
-        .select_related("task")
-        .order_by(
-            F("task__account__turn__served_at").asc(nulls_first=True),
-            F("task__served_at").asc(nulls_first=True),
-            "task_id",
-            F("cursor_row") - F("end_row"),  # the longest: so all end at about one time
-            "index",
-        )[:1]
+@lru_cache(maxsize=8)  # it changes with what is registered
+def whose_turn(offered: Offered) -> CompiledSelect[Segment]:
+    """Return the query for the segment whose turn it is, among what this process can run."""
+    return CompiledSelect(
+        lambda: (
+            Segment.objects.claimable(MESSAGE)
+            .of_kinds(offered)
+            .with_room()
+            .select_related("task")
+            .order_by(
+                F("task__account__turn__served_at").asc(nulls_first=True),
+                F("task__served_at").asc(nulls_first=True),
+                "task_id",
+                F("cursor_row") - F("end_row"),  # the longest: so all end at about one time
+                "index",
+            )[:1]
+        )
     )
-)
-NEWCOMERS = CompiledSelect(
-    lambda: (
-        Task.objects.running().filter(served_at=None).exclude(account=Slot.text("account_id"))[:1]
+
+
+@lru_cache(maxsize=8)
+def newcomers(offered: Offered) -> CompiledSelect[Task]:
+    """Return the query for a task of another account that is new, among those."""
+    return CompiledSelect(
+        lambda: (
+            Task.objects.running()
+            .filter(is_of_kinds(offered), served_at=None)
+            .exclude(account=Slot.text("account_id"))[:1]
+        )
     )
-)
+
+
 SERVE_TASK = CompiledUpdate(
     lambda: Task.objects.filter(pk=Slot.text("task_id")),
     served_at=Now(),
     node=Slot.text("node"),
+    unfit_since=None,
 )
 CLAIM_SEGMENT = CompiledUpdate(
     lambda: Segment.objects.claimable(MESSAGE).with_room().filter(pk=SEGMENT),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
+
 from django.db import models
 from django.db.models import Count, F, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce, Now
@@ -9,6 +12,26 @@ from django.db.models.functions import Coalesce, Now
 from piston.compiled_queries import Slot
 from tasks_app.models.clock import database_time
 from tasks_app.models.task import Task
+
+# What a process can run: of each category its name, version and actions.
+Offered = tuple[tuple[str, str, tuple[str, ...]], ...]
+
+
+def is_of_kinds(offered: Offered, *, of: str = "") -> Q:
+    """Return the condition that a process can run a task, or the task `of` something."""
+    return reduce(
+        or_,
+        (
+            Q(
+                **{
+                    f"{of}category": category,
+                    f"{of}category_version": version,
+                    f"{of}action__in": actions,
+                }
+            )
+            for category, version, actions in offered
+        ),
+    )
 
 
 class SegmentQuerySet(models.QuerySet["Segment"]):
@@ -45,6 +68,10 @@ class SegmentQuerySet(models.QuerySet["Segment"]):
         return self.filter(
             Q(task__max_workers=None) | Q(task__max_workers__gt=Coalesce(Subquery(held), Value(0)))
         )
+
+    def of_kinds(self, offered: Offered) -> SegmentQuerySet:
+        """Segments of tasks that a process can run: categories in its version, with its actions."""
+        return self.filter(is_of_kinds(offered, of="task__"))
 
     def held(self) -> SegmentQuerySet:
         """Segments that a worker has a valid claim on."""

@@ -69,7 +69,7 @@ class Task(models.Model):
     category = models.CharField(max_length=100)
     action = models.CharField(max_length=100)
     category_version = models.CharField(
-        max_length=50, help_text="The plugin's version at creation; workers with another refuse it."
+        max_length=50, help_text="The plugin's version at creation; workers with another leave it."
     )
     file_name = models.TextField(
         null=True, help_text="What the client calls the input. Data, never a path."
@@ -125,6 +125,10 @@ class Task(models.Model):
     )
     served_at = models.DateTimeField(
         null=True, help_text="When a worker last claimed a segment of it."
+    )
+    unfit_since = models.DateTimeField(
+        null=True,
+        help_text="Since when only workers without its version or its action have met it.",
     )
     is_assembled = models.BooleanField(default=False, help_text="Its output files are in storage.")
     assembly_claim = models.PositiveIntegerField(
