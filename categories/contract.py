@@ -199,7 +199,7 @@ class Category:
     """A plugin: a name, a version, and the actions it offers."""
 
     name: ClassVar[str] = ""
-    version: ClassVar[str] = ""  # a running task is refused by a worker that has another one
+    version: ClassVar[str] = ""  # a task is left by workers that have another one
     description: ClassVar[str] = ""
     doc: ClassVar[str] = ""
     actions: ClassVar[Sequence[type[Action]]] = ()

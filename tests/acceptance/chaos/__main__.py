@@ -34,6 +34,7 @@ from tests.acceptance.chaos.faults import (  # noqa: F401 - importing a module r
     inputs,
     messages,
     networks,
+    operating,
     processes,
     rows,
     storages,

@@ -1,0 +1,35 @@
+"""Which safeguards of supervision and deploys can be taken out? Added to the other breakages."""
+
+from __future__ import annotations
+
+from tests.acceptance.chaos.breakages import BREAKAGES, Breakage, Change
+
+for breakage in (
+    Breakage(
+        "members-outlive-supervisor",
+        "web, worker and beat do not ask to be told of their supervisor's end",
+        (
+            Change(
+                "piston/supervision.py",
+                "        orphans.end_with_parent(int(supervisor))\n",
+                "",
+            ),
+        ),
+    ),
+    Breakage(
+        "ends-what-does-not-fit",
+        "a worker claims tasks of any version, and ends those that it cannot do",
+        (
+            Change("tasks_app/execution/turns.py", "        .of_kinds(offered)\n", ""),
+            Change(
+                "tasks_app/execution/slices.py",
+                "    if fitting.find_problem(task):\n        return None\n    _, action",
+                "    if problem := fitting.find_problem(task):\n"
+                "        task.end_work(Ending.REFUSED, str(problem))\n"
+                "        return None\n"
+                "    _, action",
+            ),
+        ),
+    ),
+):
+    BREAKAGES[breakage.name] = breakage
