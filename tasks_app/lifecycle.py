@@ -31,7 +31,8 @@ def start(task: Task, actor: Actor) -> None:
     the broker is away the sweeper sends them.
     """
     if task.status == TaskStatus.PENDING and (problem := fitting.find_problem(task)):
-        raise TaskDoesNotFit(task.pk, f"{problem}; create the task again")
+        why = str(problem).removesuffix(".")
+        raise TaskDoesNotFit(task.pk, f"{why}; create the task again")
     try:
         left = task.move_to(
             TaskStatus.EXECUTING, started_at=Now(), node=node_name(), **dispatch.dispatched()

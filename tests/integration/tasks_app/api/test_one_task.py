@@ -169,6 +169,18 @@ def test_what_was_started_cannot_be_started(caller: Caller, status: TaskStatus) 
     assert "page_size" not in response.json()
 
 
+def test_what_was_created_under_another_version_is_not_started(caller: Caller) -> None:
+    task = TaskFactory.create(account=caller.account, category_version="0")
+
+    response = caller.call("PATCH", f"/{task.pk}")
+
+    why = "the task was created under version 0 of number_management, installed is version 1"
+    data = cause(task.pk, reason=f"{why}; create the task again")
+    assert_error(response, 404, "bad_identifier", data)
+    task.refresh_from_db()
+    assert task.status == TaskStatus.PENDING
+
+
 @pytest.mark.parametrize("path", ["", "/stop"])
 def test_what_is_missing_cannot_be_started_or_stopped(caller: Caller, path: str) -> None:
     response = caller.call("PATCH", f"/{MISSING_ID}{path}")
