@@ -26,7 +26,7 @@ END_SECONDS = 30  # for what a killed supervisor leaves; 20 on a machine that do
 def supervisor_killed(work: Work) -> None:
     """Kill the one process that everything else was started by."""
     scene = work.scene
-    work.begin("write", "spread", "each", "read", rows=600)
+    work.begin("write", "spread", "each", "read", rows=300)
     work.get_going(0.05, 0.1)
     scene.stop("web", "beat", *WORKERS)
     scene.installation.commands["serve"] = f"{sys.executable} manage.py serve"
@@ -59,7 +59,7 @@ def supervisor_killed(work: Work) -> None:
 def two_versions(work: Work) -> None:
     """Deploy a category's next version while tasks of the old one run, and for a while it alone."""
     scene = work.scene
-    work.begin("write", "spread", "each", "read", rows=600)
+    work.begin("write", "spread", "each", "read", rows=300)
     work.begin_pages()
     work.get_going(0.02, 0.1)
     scene.stop("worker-2", "web")
@@ -67,10 +67,12 @@ def two_versions(work: Work) -> None:
     scene.start("web", CHAOS_VERSION="2")
     wait_until(scene.installation.answers, seconds=60)
     work.go_on()
-    work.begin("write", "spread", "each", "read", rows=200)
-    work.all_go_on()
+    work.begin("write", "spread", "each", "read", rows=100)
+    newer = {sent.task_id for sent in work.sent[5:]}
+    work.wait_for(
+        lambda: all(row[1] for row in work.standing() if row[0] in newer), 2 * LONGEST_STILL
+    )
     scene.stop("worker-1")
-    newer = [sent.task_id for sent in work.sent[5:]]
     work.wait_for(
         lambda: all(row[2] for row in work.standing() if row[0] in newer), 2 * LONGEST_STILL
     )
