@@ -20,6 +20,7 @@ backlog = 2048  # connections that the kernel keeps until we take them
 timeout = 60  # seconds
 graceful_timeout = 8  # seconds that open requests get at a stop; below what a supervisor waits
 keepalive = 75  # seconds; more than the idle time-out of usual proxies (60)
+forwarded_allow_ips = ""  # no client may say by a header under which path or scheme it was called
 sendfile = False  # would wait for the client inside the kernel
 
 control_socket_disable = True  # no socket in anybody's home folder

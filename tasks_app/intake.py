@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import zlib
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -43,6 +44,7 @@ class Order:
     action: type[Action]
     actor: Actor
     file_name: str | None = None
+    authorize_again: Callable[[], None] = lambda: None  # raises when its body took too long for it
 
 
 def find_action(category: str, action: str) -> tuple[type[Category], type[Action]]:
@@ -62,8 +64,10 @@ def submit_without_input(order: Order) -> Task:
     return task
 
 
-def submit_csv(order: Order, body: storage.Readable) -> Task:
+def submit_csv(order: Order, body: storage.Readable, *, length: int | None = None) -> Task:
     """Create a task from a CSV that is read block by block, scanned and stored in one pass.
+
+    `length` is how many bytes that will be, if it is known: too many are refused at once.
 
     Raises UnexpectedContent, QuotaExceeded, CSVFormatError, FieldErrors, StorageUnavailable,
     and whatever `body` raises. Until everything is in order there is no task, and
@@ -71,7 +75,7 @@ def submit_csv(order: Order, body: storage.Readable) -> Task:
     """
     if not order.action.takes_input:
         raise UnexpectedContent("none")
-    room = quotas.check_room(order.account.pk)
+    room = quotas.check_room(order.account.pk, length or 1)
     task_id = new_task_id()
     csv_file = storage.reserve(task_id, CSVName.INPUT)
     try:
@@ -113,7 +117,8 @@ def create_with_input(order: Order, task_id: str, csv_file: TaskCSV, scan: Scan)
 
 
 def create_task(order: Order, task_id: str, *, total_count: int | None) -> Task:
-    """Create the task and its first event."""
+    """Create the task and its first event, if the order still stands."""
+    order.authorize_again()
     task = Task.objects.create(
         id=task_id,
         account=order.account,

@@ -13,14 +13,14 @@ from tasks_app.errors import TooManyStoredBytes, TooManyTasks
 from tasks_app.models import AccountUsage, Task, TaskCSV
 
 
-def check_room(account_id: str) -> int | None:
+def check_room(account_id: str, more_bytes: int = 1) -> int | None:
     """Return how many bytes the account may still store, None without a limit.
 
-    Raises TooManyTasks or TooManyStoredBytes: asked before a body is read. Only `count_task`
-    decides, since others may be faster.
+    Raises TooManyTasks or TooManyStoredBytes: asked before a body is read, of which `more_bytes`
+    are announced. Only `count_task` decides, since others may be faster.
     """
     usage = AccountUsage.objects.filter(pk=account_id).first() or AccountUsage()
-    refuse_without_room(usage)
+    refuse_without_room(usage, more_bytes)
     most_bytes = settings.PISTON_MAX_STORED_BYTES_PER_ACCOUNT
     return most_bytes - usage.stored_bytes if most_bytes else None
 

@@ -8,7 +8,7 @@ from django.conf import settings
 from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.request import Request
 
-from piston.http.bodies import open_body
+from piston.http.bodies import Body, open_body
 from piston.http.errors import FaultyRequest
 from tasks_app import intake, storage
 from tasks_app.errors import UnexpectedContent
@@ -43,11 +43,11 @@ def submit_csv(request: Request, order: Order) -> Task:
         limit_bytes=settings.PISTON_MAX_UPLOAD_BYTES,
         expanded_limit_bytes=settings.PISTON_MAX_EXPANDED_BYTES,
     )
+    length = body.length if isinstance(body, Body) else None
     if order.action.takes_input:
-        declared = request.META.get("CONTENT_LENGTH", "")
-        storage.check_room(int(declared) if declared.isdecimal() else 0)  # before it is read
-        return intake.submit_csv(order, body)
-    if body.read(1):
+        storage.check_room(length or 0)  # before it is read
+        return intake.submit_csv(order, body, length=length)
+    if length or body.read(1):
         raise UnexpectedContent("none")
     return intake.submit_without_input(order)
 

@@ -84,7 +84,15 @@ class AccountTasks(TaskEndpoint):
             raise InvalidRequest({"message": "invalid request", "reason": reason})
         category, action = intake.find_action(*names)
         file_name = uploads.read_file_name(query.get("file_name"))
-        return Order(self.account, self.actor, category, action, self.event_actor, file_name)
+        return Order(
+            self.account,
+            self.actor,
+            category,
+            action,
+            self.event_actor,
+            file_name,
+            self.authorize_again,
+        )
 
 
 class SystemTasks(AccountTasks):

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Exists
 from django.db.models.functions import Now
 
 from piston.accounts.errors import InvalidCredentials, TooManyTokens
@@ -66,6 +67,26 @@ TOKENS: CompiledSelect[Any] = CompiledSelect(  # every request asks for one
         Token.objects.select_related("account", "api_key")
         .annotate(clock=Now())
         .filter(secret_hash=Slot.text("secret_hash"))
+    )
+)
+
+
+def confirm_token(token: Token) -> Account:
+    """Return the account for which a token still speaks at the end of a long request: one query.
+
+    The token was good at the beginning, and may have expired since. Raises InvalidCredentials
+    when it or its API key is revoked, and when its account is disabled.
+    """
+    for key in KEYS_IN_FORCE.fetch(key_id=token.api_key_id, token_id=token.pk):
+        return key.account
+    raise InvalidCredentials
+
+
+KEYS_IN_FORCE: CompiledSelect[ApiKey] = CompiledSelect(  # every new task asks for one
+    lambda: (
+        ApiKey.objects.select_related("account")
+        .filter(pk=Slot.number("key_id"), revoked_at=None, account__is_enabled=True)
+        .exclude(Exists(Token.objects.filter(pk=Slot.number("token_id"), revoked_at__isnull=False)))
     )
 )
 

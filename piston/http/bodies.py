@@ -45,7 +45,7 @@ class Body:
         if length is not None and length > limit_bytes:
             raise RequestTooLarge(limit_bytes)
         self._source = source
-        self._length = length
+        self.length = length
         self._limit_bytes = limit_bytes
         self._fault: Exception | None = None
         self.read_bytes = 0
@@ -64,8 +64,8 @@ class Body:
             raise
 
     def _read(self, size: int) -> bytes:
-        if self._length is not None:
-            size = min(size, self._length - self.read_bytes)
+        if self.length is not None:
+            size = min(size, self.length - self.read_bytes)
         if size == 0:
             return b""
         try:
@@ -79,7 +79,7 @@ class Body:
         self.read_bytes += len(block)
         if self.read_bytes > self._limit_bytes:
             raise RequestTooLarge(self._limit_bytes)
-        if not block and self._length is not None:
+        if not block and self.length is not None:
             raise FaultyRequest("the body ended before it was complete")
         return block
 

@@ -2,10 +2,15 @@
 
 A transfer is an upload or a download: while it lasts, a thread waits for its client. The server
 puts a `Ticket` into each request's environment; another server, or none, sets no limit.
+
+A client is an account. Its tree is its top-level account with everything below, so nobody gets
+more by having many accounts. The last places are kept for clients and trees that hold none.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
 from threading import Lock
 from typing import Any
 
@@ -18,13 +23,13 @@ SMALL_BYTES = 256 * 1024  # of an answer: it waits for its client in memory, no 
 
 
 class NoPlace(OSError):
-    """All places for transfers are taken; an OSError, as other ways to lose a client are.
+    """There is no place for a transfer; an OSError, as other ways to lose a client are.
 
-    `is_own_fault` when it is this client who has too many of them.
+    `is_own_fault` when this client holds some itself: what is left is for others.
     """
 
     def __init__(self, *, is_own_fault: bool) -> None:
-        super().__init__("all places for transfers are taken")
+        super().__init__("there is no place for a further transfer")
         self.is_own_fault = is_own_fault
 
 
@@ -44,50 +49,67 @@ class ServerStopping(OSError):
 
 
 class Places:
-    """The places of a process. Threads take them and give them back."""
+    """The places of a process. Threads take them and give them back.
+
+    A client that holds some gets a further one only while more than a quarter is free. One that
+    holds none, in a tree that holds some, needs more than an eighth to be free. The rest is for
+    trees that hold none.
+    """
 
     def __init__(self, count: int, *, per_client: int) -> None:
         self.count = count
         self.per_client = per_client
-        self._taken: dict[str, int] = {}
+        self._clients: Counter[str] = Counter()
+        self._trees: Counter[str] = Counter()
         self._lock = Lock()
 
     @property
     def taken(self) -> int:
         """How many places are taken."""
         with self._lock:
-            return sum(self._taken.values())
+            return self._trees.total()
 
-    def take(self, client: str) -> None:
+    def take(self, client: str, tree: str) -> None:
         """Take a place for `client`, or raise NoPlace at once."""
         with self._lock:
-            own = self._taken.get(client, 0)
-            if own >= self.per_client:
-                raise NoPlace(is_own_fault=True)
-            if sum(self._taken.values()) >= self.count:
-                raise NoPlace(is_own_fault=False)
-            self._taken[client] = own + 1
+            free_count = self.count - self._trees.total()
+            if free_count <= self._kept_from(client, tree):
+                raise NoPlace(is_own_fault=client in self._clients)
+            self._clients[client] += 1
+            self._trees[tree] += 1
 
-    def give_back(self, client: str) -> None:
+    def give_back(self, client: str, tree: str) -> None:
         """Give back a place that `client` took."""
         with self._lock:
-            self._taken[client] -= 1
-            if not self._taken[client]:
-                del self._taken[client]
+            for counter, name in ((self._clients, client), (self._trees, tree)):
+                counter[name] -= 1
+                if not counter[name]:
+                    del counter[name]
+
+    def _kept_from(self, client: str, tree: str) -> int:
+        """Return how many of the free places are not for this client."""
+        if self._clients[client] >= self.per_client:
+            return self.count
+        if client in self._clients:
+            return self.count // 4
+        return self.count // 8 if tree in self._trees else 0
 
 
 class Ticket:
     """What one request has to show for the time that a thread waits for its client.
 
-    `client` is the address, until somebody knows better. `body_is_here` when nobody will have to
-    wait for the body: it has arrived with the head, or there is none.
+    `client` is the address, until somebody knows better; so is its tree. `body_is_here` when
+    nobody will have to wait for the body: it has arrived with the head, or there is none.
     """
 
     def __init__(self, places: Places, client: str, *, body_is_here: bool) -> None:
         self.client = client
+        self.find_tree: Callable[[], str] | None = None
+        self.tree = client
+        self.is_known = False  # the client has shown a token that is good
         self.body_is_here = body_is_here
         self._places = places
-        self._holder: str | None = None
+        self._holder: tuple[str, str] | None = None
 
     @property
     def is_held(self) -> bool:
@@ -97,27 +119,41 @@ class Ticket:
     def take(self) -> None:
         """Take a place, once for the whole request. Raises NoPlace."""
         if self._holder is None:
-            self._places.take(self.client)
-            self._holder = self.client
+            self._places.take(self.client, self.tree)
+            self._holder = self.client, self.tree
 
     def release(self) -> None:
         """Give the place back, if there is one."""
         if self._holder is not None:
-            self._places.give_back(self._holder)
+            self._places.give_back(*self._holder)
             self._holder = None
 
 
-def name_client(environ: dict[str, Any], client: str) -> None:
-    """Say who the client of this request is, so that its transfers count together."""
+def name_client(
+    environ: dict[str, Any], client: str, find_tree: Callable[[], str] | None = None
+) -> None:
+    """Say who the client of this request is, so that its transfers count together.
+
+    `find_tree` when it is an account that has shown a good token.
+    """
     if ticket := environ.get(TICKET):
-        ticket.client = client
+        ticket.client = ticket.tree = client
+        ticket.find_tree = find_tree
+        ticket.is_known = find_tree is not None
+
+
+def take_place(ticket: Ticket) -> None:
+    """Take a place for a request of which it is known who sends it. Raises NoPlace."""
+    if ticket.find_tree is not None:
+        ticket.tree, ticket.find_tree = ticket.find_tree(), None
+    ticket.take()
 
 
 def take_place_for_body(environ: dict[str, Any]) -> None:
     """Take a place if a thread will have to wait for the body. Raises NoPlace."""
     ticket = environ.get(TICKET)
     if ticket is not None and not ticket.body_is_here:
-        ticket.take()
+        take_place(ticket)
 
 
 def take_place_for_stream(environ: dict[str, Any], response: HttpResponseBase) -> None:
@@ -126,7 +162,7 @@ def take_place_for_stream(environ: dict[str, Any], response: HttpResponseBase) -
     if ticket is None or not response.streaming or environ["REQUEST_METHOD"] == "HEAD":
         return
     if int(response.headers.get("Content-Length", SMALL_BYTES + 1)) > SMALL_BYTES:
-        ticket.take()
+        take_place(ticket)
 
 
 def take_place_for_work(environ: dict[str, Any]) -> None:

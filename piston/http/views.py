@@ -14,8 +14,9 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from piston import disk_reserve
-from piston.accounts.models import Account
+from piston.accounts.models import Account, Token
 from piston.accounts.permissions import find_account
+from piston.accounts.signing_in import confirm_token
 from piston.http.envelope import Enveloped, EnvelopeRenderer
 from piston.http.errors import RETRY_SECONDS
 from piston.http.negotiation import Negotiation
@@ -44,14 +45,20 @@ class Endpoint(APIView):
         except AuthenticationFailed:
             self.check_throttles(request)  # guessing counts, against the address
             raise
+        find_tree = self.actor.find_root_id if self.actor else None
+        name_client(request.META, identify_client(request), find_tree)
         self.check_throttles(request)
-        name_client(request.META, identify_client(request))
         if request.method not in self.allowed_methods:
             self.http_method_not_allowed(request)
         if request.method not in self.public_methods | {"OPTIONS"}:
             self.account = find_account(self.actor, kwargs.get("account_id"))
         accepted = self.perform_content_negotiation(request)
         request.accepted_renderer, request.accepted_media_type = accepted
+
+    def authorize_again(self) -> None:
+        """Raise what the request may not do any more: its body may have taken an hour."""
+        token = cast("Token", self.request.auth)
+        find_account(confirm_token(token), self.kwargs.get("account_id"))
 
     @property
     def actor(self) -> Account | None:

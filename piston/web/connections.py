@@ -9,6 +9,7 @@ from typing import Any
 
 from gunicorn.workers.gthread import TConn  # type: ignore[import-untyped]
 
+from piston.web.lingering import Linger
 from piston.web.wire import Wire
 
 
@@ -29,11 +30,17 @@ class Connection(TConn):  # type: ignore[misc]
     def __init__(self, config: Any, wire: Wire, client: Any, server: Any) -> None:
         super().__init__(config, wire, client, server)
         self.received = bytearray()
-        self.discarded_bytes = 0
+        self.linger: Linger | None = None  # after the last answer
         self.keeps_alive = False
         self.phase: Phase | None = None  # None while a thread has it, or it waits for one
         self.deadline = 0.0  # of the phase; time.monotonic()
         self.head_deadline = 0.0  # of the request that is arriving
+
+    def close(self, graceful: bool = False) -> None:
+        """Close the connection, and give back a place for lingering."""
+        if self.linger is not None:
+            self.linger.ticket.release()
+        super().close(graceful)
 
     def begin(self, *, body_is_here: bool) -> None:
         """Hand what has arrived to the parser."""

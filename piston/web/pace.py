@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 GRACE_SECONDS = 30.0  # that a client may let us wait beyond what its bytes have earned
+TAKEN_SECONDS = 300.0  # that the bytes of an answer may earn: a steady reader's kernel takes many
+# bytes at once, then none until the reader has made room: 90 s at 1.5 KB/s and usual buffers
 
 
 class Pace:
     """A budget of waiting: waiting spends it, bytes earn it back at the slowest rate allowed.
 
-    So a client that is silent for GRACE_SECONDS is too slow, and so is one that keeps below
+    So a client that sends nothing for GRACE_SECONDS is too slow, and so is one that keeps below
     `bytes_per_second`; when we are the slow one, nothing is spent.
     """
 
@@ -16,10 +18,10 @@ class Pace:
         self.bytes_per_second = bytes_per_second
         self.left_seconds = GRACE_SECONDS
 
-    def earn(self, byte_count: int) -> None:
-        """Count bytes that came or went."""
-        earned = byte_count / self.bytes_per_second
-        self.left_seconds = min(GRACE_SECONDS, self.left_seconds + earned)
+    def earn(self, byte_count: int, *, most_seconds: float = GRACE_SECONDS) -> None:
+        """Count bytes that came or were taken; what is left grows to `most_seconds` at most."""
+        earned = self.left_seconds + byte_count / self.bytes_per_second
+        self.left_seconds = max(self.left_seconds, min(most_seconds, earned))
 
     def spend(self, seconds: float) -> None:
         """Count time that was spent waiting."""

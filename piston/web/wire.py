@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import select
 import socket
+import struct
+import termios
 import time
 from threading import Lock
 
 from piston.http.transfers import NoPlace, Places, ServerStopping, Ticket, TooSlow
-from piston.web.pace import Pace
+from piston.web.pace import TAKEN_SECONDS, Pace
 
 LARGEST_OUTBOX_BYTES = 4 * 2**20  # of an answer that waits in memory for its client
 LOOK_SECONDS = 1.0  # between two looks whether the server is about to stop
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Memory:
@@ -53,6 +57,8 @@ class Wire:
         self.memory = memory
         self.bytes_per_second = pace
         self.outbox = bytearray()
+        self.untaken_bytes = 0  # of what was sent: the kernel has no receipt from the client yet
+        self.owes_continue = False  # the client waits for `100 Continue` before it sends its body
         self.is_over = False  # the server is about to stop, or the answer is complete
         self.ticket = Ticket(places, client, body_is_here=True)
         self.pace = Pace(pace)
@@ -66,10 +72,13 @@ class Wire:
     # ---- what a thread does
 
     def recv(self, size: int) -> bytes:
-        """Return at most `size` bytes, b"" at the end.
+        """Return at most `size` bytes, b"" at the end; let a client that waits for leave begin.
 
         Raises NoPlace, TooSlow, ServerStopping.
         """
+        if self.owes_continue:
+            self.owes_continue = False
+            self.sendall(CONTINUE)
         while True:
             try:
                 block = self.socket.recv(size)
@@ -78,11 +87,6 @@ class Wire:
             else:
                 self.pace.earn(len(block))
                 return block
-
-    def send(self, content: bytes) -> int:
-        """Send everything; what gunicorn does for `100 Continue`."""
-        self.sendall(content)
-        return len(content)
 
     def sendall(self, content: bytes) -> None:
         """Send everything, or leave it in the outbox. Raises ConnectionError for a slow client."""
@@ -114,7 +118,7 @@ class Wire:
             sent = self.socket.send(content)
         except BlockingIOError:
             return 0
-        self.pace.earn(sent)
+        self.untaken_bytes += sent
         return sent
 
     def _keep(self, content: memoryview) -> bool:
@@ -134,9 +138,18 @@ class Wire:
             began = time.monotonic()
             ready = poll.poll(1000 * min(LOOK_SECONDS, self.pace.left_seconds))
             self.pace.spend(time.monotonic() - began)
+            self.count_taken()
             if ready:
                 return
         raise ServerStopping if self.is_over else TooSlow(self.bytes_per_second)
+
+    def count_taken(self) -> None:
+        """Count what the client has taken: what left the kernel's buffer, not what went into it."""
+        if self.untaken_bytes:
+            untaken_bytes = count_unsent(self.socket)
+            taken_bytes = max(0, self.untaken_bytes - untaken_bytes)
+            self.pace.earn(taken_bytes, most_seconds=TAKEN_SECONDS)
+            self.untaken_bytes = untaken_bytes
 
     # ---- what the worker's loop does
 
@@ -182,3 +195,9 @@ class Wire:
 
     def setblocking(self, flag: bool) -> None:
         """Do nothing: this never blocks in the kernel."""
+
+
+def count_unsent(connection: socket.socket) -> int:
+    """Return how many bytes the kernel keeps until the other side has them (tcp(7), SIOCOUTQ)."""
+    answer = fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(4))
+    return int(struct.unpack("i", answer)[0])

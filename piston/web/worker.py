@@ -13,7 +13,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
@@ -22,13 +22,12 @@ from piston.http.transfers import TICKET, Places
 from piston.web.bodies import read_straight
 from piston.web.connections import Connection, Phase, Waiting
 from piston.web.heads import Arrival, is_urgent, look_at
+from piston.web.lingering import MAX_LINGER_COUNT, Linger
 from piston.web.pace import GRACE_SECONDS
 from piston.web.turns import Turns
 from piston.web.wire import Memory, Wire
 
 HEAD_SECONDS = 10.0  # for a head and a small body, from the first byte to the last
-LINGER_SECONDS = 5.0  # for a client to read its last answer, and to end what it is still sending
-LINGER_BYTES = 8 * 2**20  # of a body that nobody wanted; who sends more is cut off
 STOP_SECONDS = 2.0  # for connections in the loop, when the server stops
 CUT_SECONDS = 3.0  # before the end of the grace: transfers that are still open end in order
 OUTBOXES_BYTES = 64 * 2**20  # of answers that wait for their clients, all together
@@ -46,6 +45,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self.places = Places(
             settings.PISTON_WEB_TRANSFERS, per_client=max(1, settings.PISTON_WEB_TRANSFERS // 2)
         )
+        self.lingering = Places(MAX_LINGER_COUNT, per_client=MAX_LINGER_COUNT // 2)
         self.memory = Memory(OUTBOXES_BYTES)
         self.next_look = 0.0
         self.cut_at: float | None = None
@@ -162,6 +162,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         finally:
             conn.sock.ticket.release()
 
+    def handle_request(self, req: Any, conn: Connection) -> bool:
+        """Handle a request; `100 Continue` is sent when its body is read, and not before."""
+        conn.sock.owes_continue = req._expected_100_continue
+        req._expected_100_continue = False
+        return bool(super().handle_request(req, conn))
+
     def finish_request(self, conn: Connection, fs: Future[bool]) -> None:
         """Take a connection back from its thread."""
         self.turns.end(conn)
@@ -184,14 +190,19 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self.wait(connection, Phase.IDLE, self.cfg.keepalive if self.alive else STOP_SECONDS)
 
     def send_rest(self, connection: Connection) -> None:
-        """Send more of an answer; each byte that goes gives the client time for others."""
-        wire = connection.sock
-        wire.pace.left_seconds = connection.deadline - time.monotonic()
-        wire.send_outbox()
-        connection.deadline = time.monotonic() + wire.pace.left_seconds
-        if not wire.outbox:
+        """Send more of an answer."""
+        connection.sock.send_outbox()
+        self.give_time(connection)
+        if not connection.sock.outbox:
             self.stop_waiting(connection)
             self.settle(connection)
+
+    def give_time(self, connection: Connection) -> None:
+        """Let each byte that the client has taken give it time for others."""
+        pace = connection.sock.pace
+        pace.left_seconds = connection.deadline - time.monotonic()
+        connection.sock.count_taken()
+        connection.deadline = time.monotonic() + pace.left_seconds
 
     def refuse(self, connection: Connection, why: str) -> None:
         """Answer without a thread, and close the connection."""
@@ -203,24 +214,26 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self.settle(connection)
 
     def linger(self, connection: Connection) -> None:
-        """End a connection so that the client can read its answer first.
-
-        A connection that is closed on unread bytes is reset, and a client that writes everything
-        before it reads anything would never see its answer.
-        """
+        """End a connection so that the client can read its answer first."""
+        wire = connection.sock
         try:
-            connection.sock.finish()
+            wire.finish()
         except OSError:
             self.forget(connection)
-        else:
-            self.wait(connection, Phase.LINGERING, LINGER_SECONDS if self.alive else STOP_SECONDS)
+            return
+        connection.linger = Linger(self.lingering, wire.ticket, wire.bytes_per_second)
+        self.wait(connection, Phase.LINGERING, STOP_SECONDS)
+        if self.alive:
+            connection.deadline = connection.linger.deadline
 
     def discard(self, connection: Connection) -> None:
         """Take in what nobody wants, up to a limit."""
         block = connection.sock.socket.recv(4 * BLOCK_BYTES)
-        connection.discarded_bytes += len(block)
-        if not block or connection.discarded_bytes > LINGER_BYTES:
+        linger = cast("Linger", connection.linger)
+        if not block or not linger.accepts(len(block)):
             self.drop(connection)
+        elif self.alive:
+            connection.deadline = linger.deadline
 
     # ---- the end
 
@@ -257,6 +270,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def give_up(self, connection: Connection) -> None:
         """End the wait of a connection whose time is up."""
+        if connection.phase is Phase.LEAVING:
+            self.give_time(connection)
+            if connection.deadline > time.monotonic():
+                return
         if connection.phase is not Phase.ARRIVING or not connection.received:
             self.drop(connection)
             return
@@ -277,10 +294,12 @@ def serve(application: Any, environ: dict[str, Any], start_response: Any) -> Any
 
     What is left of the body is discarded in the loop, without a thread.
     """
-    ticket = environ[TICKET] = environ["gunicorn.socket"].ticket
+    wire = environ["gunicorn.socket"]
+    ticket = environ[TICKET] = wire.ticket
     read_straight(environ["wsgi.input"])
 
     def start(*arguments: Any) -> Any:
+        wire.owes_continue = False
         if not ticket.body_is_here and not is_read(environ["wsgi.input"].reader):
             start_response.__self__.force_close()
         return start_response(*arguments)

@@ -142,6 +142,12 @@ class Account(models.Model):
         """Tell whether this account is `other` or below it: at most one query."""
         return self.pk == other.pk or self.links_up.filter(ancestor=other).exists()
 
+    def find_root_id(self) -> str:
+        """Return the top of the tree that this account is in, maybe itself: at most one query."""
+        if self.parent_id is None:
+            return self.pk
+        return self.links_up.order_by("-depth").values_list("ancestor_id", flat=True)[0]
+
     def path(self) -> str:
         """Return the names from the root down to this account: "Root / Reseller / Shop"."""
         return Account.objects.paths([self])[self.pk]

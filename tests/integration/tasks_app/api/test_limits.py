@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +36,17 @@ def test_a_full_account_hears_which_limit_it_is_and_what_to_do(
     assert words in reason
     assert "remove tasks" in reason
     assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_a_length_beyond_the_room_is_refused_before_a_byte_is_read(
+    settings: Any, caller: Caller
+) -> None:
+    settings.PISTON_MAX_STORED_BYTES_PER_ACCOUNT = 1000
+    unread: dict[str, Any] = {"CONTENT_LENGTH": "1001", "wsgi.input": io.BytesIO()}
+
+    answer = caller.send(f"{caller.tasks}?category=trial&action=check", "text/csv", **unread)
+
+    assert (answer.status_code, answer.json()["message"]) == (413, "quota_exceeded")
 
 
 def test_removing_a_task_makes_room(settings: Any, caller: Caller) -> None:

@@ -7,7 +7,7 @@ from django.test import Client
 
 from piston.http.transfers import SMALL_BYTES, TICKET, Places, Ticket
 from tasks_app.models import CSVName, Task, TaskCSV, TaskEvent
-from tests.factories import TaskCSVFactory, TaskFactory
+from tests.factories import AccountFactory, TaskCSVFactory, TaskFactory
 from tests.integration.tasks_app.api.calls import GOOD_CSV, Caller, shown
 
 pytestmark = pytest.mark.django_db
@@ -46,7 +46,8 @@ def test_an_upload_without_a_place_leaves_nothing(
     caller: Caller, places: Places, holders: list[str], status: int, message: str
 ) -> None:
     for holder in holders:
-        places.take(caller.account.pk if holder == "own" else holder)
+        name = caller.account.pk if holder == "own" else holder
+        places.take(name, name)
 
     assert_refused(upload(caller, places), status, message)
 
@@ -68,9 +69,20 @@ def test_a_download_without_a_place_is_refused_and_not_written_down(
 ) -> None:
     task = TaskFactory.create(account=caller.account)
     TaskCSVFactory.create(task=task, name=CSVName.INPUT, content=b"x" * (SMALL_BYTES + 1))
-    places.take(caller.account.pk)
+    places.take(caller.account.pk, caller.account.pk)
 
     response = caller.call("GET", f"/{task.pk}?csv_name=in.csv", **ticket(places))
 
     assert_refused(response, 429, "too_many_requests")
     assert not TaskEvent.objects.filter(kind="downloaded").exists()
+
+
+def test_an_account_and_its_children_count_as_one_tree(caller: Caller) -> None:
+    places = Places(8, per_client=4)
+    child = Caller(AccountFactory(parent=AccountFactory(parent=caller.account)))
+    for client in ("a", "b", "c", "d", "e", "f", "g"):
+        places.take(client, caller.account.pk)
+
+    assert_refused(upload(child, places), 503, "service_unavailable")
+
+    shown(upload(Caller(AccountFactory()), places), 201)

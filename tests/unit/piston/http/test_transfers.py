@@ -17,6 +17,7 @@ from piston.http.transfers import (
     Ticket,
     TooSlow,
     name_client,
+    take_place_for_body,
 )
 
 
@@ -47,34 +48,71 @@ class Failing:
 # ---- Places and tickets --------------------------------------------------------------------------
 
 
+def take_all(places: Places, client: str, tree: str = "") -> int:
+    """Take places until one is refused; return how many there were."""
+    for count in range(100):
+        try:
+            places.take(client, tree or client)
+        except NoPlace:
+            return count
+    raise AssertionError("never refused")
+
+
 def test_places_run_out(places: Places) -> None:
     for client in "aab":
-        places.take(client)
+        places.take(client, client)
 
     with pytest.raises(NoPlace) as refused:
-        places.take("c")
+        places.take("c", "c")
 
     assert not refused.value.is_own_fault
     assert places.taken == 3
 
 
 def test_one_client_gets_only_a_share(places: Places) -> None:
-    places.take("a")
-    places.take("a")
+    places.take("a", "a")
+    places.take("a", "a")
 
     with pytest.raises(NoPlace) as refused:
-        places.take("a")
+        places.take("a", "a")
 
     assert refused.value.is_own_fault
-    places.take("b")
+    places.take("b", "b")
 
 
 def test_a_place_that_was_given_back_is_free(places: Places) -> None:
     for _ in range(10):
-        places.take("a")
-        places.give_back("a")
+        places.take("a", "a")
+        places.give_back("a", "a")
 
     assert places.taken == 0
+
+
+def test_the_last_quarter_is_for_clients_that_hold_none() -> None:
+    places = Places(24, per_client=12)
+
+    counts = [take_all(places, f"client {number}") for number in range(9)]
+
+    assert counts == [12, 6, 1, 1, 1, 1, 1, 1, 0]
+
+
+@pytest.mark.parametrize("children", [1, 2, 24])
+def test_one_tree_never_holds_all_places(children: int) -> None:
+    places = Places(24, per_client=12)
+
+    for number in range(children + 1):
+        take_all(places, f"child {number}", "tree")
+
+    for tree in ("other", "another", "third"):
+        assert take_all(places, tree) >= 1
+
+
+def test_a_client_that_holds_none_finds_a_place_in_a_tree_that_holds_many() -> None:
+    places = Places(24, per_client=12)
+    for client in ("parent", "child"):
+        take_all(places, client, "tree")
+
+    assert take_all(places, "another child", "tree") == 1
 
 
 def test_a_request_takes_one_place_however_often_it_asks(places: Places) -> None:
@@ -95,6 +133,30 @@ def test_a_ticket_gives_back_what_it_took_whatever_its_client_is_called_now(plac
     asking.release()
 
     assert (asking.is_held, places.taken) == (False, 0)
+
+
+def test_the_tree_of_an_account_is_looked_up_once_and_only_for_a_transfer(places: Places) -> None:
+    asking = ticket(places)
+    lookups = []
+
+    def find_tree() -> str:
+        lookups.append("tree")
+        return "tree"
+
+    name_client({TICKET: asking}, "child", find_tree)
+    assert (asking.is_known, lookups) == (True, [])
+    for _ in range(2):
+        take_place_for_body({TICKET: asking})
+
+    assert (asking.client, asking.tree, lookups) == ("child", "tree", ["tree"])
+
+
+def test_an_address_is_no_known_client(places: Places) -> None:
+    asking = ticket(places)
+
+    name_client({TICKET: asking}, "192.0.2.1")
+
+    assert (asking.is_known, asking.tree) == (False, "192.0.2.1")
 
 
 def test_without_a_server_that_gives_tickets_there_is_no_limit() -> None:

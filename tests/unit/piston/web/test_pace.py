@@ -1,4 +1,4 @@
-from piston.web.pace import GRACE_SECONDS, Pace
+from piston.web.pace import GRACE_SECONDS, TAKEN_SECONDS, Pace
 
 
 def test_a_silent_client_is_too_slow_after_its_grace() -> None:
@@ -36,5 +36,17 @@ def test_nobody_can_save_up_for_a_longer_silence() -> None:
 
     pace.earn(10**9)
     pace.spend(GRACE_SECONDS)
+
+    assert pace.is_too_slow
+
+
+def test_what_is_taken_of_an_answer_may_last_for_a_longer_silence() -> None:
+    pace = Pace(1000)
+
+    pace.earn(10**9, most_seconds=TAKEN_SECONDS)
+    pace.earn(10**9)
+    pace.spend(TAKEN_SECONDS - 1)
+    assert not pace.is_too_slow
+    pace.spend(1)
 
     assert pace.is_too_slow

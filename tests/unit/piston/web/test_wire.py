@@ -1,7 +1,7 @@
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 import pytest
 
@@ -105,6 +105,17 @@ def test_a_client_that_is_gone_is_the_end(line: Line) -> None:
     assert line.wire.recv(10) == b""
 
 
+def test_a_client_that_waits_for_leave_gets_it_once_its_body_is_read(line: Line) -> None:
+    line.client.sendall(b"hello")
+    line.wire.owes_continue = True
+
+    assert line.wire.recv(2) == b"he"
+    assert line.wire.recv(3) == b"llo"
+    line.wire.sendall(b"!")
+
+    assert line.client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n!"
+
+
 # ---- Writing -------------------------------------------------------------------------------------
 
 
@@ -163,6 +174,45 @@ def test_a_client_that_takes_nothing_is_given_up(make_line: MakeLine) -> None:
 
     with pytest.raises(ConnectionResetError, match="1024 bytes"):
         line.wire.sendall(b"x" * 2 * MEBIBYTE)
+
+
+def over_tcp(receive_bytes: int) -> tuple[Wire, socket.socket]:
+    """Return a wire with a kernel's buffers in between, and the client at the other end."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        client.connect(server.getsockname())
+        near, _ = server.accept()
+    return Wire(near, "client", Places(1, per_client=1), Memory(0), 1024), client
+
+
+def test_what_the_kernel_keeps_is_not_taken_yet() -> None:
+    wire, client = over_tcp(4096)
+    with closing(wire), client:
+        content = memoryview(bytes(MEBIBYTE))
+        sent = wire._send_some(content)
+        wire.pace.left_seconds = 0.0
+
+        wire.count_taken()
+
+        taken = sent - wire.untaken_bytes
+        assert 0 <= taken < sent / 2
+        assert wire.pace.left_seconds == taken / 1024
+
+
+def test_what_leaves_the_kernel_earns_time_though_nothing_more_is_sent() -> None:
+    wire, client = over_tcp(4096)
+    with closing(wire), client:
+        sent = wire._send_some(memoryview(bytes(MEBIBYTE)))
+        wire.pace.left_seconds = 0.0
+
+        left = sent
+        while left and (block := client.recv(left)):
+            left -= len(block)
+        while wire.untaken_bytes:  # until the kernel has the last receipt
+            wire.count_taken()
+
+        assert wire.pace.left_seconds == pytest.approx(min(sent / 1024, pace.TAKEN_SECONDS))
 
 
 def test_memory_comes_back_when_the_connection_ends(make_line: MakeLine) -> None:

@@ -1,0 +1,46 @@
+"""How long is a client heard out that still sends what nobody wants?
+
+A connection that is closed on unread bytes is reset, and a client that writes everything before it
+reads anything would never see its answer. One that has shown a good token is heard out as long as
+it keeps the pace; anybody else for a moment, since a flood of refused bodies costs time.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+
+from piston.http.transfers import NoPlace, Places, Ticket
+from piston.web.pace import Pace
+
+LINGER_SECONDS = 5.0  # for anybody to read the last answer, and to end what is still being sent
+LINGER_BYTES = 8 * 2**20  # of a body that nobody wanted; who sends more is cut off
+MAX_LINGER_SECONDS = 600.0  # for a client with a good token
+MAX_LINGER_COUNT = 64  # of such clients at one time; further ones are treated as anybody
+
+
+class Linger:
+    """What a client may still send after its last answer, and until when."""
+
+    def __init__(self, places: Places, client: Ticket, bytes_per_second: int) -> None:
+        now = time.monotonic()
+        self.ticket = Ticket(places, client.client, body_is_here=False)
+        self.ticket.tree = client.tree
+        if client.is_known:
+            with suppress(NoPlace):
+                self.ticket.take()
+        self._pace = Pace(bytes_per_second)
+        self._left_bytes = LINGER_BYTES
+        self._end = now + (MAX_LINGER_SECONDS if self.ticket.is_held else LINGER_SECONDS)
+        self.deadline = min(self._end, now + self._pace.left_seconds)
+
+    def accepts(self, byte_count: int) -> bool:
+        """Count bytes that came; False if they were too many. Those of a known client earn time."""
+        if not self.ticket.is_held:
+            self._left_bytes -= byte_count
+            return self._left_bytes >= 0
+        now = time.monotonic()
+        self._pace.left_seconds = self.deadline - now
+        self._pace.earn(byte_count)
+        self.deadline = min(self._end, now + self._pace.left_seconds)
+        return True
