@@ -109,6 +109,7 @@ class Client:
     """A user of the API, signed in."""
 
     def __init__(self, installation: Installation, *options: str) -> None:
+        self.installation = installation
         made = json.loads(installation.manage("create_account", "Acceptance", *options))
         self.account_id: str = made["account_id"]
         self.api_key: str = made["api_key"]

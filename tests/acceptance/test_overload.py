@@ -7,7 +7,7 @@ import re
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -207,6 +207,27 @@ async def endure(web: Web, attack: Attack, count: int, seconds: float) -> None:
     assert max(rounds) < HONEST_SECONDS
     assert [answer.status for answer in pulse] == [200] * len(pulse)
     assert max(answer.seconds for answer in pulse) < HONEST_SECONDS
+
+
+def test_an_account_and_its_child_leave_places_for_others(web: Web) -> None:
+    parent = Client(web.installation)
+    family_of_two = [parent, Client(web.installation, "--parent", parent.account_id)]
+    hogs = [target_of(web.installation, client) for client in family_of_two]
+
+    asyncio.run(share_places(web, hogs))
+
+
+async def share_places(web: Web, hogs: list[Target]) -> None:
+    content = content_of(5000)
+    async with AsyncExitStack() as stack:
+        for hog in hogs:
+            await stack.enter_async_context(attacked(crowd.drip_body, hog, count=40))
+        answers = []
+        for _ in range(5):
+            await asyncio.sleep(1)
+            answers.append(await ask(web.honest.port, web.honest.upload(len(content)), content))
+
+    assert [answer.status for answer in answers] == [201] * 5
 
 
 async def visit(honest: Target) -> float:

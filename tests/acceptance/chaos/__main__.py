@@ -26,6 +26,7 @@ from tests.acceptance.chaos.faults import (  # noqa: F401 - importing a module r
     Fault,
     bodies,
     brokers,
+    clients,
     clocks,
     databases,
     disks,

@@ -15,11 +15,12 @@ SECONDS = 60  # to wait for anything
 BLOCK_BYTES = 64 * 1024
 
 
-def connect(client: Client) -> http.client.HTTPConnection:
-    """Return a connection that keeps little of an answer under way."""
+def connect(client: Client, receive_bytes: int = BLOCK_BYTES) -> http.client.HTTPConnection:
+    """Return a connection that keeps little of an answer under way; 0: what the kernel likes."""
     address = urlsplit(client.url)
     connection = socket.socket()
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BLOCK_BYTES)
+    if receive_bytes:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
     connection.settimeout(SECONDS)
     connection.connect((address.hostname, address.port))
     made = http.client.HTTPConnection(address.netloc, timeout=SECONDS)
@@ -66,13 +67,20 @@ class Download:
     """A download that goes as far as it is told, and waits there."""
 
     def __init__(
-        self, client: Client, task_id: str, name: str, *, start: int = 0, etag: str = ""
+        self,
+        client: Client,
+        task_id: str,
+        name: str,
+        *,
+        start: int = 0,
+        etag: str = "",
+        receive_bytes: int = BLOCK_BYTES,
     ) -> None:
         path = f"{urlsplit(client.tasks).path}/{task_id}?csv_name={name}"
         headers = {"X-Auth-Token": str(client.session.headers["X-Auth-Token"])}
         headers |= {"Accept": "text/csv"} | ({"Range": f"bytes={start}-"} if start else {})
         headers |= {"If-Range": etag} if etag else {}
-        self.connection = connect(client)
+        self.connection = connect(client, receive_bytes)
         self.connection.request("GET", path, headers=headers)
         self.answer = self.connection.getresponse()
         self.status = self.answer.status

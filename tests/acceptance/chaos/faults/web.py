@@ -11,6 +11,7 @@ from tests.acceptance.chaos.faults import fault
 from tests.acceptance.chaos.scene import EMBEDDED, RABBITMQ, REDIS, WORKERS, Scene
 from tests.acceptance.chaos.transfers import Download, Upload
 from tests.acceptance.chaos.work import Line, Sent, Work, content_of, make_lines
+from tests.acceptance.installation import Client
 from tests.servers import family, wait_until
 
 EVERYWHERE = (RABBITMQ, REDIS, EMBEDDED)
@@ -28,11 +29,13 @@ def stored_inputs(scene: Scene) -> set[str]:
     return {name for name in scene.stored_files() if name.endswith("in.csv")}
 
 
-def begin_uploads(work: Work, content: bytes, count: int) -> list[Upload]:
+def begin_uploads(
+    work: Work, content: bytes, count: int, *, client: Client | None = None
+) -> list[Upload]:
     """Send random shares of an upload, several times over, and wait until they have arrived."""
     scene = work.scene
     before = stored_inputs(scene)
-    uploads = [Upload(scene.client, "write", content) for _ in range(count)]
+    uploads = [Upload(client or scene.client, "write", content) for _ in range(count)]
     for upload in uploads:
         upload.send_up_to(work.random.randrange(1, len(content)))
     if scene.kind == REDIS:  # shows a file only when it is complete

@@ -12,12 +12,20 @@ from gunicorn.config import Config
 from gunicorn.http.body import Body, ChunkedReader, LengthReader
 from gunicorn.http.unreader import IterUnreader
 from gunicorn.workers import base
+from gunicorn.workers.gthread import ThreadWorker
 
 from piston.http.transfers import TICKET, Places, Ticket
 from piston.web import pace
 from piston.web.connections import Connection, Phase
 from piston.web.wire import Memory, Wire
 from piston.web.worker import Worker, is_read, serve
+
+
+class Request:
+    """gunicorn's, as far as it matters here."""
+
+    def __init__(self, *, expects_continue: bool) -> None:
+        self._expected_100_continue = expects_continue
 
 
 class Response:
@@ -34,6 +42,8 @@ class Response:
 
 class Holder:
     """A socket that has nothing but a ticket."""
+
+    owes_continue = False
 
     def __init__(self, ticket: Ticket) -> None:
         self.ticket = ticket
@@ -81,6 +91,20 @@ def test_an_answer_that_comes_before_its_body_ends_the_connection(
     assert response.must_close is not (reads or body_is_here)
 
 
+def test_nobody_is_let_go_on_after_an_answer() -> None:
+    holder = Holder(Ticket(Places(1, per_client=1), "client", body_is_here=False))
+    holder.owes_continue = True
+    body = body_of(b"hello", is_chunked=False)
+
+    def application(_: dict[str, Any], start_response: Any) -> io.BytesIO:
+        start_response("401 Unauthorized", [])
+        return io.BytesIO()
+
+    serve(application, {"gunicorn.socket": holder, "wsgi.input": body}, Response().start_response)
+
+    assert not holder.owes_continue
+
+
 @pytest.fixture
 def worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
     """A worker that is prepared, but does not run."""
@@ -95,6 +119,25 @@ def worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
     worker.tmp.close()
 
 
+@pytest.mark.parametrize("expects_continue", [True, False])
+def test_gunicorn_lets_nobody_go_on_before_the_body_is_read(
+    worker: Worker, deaf: Connection, monkeypatch: pytest.MonkeyPatch, expects_continue: bool
+) -> None:
+    request = Request(expects_continue=expects_continue)
+    handled = []
+
+    def handle(_: ThreadWorker, request: Request, _connection: Connection) -> bool:
+        handled.append(request._expected_100_continue)
+        return True
+
+    monkeypatch.setattr(ThreadWorker, "handle_request", handle)
+
+    assert worker.handle_request(request, deaf)
+
+    assert handled == [False]
+    assert deaf.sock.owes_continue is expects_continue
+
+
 @pytest.fixture
 def deaf(worker: Worker) -> Iterator[Connection]:
     """A connection whose client takes nothing, when no memory is left for its answer."""
@@ -106,6 +149,7 @@ def deaf(worker: Worker) -> Iterator[Connection]:
             near.send(bytes(2**16))
     worker.nr_conns += 1
     yield Connection(worker.cfg, wire, ("127.0.0.1", 1), ("127.0.0.1", 2))
+    wire.close()
     far.close()
 
 
@@ -120,3 +164,34 @@ def test_a_refusal_waits_for_nobody_and_takes_no_place(
     assert deaf.sock.pace.left_seconds == pace.GRACE_SECONDS  # no time was spent waiting
     assert worker.places.taken == 0
     assert deaf.phase is Phase.LINGERING
+
+
+def test_a_known_client_is_heard_out_and_gives_its_place_back(
+    worker: Worker, deaf: Connection
+) -> None:
+    worker.alive = True
+    deaf.sock.ticket.is_known = True
+
+    worker.linger(deaf)
+    assert (worker.lingering.taken, deaf.deadline) == (1, deaf.linger and deaf.linger.deadline)
+    worker.drop(deaf)
+
+    assert worker.lingering.taken == 0
+
+
+@pytest.mark.parametrize(
+    ("taken_bytes", "phase"), [(0, None), (10_000, Phase.LEAVING)], ids=["nothing", "something"]
+)
+def test_a_client_is_given_up_when_it_has_taken_nothing_of_its_answer(
+    worker: Worker,
+    deaf: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    taken_bytes: int,
+    phase: Phase | None,
+) -> None:
+    worker.wait(deaf, Phase.LEAVING, 0.0)
+    monkeypatch.setattr(deaf.sock, "count_taken", lambda: deaf.sock.pace.earn(taken_bytes))
+
+    worker.give_up(deaf)
+
+    assert deaf.phase is phase

@@ -1,0 +1,85 @@
+import pytest
+
+from piston.http.transfers import Places, Ticket
+from piston.web import lingering
+from piston.web.lingering import LINGER_BYTES, LINGER_SECONDS, MAX_LINGER_SECONDS, Linger
+from piston.web.pace import GRACE_SECONDS
+
+RATE = 1000
+
+
+class Clock:
+    """time.monotonic, as the test has it."""
+
+    now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(lingering, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def places() -> Places:
+    return Places(8, per_client=4)
+
+
+def linger(places: Places, *, is_known: bool, client: str = "a") -> Linger:
+    ticket = Ticket(Places(1, per_client=1), client, body_is_here=False)
+    ticket.is_known = is_known
+    return Linger(places, ticket, RATE)
+
+
+def test_anybody_is_heard_out_for_a_moment_and_some_bytes(clock: Clock, places: Places) -> None:
+    stranger = linger(places, is_known=False)
+
+    assert stranger.accepts(LINGER_BYTES)
+    assert stranger.deadline == clock.now + LINGER_SECONDS
+    assert not stranger.accepts(1)
+    assert places.taken == 0
+
+
+def test_a_known_client_may_send_as_much_as_it_likes(clock: Clock, places: Places) -> None:
+    known = linger(places, is_known=True)
+
+    assert known.accepts(10**12)
+    assert places.taken == 1
+
+
+def test_a_known_client_has_to_keep_the_pace(clock: Clock, places: Places) -> None:
+    known = linger(places, is_known=True)
+    assert known.deadline == clock.now + GRACE_SECONDS
+
+    clock.now += 20
+    known.accepts(5 * RATE)
+
+    assert known.deadline == clock.now + GRACE_SECONDS - 20 + 5
+
+
+def test_a_known_client_that_never_ends_is_cut_off(clock: Clock, places: Places) -> None:
+    known = linger(places, is_known=True)
+    end = clock.now + MAX_LINGER_SECONDS
+
+    while clock.now < end:
+        assert known.deadline > clock.now
+        known.accepts(100 * RATE)
+        clock.now += 10
+
+    assert known.deadline == end
+
+
+def test_a_known_client_that_lingers_too_often_is_treated_as_anybody(
+    clock: Clock, places: Places
+) -> None:
+    for _ in range(4):
+        linger(places, is_known=True)
+
+    fifth = linger(places, is_known=True)
+
+    assert fifth.deadline == clock.now + LINGER_SECONDS
+    assert linger(places, is_known=True, client="b").deadline == clock.now + GRACE_SECONDS
