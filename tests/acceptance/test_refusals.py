@@ -25,13 +25,6 @@ ROOM_BYTES = 4 * 10**9
 TRIES = 5
 SECONDS = 60  # to wait for anything
 JAVA = Path(__file__).parent / "java" / "Upload.java"
-NODE = """
-const [url, token, file] = process.argv.slice(1);
-const headers = {"x-auth-token": token, "content-type": "text/csv"};
-fetch(url, {method: "PUT", headers, body: require("fs").readFileSync(file)})
-    .then(async answer => console.log(answer.status, await answer.text()))
-    .catch(error => console.log(error.cause));
-"""
 
 
 @pytest.fixture(scope="module")
@@ -123,12 +116,6 @@ def send_with_java(name: str) -> Callable[[Client, Path], list[str]]:
     return send
 
 
-def send_with_node(client: Client, file: Path) -> list[str]:
-    node = program("node", "nodejs")
-    url, token = f"{client.tasks}?{QUERY}", token_of(client)
-    return [" ".join(run(node, "-e", NODE, url, token, str(file))) for _ in range(TRIES)]
-
-
 @pytest.mark.parametrize("megabytes", [16, 25, 105])
 @pytest.mark.parametrize(
     "send",
@@ -138,9 +125,8 @@ def send_with_node(client: Client, file: Path) -> list[str]:
         send_with_curl,
         send_with_java("HttpClient"),
         send_with_java("HttpURLConnection"),
-        send_with_node,
     ],
-    ids=["urllib", "requests", "curl", "HttpClient", "HttpURLConnection", "fetch"],
+    ids=["urllib", "requests", "curl", "HttpClient", "HttpURLConnection"],
 )
 def test_a_client_sees_why_its_first_line_was_refused(
     client: Client, tmp_path: Path, send: Callable[[Client, Path], list[str]], megabytes: int
