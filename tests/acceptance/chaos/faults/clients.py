@@ -25,6 +25,7 @@ from tests.acceptance.chaos.work import Work, content_of, make_lines
 from tests.acceptance.installation import Client
 from tests.servers import wait_until
 
+REVOKE = "UPDATE accounts_apikey SET revoked_at = CURRENT_TIMESTAMP WHERE account_id = %s"
 REFUSED_BYTES = 100 * 10**6
 STEADY_BYTES = 39_000  # a second
 STEADY_SECONDS = 50  # longer than the grace of a client that takes nothing
@@ -37,14 +38,14 @@ STEADY_SECONDS = 50  # longer than the grace of a client that takes nothing
     broken_by="rights-not-confirmed",
 )
 def key_revoked_in_mid_upload(work: Work) -> None:
-    """Revoke the key of an account of its own, with the command."""
+    """Revoke the key of an account of its own."""
     scene = work.scene
     work.begin("write", "spread")
     before = count_tasks(scene), stored_inputs(scene)
     content = content_of(make_lines(work.random, 3_000, {}, width=1_000))
     client = Client(scene.installation)
     (upload,) = begin_uploads(work, content, 1, client=client)
-    scene.installation.manage("revoke_api_key", client.api_key)
+    scene.execute(REVOKE, client.account_id)
     status, body = upload.finish()
     assert (status, body.get("message")) == (401, "invalid_credentials"), f"it got {status}: {body}"
     assert (count_tasks(scene), stored_inputs(scene)) == before, "it has left something"
@@ -64,10 +65,11 @@ def all_places_wanted(work: Work) -> None:
     child, other_child = (
         Client(scene.installation, "--parent", parent.account_id) for _ in range(2)
     )
+    stranger = Client(scene.installation)
     lines = make_lines(work.random, 100, {}, width=1_000)
     with held_uploads(scene, [parent, child], content_of(lines)) as count:
         work.remarks.append(f"{count} places were held")
-        for client in (Client(scene.installation), other_child):
+        for client in (stranger, other_child):
             client.upload(content_of(lines), category="chaos", action="write")
     wait_until(lambda: not unfinished_count(scene), seconds=PATIENCE_SECONDS)
 
