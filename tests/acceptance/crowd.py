@@ -183,6 +183,16 @@ async def drip_upload(target: Target, *, token: str) -> None:
             await asyncio.sleep(DRIP_SECONDS)
 
 
+async def flood_refused_body(target: Target) -> None:
+    """Send an upload that is refused at its first line as fast as it goes, and never listen."""
+    async with connected(target.port) as (_, writer):
+        writer.write(target.upload(10**12) + b"number,wef\n")
+        while not writer.transport.is_closing():
+            writer.write(b"1,2\n" * 2**14)
+            await writer.drain()
+            await asyncio.sleep(0)
+
+
 async def drip_sign_in(target: Target) -> None:
     """Send an API key one byte at a time, the end never."""
     async with connected(target.port) as (_, writer):

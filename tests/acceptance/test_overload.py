@@ -178,6 +178,7 @@ async def read_status(target: Target) -> None:
         (crowd.drip_head, 500, 14),
         (crowd.drip_body, 500, 36),
         (crowd.drip_refused_body, 500, 8),
+        (crowd.flood_refused_body, 100, 14),
         (crowd.drip_sign_in, 500, 14),
         (crowd.say_nothing, 500, 14),
         (crowd.say_nothing, 5000, 14),  # more than there is room for
