@@ -62,7 +62,7 @@ def two_versions(work: Work) -> None:
     work.begin("write", "spread", "each", "read", rows=300)
     work.begin_pages()
     work.get_going(0.02, 0.1)
-    scene.stop("worker-2", "web")
+    scene.kill("worker-2", "web")
     scene.start("worker-2", CHAOS_VERSION="2")
     scene.start("web", CHAOS_VERSION="2")
     wait_until(scene.installation.answers, seconds=60)
@@ -72,7 +72,7 @@ def two_versions(work: Work) -> None:
     work.wait_for(
         lambda: all(row[1] for row in work.standing() if row[0] in newer), 2 * LONGEST_STILL
     )
-    scene.stop("worker-1")
+    scene.kill("worker-1")
     work.wait_for(
         lambda: all(row[2] for row in work.standing() if row[0] in newer), 2 * LONGEST_STILL
     )
