@@ -19,7 +19,7 @@ from tests.acceptance.installation import Client
 
 LISTS = b"[%b[]]" % (b"[]," * 5_000_000)  # 15 MB
 REQUESTS = 15
-SLOWER = 10  # so many times as before a request may take meanwhile
+SLOWER = 8  # so many times as before a request may take meanwhile
 SECONDS = 60  # to wait for an answer
 PAUSE_SECONDS = 0.2  # of an attacker
 
@@ -39,7 +39,7 @@ def json_bodies_hostile(work: Work) -> None:
     packed = gzip.compress(b'{"data":{"records":[{"key":%b}]}}' % LISTS)
     with attacked(client, "/v2/api_auth", LISTS), attacked(client, path, packed, gzipped=True):
         during = seconds_of_requests(client)
-    ratio = statistics.median(during) / statistics.median(before)
+    ratio = statistics.mean(during) / statistics.mean(before)
     work.remarks.append(f"requests took {ratio:.1f} times as long")
     assert ratio < SLOWER, f"requests took {ratio:.0f} times as long"
 
@@ -56,7 +56,7 @@ def seconds_of_requests(client: Client) -> list[float]:
 
 @contextmanager
 def attacked(client: Client, path: str, content: bytes, *, gzipped: bool = False) -> Iterator[None]:
-    """Let a client send a body over and over; the first one is on its way before this goes on."""
+    """Let two clients send a body over and over; the first has arrived before this goes on."""
     is_over, has_begun = threading.Event(), threading.Event()
     headers = {"X-Auth-Token": str(client.session.headers["X-Auth-Token"])}
     headers |= {"Content-Type": "application/json"}
@@ -74,11 +74,13 @@ def attacked(client: Client, path: str, content: bytes, *, gzipped: bool = False
             finally:
                 connection.close()
 
-    attacker = threading.Thread(target=send)
-    attacker.start()
+    attackers = [threading.Thread(target=send) for _ in range(2)]
+    for attacker in attackers:
+        attacker.start()
     try:
         assert has_begun.wait(SECONDS)
         yield
     finally:
         is_over.set()
-        attacker.join()
+        for attacker in attackers:
+            attacker.join()
