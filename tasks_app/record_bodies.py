@@ -11,6 +11,7 @@ from typing import IO, Any, Protocol
 
 from django.conf import settings
 
+from piston import disk_reserve
 from piston.http.transfers import check_server, take_place_for_work
 from tasks_app import quotas, storage
 from tasks_app.conversion import Conversion, turns
@@ -49,7 +50,7 @@ def open_records(
     """Read a whole body and give its records.
 
     Raises InvalidJSON, FaultyDocument, UnexpectedContent, CSVFormatError, StorageUnavailable,
-    ConverterDied, NoPlace, ServerStopping, QuotaExceeded and whatever `body` raises.
+    StorageFull, ConverterDied, NoPlace, ServerStopping, QuotaExceeded and whatever `body` raises.
     """
     start = read_start(body)
     small = read_small(start, order) if len(start) <= SMALL_BYTES else None
@@ -95,6 +96,7 @@ def keep(file: IO[bytes], start: bytes, body: storage.Readable) -> None:
     block = start
     while block:
         with storage.storage_errors(StorageUnavailable):
+            disk_reserve.check_room(len(block))
             file.write(block)
         block = body.read(storage.BLOCK_BYTES)
     with storage.storage_errors(StorageUnavailable):

@@ -7,6 +7,7 @@ of Django is loaded here: the process has to start quickly, and needs no secrets
 
 from __future__ import annotations
 
+import errno
 import gc
 import json
 import os
@@ -19,7 +20,7 @@ from contextlib import ExitStack
 from typing import IO, Any, NamedTuple
 
 from tasks_app import errors
-from tasks_app.errors import CSVFormatError, PistonError, StorageUnavailable
+from tasks_app.errors import CSVFormatError, PistonError, StorageFull, StorageUnavailable
 
 BLOCK_BYTES = 256 * 1024
 NICENESS = 10  # that of rows: whoever waits for an answer goes before
@@ -31,6 +32,7 @@ REFUSALS = {
         errors.CSVFormatError,
         errors.FaultyDocument,
         errors.InvalidJSON,
+        errors.StorageFull,
         errors.StorageUnavailable,
         errors.UnexpectedContent,
     )
@@ -79,8 +81,8 @@ def answer(convert: Callable[[], Converted]) -> Iterator[bytes]:
     except MemoryError:
         reason = f"one value of it needs more memory than the limit of {MOST_MEMORY_BYTES} bytes"
         head, blocks = describe(CSVFormatError(reason)), iter(())
-    except OSError as error:  # the disk is full, say
-        head, blocks = describe(StorageUnavailable(str(error))), iter(())
+    except OSError as error:
+        head, blocks = describe(describe_trouble(error)), iter(())
     yield json.dumps(head).encode() + b"\n"
     yield from blocks
 
@@ -89,6 +91,13 @@ def describe(error: PistonError) -> dict[str, Any]:
     """Return the head that says a refusal."""
     name = next(name for name, refusal in REFUSALS.items() if isinstance(error, refusal))
     return {"error": name, "with": vars(error) or {"message": str(error)}}
+
+
+def describe_trouble(error: OSError) -> StorageUnavailable:
+    """Return what an error of the spool file means."""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return StorageFull("there is too little room on the disk of the server")
+    return StorageUnavailable(str(error))
 
 
 def check(head: dict[str, Any]) -> None:

@@ -21,6 +21,7 @@ from tasks_app.errors import (
     ConverterDied,
     CSVFormatError,
     PistonError,
+    StorageFull,
     StorageUnavailable,
     UnexpectedContent,
 )
@@ -69,7 +70,7 @@ def test_a_converter_is_told_no_secrets() -> None:
         ("refuse", UnexpectedContent, "another kind of input"),
         ("take memory", CSVFormatError, f"limit of {converting.MOST_MEMORY_BYTES} bytes"),
         ("use up its time", CSVFormatError, "limit of 300 seconds"),
-        ("lose its disk", StorageUnavailable, "No space left"),
+        ("lose its disk", StorageFull, "too little room on the disk"),
         ("die early", ConverterDied, "signal 9"),
         ("die late", ConverterDied, "signal 9"),
         ("have a bug", RuntimeError, "exit code 1"),
