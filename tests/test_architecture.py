@@ -64,6 +64,7 @@ ORDER = [
     "tasks_app.execution.attempts",
     "tasks_app.execution.effects",
     "tasks_app.execution.runs",
+    "tasks_app.execution.pages",
     "tasks_app.execution.batches",
     "tasks_app.execution.slices",
     "tasks_app.assembly",

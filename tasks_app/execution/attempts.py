@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from time import monotonic
 from typing import Any, Self
 
@@ -22,9 +22,9 @@ from categories.contract import (
 )
 from piston.disk_reserve import DiskFull
 from piston.plurals import plural
-from tasks_app.errors import PistonError, RowTimedOut
+from tasks_app.errors import ActionBroken, PistonError, RowTimedOut
 from tasks_app.execution.deadlines import time_limit
-from tasks_app.execution.outcomes import Stopping, describe_failure
+from tasks_app.execution.outcomes import Stopping, describe_failure, describe_fully
 
 logger = logging.getLogger(__name__)
 
@@ -143,3 +143,15 @@ class WriteCounter:
         if not str(sql).lstrip("( \n").upper().startswith("SELECT"):
             self.writes += 1
         return execute(sql, *arguments)
+
+
+@contextmanager
+def blaming_the_action() -> Iterator[None]:
+    """Turn what a plugin raises where no row can be blamed into ActionBroken."""
+    try:
+        yield
+    except (PistonError, StopTask, *NOT_THE_ROWS_FAULT):
+        raise
+    except Exception as error:
+        why = f"the action failed: {describe_failure(error)}"
+        raise ActionBroken(why, detail=describe_fully(error)) from error

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, cast
+from collections.abc import Callable, Sequence
+from typing import cast
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -14,33 +13,25 @@ from django.db import connection, transaction
 from categories.contract import (
     Effects,
     Outcome,
-    Page,
-    PageAction,
     Row,
     RowAction,
     RowFailed,
-    StopTask,
 )
-from categories.outcomes import WrittenRows
-from categories.rows import OutputShape
 from piston import disk_reserve
 from piston.plurals import plural
 from tasks_app import events
 from tasks_app.csv_files.reading import Batch
-from tasks_app.csv_files.writing import encode_rows
-from tasks_app.errors import ActionBroken, ClaimLost, PistonError, RowTimedOut
+from tasks_app.errors import ClaimLost, RowTimedOut
 from tasks_app.execution import effects, ledger, pacing
-from tasks_app.execution.attempts import NOT_THE_ROWS_FAULT, Attempt
-from tasks_app.execution.deadlines import time_limit
+from tasks_app.execution.attempts import NOT_THE_ROWS_FAULT, Attempt, blaming_the_action
 from tasks_app.execution.garbage import collected_afterwards
 from tasks_app.execution.ledger import Done
 from tasks_app.execution.outcomes import (
     Indeterminate,
     Unanswered,
-    describe_failure,
-    describe_fully,
     done_with,
 )
+from tasks_app.execution.pages import run_page
 from tasks_app.execution.rests import rest
 from tasks_app.execution.runs import Run
 from tasks_app.execution.suspects import (
@@ -95,18 +86,6 @@ def run_input(run: Run, size: int) -> bool:
     else:
         run_rows(run, batch, rows)
     return True
-
-
-@contextmanager
-def blaming_the_action() -> Iterator[None]:
-    """Turn what a plugin raises where no row can be blamed into ActionBroken."""
-    try:
-        yield
-    except (PistonError, StopTask, *NOT_THE_ROWS_FAULT):
-        raise
-    except Exception as error:
-        why = f"the action failed: {describe_failure(error)}"
-        raise ActionBroken(why, detail=describe_fully(error)) from error
 
 
 def choose_size(run: Run) -> int:
@@ -265,59 +244,3 @@ def blame_row(run: Run, batch: Batch) -> None:
         row = run.segment.cursor_row + 1
         events.record(run.task, EventKind.ROW_BLAMED, events.SYSTEM, row=row, deaths=deaths)
     ledger.advance(run.segment, done, next_size=size)
-
-
-def run_page(run: Run) -> None:
-    """Run one page of an action without input and commit it with its cursor."""
-    writes = run.action.effects is not Effects.NONE
-    guard: AbstractContextManager[Any] = transaction.atomic() if writes else nullcontext()
-    with guard:
-        try:
-            with blaming_the_action():
-                done = done_with_page(run, read_page(run))
-        except StopTask as stop:
-            done = Done(
-                row_count=0,
-                success_count=0,
-                failure_count=0,
-                output=b"",
-                page_cursor=run.segment.page_cursor,
-                was_last=False,
-                cut_short=stop.reason,
-            )
-        with transaction.atomic():
-            ledger.commit_batch(run.segment, done, next_size=1, claim_seconds=run.claim_seconds)
-    ledger.advance(run.segment, done, next_size=1)
-
-
-def read_page(run: Run) -> Page:
-    """Return the page at the cursor; a page that leads nowhere would never end."""
-    action, cursor = cast("PageAction", run.action), run.segment.page_cursor
-    try:
-        with time_limit(action.row_seconds):
-            page = action.page(cursor, run.context)
-    except RowTimedOut as error:
-        raise ActionBroken(f"the action failed: its page {error}") from error
-    if page.cursor is not None and page.cursor == cursor:
-        raise ActionBroken(f"the action failed: its cursor stays at {cursor!r}")
-    return page
-
-
-def done_with_page(run: Run, page: Page) -> Done:
-    """Return what the ledger needs to know of a page."""
-    return Done(
-        row_count=len(page.rows),
-        success_count=len(page.rows),
-        failure_count=0,
-        output=write_page(run.output_shape, page),
-        page_cursor=page.cursor,
-        was_last=page.cursor is None,
-    )
-
-
-def write_page(shape: OutputShape, page: Page) -> bytes:
-    """Return the lines of a page; its action may have had them written already."""
-    if isinstance(page.rows, WrittenRows):
-        return page.rows.content
-    lines = encode_rows([shape.succeeded_cells(row) for row in page.rows])
-    return b"".join(line + b"\n" for line in lines)

@@ -193,6 +193,8 @@ BREAKAGES = {
                 Change(
                     BATCHES,
                     "def allow_time(",
+                    "from collections.abc import Iterator\n"
+                    "from contextlib import contextmanager\n\n\n"
                     "@contextmanager\n"
                     "def trusting() -> Iterator[None]:\n"
                     "    try:\n"

@@ -1,0 +1,75 @@
+"""How is a page of an action without input run and committed? With its cursor, at once."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, cast
+
+from django.db import transaction
+
+from categories.contract import Effects, Page, PageAction, StopTask
+from categories.outcomes import WrittenRows
+from categories.rows import OutputShape
+from tasks_app.csv_files.writing import encode_rows
+from tasks_app.errors import ActionBroken, RowTimedOut
+from tasks_app.execution import ledger
+from tasks_app.execution.attempts import blaming_the_action
+from tasks_app.execution.deadlines import time_limit
+from tasks_app.execution.ledger import Done
+from tasks_app.execution.runs import Run
+
+
+def run_page(run: Run) -> None:
+    """Run one page of an action without input and commit it with its cursor."""
+    writes = run.action.effects is not Effects.NONE
+    guard: AbstractContextManager[Any] = transaction.atomic() if writes else nullcontext()
+    with guard:
+        try:
+            with blaming_the_action():
+                done = done_with_page(run, read_page(run))
+        except StopTask as stop:
+            done = Done(
+                row_count=0,
+                success_count=0,
+                failure_count=0,
+                output=b"",
+                page_cursor=run.segment.page_cursor,
+                was_last=False,
+                cut_short=stop.reason,
+            )
+        with transaction.atomic():
+            ledger.commit_batch(run.segment, done, next_size=1, claim_seconds=run.claim_seconds)
+    ledger.advance(run.segment, done, next_size=1)
+
+
+def read_page(run: Run) -> Page:
+    """Return the page at the cursor; a page that leads nowhere would never end."""
+    action, cursor = cast("PageAction", run.action), run.segment.page_cursor
+    try:
+        with time_limit(action.row_seconds):
+            page = action.page(cursor, run.context)
+    except RowTimedOut as error:
+        raise ActionBroken(f"the action failed: its page {error}") from error
+    if page.cursor is not None and page.cursor == cursor:
+        raise ActionBroken(f"the action failed: its cursor stays at {cursor!r}")
+    return page
+
+
+def done_with_page(run: Run, page: Page) -> Done:
+    """Return what the ledger needs to know of a page."""
+    return Done(
+        row_count=len(page.rows),
+        success_count=len(page.rows),
+        failure_count=0,
+        output=write_page(run.output_shape, page),
+        page_cursor=page.cursor,
+        was_last=page.cursor is None,
+    )
+
+
+def write_page(shape: OutputShape, page: Page) -> bytes:
+    """Return the lines of a page; its action may have had them written already."""
+    if isinstance(page.rows, WrittenRows):
+        return page.rows.content
+    lines = encode_rows([shape.succeeded_cells(row) for row in page.rows])
+    return b"".join(line + b"\n" for line in lines)
