@@ -13,6 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 FILES = "files"  # below it everything was private from the first release on
+OURS = frozenset({FILES, "messages", "secret_key"})  # what each installation has
 REMEDY = "Make it yours and writable, or choose another one with PISTON_DATA_DIR."
 
 
@@ -54,7 +55,7 @@ def make_private(folder: Path) -> None:
     The folder itself comes last: once it is private, its many files need not be looked at again.
     """
     mode = folder.stat().st_mode
-    if mode & stat.S_ISVTX:
+    if mode & stat.S_ISVTX and not is_ours_alone(folder):
         return  # shared on purpose, like /tmp
     for path, folders, names in os.walk(folder):
         if not mode & OTHERS and path == str(folder) and FILES in folders:
@@ -65,12 +66,18 @@ def make_private(folder: Path) -> None:
     close(folder)
 
 
+def is_ours_alone(folder: Path) -> bool:
+    """Return whether a folder that everybody may write to is a disk of our own, just mounted."""
+    names = {path.name for path in folder.iterdir()} - {"lost+found"}
+    return not names or not OURS.isdisjoint(names)
+
+
 def close(path: Path) -> None:
     """Take the permissions of group and others away; what another user owns stays as it is."""
     with suppress(FileNotFoundError, PermissionError):
         mode = path.lstat().st_mode
         if mode & OTHERS and not stat.S_ISLNK(mode):
-            path.chmod(stat.S_IMODE(mode) & ~OTHERS)
+            path.chmod(stat.S_IMODE(mode) & ~OTHERS & ~stat.S_ISVTX)
 
 
 def find_unusable(folder: Path) -> Iterator[Path]:

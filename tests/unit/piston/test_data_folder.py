@@ -95,12 +95,24 @@ def test_a_folder_below_a_file_is_refused(tmp_path: Path) -> None:
 
 def test_a_folder_that_everybody_shares_is_refused_and_not_changed(tmp_path: Path) -> None:
     (tmp_path / "shared").mkdir()
+    made(tmp_path / "shared/theirs", 0o600)
     (tmp_path / "shared").chmod(0o1777)
 
     with pytest.raises(ImproperlyConfigured, match="everybody may write to it"):
         data_folder.prepare(tmp_path / "shared")
 
     assert bits(tmp_path / "shared") == 0o1777
+
+
+@pytest.mark.parametrize("name", ["lost+found", "secret_key"])
+def test_a_disk_of_our_own_that_was_just_mounted_is_made_private(tmp_path: Path, name: str) -> None:
+    (tmp_path / "disk").mkdir()
+    made(tmp_path / "disk" / name, 0o600)
+    (tmp_path / "disk").chmod(0o1777)
+
+    data_folder.prepare(tmp_path / "disk")
+
+    assert bits(tmp_path / "disk") == 0o700
 
 
 @pytest.mark.parametrize("name", ["", "piston.sqlite3", "messages/queue"])
