@@ -49,6 +49,9 @@ def run_slice(message_task_id: str, message_id: str) -> str | None:
             complete_abandoned(message_task_id)
             fitting.leave_unless_it_fits(message_task_id)
         run = prepare(segment)
+        if run is None and fitting.find_problem(segment.task):
+            segment.release()
+            return None  # the sweeper wakes the task again: soon, but not at once
         if run is not None:
             if not run.action.ordered:
                 dispatch.wake(segment.task_id)  # other workers may join

@@ -65,7 +65,7 @@ def test_an_expired_token_sent_along_does_not_matter(client: Client) -> None:
     assert response.json()["auth_token"] != "old"
 
 
-@pytest.mark.parametrize("api_key", ["nonsense", "0" * 64, "\0", "é", "x" * 100_000])
+@pytest.mark.parametrize("api_key", ["nonsense", "0" * 64, "\0", "é", "x" * 10_000])
 def test_an_unknown_key_is_refused(api_key: str, client: Client) -> None:
     response = sign_in(client, {"data": {"api_key": api_key}})
 

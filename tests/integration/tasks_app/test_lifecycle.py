@@ -142,14 +142,14 @@ def test_a_file_of_a_task_that_was_purged_meanwhile_is_not_there(
 ) -> None:
     task = engine.start(engine.submit("check", *ROWS))
     lifecycle.stop(task, engine.TESTER)
-    names_of = files.csv_names
+    names_with = files.names_with
 
-    def purged_after(task: Task) -> list[Any]:
-        names = names_of(task)
+    def purged_after(task: Task, stored: Any) -> list[Any]:
+        names = names_with(task, stored)
         remove_and_purge(task)
         return names
 
-    monkeypatch.setattr(files, "csv_names", purged_after)
+    monkeypatch.setattr(files, "names_with", purged_after)
 
     with pytest.raises((CSVNotFound, StoredFileMissing)):
         b"".join(files.open_file(task, name).read())
@@ -161,14 +161,14 @@ def test_a_download_that_races_a_removal_is_answered_404(
 ) -> None:
     task = engine.start(engine.submit("check", *ROWS, account=caller.account))
     lifecycle.stop(task, engine.TESTER)
-    names_of = files.csv_names
+    names_with = files.names_with
 
-    def purged_after(task: Task) -> list[Any]:
-        names = names_of(task)
+    def purged_after(task: Task, stored: Any) -> list[Any]:
+        names = names_with(task, stored)
         remove_and_purge(task)
         return names
 
-    monkeypatch.setattr(files, "csv_names", purged_after)
+    monkeypatch.setattr(files, "names_with", purged_after)
 
     response = caller.get(f"/{task.pk}?csv_name={name}")
 

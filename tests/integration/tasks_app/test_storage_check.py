@@ -214,6 +214,7 @@ def test_a_link_is_not_followed_and_not_deleted(
 
 
 def test_an_old_file_is_not_young() -> None:
+    shutil.rmtree(storage.default_storage.path("ab"), ignore_errors=True)
     put(FOREIGN)
     hours_ago = time.time() - 2 * 3_600
     os.utime(storage.default_storage.path(FOREIGN), (hours_ago, hours_ago))
