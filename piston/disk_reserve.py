@@ -76,16 +76,15 @@ def restore() -> bool:
     """Make as much of the reserve as there is room for; False when it is not whole then."""
     if not is_kept():
         return True
-    with locked():
-        size_bytes = settings.PISTON_RESERVE_BYTES // PIECE_COUNT
-        missing = [each for each in pieces() if size_of(each) != size_bytes]
-        try:
-            for each in missing:
+    size_bytes = settings.PISTON_RESERVE_BYTES // PIECE_COUNT
+    try:
+        with locked():
+            for each in [each for each in pieces() if size_of(each) != size_bytes]:
                 if not has(2 * LOW_BYTES + size_bytes, 2 * LOW_INODES + 1):
                     return False
                 write_piece(each, size_bytes)
-        except OSError as error:
-            return not is_full(error)  # a folder that cannot be written to is another trouble
+    except OSError as error:
+        return not is_full(error)  # a folder that cannot be written to is another trouble
     return True
 
 

@@ -10,12 +10,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
 from itertools import islice
 
 from django.db import connection
-from django.db.models import Q
-from django.utils import timezone
+from django.db.models import Q, QuerySet
 
 from piston.plurals import plural
 from tasks_app import storage
@@ -26,7 +24,6 @@ from tasks_app.storage import StoredFile
 
 FOLDERS = [f"{number:02x}" for number in range(256)]  # a key begins with the folder's name
 GRACE_SECONDS = 7 * 86_400.0  # from when the daily look first sees a file without a row
-YOUNG_SECONDS = 3_600  # after it was written, nobody deletes a file by hand: clocks differ
 MOST_AT_ONCE = 1_000  # rows per statement
 MOST_NAMED = 20  # in the log
 MOST_BY_ITSELF = 100  # files without a row, where they are more than those with one
@@ -71,7 +68,12 @@ def rows_of(folder: str) -> Iterable[TaskCSV]:
     inside = Q(key__startswith=f"{folder}/")
     if connection.vendor == "sqlite":  # has an index for this, not for a beginning
         inside = Q(key__gt=f"{folder}/", key__lt=f"{folder}0")
-    return TaskCSV.objects.filter(inside).only("key", "task_id").iterator()
+    return but_scheduled(TaskCSV.objects.filter(inside)).only("key", "task_id").iterator()
+
+
+def but_scheduled(rows: QuerySet[TaskCSV]) -> QuerySet[TaskCSV]:
+    """Leave out the rows that only say when to delete a file without one."""
+    return rows.exclude(task=None, kept_until__gt=database_time(storage.KEEP_SECONDS))
 
 
 def in_pages(rows: Iterable[TaskCSV]) -> Iterator[list[TaskCSV]]:
@@ -92,7 +94,8 @@ def existing_keys(keys: Iterable[str]) -> Iterator[str]:
     """Yield those of the keys that have a row by now."""
     remaining = iter(sorted(keys))
     while page := list(islice(remaining, MOST_AT_ONCE)):
-        yield from TaskCSV.objects.filter(key__in=page).values_list("key", flat=True)
+        rows = but_scheduled(TaskCSV.objects.filter(key__in=page))
+        yield from rows.values_list("key", flat=True)
 
 
 def look_over() -> None:
@@ -154,14 +157,12 @@ def schedule_deletion(files: Iterable[StoredFile]) -> None:
     )
 
 
-def is_young(file: StoredFile) -> bool:
-    """Tell whether a file was written so lately that no clock can be trusted about it."""
-    return file.modified_at > timezone.now() - timedelta(seconds=YOUNG_SECONDS)
-
-
 def delete_without_row(file: StoredFile) -> bool:
-    """Delete a file that has no row, unless it is young; say whether it was deleted."""
-    if is_young(file) or TaskCSV.objects.filter(key=file.key).exists():
+    """Delete a file that has no row; False when it has one by now.
+
+    However young it is: an upload has its row before its file.
+    """
+    if but_scheduled(TaskCSV.objects.filter(key=file.key)).exists():
         return False
     storage.delete(file.key)
     return True

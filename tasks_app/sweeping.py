@@ -49,7 +49,6 @@ def sweep_unless_just_done() -> None:
 
 def sweep() -> None:
     """Find and repair everything that was cut off; one step's trouble does not stop the others."""
-    disk_reserve.restore()  # also what a power cut has left empty
     is_short = disk_reserve.is_short()
     waking = (
         wake_abandoned_tasks,
@@ -59,6 +58,7 @@ def sweep() -> None:
         send_for_settlings,
     )
     steps: tuple[Callable[[], object], ...] = (
+        disk_reserve.restore,  # also what a power cut has left empty
         *((delete_bytes_first,) if is_short else waking),
         end_unfit_tasks,
         purge_removed_tasks,
@@ -83,7 +83,9 @@ def delete_bytes_first() -> None:
     The disk is full, so whoever writes output has to wait and is not woken.
     """
     logger.warning("Uploads, rows and outputs have to wait: %s", disk_reserve.REASON)
-    doomed = Q(task__status=TaskStatus.REMOVED) | Q(task=None, is_given_up=True)
+    soon = database_time(storage.KEEP_SECONDS)  # not files that a newer database may know
+    given_up = Q(task=None, is_given_up=True, kept_until__lt=soon)
+    doomed = Q(task__status=TaskStatus.REMOVED) | given_up
     for csv_file in TaskCSV.objects.filter(doomed).order_by("-size_bytes")[: 4 * MOST_AT_ONCE]:
         storage.delete(csv_file.key)
 

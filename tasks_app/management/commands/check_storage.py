@@ -25,7 +25,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--delete",
             action="store_true",
-            help="delete files without a row that were written more than an hour ago",
+            help="delete files without a row at once; by itself that takes a week",
         )
 
     def handle(self, *args: Any, delete: bool, **options: Any) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import os
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -77,11 +75,6 @@ def check(*options: str) -> tuple[int, str]:
     return 0, output.getvalue()
 
 
-def let_time_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no file be young any more."""
-    monkeypatch.setattr(storage_check, "YOUNG_SECONDS", -5)
-
-
 def test_a_storage_that_agrees_with_the_database_is_said_to(place: str, broker: FakeBroker) -> None:
     engine.start(engine.submit("check", *ROWS))
     broker.deliver_all()
@@ -105,13 +98,10 @@ def test_a_file_without_a_row_and_a_row_without_a_file_are_named(
     assert storage.exists(FOREIGN)
 
 
-def test_only_files_without_a_row_are_deleted(
-    place: str, broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_files_without_a_row_are_deleted(place: str, broker: FakeBroker) -> None:
     task = engine.submit("check", *ROWS)
     for key in [FOREIGN, *NOT_OURS]:
         put(key)
-    let_time_pass(monkeypatch)
 
     code, output = check("--delete")
 
@@ -121,12 +111,26 @@ def test_only_files_without_a_row_are_deleted(
     assert all(storage.exists(key) for key in [*NOT_OURS, task.csvs.get().key])
 
 
-def test_a_file_that_was_just_written_is_not_deleted_by_hand(
+def test_a_file_that_waits_for_its_week_is_named_and_deleted_as_well(
     place: str, broker: FakeBroker
 ) -> None:
     put(FOREIGN)
+    storage_check.look_over()
 
-    assert check("--delete")[0] == 1
+    before, after = check(), check("--delete")
+
+    assert before[0] == 1
+    assert f"without a row: {FOREIGN} (2 bytes, " in before[1]
+    assert after[0] == 0
+    assert not storage.exists(FOREIGN)
+
+
+def test_a_full_disk_does_not_shorten_the_week(broker: FakeBroker) -> None:
+    put(FOREIGN)
+    storage_check.look_over()
+
+    sweeping.delete_bytes_first()
+
     assert storage.exists(FOREIGN)
 
 
@@ -197,32 +201,17 @@ def test_a_file_that_is_stored_while_its_folder_is_listed_is_no_loss(
     assert not any(difference.without_file for difference in storage_check.compare_all())
 
 
-def test_a_link_is_not_followed_and_not_deleted(
-    settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_link_is_not_followed_and_not_deleted(settings: Any, tmp_path: Path) -> None:
     outside = tmp_path / "outside.csv"
     outside.write_text("x")
     folder = Path(storage.default_storage.path("ab"))
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     (folder / FOREIGN[3:]).symlink_to(outside)
-    let_time_pass(monkeypatch)
 
     assert check("--delete")[0] == 0
     assert outside.exists()
     assert (folder / FOREIGN[3:]).is_symlink()
-
-
-def test_an_old_file_is_not_young() -> None:
-    shutil.rmtree(storage.default_storage.path("ab"), ignore_errors=True)
-    put(FOREIGN)
-    hours_ago = time.time() - 2 * 3_600
-    os.utime(storage.default_storage.path(FOREIGN), (hours_ago, hours_ago))
-
-    (file,) = storage.list_files("ab")
-
-    assert not storage_check.is_young(file)
-    assert storage_check.delete_without_row(file)
 
 
 def test_a_storage_that_is_away_is_an_error_of_its_own(settings: Any) -> None:
