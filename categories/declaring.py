@@ -22,6 +22,7 @@ LIMITS = (
     *("rows_per_second", "row_seconds", "max_workers", "batch_size"),
     *("max_attempts", "retry_seconds"),
 )
+EFFECTS = ("NONE", "DATABASE", "EXTERNAL")
 PERIODS = ("minute", "hour", "day")
 
 
@@ -101,7 +102,10 @@ def find_action_problems(action: type[Action]) -> Problems:
     yield from find_columns_problems("column", action.columns)
     yield from find_columns_problems("output column", action.output)
     yield from ((sentence, None) for sentence in action.find_kind_problems())
-    if action.idempotent and action.effects.name != "EXTERNAL":
+    kind = getattr(action.effects, "name", None)
+    if kind not in EFFECTS:
+        yield f"effects must be one of Effects.{', Effects.'.join(EFFECTS)}", None
+    elif action.idempotent and kind != "EXTERNAL":
         yield "idempotent is a word about EXTERNAL effects only", None
     for limit in LIMITS:
         value = getattr(action, limit)

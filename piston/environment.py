@@ -22,17 +22,16 @@ def read_text(name: str, default: str | None = None) -> str:
     return default
 
 
-def read_integer(name: str, default: int, *, minimum: int = 0) -> int:
-    """Return the variable `name` as a whole number that is at least `minimum`."""
+def read_integer(name: str, default: int, *, minimum: int = 0, maximum: int | None = None) -> int:
+    """Return the variable `name` as a whole number from `minimum` to `maximum` (None: no end)."""
     text = read_text(name, str(default))
     try:
         number = int(text)
     except ValueError:
         number = minimum - 1
-    if number < minimum:
-        raise ImproperlyConfigured(
-            f"{name} must be a whole number of at least {minimum}, but it is {text!r}."
-        )
+    if number < minimum or (maximum is not None and number > maximum):
+        wanted = f"of at least {minimum}" if maximum is None else f"from {minimum} to {maximum}"
+        raise ImproperlyConfigured(f"{name} must be a whole number {wanted}, but it is {text!r}.")
     return number
 
 

@@ -46,7 +46,7 @@ CELERY_BROKER_URL = read_text("CELERY_BROKER_URL", "filesystem://localhost//")
 DATABASE_IS_EMBEDDED = DATABASE_URL.startswith("sqlite:")
 BROKER_IS_EMBEDDED = CELERY_BROKER_URL.startswith("filesystem:")
 
-PORT = read_integer("PORT", 8000, minimum=1)
+PORT = read_integer("PORT", 8000, minimum=1, maximum=65_535)
 
 
 def read_secret_key() -> str:

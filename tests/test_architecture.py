@@ -61,6 +61,7 @@ ORDER = [
     "tasks_app.execution.turns",
     "tasks_app.execution.ledger",
     "tasks_app.execution.outcomes",
+    "tasks_app.execution.traces",
     "tasks_app.execution.attempts",
     "tasks_app.execution.effects",
     "tasks_app.execution.runs",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from time import monotonic
@@ -20,13 +19,13 @@ from categories.contract import (
     StopTask,
     Succeeded,
 )
+from categories.rows import row_number
 from piston.disk_reserve import DiskFull
 from piston.plurals import plural
 from tasks_app.errors import ActionBroken, PistonError, RowTimedOut
 from tasks_app.execution.deadlines import time_limit
 from tasks_app.execution.outcomes import Stopping, describe_failure, describe_fully
-
-logger = logging.getLogger(__name__)
+from tasks_app.execution.traces import log_row
 
 SUCCEEDED = Succeeded()  # of every row about which the action says nothing
 # and nothing of the ledger
@@ -100,7 +99,7 @@ class Attempt:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a plugin raises is its row's failure
             if len(rows) == 1:
-                return [self._failure(error)]
+                return [self._failure(error, rows[0])]
         middle = len(rows) // 2
         outcomes = self.split(rows[:middle])
         if (
@@ -114,14 +113,15 @@ class Attempt:
     def _savepoint(self) -> AbstractContextManager[Any]:
         return transaction.atomic() if self.writes else nullcontext()
 
-    def _failure(self, error: Exception) -> RowFailed:
+    def _failure(self, error: Exception, row: Row | RowFailed) -> RowFailed:
         if isinstance(error, StopTask):
             return Stopping(error.reason)
         if isinstance(error, WroteBeforeFailing) and isinstance(error.__cause__, RowFailed):
             return error.__cause__
         if isinstance(error, RowFailed):
             return error
-        logger.warning("A row of %s failed unexpectedly", self.context.task_id, exc_info=error)
+        if not isinstance(row, RowFailed):
+            log_row("A row failed unexpectedly", self.context.task_id, row_number(row), error)
         return RowFailed(describe_failure(error))
 
 

@@ -41,6 +41,7 @@ from tasks_app.execution.suspects import (
     is_careful,
     mark_suspect,
 )
+from tasks_app.execution.traces import log_row
 from tasks_app.models import EventKind
 
 logger = logging.getLogger(__name__)
@@ -110,14 +111,17 @@ def run_rows(run: Run, batch: Batch, rows: Sequence[Row | RowFailed]) -> None:
     rest.wait()
     attempt = Attempt(action, run.context, aimed_seconds())
     started = time.monotonic()
+    has_failed = False
     try:
         try:
             commit_outcomes(run, batch, lambda: attempt.run(rows))
         except (ClaimLost, *NOT_THE_ROWS_FAULT):
             raise
         except Exception:  # noqa: BLE001 - rolled back; whose fault it is, is found out by halving
+            has_failed = True
+        if has_failed:
             if not run.segment.renew(run.claim_seconds):
-                raise ClaimLost from None
+                raise ClaimLost
             attempt.deadline = time.monotonic() + SPLIT_SECONDS
             with blaming_the_action():
                 commit_outcomes(run, batch, lambda: attempt.split(rows))
@@ -204,7 +208,8 @@ def commit_external(run: Run, batch: Batch, outcome: Outcome, *, was_sent: bool)
     except Exception as error:
         if not was_sent:
             raise
-        logger.warning("An answer of %s cannot be written", run.task.pk, exc_info=error)
+        row = run.segment.cursor_row + 1
+        log_row("An answer cannot be written", run.task.pk, row, error)
         write_external(run, batch, effects.unwritable(outcome, error), was_sent=True)
 
 

@@ -20,6 +20,7 @@ from tasks_app.execution.outcomes import (
     stop_reason,
     storable,
 )
+from tasks_app.execution.traces import log_row
 from tasks_app.models import Effect, EffectState, Segment, Task
 from tasks_app.models.clock import database_time
 
@@ -72,8 +73,8 @@ def call(action: RowAction, context: Context, row: Row, number: int, key: str) -
     except RowTimedOut as error:
         connection.close()  # the alarm may have struck in the middle of a query
         return Unanswered(str(error))
-    except Exception as error:
-        logger.warning("Row %s of %s has no answer", number, context.task_id, exc_info=error)
+    except Exception as error:  # noqa: BLE001 - whatever a plugin raises is no answer
+        log_row("A row has no answer", context.task_id, number, error)
         return Unanswered(describe_failure(error))
     if outcome is None:
         return Succeeded()

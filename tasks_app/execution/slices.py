@@ -20,6 +20,7 @@ from tasks_app.execution import batches, effects, turns
 from tasks_app.execution.attempts import NOT_THE_ROWS_FAULT
 from tasks_app.execution.outcomes import Indeterminate, describe_failure, describe_fully
 from tasks_app.execution.runs import Run, claim_seconds
+from tasks_app.execution.suspects import SHRINKAGE
 from tasks_app.models import CSVName, EventKind, Segment, Task
 from tasks_app.models.durability import NeedNotLast
 from tasks_app.states import Ending
@@ -62,6 +63,8 @@ def run_slice(message_task_id: str, message_id: str) -> str | None:
         segment.release()  # it may be ours still: a stop overtakes a worker, too
     except (StorageUnavailable, DiskFull, OperationalError, InterfaceError) as error:
         logger.warning("%s has to wait, no row is to blame: %s", segment, error)
+        if isinstance(error, DiskFull):
+            try_fewer_rows(segment)
         hand_back(segment)
         return None  # the sweeper wakes the task again: soon, but not at once
     for task_id in {segment.task_id, message_task_id}:
@@ -84,6 +87,13 @@ def claim_next(message_id: str) -> Segment | None:
         with suppress(DatabaseError, InterfaceError):
             turns.give_back(message_id)
         return None
+
+
+def try_fewer_rows(segment: Segment) -> None:
+    """Let the next batch be smaller: there may be room for the output of some of its rows."""
+    mine = Segment.objects.filter(pk=segment.pk, claim=segment.claim)
+    with suppress(DatabaseError, InterfaceError):
+        mine.update(batch_size=max(1, segment.batch_size // SHRINKAGE))
 
 
 def hand_back(segment: Segment) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -47,7 +48,7 @@ it and shows how it stands; the last two lines can be repeated:
   curl -s -H "X-Auth-Token: $TOKEN" $TASKS/$TASK
   curl -s -H "X-Auth-Token: $TOKEN" $TASKS/$TASK/output
 
-The admin is at {url}/admin/ (for a login: .venv/bin/python manage.py createsuperuser).
+The admin is at {url}/admin/ (for a login: {manage} createsuperuser).
 
 """
 PICK = (
@@ -88,6 +89,7 @@ class Command(BaseCommand):
                 key=key,
                 auth_token=PICK.format("auth_token"),
                 id=PICK.format("id"),
+                manage=manage_command(folder),
             )
         )
         self.stdout.flush()
@@ -105,6 +107,13 @@ class Command(BaseCommand):
                 f"Processes of the last run on {folder} have not ended. End them first, which is"
                 f" safe: kill -KILL {left or f'what lsof {folder / MEMBERS} names'}"
             )
+
+
+def manage_command(folder: Path) -> str:
+    """Return how a command is typed in another terminal, for this installation."""
+    is_usual = folder == settings.BASE_DIR / "var"
+    where = "" if is_usual else f"PISTON_DATA_DIR={shlex.quote(str(folder))} "
+    return f"{where}.venv/bin/python manage.py"
 
 
 def lock(folder: Path) -> Any:

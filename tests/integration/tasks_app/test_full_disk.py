@@ -151,6 +151,17 @@ def test_a_batch_whose_output_has_no_room_is_rolled_back_and_blames_no_row(
     assert engine.fresh(task).success_count == 3
 
 
+def test_rows_that_fit_one_by_one_are_done_one_by_one(disk: Disk, broker: FakeBroker) -> None:
+    task = engine.start(engine.submit("swell", *ROWS))
+    disk.free_bytes = 2 * disk_reserve.LOW_BYTES + 300_000  # for the output of one row
+
+    for _ in range(5):
+        broker.deliver_all()
+        sweeping.repeat_message(engine.fresh(task))
+
+    assert engine.fresh(task).success_count == 3
+
+
 def test_an_output_waits_and_leaves_no_half_a_file(
     disk: Disk, broker: FakeBroker, settings: Any
 ) -> None:

@@ -1,0 +1,31 @@
+"""How much is logged about rows that fail unexpectedly? Of each task a few traces, then lines.
+
+A task may have millions of such rows: a trace for each would fill the disk with one tenant's file.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+
+logger = logging.getLogger(__name__)
+
+MAX_TRACES = 10  # of a task, by each process
+MAX_LINES = 1_000  # without a trace
+MAX_ERROR = 300  # characters
+MAX_TASKS = 10_000  # that a process remembers
+
+_counts: Counter[str] = Counter()  # of this process alone: it saves room and decides nothing
+
+
+def log_row(what: str, task_id: str, row: int, error: BaseException) -> None:
+    """Log what happened to a row: a trace for the first, then a line, then each power of ten."""
+    if len(_counts) >= MAX_TASKS and task_id not in _counts:
+        _counts.clear()
+    _counts[task_id] += 1
+    count = _counts[task_id]
+    if count <= MAX_TRACES:
+        logger.warning("%s: row %s of task %s", what, row, task_id, exc_info=error)
+    elif count <= MAX_LINES or count == 10 ** (len(str(count)) - 1):
+        said = repr(error)[:MAX_ERROR]
+        logger.warning("%s: row %s of task %s, number %s: %s", what, row, task_id, count, said)
