@@ -103,6 +103,7 @@ MIDDLEWARE = [
     "piston.http.middleware.EnvelopeMiddleware",  # no HTML page ever leaves /v2/
     "corsheaders.middleware.CorsMiddleware",
     "piston.http.middleware.HostMiddleware",
+    "piston.http.forms.FormMiddleware",  # before anything reads a form
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -116,6 +117,7 @@ MIDDLEWARE = [
 
 ROOT_URLCONF = "piston.urls"
 WSGI_APPLICATION = "piston.wsgi.application"
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]  # no files
 APPEND_SLASH = False  # a redirect would lose the body of a PUT
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en-us"

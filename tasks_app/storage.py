@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
 import re
 import secrets
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
@@ -126,10 +128,22 @@ def _open(key: str, start: int, end: int) -> tuple[BinaryIO, int]:
     """
     if hasattr(default_storage, "bucket"):
         return _open_object(key, start, end)
-    file = cast("BinaryIO", default_storage.open(key, "rb").file)
+    file = open(default_storage.path(key), "rb", opener=open_file)  # noqa: SIM115 - with it
     size = file.seek(0, io.SEEK_END)
     file.seek(start)
     return file, size
+
+
+def open_file(path: str, flags: int) -> int:
+    """Open a file, and nothing else that stands in its place: a pipe would be waited for.
+
+    Raises FileNotFoundError for anything that is not a file.
+    """
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise FileNotFoundError(errno.ENOENT, "is not a file", path)
+    return descriptor
 
 
 def _open_object(key: str, start: int, end: int) -> tuple[BinaryIO, int]:

@@ -101,6 +101,15 @@ def test_a_folder_in_a_files_place_is_a_missing_file() -> None:
         storage.open_range(csv_file, 0, 10)
 
 
+def test_nobody_waits_for_a_pipe_in_a_files_place() -> None:
+    csv_file = store()
+    storage.delete(csv_file.key)
+    os.mkfifo(storage.default_storage.path(csv_file.key))
+
+    with pytest.raises(StoredFileMissing):
+        storage.open_range(csv_file, 0, 10)
+
+
 def test_a_source_may_return_less_than_it_is_asked_for(backend: str) -> None:
     class Trickle(io.BytesIO):
         """Returns a thousand bytes at most."""

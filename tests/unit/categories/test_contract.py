@@ -65,6 +65,7 @@ BROKEN_ACTIONS: list[tuple[type[Action], dict[str, Any], str]] = [
     (RowAction, {**ROW_ACTION, "output": ["word"]}, "'word' is not a column"),
     (RowAction, {**ROW_ACTION, "output": [TextColumn("error", "Help.")]}, "every output ends"),
     (RowAction, {**ROW_ACTION, "idempotent": True}, "EXTERNAL"),
+    (RowAction, {**ROW_ACTION, "effects": "EXTERNAL"}, "must be one of Effects.NONE"),
     (RowAction, {**ROW_ACTION, "batch_size": 0}, "batch_size must be more than 0"),
     (RowAction, {**ROW_ACTION, "rows_per_second": -1.0}, "rows_per_second must be"),
     (RowAction, {**ROW_ACTION, "name": WORD}, "'name' is a word of the contract"),
