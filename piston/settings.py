@@ -99,12 +99,12 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "piston.http.middleware.RequestIdMiddleware",  # outermost: every answer carries the id
     "piston.http.middleware.HeadMiddleware",
-    "piston.http.middleware.StreamMiddleware",
     "piston.http.middleware.EnvelopeMiddleware",  # no HTML page ever leaves /v2/
     "corsheaders.middleware.CorsMiddleware",
     "piston.http.middleware.HostMiddleware",
     "piston.http.forms.FormMiddleware",  # before anything reads a form
     "django.middleware.security.SecurityMiddleware",
+    "piston.http.middleware.StreamMiddleware",  # may need the database: inside the envelope
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

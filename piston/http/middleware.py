@@ -11,6 +11,7 @@ from typing import Any
 
 from django.core.exceptions import DisallowedHost
 from django.core.signals import got_request_exception
+from django.db import Error
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
@@ -84,13 +85,15 @@ class StreamMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Answer 429 or 503 instead, when there is none."""
+        """Answer 429 or 503 instead, when there is none, or the database cannot say whose it is."""
         response = self.get_response(request)
         try:
             take_place_for_stream(request.META, response)
-        except NoPlace as error:
+        except (NoPlace, Error) as error:
             response.close()
-            return put_into_envelope(request, HttpResponse(), find_answer(error))
+            answer = find_answer(error)
+            log_fault(error, answer, request)
+            return put_into_envelope(request, HttpResponse(), answer)
         return response
 
 

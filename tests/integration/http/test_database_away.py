@@ -60,6 +60,32 @@ def test_a_middleware_that_needs_the_database_is_answered_503(
     assert_unavailable(response)
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_download_whose_place_needs_the_database_is_answered_503(
+    monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    def fail(*_: Any) -> None:
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr("piston.http.middleware.take_place_for_stream", fail)
+
+    response = Client().generic(method, "/v2/things")
+
+    assert response.headers["X-Request-Id"]
+    if method == "GET":
+        assert_unavailable(response)
+    else:
+        assert (response.status_code, response.content) == (503, b"")
+
+
+def test_only_what_cannot_fail_is_outside_of_the_envelope(settings: Any) -> None:
+    names = [name.rpartition(".")[2] for name in settings.MIDDLEWARE]
+
+    outside = names[: names.index("EnvelopeMiddleware")]
+
+    assert outside == ["RequestIdMiddleware", "HeadMiddleware"]
+
+
 def test_who_needs_no_database_is_still_answered(away: Any, client: Client) -> None:
     with away:
         assert client.get("/v2/things").status_code == 200
