@@ -11,9 +11,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
+from math import ceil
 from threading import Lock
 from typing import Any
 
+from django.db import Error
 from django.http.response import HttpResponseBase
 
 from piston.plurals import plural
@@ -53,7 +56,7 @@ class Places:
 
     A client that holds some gets a further one only while more than a quarter is free. One that
     holds none, in a tree that holds some, needs more than an eighth to be free. The rest is for
-    trees that hold none.
+    trees that hold none. Both are rounded up, so that there is such a rest of two places as well.
     """
 
     def __init__(self, count: int, *, per_client: int) -> None:
@@ -91,8 +94,8 @@ class Places:
         if self._clients[client] >= self.per_client:
             return self.count
         if client in self._clients:
-            return self.count // 4
-        return self.count // 8 if tree in self._trees else 0
+            return ceil(self.count / 4)
+        return ceil(self.count / 8) if tree in self._trees else 0
 
 
 class Ticket:
@@ -110,6 +113,11 @@ class Ticket:
         self.body_is_here = body_is_here
         self._places = places
         self._holder: tuple[str, str] | None = None
+
+    @property
+    def is_known_with_tree(self) -> bool:
+        """Has the client shown a token that is good, and has its tree been looked up?"""
+        return self.is_known and self.find_tree is None
 
     @property
     def is_held(self) -> bool:
@@ -142,10 +150,21 @@ def name_client(
         ticket.is_known = find_tree is not None
 
 
-def take_place(ticket: Ticket) -> None:
-    """Take a place for a request of which it is known who sends it. Raises NoPlace."""
+def look_up_tree(ticket: Ticket) -> None:
+    """Ask once to which tree the client belongs."""
     if ticket.find_tree is not None:
         ticket.tree, ticket.find_tree = ticket.find_tree(), None
+
+
+def try_to_look_up_tree(ticket: Ticket) -> None:
+    """Do the same for an answer that is ready: it goes out even when the database is away."""
+    with suppress(Error):
+        look_up_tree(ticket)
+
+
+def take_place(ticket: Ticket) -> None:
+    """Take a place for a request of which it is known who sends it. Raises NoPlace."""
+    look_up_tree(ticket)
     ticket.take()
 
 

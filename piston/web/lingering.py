@@ -3,6 +3,9 @@
 A connection that is closed on unread bytes is reset, and a client that writes everything before it
 reads anything would never see its answer. One that has shown a good token is heard out as long as
 it keeps the pace; anybody else for a moment, since a flood of refused bodies costs time.
+
+The places for the former are shared out like those for transfers, by account and by tree, so one
+tree cannot hold them all. A client whose tree nobody could look up is treated as anybody.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ class Linger:
         now = time.monotonic()
         self.ticket = Ticket(places, client.client, body_is_here=False)
         self.ticket.tree = client.tree
-        if client.is_known:
+        if client.is_known_with_tree:
             with suppress(NoPlace):
                 self.ticket.take()
         self._pace = Pace(bytes_per_second)

@@ -18,7 +18,7 @@ from typing import Any, cast
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
 from piston import settings
-from piston.http.transfers import TICKET, Places
+from piston.http.transfers import TICKET, Places, try_to_look_up_tree
 from piston.web.bodies import read_straight
 from piston.web.connections import Connection, Phase, Waiting
 from piston.web.heads import Arrival, is_urgent, look_at
@@ -292,7 +292,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 def serve(application: Any, environ: dict[str, Any], start_response: Any) -> Any:
     """Run the application with a ticket; an answer that comes before its body ends the connection.
 
-    What is left of the body is discarded in the loop, without a thread.
+    What is left of the body is discarded in the loop, without a thread. The loop asks no database,
+    so the tree of the client, by which it shares out the places for that, is looked up here.
     """
     wire = environ["gunicorn.socket"]
     ticket = environ[TICKET] = wire.ticket
@@ -302,6 +303,7 @@ def serve(application: Any, environ: dict[str, Any], start_response: Any) -> Any
         wire.owes_continue = False
         if not ticket.body_is_here and not is_read(environ["wsgi.input"].reader):
             start_response.__self__.force_close()
+            try_to_look_up_tree(ticket)
         return start_response(*arguments)
 
     return application(environ, start)

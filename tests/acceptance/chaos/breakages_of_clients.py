@@ -16,8 +16,8 @@ for breakage in (
         "places-for-whoever-comes",
         "no place for a transfer is kept for clients that hold none",
         (
-            Change(TRANSFERS, "return self.count // 4\n", "return 0\n"),
-            Change(TRANSFERS, "self.count // 8 if tree in self._trees else 0", "0"),
+            Change(TRANSFERS, "return ceil(self.count / 4)\n", "return 0\n"),
+            Change(TRANSFERS, "ceil(self.count / 8) if tree in self._trees else 0", "0"),
         ),
     ),
     Breakage(
@@ -25,7 +25,9 @@ for breakage in (
         "a client with a good token is heard out for 8 MiB, like anybody",
         (
             Change(
-                "piston/web/lingering.py", "        if client.is_known:\n", "        if False:\n"
+                "piston/web/lingering.py",
+                "        if client.is_known_with_tree:\n",
+                "        if False:\n",
             ),
         ),
     ),

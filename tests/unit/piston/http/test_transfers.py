@@ -1,6 +1,7 @@
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.test import RequestFactory
@@ -105,6 +106,23 @@ def test_one_tree_never_holds_all_places(children: int) -> None:
 
     for tree in ("other", "another", "third"):
         assert take_all(places, tree) >= 1
+
+
+@pytest.mark.parametrize("count", range(2, 33))
+@pytest.mark.parametrize("children", [1, 2, 32])
+def test_a_stranger_finds_a_place_however_many_there_are(count: int, children: int) -> None:
+    places = Places(count, per_client=max(1, count // 2))
+
+    for number in range(children):
+        take_all(places, f"child {number}", "tree")
+
+    assert take_all(places, "stranger") >= 1
+
+
+def test_a_single_place_is_for_whoever_comes_first() -> None:
+    places = Places(1, per_client=1)
+
+    assert [take_all(places, client) for client in ("a", "b")] == [1, 0]
 
 
 def test_a_client_that_holds_none_finds_a_place_in_a_tree_that_holds_many() -> None:
@@ -254,6 +272,23 @@ def test_what_waits_in_memory_takes_no_place(
     answer_through_middleware(response, ticket(places), method)
 
     assert places.taken == 0
+
+
+@pytest.mark.django_db
+def test_a_download_whose_tree_cannot_be_looked_up_is_refused_and_its_file_closed() -> None:
+    closed = []
+    response = stream(None)
+    response._resource_closers.append(lambda: closed.append(True))
+    asking = ticket(Places(1, per_client=1))
+
+    def fail() -> str:
+        raise OperationalError("server closed the connection unexpectedly")
+
+    name_client({TICKET: asking}, "account", fail)
+    refused = answer_through_middleware(response, asking)
+
+    assert (refused.status_code, refused.headers["Content-Type"]) == (503, "application/json")
+    assert closed
 
 
 @pytest.mark.django_db  # Django looks after its connections when a response is closed

@@ -1,8 +1,14 @@
 import pytest
 
-from piston.http.transfers import Places, Ticket
+from piston.http.transfers import TICKET, Places, Ticket, name_client, try_to_look_up_tree
 from piston.web import lingering
-from piston.web.lingering import LINGER_BYTES, LINGER_SECONDS, MAX_LINGER_SECONDS, Linger
+from piston.web.lingering import (
+    LINGER_BYTES,
+    LINGER_SECONDS,
+    MAX_LINGER_COUNT,
+    MAX_LINGER_SECONDS,
+    Linger,
+)
 from piston.web.pace import GRACE_SECONDS
 
 RATE = 1000
@@ -29,9 +35,11 @@ def places() -> Places:
     return Places(8, per_client=4)
 
 
-def linger(places: Places, *, is_known: bool, client: str = "a") -> Linger:
+def linger(places: Places, *, is_known: bool, client: str = "a", tree: str = "") -> Linger:
     ticket = Ticket(Places(1, per_client=1), client, body_is_here=False)
-    ticket.is_known = is_known
+    if is_known:
+        name_client({TICKET: ticket}, client, lambda: tree or client)
+        try_to_look_up_tree(ticket)
     return Linger(places, ticket, RATE)
 
 
@@ -83,3 +91,22 @@ def test_a_known_client_that_lingers_too_often_is_treated_as_anybody(
 
     assert fifth.deadline == clock.now + LINGER_SECONDS
     assert linger(places, is_known=True, client="b").deadline == clock.now + GRACE_SECONDS
+
+
+def test_a_tree_of_many_accounts_leaves_places_for_others(clock: Clock) -> None:
+    places = Places(MAX_LINGER_COUNT, per_client=MAX_LINGER_COUNT // 2)
+
+    for number in range(2 * MAX_LINGER_COUNT):
+        linger(places, is_known=True, client=f"child {number}", tree="tree")
+
+    assert linger(places, is_known=True, client="stranger").deadline == clock.now + GRACE_SECONDS
+
+
+def test_a_client_whose_tree_is_not_known_is_treated_as_anybody(
+    clock: Clock, places: Places
+) -> None:
+    ticket = Ticket(Places(1, per_client=1), "a", body_is_here=False)
+    name_client({TICKET: ticket}, "a", lambda: "tree")
+
+    assert Linger(places, ticket, RATE).deadline == clock.now + LINGER_SECONDS
+    assert places.taken == 0

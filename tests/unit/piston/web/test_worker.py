@@ -3,18 +3,19 @@
 import io
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from gunicorn.config import Config
 from gunicorn.http.body import Body, ChunkedReader, LengthReader
 from gunicorn.http.unreader import IterUnreader
 from gunicorn.workers import base
 from gunicorn.workers.gthread import ThreadWorker
 
-from piston.http.transfers import TICKET, Places, Ticket
+from piston.http.transfers import TICKET, Places, Ticket, name_client
 from piston.web import pace
 from piston.web.connections import Connection, Phase
 from piston.web.wire import Memory, Wire
@@ -32,12 +33,13 @@ class Response:
     """gunicorn's, as far as it matters here."""
 
     must_close = False
+    has_started = False
 
     def force_close(self) -> None:
         self.must_close = True
 
     def start_response(self, *_arguments: Any) -> None:
-        pass
+        self.has_started = True
 
 
 class Holder:
@@ -89,6 +91,43 @@ def test_an_answer_that_comes_before_its_body_ends_the_connection(
 
     assert environ[TICKET] is ticket
     assert response.must_close is not (reads or body_is_here)
+
+
+@pytest.mark.parametrize("body_is_here", [True, False])
+def test_the_tree_of_a_client_is_looked_up_before_its_body_is_discarded(body_is_here: bool) -> None:
+    ticket = Ticket(Places(1, per_client=1), "client", body_is_here=body_is_here)
+
+    answer_known_client(ticket, lambda: "tree")
+
+    assert ticket.is_known_with_tree is not body_is_here
+    assert ticket.tree == ("client" if body_is_here else "tree")
+
+
+def test_an_answer_goes_out_when_the_tree_cannot_be_looked_up() -> None:
+    ticket = Ticket(Places(1, per_client=1), "client", body_is_here=False)
+
+    def fail() -> str:
+        raise OperationalError("server closed the connection unexpectedly")
+
+    response = answer_known_client(ticket, fail)
+
+    assert response.has_started
+    assert not ticket.is_known_with_tree
+
+
+def answer_known_client(ticket: Ticket, find_tree: Callable[[], str]) -> Response:
+    """Refuse a client that has shown a good token, without a look at its body."""
+    body = body_of(b"hello", is_chunked=False)
+    response = Response()
+
+    def application(environ: dict[str, Any], start_response: Any) -> io.BytesIO:
+        name_client(environ, "client", find_tree)
+        start_response("400 Bad Request", [])
+        return io.BytesIO()
+
+    environ = {"gunicorn.socket": Holder(ticket), "wsgi.input": body}
+    serve(application, environ, response.start_response)
+    return response
 
 
 def test_nobody_is_let_go_on_after_an_answer() -> None:
