@@ -1,21 +1,35 @@
 """The Celery application: how messages travel. What they mean stands in `tasks_app/tasks.py`."""
 
 import os
+import sys
 from typing import Any
 
 from celery import Celery
 from celery.signals import beat_init, celeryd_init, setup_logging
+from django.core.exceptions import ImproperlyConfigured
 
 from piston import foreign_messages, message_folder, pool_processes, redis_broker, supervision
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "piston.settings")
+
+
+class Application(Celery):  # type: ignore[misc]  # Celery has no types
+    """Celery's application, for which wrong settings are a sentence, not a traceback."""
+
+    def _load_config(self) -> Any:
+        """Read the settings, which Celery does when its command line first needs one."""
+        try:
+            return super()._load_config()
+        except ImproperlyConfigured as error:
+            sys.exit(str(error))
+
 
 message_folder.take_over()
 redis_broker.take_over()
 pool_processes.take_over()
 celeryd_init.connect(supervision.end_with_supervisor)
 beat_init.connect(supervision.end_with_supervisor)
-app = Celery("piston", task_cls=foreign_messages.Message)
+app = Application("piston", task_cls=foreign_messages.Message)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 

@@ -2,16 +2,24 @@
 
 import resource
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
+
 from piston import orphans
 from piston.environment import in_brackets, read_integer
-from piston.settings import PISTON_BIND_ADDRESS, PISTON_WEB_THREADS, PORT
+
+try:
+    from piston.settings import PISTON_BIND_ADDRESS, PISTON_WEB_THREADS, PORT
+
+    workers = read_integer("PISTON_WEB_PROCESSES", 1, minimum=1)
+except ImproperlyConfigured as error:
+    sys.exit(str(error))  # the sentence alone: gunicorn would print a traceback
 
 bind = f"{in_brackets(PISTON_BIND_ADDRESS)}:{PORT}"
 worker_class = "piston.web.worker.Worker"  # gunicorn's threads; no thread waits for slow clients
-workers = read_integer("PISTON_WEB_PROCESSES", 1, minimum=1)
 threads = PISTON_WEB_THREADS
 backlog = 2048  # connections that the kernel keeps until we take them
 

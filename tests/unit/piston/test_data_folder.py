@@ -140,11 +140,22 @@ def test_a_database_elsewhere_is_made_private(tmp_path: Path, name: str) -> None
     assert bits(file) == 0o600
 
 
-def test_a_command_answers_with_a_sentence_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["manage.py", "check"],
+        ["-m", "gunicorn", "--config", "piston/gunicorn.py", "piston.wsgi"],
+        ["-m", "celery", "--app", "piston", "worker"],
+        ["-m", "celery", "--app", "piston", "beat"],
+    ],
+)
+def test_whatever_is_started_answers_with_a_sentence_alone(
+    tmp_path: Path, words: list[str]
+) -> None:
     file = made(tmp_path / "file", 0o600)
 
     answered = subprocess.run(
-        [sys.executable, "manage.py", "check"],
+        [sys.executable, *words],
         cwd=ROOT,
         env={**os.environ, "PISTON_DATA_DIR": str(file)},
         capture_output=True,
