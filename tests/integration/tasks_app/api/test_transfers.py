@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from piston.http.transfers import SMALL_BYTES, TICKET, Places, Ticket
+from piston.http.transfers import SMALL_BYTES, TICKET, Places, Ticket, try_to_look_up_tree
 from tasks_app.models import CSVName, Task, TaskCSV, TaskEvent
 from tests.factories import AccountFactory, TaskCSVFactory, TaskFactory
 from tests.integration.tasks_app.api.calls import GOOD_CSV, Caller, shown
@@ -86,3 +86,17 @@ def test_an_account_and_its_children_count_as_one_tree(caller: Caller) -> None:
     assert_refused(upload(child, places), 503, "service_unavailable")
 
     shown(upload(Caller(AccountFactory()), places), 201)
+
+
+def test_a_child_that_is_refused_before_it_takes_a_place_lingers_as_part_of_its_tree(
+    caller: Caller,
+) -> None:
+    child = Caller(AccountFactory(parent=caller.account))
+    asking = Ticket(Places(1, per_client=1), "127.0.0.1", body_is_here=False)
+    path = f"{child.tasks}?category=trial&action=missing"
+
+    response = child.send(path, "text/csv", data=GOOD_CSV, **{TICKET: asking})
+    assert (response.status_code >= 400, asking.is_known_with_tree) == (True, False)
+    try_to_look_up_tree(asking)
+
+    assert (asking.is_known_with_tree, asking.tree) == (True, caller.account.pk)
