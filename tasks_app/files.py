@@ -82,9 +82,7 @@ def has_failed_rows(task: Task) -> bool:
 
 
 def awaits_answer(task: Task) -> bool:
-    """Say whether a row may have been sent to the outside although it has no outcome yet."""
-    if task.is_assembled:
-        return False
+    """Say whether a row may have been sent to the outside although it has no outcome (yet)."""
     counted: bool | None = getattr(task, "has_sent_effect", None)  # known where many are listed
     return task.effects.sent().exists() if counted is None else counted
 

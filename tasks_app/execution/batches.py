@@ -187,7 +187,9 @@ def run_external_row(run: Run, batch: Batch, row: Row | RowFailed) -> bool:
         outcome = effects.unknown(earlier) if earlier else row
         commit_external(run, batch, outcome, was_sent=earlier is not None)
         return True
-    outcome = effects.send(run.segment, action, run.context, row, claim_seconds=run.claim_seconds)
+    outcome = effects.send(
+        run.segment, action, run.context, row, batch, claim_seconds=run.claim_seconds
+    )
     if isinstance(outcome, Unanswered):
         pause = effects.postpone(run.segment, action, outcome)
         if pause is not None:

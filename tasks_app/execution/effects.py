@@ -11,6 +11,8 @@ from django.db.models import F
 
 from categories.contract import Context, Outcome, Row, RowAction, RowFailed, StopTask, Succeeded
 from piston.compiled_queries import CompiledSelect, Slot
+from tasks_app.csv_files.boundaries import rows_in
+from tasks_app.csv_files.reading import Batch
 from tasks_app.errors import ClaimLost, RowTimedOut
 from tasks_app.execution.deadlines import time_limit
 from tasks_app.execution.outcomes import (
@@ -39,9 +41,15 @@ def effect_key(task_id: str, row_number: int) -> str:
 
 
 def send(
-    segment: Segment, action: RowAction, context: Context, row: Row, *, claim_seconds: float
+    segment: Segment,
+    action: RowAction,
+    context: Context,
+    row: Row,
+    batch: Batch,
+    *,
+    claim_seconds: float,
 ) -> Outcome:
-    """Send one row to the outside, journaled before it goes; return what became of it.
+    """Send the one row of a batch to the outside, journaled before it goes; return its outcome.
 
     A row found in the journal was sent before, and no answer is known: an idempotent
     action sends it again with the same key, within its bounds; any other is `Indeterminate`.
@@ -52,7 +60,7 @@ def send(
     earlier = find_unanswered(segment)
     if earlier is not None and not may_be_repeated(earlier, action):
         return unknown(earlier)
-    journal(segment, number, key, seconds=action.row_seconds + claim_seconds)
+    journal(segment, number, key, seconds=action.row_seconds + claim_seconds, batch=batch)
     outcome = call(action, context, row, number, key)
     return outcome if earlier is None else doubt(outcome, earlier.attempt_count + 1)
 
@@ -114,6 +122,16 @@ def find_unanswered(segment: Segment) -> Effect | None:
     return None
 
 
+def find_line(effect: Effect) -> Batch | None:
+    """Return the row as it was read before it was sent; None if an older version sent it."""
+    kept = Effect.objects.filter(pk=effect.pk).defer(None).first()
+    if kept is None or kept.input_line is None or kept.input_end_offset is None:
+        return None
+    line = bytes(kept.input_line)
+    cells, _, _ = next(rows_in(line, is_last=True))
+    return Batch([line], [cells], [kept.input_end_offset], is_last=False)
+
+
 def may_be_repeated(effect: Effect, action: RowAction, *, in_seconds: float = 0) -> bool:
     """Say whether a row without an answer may be sent once more, that many seconds from now."""
     if not action.idempotent or effect.attempt_count >= action.max_attempts:
@@ -135,10 +153,11 @@ def blamed(segment: Segment, why: str) -> Indeterminate:
 
 
 @transaction.atomic
-def journal(segment: Segment, number: int, key: str, *, seconds: float) -> None:
+def journal(segment: Segment, number: int, key: str, *, seconds: float, batch: Batch) -> None:
     """Record that the row is about to be sent, and hold the claim for as long as that may take.
 
-    The attempt is counted before it is made: a worker that dies in it has made it.
+    The attempt is counted before it is made: a worker that dies in it has made it. The row's line
+    is kept: if no answer comes, it has to be in out.csv, even when the input is lost meanwhile.
     """
     running = Task.objects.running().filter(pk=segment.task_id)
     if not running.update(revision=F("revision")):  # locks the row: a stop waits, or was before
@@ -146,15 +165,20 @@ def journal(segment: Segment, number: int, key: str, *, seconds: float) -> None:
     mine = Segment.objects.filter(pk=segment.pk, claim=segment.claim)
     if not mine.update(claimed_until=database_time(seconds)):
         raise ClaimLost
+    sent = {
+        "claim": segment.claim,
+        "input_line": batch.lines[0],
+        "input_end_offset": batch.end_offsets[0],
+    }
     found = Effect.objects.filter(task=segment.task_id, row_number=number)
-    if found.update(claim=segment.claim, attempt_count=F("attempt_count") + 1, last_error=""):
+    if found.update(attempt_count=F("attempt_count") + 1, last_error="", **sent):
         return
     Effect.objects.create(
         task_id=segment.task_id,
         row_number=number,
         key=key,
-        claim=segment.claim,
         input_offset=segment.cursor_offset,
+        **sent,
     )
 
 
@@ -184,11 +208,14 @@ def postpone(segment: Segment, action: RowAction, unanswered: Unanswered) -> flo
 
 
 def record(segment: Segment, outcome: Outcome) -> None:
-    """Settle the journal; call it in the transaction that commits the row's outcome."""
+    """Settle the journal; call it in the transaction that commits the row's outcome.
+
+    The line of an indeterminate row is kept until people have settled it.
+    """
     number = segment.cursor_row + 1
     if not isinstance(outcome, Indeterminate):
         Effect.objects.filter(task=segment.task_id, row_number=number).update(
-            state=EffectState.DONE
+            state=EffectState.DONE, input_line=None
         )
         return
     Effect.objects.update_or_create(  # a row can kill its worker before it reaches the journal

@@ -18,10 +18,10 @@ from tasks_app import dispatch, events, files, fitting, quotas
 from tasks_app.errors import ActionBroken, ClaimLost, StorageUnavailable, StoredFileMissing
 from tasks_app.execution import batches, effects, turns
 from tasks_app.execution.attempts import NOT_THE_ROWS_FAULT
-from tasks_app.execution.outcomes import Indeterminate, describe_failure, describe_fully
+from tasks_app.execution.outcomes import describe_failure, describe_fully
 from tasks_app.execution.runs import Run, claim_seconds
 from tasks_app.execution.suspects import SHRINKAGE
-from tasks_app.models import CSVName, EventKind, Segment, Task
+from tasks_app.models import CSVName, Effect, EventKind, Segment, Task
 from tasks_app.models.durability import NeedNotLast
 from tasks_app.states import Ending
 
@@ -167,12 +167,24 @@ def work_until(until: float, run: Run) -> None:
                 if is_over or newcomers.are_waiting():
                     break
     except StoredFileMissing as error:
-        give_up(run.task, run.describe_loss(error), str(error))
+        go_without_input(run, error)
     except ActionBroken as error:
         connection.close()  # a time-out may have struck in the middle of a query
         give_up(run.task, str(error), error.detail)
     if run.segment.is_done:
         complete(run.task, run.action, run.context)
+
+
+def go_without_input(run: Run, error: StoredFileMissing) -> None:
+    """End a task whose input is missing or has changed, once the row that was sent is recorded.
+
+    If that was the segment's last row, nothing is lost yet: the assembly looks at the input again.
+    """
+    sent = effects.find_unanswered(run.segment)
+    if sent is not None:
+        settle_row(run.task, run.segment, sent)
+    if not run.segment.is_done:
+        give_up(run.task, run.describe_loss(error), str(error))
 
 
 def give_up(task: Task, reason: str, detail: str) -> None:
@@ -236,11 +248,15 @@ def settle_unanswered(task: Task) -> None:
         if not fenced.update(claim=F("claim") + 1):
             raise ClaimLost
         segment.claim += 1
-        settle_row(task, segment, effects.unknown(effect))
+        settle_row(task, segment, effect)
 
 
-def settle_row(task: Task, segment: Segment, unknown: Indeterminate) -> None:
-    """Record the row at the segment's cursor as `indeterminate`; no action is needed for that."""
+def settle_row(task: Task, segment: Segment, sent: Effect) -> None:
+    """Record the sent row at the segment's cursor as `indeterminate`.
+
+    No action is needed for that, and no input: the journal has the row's line. It has none of a
+    row that an older version sent. If the input of such a row is lost, it stays `sent` for ever.
+    """
     action_class = files.find_action(task)
     try:
         if action_class is None:
@@ -248,7 +264,7 @@ def settle_row(task: Task, segment: Segment, unknown: Indeterminate) -> None:
             header = task.csvs.filter(name=CSVName.INPUT).values_list("header", flat=True).first()
             action_class = files.stand_in(task, header or ())
         with closing(Run(segment, action_class(), context_of(task))) as run:
-            batches.commit_external(run, run.take(1), unknown, was_sent=True)
+            batch = effects.find_line(sent) or run.take(1)
+            batches.commit_external(run, batch, effects.unknown(sent), was_sent=True)
     except StoredFileMissing:
-        logger.exception("A row of %s has no line: its input is gone", task.pk)
-        effects.record(segment, unknown)
+        logger.exception("A sent row of %s has no line: its input is lost", task.pk)

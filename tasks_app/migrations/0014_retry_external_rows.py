@@ -1,4 +1,4 @@
-"""How often was an external row sent, why is there no answer, and when is it sent again?"""
+"""How often was an external row sent, what is its line, and when is it sent again?"""
 
 from django.db import migrations, models
 from django.db.models.functions import Now
@@ -21,6 +21,22 @@ class Migration(migrations.Migration):
                 db_default="",
                 default="",
                 help_text="Why there is no answer; empty: its worker died.",
+            ),
+        ),
+        migrations.AddField(
+            "effect",
+            "input_line",
+            models.BinaryField(
+                help_text="Its row as in in.csv, without line end, until its outcome is known.",
+                null=True,
+            ),
+        ),
+        migrations.AddField(
+            "effect",
+            "input_end_offset",
+            models.BigIntegerField(
+                help_text="Byte offset in in.csv behind its row's line end; with `input_line`.",
+                null=True,
             ),
         ),
         migrations.AddField(

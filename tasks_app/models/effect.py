@@ -92,6 +92,17 @@ class EffectQuerySet(models.QuerySet["Effect"]):
             cursor.execute(RECORD_PLACES, [output_start, failed_start, task_id, task_id])
 
 
+_Manager = models.Manager.from_queryset(EffectQuerySet)
+
+
+class EffectManager(_Manager["Effect"]):
+    """Leaves out what few readers need: a row may be of some megabytes."""
+
+    def get_queryset(self) -> EffectQuerySet:
+        """Return the effects; `effects.find_line` brings the line of one."""
+        return EffectQuerySet(self.model, using=self._db).defer("input_line")
+
+
 class Effect(models.Model):
     """The journal of one row's external effect; its key is stable through crash and retry."""
 
@@ -110,9 +121,16 @@ class Effect(models.Model):
         default="", db_default="", help_text="Why there is no answer; empty: its worker died."
     )
 
+    input_line = models.BinaryField(
+        null=True, help_text="Its row as in in.csv, without line end, until its outcome is known."
+    )
+
     # Places never change once they are known; what was settled before adds `grown_bytes`.
     input_offset = models.BigIntegerField(
         null=True, help_text="Byte offset of its row in in.csv, or of blank lines before it."
+    )
+    input_end_offset = models.BigIntegerField(
+        null=True, help_text="Byte offset in in.csv behind its row's line end; with `input_line`."
     )
     line_offset = models.BigIntegerField(
         null=True, help_text="Byte offset of its line in out.csv as that was assembled."
@@ -149,7 +167,7 @@ class Effect(models.Model):
         default=b"", db_default=b"", help_text="Answered: its line for failed.csv."
     )
 
-    objects = EffectQuerySet.as_manager()
+    objects = EffectManager()
 
     class Meta:
         verbose_name = "external row"

@@ -86,8 +86,10 @@ def decide_row(task: Task, row_number: int, decision: Decision, actor: Actor, no
 def refusal(task: Task, row_number: int) -> str:
     """Return why nobody can decide about a row now."""
     effect = task.effects.filter(row_number=row_number).first()
-    if effect is None or effect.state == EffectState.SENT:
+    if effect is None:
         return "it is not indeterminate"
+    if effect.state == EffectState.SENT:
+        return "it is in no file: an older version sent it, and then its input was lost"
     if effect.decision:
         return f"{effect.decided_by} decided already: {effect.get_decision_display()}"
     if effect.state == EffectState.DONE:

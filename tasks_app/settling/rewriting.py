@@ -172,7 +172,7 @@ def settle(task: Task, effect: Effect) -> None:
         failed_bytes=Length("failed"),
         output=b"",
         failed=b"",
-        **(UNDECIDED if is_unknown else {}),
+        **(UNDECIDED if is_unknown else {"input_line": None}),
     )
     events.record(
         task,

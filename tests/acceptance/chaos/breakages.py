@@ -36,7 +36,9 @@ SETTINGS = "piston/settings.py"
 SWEEPING = "tasks_app/sweeping.py"
 SEGMENT = "tasks_app/models/segment.py"
 MINE = 'pk=Slot.number("segment_id"), claim=Slot.number("claim")'
-JOURNAL = "    journal(segment, number, key, seconds=action.row_seconds + claim_seconds)\n"
+JOURNAL = (
+    "    journal(segment, number, key, seconds=action.row_seconds + claim_seconds, batch=batch)\n"
+)
 CALL = "outcome = call(action, context, row, number, key)\n"
 PART_NUMBER = "number=segment.part_count,"
 COUNTED_PART_NUMBER = (
