@@ -21,6 +21,7 @@ EVERYWHERE = (EMBEDDED, RABBITMQ, REDIS)
 WORKER = "worker-1"
 POOL_SIZE = 2
 ROUNDS = 3
+ROWS = 1_000  # of a task: one worker alone takes its time
 PATIENCE_SECONDS = 60
 ORPHAN_SECONDS = 10  # for what has lost its parent to end by itself
 
@@ -99,7 +100,7 @@ def whole_pool_killed(work: Work) -> None:
     work.begin("write", rows=200)
     for _ in range(1 if work.is_short else ROUNDS):
         kill_idle(work, lambda pool: pool)
-    work.begin("write", "spread", "each", "read")
+    work.begin("write", "spread", "each", "read", rows=ROWS)
     work.begin_pages()
     for count in range(ROUNDS):
         work.get_going(0.2 * count, 0.2 * count + 0.1)
@@ -118,7 +119,7 @@ def whole_pool_killed(work: Work) -> None:
 def worker_parent_killed(work: Work) -> None:
     """Kill it busy, then idle."""
     work.scene.stop("worker-2")
-    work.begin("write", "spread", "each", "read")
+    work.begin("write", "spread", "each", "read", rows=ROWS)
     work.begin_pages()
     for _ in range(ROUNDS):
         work.get_going()
@@ -162,7 +163,7 @@ def everything_killed(work: Work) -> None:
     """Kill all that is ours, parents and children, as a power cut would."""
     scene = work.scene
     scene.stop("worker-2")
-    work.begin("write", "spread", "each", "read")
+    work.begin("write", "spread", "each", "read", rows=ROWS)
     work.begin_pages()
     names = ("web", "beat", WORKER)
     for _ in range(ROUNDS):
