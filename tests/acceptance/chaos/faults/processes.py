@@ -80,7 +80,7 @@ def is_alive(process: int) -> bool:
 )
 def idle_pool_process_killed(work: Work) -> None:
     """Kill the first, then the last: with a shared pipe, one of them waits at it for the others."""
-    work.scene.stop("worker-2")
+    work.scene.kill("worker-2")
     work.begin("write", rows=200)
     for _ in range(ROUNDS):
         kill_idle(work, lambda pool: pool[:1])
@@ -96,7 +96,7 @@ def idle_pool_process_killed(work: Work) -> None:
 )
 def whole_pool_killed(work: Work) -> None:
     """Kill them again while the new ones have only just begun, too."""
-    work.scene.stop("worker-2")
+    work.scene.kill("worker-2")
     work.begin("write", rows=200)
     for _ in range(1 if work.is_short else ROUNDS):
         kill_idle(work, lambda pool: pool)
@@ -118,7 +118,7 @@ def whole_pool_killed(work: Work) -> None:
 )
 def worker_parent_killed(work: Work) -> None:
     """Kill it busy, then idle."""
-    work.scene.stop("worker-2")
+    work.scene.kill("worker-2")
     work.begin("write", "spread", "each", "read", rows=ROWS)
     work.begin_pages()
     for _ in range(ROUNDS):
@@ -162,7 +162,7 @@ def web_parent_killed(work: Work) -> None:
 def everything_killed(work: Work) -> None:
     """Kill all that is ours, parents and children, as a power cut would."""
     scene = work.scene
-    scene.stop("worker-2")
+    scene.kill("worker-2")
     work.begin("write", "spread", "each", "read", rows=ROWS)
     work.begin_pages()
     names = ("web", "beat", WORKER)
