@@ -157,7 +157,7 @@ def web_parent_killed(work: Work) -> None:
     "web, beat and the only worker are killed (`SIGKILL`) at one moment, and started again",
     outcome="all are back; tasks go on at the last commit",
     on=EVERYWHERE,
-    broken_by="no-sweeper",
+    broken_by="cursor-apart",
 )
 def everything_killed(work: Work) -> None:
     """Kill all that is ours, parents and children, as a power cut would."""
