@@ -157,17 +157,16 @@ def web_parent_killed(work: Work) -> None:
     "web, beat and the only worker are killed (`SIGKILL`) at one moment, and started again",
     outcome="all are back; tasks go on at the last commit",
     on=EVERYWHERE,
-    broken_by="cursor-apart",
+    broken_by="no-sweeper",
 )
 def everything_killed(work: Work) -> None:
-    """Kill all that is ours, parents and children, as a power cut would."""
+    """Kill all that is ours, as a power cut would; first with the only message in hand."""
     scene = work.scene
     scene.kill("worker-2")
-    work.begin("write", "spread", "each", "read", rows=ROWS)
-    work.begin_pages()
     names = ("web", "beat", WORKER)
-    for _ in range(ROUNDS):
-        work.get_going()
+    for actions in (["write"], ["spread", "each", "read"], ["write"]):
+        work.begin(*actions, rows=ROWS)
+        work.get_going(0.3, 0.5)
         kill(*(each for name in names for each in family(scene.installation.processes[name].pid)))
         for name in names:
             scene.installation.processes[name].wait()
