@@ -60,7 +60,10 @@ def lose_parent(work: Work, name: str) -> list[int]:
 
 def wait_for_end(orphans: list[int]) -> None:
     """Wait until processes that have lost their parent are gone."""
-    wait_until(lambda: not any(map(is_alive, orphans)), seconds=ORPHAN_SECONDS)
+    try:
+        wait_until(lambda: not any(map(is_alive, orphans)), seconds=ORPHAN_SECONDS)
+    finally:
+        kill(*filter(is_alive, orphans))  # of a broken build
 
 
 def is_alive(process: int) -> bool:
