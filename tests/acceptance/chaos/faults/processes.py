@@ -6,6 +6,7 @@ has ended, and does not know of the processes of a pool.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from collections.abc import Callable
@@ -45,7 +46,8 @@ def kill_idle(work: Work, choose: Callable[[list[int]], list[int]]) -> None:
 def kill(*processes: int) -> None:
     """Kill exactly these, not what descends from them."""
     for process in processes:
-        os.kill(process, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it was killed a moment ago
+            os.kill(process, signal.SIGKILL)
 
 
 def lose_parent(work: Work, name: str) -> list[int]:
