@@ -48,9 +48,14 @@ def check_room(size_bytes: int = 0) -> None:
     """
     if not is_kept():
         return
-    wanted = 2 * LOW_BYTES + size_bytes
+    wanted = least_free_bytes() + size_bytes
     if not (is_whole() or restore()) or not has(wanted, 2 * LOW_INODES):
         raise DiskFull
+
+
+def least_free_bytes() -> int:
+    """Return what is to stay free beside the reserve, for a program that cannot ask."""
+    return 2 * LOW_BYTES if is_kept() else 0
 
 
 def is_short() -> bool:

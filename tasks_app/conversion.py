@@ -15,41 +15,79 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from threading import Condition
 from typing import IO, Any, Self
 
 from django.conf import settings
 
+from piston import disk_reserve
+from piston.http.transfers import NoPlace
 from tasks_app.csv_files import converting
 from tasks_app.errors import ConverterDied, CSVFormatError
 
-MOST_AT_ONCE = 2  # per web process, and one of an account; others wait for their turn
-LOOK_SECONDS = 1.0  # between two looks whether the server is about to stop
-SILENT_SECONDS = 900.0  # after which nothing more is expected of a converter
+MOST_AT_ONCE = 4  # per web process, of each tree of accounts one; others wait for their turn
+MOST_WAITING = 8  # of one tree
+LONGEST_WAIT_SECONDS = 60.0  # for a turn
+LONGEST_SECONDS = 300.0  # of a converter, until its last byte is stored
+LOOK_SECONDS = 1.0  # between two looks whether somebody still wants it
+
+
+@dataclass(eq=False)
+class _Waiting:
+    tree: str
 
 
 class Turns:
-    """Whose converter may run: of each client one, of all together so many."""
+    """Whose converter may run: of each tree one, of all together so many.
+
+    A tree is a top-level account with everything below. A tree that got a turn goes behind the
+    others, so whoever comes waits for one turn of each of them at most.
+    """
 
     def __init__(self, count: int) -> None:
         self._count = count
         self._running: set[str] = set()
+        self._waiting: list[_Waiting] = []
         self._changed = Condition()
 
     @contextmanager
-    def taken(self, client: str, look: Callable[[], None]) -> Iterator[None]:
-        """Wait for this client's turn; `look` is called now and then, and may raise."""
+    def taken(self, tree: str, look: Callable[[], None]) -> Iterator[None]:
+        """Wait for this tree's turn; `look` is called now and then, and may raise.
+
+        Raises NoPlace when too many of the tree wait, or when it takes too long.
+        """
         with self._changed:
-            while client in self._running or len(self._running) >= self._count:
-                look()
-                self._changed.wait(LOOK_SECONDS)
-            self._running.add(client)
+            self._wait(tree, look)
+            self._running.add(tree)
         try:
             yield
         finally:
             with self._changed:
-                self._running.remove(client)
+                self._running.remove(tree)
                 self._changed.notify_all()
+
+    def _wait(self, tree: str, look: Callable[[], None]) -> None:
+        if [each.tree for each in self._waiting].count(tree) >= MOST_WAITING:
+            raise NoPlace(is_own_fault=True)
+        this = _Waiting(tree)
+        deadline = time.monotonic() + LONGEST_WAIT_SECONDS
+        self._waiting.append(this)
+        try:
+            while self._next() is not this:
+                look()
+                if time.monotonic() > deadline:
+                    raise NoPlace(is_own_fault=tree in self._running)
+                self._changed.wait(LOOK_SECONDS)
+        finally:
+            self._waiting.remove(this)
+            self._changed.notify_all()
+        self._waiting.sort(key=lambda each: each.tree == tree)
+
+    def _next(self) -> _Waiting | None:
+        if len(self._running) >= self._count:
+            return None
+        return next((each for each in self._waiting if each.tree not in self._running), None)
 
 
 turns = Turns(MOST_AT_ONCE)
@@ -58,15 +96,18 @@ turns = Turns(MOST_AT_ONCE)
 class Conversion:
     """The CSV that a program of ours makes of a file; `head` is what it says beside the rows.
 
-    `program` is a module that calls `converting.serve`. `look` is called now and then while its
-    output is waited for, and may raise. Raises what the program refuses, and ConverterDied.
+    `program` is a module that calls `converting.serve`. `look` is called with every block, and now
+    and then while one is waited for; it may raise. Raises what the program refuses, and
+    ConverterDied.
     """
 
     def __init__(
         self, program: str, source: IO[bytes], rules: dict[str, Any], look: Callable[[], None]
     ) -> None:
         self._look = look
-        arguments = [str(os.getpid()), str(settings.PISTON_DATA_DIR), json.dumps(rules)]
+        self._deadline = time.monotonic() + LONGEST_SECONDS
+        place = [str(settings.PISTON_DATA_DIR), str(disk_reserve.least_free_bytes())]
+        arguments = [str(os.getpid()), *place, json.dumps(rules)]
         self._process = subprocess.Popen(  # noqa: S603 - all words are ours
             [sys.executable, "-E", "-s", "-m", program, *arguments],
             cwd=settings.BASE_DIR,
@@ -111,11 +152,12 @@ class Conversion:
         descriptor = self._process.stdout.fileno()
         poll = select.poll()
         poll.register(descriptor, select.POLLIN)
-        deadline = time.monotonic() + SILENT_SECONDS
-        while not poll.poll(1000 * LOOK_SECONDS):
+        is_ready = False
+        while not is_ready:
             self._look()
-            if time.monotonic() > deadline:
-                raise ConverterDied(f"A converter said nothing for {SILENT_SECONDS:.0f} s.")
+            if time.monotonic() > self._deadline:
+                raise ConverterDied(f"A converter took more than {LONGEST_SECONDS:.0f} s.")
+            is_ready = bool(poll.poll(1000 * LOOK_SECONDS))
         block = os.read(descriptor, size)
         if not block and self._process.wait() != 0:
             self._died()

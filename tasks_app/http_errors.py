@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from categories import errors as categories
+from piston import disk_reserve
 from piston.http.errors import (
     ApiError,
     BadIdentifier,
@@ -91,7 +92,7 @@ answer_with(
 answer_with(tasks.QuotaExceeded, lambda error: answer_quota(error, status=429))
 answer_with(tasks.TooManyStoredBytes, lambda error: answer_quota(error, status=413))
 answer_with(tasks.StorageUnavailable, lambda _: ServiceUnavailable())
-answer_with(tasks.StorageFull, lambda error: InsufficientStorage(str(error)))
+answer_with(tasks.StorageFull, lambda _: InsufficientStorage(disk_reserve.REASON))
 answer_with(tasks.ConverterDied, lambda _: ServiceUnavailable())
 answer_with(tasks.TaskNotFound, lambda error: BadIdentifier(error.task_id))
 answer_with(tasks.CSVNotFound, lambda error: BadIdentifier(error.task_id))

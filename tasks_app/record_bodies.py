@@ -12,7 +12,7 @@ from typing import IO, Any, Protocol
 from django.conf import settings
 
 from piston import disk_reserve
-from piston.http.transfers import check_server, take_place_for_work
+from piston.http.transfers import check_connection, take_place_for_work
 from tasks_app import quotas, storage
 from tasks_app.conversion import Conversion, turns
 from tasks_app.csv_files import records
@@ -50,7 +50,8 @@ def open_records(
     """Read a whole body and give its records.
 
     Raises InvalidJSON, FaultyDocument, UnexpectedContent, CSVFormatError, StorageUnavailable,
-    StorageFull, ConverterDied, NoPlace, ServerStopping, QuotaExceeded and whatever `body` raises.
+    StorageFull, ConverterDied, NoPlace, ServerStopping, ClientGone, QuotaExceeded and whatever
+    `body` raises.
     """
     start = read_start(body)
     small = read_small(start, order) if len(start) <= SMALL_BYTES else None
@@ -59,12 +60,13 @@ def open_records(
         return
     take_place_for_work(environ)
     quotas.check_room(order.account.pk)
-    look = partial(check_server, environ)
+    look = partial(check_connection, environ)
+    tree = order.auth_account.find_root_id()
     rules = vars(rules_for(order, MOST_ABSENT_CELLS))
     with tempfile.TemporaryFile(dir=settings.PISTON_DATA_DIR) as file:
         keep(file, start, body)
         with (
-            turns.taken(order.auth_account.pk, look),
+            turns.taken(tree, look),
             Conversion(PROGRAM, file, rules, look) as conversion,
         ):
             yield conversion

@@ -26,7 +26,7 @@ from piston.accounts.errors import (
     UnknownAccount,
 )
 from piston.http.envelope import Enveloped
-from piston.http.transfers import NoPlace, ServerStopping
+from piston.http.transfers import ClientGone, NoPlace, ServerStopping
 from piston.plurals import plural
 
 logger = logging.getLogger(__name__)
@@ -247,6 +247,7 @@ answer_with(exceptions.NotAuthenticated, _answer_unauthenticated)
 answer_with(TooManyTokens, _answer_too_many_tokens)
 answer_with(UnknownAccount, lambda error: NotFound(error.account_id))
 answer_with(NoPlace, _answer_no_place)
+answer_with(ClientGone, lambda error: FaultyRequest(str(error)))  # for the log
 answer_with(ServerStopping, lambda _: Overloaded())
 answer_with(NotPermitted, lambda _: ApiError(403, "forbidden"))
 answer_with(exceptions.PermissionDenied, lambda _: ApiError(403, "forbidden"))

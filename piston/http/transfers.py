@@ -51,6 +51,13 @@ class ServerStopping(OSError):
         super().__init__("the server is about to stop")
 
 
+class ClientGone(Exception):
+    """The client has closed its connection. No OSError: no storage is to blame."""
+
+    def __init__(self) -> None:
+        super().__init__("the client went away before it had its answer")
+
+
 class Places:
     """The places of a process. Threads take them and give them back.
 
@@ -192,7 +199,10 @@ def take_place_for_work(environ: dict[str, Any]) -> None:
         take_place_for_body(environ)
 
 
-def check_server(environ: dict[str, Any]) -> None:
-    """Raise ServerStopping when the server waits for this request no more."""
-    if getattr(environ.get("gunicorn.socket"), "is_over", False):
+def check_connection(environ: dict[str, Any]) -> None:
+    """Raise ServerStopping or ClientGone when nobody waits for this request any more."""
+    wire = environ.get("gunicorn.socket")
+    if getattr(wire, "is_over", False):
         raise ServerStopping
+    if getattr(wire, "is_gone", False):
+        raise ClientGone

@@ -71,6 +71,13 @@ class Wire:
 
     # ---- what a thread does
 
+    @property
+    def is_gone(self) -> bool:
+        """Has the client hung up? One that only says it sends no more is taken for gone, too."""
+        poll = select.poll()
+        poll.register(self.socket, select.POLLRDHUP)  # POLLHUP and POLLERR come unasked
+        return bool(poll.poll(0))
+
     def recv(self, size: int) -> bytes:
         """Return at most `size` bytes, b"" at the end; let a client that waits for leave begin.
 

@@ -15,7 +15,7 @@ from tasks_app.csv_files.json_text import Readable
 from tasks_app.errors import UnexpectedContent
 
 
-def convert(source: Readable, _spool: IO[bytes], *, does: str) -> Converted:
+def convert(source: Readable, spool: IO[bytes], *, does: str) -> Converted:
     if does == "refuse":
         raise UnexpectedContent("none")
     if does == "die early":
@@ -28,16 +28,23 @@ def convert(source: Readable, _spool: IO[bytes], *, does: str) -> Converted:
         bytearray(2**30)
     if does == "wait":
         time.sleep(3600)
-    if does == "lose its disk":
-        raise OSError(28, "No space left on device")
-    return Converted({"environment": sorted(os.environ)}, blocks(source, does))
+    if does == "fill its disk":
+        spool.write(b"x")
+    if does == "lose its disk at the end":
+        os.dup2(os.open("/dev/full", os.O_RDWR), spool.fileno())
+        spool.write(b"x")
+    return Converted({"environment": sorted(os.environ)}, blocks(source, spool, does))
 
 
-def blocks(source: Readable, does: str) -> Iterator[bytes]:
+def blocks(source: Readable, spool: IO[bytes], does: str) -> Iterator[bytes]:
+    spool.seek(0)
     if does == "die late":
         head = {"file_name": None, "has_records": True}
         os.write(1, json.dumps(head).encode() + b"\nname\nAda\n")
         os.kill(os.getpid(), signal.SIGKILL)
+    if does == "write for ever":
+        while True:
+            yield bytes(1000)
     while block := source.read(1000):
         yield block
 

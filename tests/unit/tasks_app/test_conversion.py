@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -15,6 +14,9 @@ from typing import IO, Any
 import pytest
 from django.conf import settings
 
+from piston import disk_reserve
+from piston.http.transfers import NoPlace
+from tasks_app import conversion as conversions
 from tasks_app.conversion import Conversion, Turns
 from tasks_app.csv_files import converting
 from tasks_app.errors import (
@@ -69,8 +71,8 @@ def test_a_converter_is_told_no_secrets() -> None:
     [
         ("refuse", UnexpectedContent, "another kind of input"),
         ("take memory", CSVFormatError, f"limit of {converting.MOST_MEMORY_BYTES} bytes"),
-        ("use up its time", CSVFormatError, "limit of 300 seconds"),
-        ("lose its disk", StorageFull, "too little room on the disk"),
+        ("use up its time", CSVFormatError, "limit of 100 seconds"),
+        ("lose its disk at the end", StorageFull, "no room"),
         ("die early", ConverterDied, "signal 9"),
         ("die late", ConverterDied, "signal 9"),
         ("have a bug", RuntimeError, "exit code 1"),
@@ -88,6 +90,39 @@ def test_a_folder_that_is_gone_is_a_storage_that_is_away(settings: Any, tmp_path
 
     with pytest.raises(StorageUnavailable):
         run("copy")
+
+
+def test_what_a_converter_writes_leaves_the_reserve_of_the_disk_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(disk_reserve, "least_free_bytes", lambda: 2**62)
+
+    with pytest.raises(StorageFull):
+        run("fill its disk")
+
+
+def test_a_converter_may_not_take_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conversions, "LONGEST_SECONDS", 0.5)
+    monkeypatch.setattr(conversions, "LOOK_SECONDS", 0.01)
+
+    for does in ("wait", "write for ever"):
+        with pytest.raises(ConverterDied, match="took more than"):
+            run(does)
+
+
+def test_a_converter_ends_in_the_midst_of_its_output_when_nobody_waits_for_it() -> None:
+    looks = iter(range(10))
+
+    def look() -> None:
+        if next(looks) == 5:
+            raise Stopped
+
+    with file_of(b"") as file:
+        conversion = Conversion(PROGRAM, file, {"does": "write for ever"}, look)
+        with pytest.raises(Stopped), conversion:
+            list(iter(conversion.read, b""))
+
+    assert conversion._process.returncode == -9
 
 
 def test_a_server_that_stops_waits_for_no_converter() -> None:
@@ -115,7 +150,7 @@ def test_a_converter_ends_when_nobody_wants_its_csv_any_more() -> None:
 def test_a_converter_ends_when_its_server_was_killed() -> None:
     other_parent = "1"
     done = subprocess.run(
-        [sys.executable, "-m", PROGRAM, other_parent, "/tmp", '{"does": "copy"}'],
+        [sys.executable, "-m", PROGRAM, other_parent, "/tmp", "0", '{"does": "copy"}'],
         cwd=settings.BASE_DIR,
         input=b"x",
         capture_output=True,
@@ -177,24 +212,89 @@ def test_a_value_takes_the_memory_that_it_may_have_or_is_refused(value: bytes) -
 # ---- turns ---------------------------------------------------------------------------------------
 
 
-def test_a_client_has_one_converter_at_one_time_and_all_together_so_many() -> None:
-    turns = Turns(2)
-    order: list[str] = []
-    waited = threading.Event()
+class Line:
+    """Those who wait for a turn, each in a thread, and the order in which they got it."""
 
-    def wait_for(client: str, look: Callable[[], None]) -> None:
-        with turns.taken(client, look):
-            order.append(client)
+    def __init__(self, count: int) -> None:
+        self.turns = Turns(count)
+        self.served: list[str] = []
+        self.threads: list[threading.Thread] = []
 
-    with turns.taken("a", never):
-        wait_for("b", never)
-        again = threading.Thread(target=wait_for, args=("a", waited.set))
-        again.start()
-        assert waited.wait(SECONDS)
-        order.append("end of the first")
-    again.join(SECONDS)
+    def join(self, name: str) -> None:
+        """Wait for a turn of the tree that the name begins with, behind all who wait already."""
+        has_joined = threading.Event()
 
-    assert order == ["b", "end of the first", "a"]
+        def wait() -> None:
+            with self.turns.taken(name[0], has_joined.set):
+                self.served.append(name)
+
+        self.threads.append(threading.Thread(target=wait))
+        self.threads[-1].start()
+        assert has_joined.wait(SECONDS)
+
+    def end(self) -> list[str]:
+        """Let everybody have a turn."""
+        for thread in self.threads:
+            thread.join(SECONDS)
+        return self.served
+
+
+def test_a_tree_has_one_converter_at_one_time() -> None:
+    line = Line(2)
+
+    with line.turns.taken("a", never):
+        line.join("a2")
+        with line.turns.taken("b", never):
+            line.served.append("b1")
+
+    assert line.end() == ["b1", "a2"]
+
+
+def test_all_trees_together_have_so_many_converters() -> None:
+    line = Line(1)
+
+    with line.turns.taken("a", never):
+        line.join("b1")
+        line.served.append("a1")
+
+    assert line.end() == ["a1", "b1"]
+
+
+def test_whoever_comes_waits_for_one_turn_of_each_other_tree() -> None:
+    line = Line(1)
+
+    with line.turns.taken("a", never):
+        for name in ("b1", "b2", "b3", "a2", "c1", "b4"):
+            line.join(name)
+
+    assert line.end() == ["b1", "a2", "c1", "b2", "b3", "b4"]
+
+
+def test_a_tree_for_which_many_wait_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conversions, "MOST_WAITING", 1)
+    line = Line(1)
+
+    with line.turns.taken("a", never):
+        line.join("b1")
+        with pytest.raises(NoPlace) as refused, line.turns.taken("b", never):
+            pass
+        line.join("c1")
+
+    assert refused.value.is_own_fault
+    assert line.end() == ["b1", "c1"]
+
+
+@pytest.mark.parametrize(("tree", "is_own_fault"), [("a", True), ("b", False)])
+def test_nobody_waits_long_for_a_turn(
+    tree: str, is_own_fault: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conversions, "LONGEST_WAIT_SECONDS", 0.0)
+    turns = Turns(1)
+
+    with turns.taken("a", never), pytest.raises(NoPlace) as refused, turns.taken(tree, never):
+        pass
+
+    assert refused.value.is_own_fault is is_own_fault
 
 
 def test_who_waits_for_a_turn_may_give_up() -> None:
@@ -208,4 +308,5 @@ def test_who_waits_for_a_turn_may_give_up() -> None:
 
     with turns.taken("b", never):
         pass
-    assert json.dumps(sorted(turns._running)) == "[]"
+    assert not turns._running
+    assert not turns._waiting

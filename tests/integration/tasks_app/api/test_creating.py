@@ -13,7 +13,7 @@ from categories import registry
 from categories.models import RegisteredCategory
 from piston import disk_reserve
 from piston.accounts.models import Account
-from tasks_app import files, intake, record_bodies
+from tasks_app import conversion, files, intake, record_bodies
 from tasks_app.errors import StorageUnavailable
 from tasks_app.models import Task, TaskCSV, TaskEvent
 from tasks_app.record_bodies import SMALL_BYTES
@@ -333,6 +333,46 @@ def test_a_csv_that_ends_because_its_converter_was_killed_is_never_taken_for_com
 
     assert response.status_code == 503
     assert_nothing_was_kept()
+
+
+def test_json_for_which_a_converter_finds_no_room_is_refused_like_any_upload(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disk_reserve, "least_free_bytes", lambda: 2**62)
+    monkeypatch.setattr(disk_reserve, "check_room", lambda _size_bytes=0: None)
+
+    response = caller.put_json({"x": LONG, "data": {"records": [{"name": "Ada"}]}})
+
+    assert response.status_code == 507
+    assert response.json()["data"]["reason"] == disk_reserve.REASON
+    assert_nothing_was_kept()
+
+
+def test_nothing_is_kept_of_json_whose_client_has_hung_up(caller: Caller) -> None:
+    wire = SimpleNamespace(is_over=False, is_gone=True)
+    document = json.dumps({"x": LONG, "data": {"records": [{"name": "Ada"}]}})
+
+    path = f"{caller.tasks}?{CHECK}"
+    response = caller.send(path, "application/json", data=document, **{"gunicorn.socket": wire})
+
+    assert response.status_code == 400
+    assert "went away" in response.json()["data"]["reason"]
+    assert_nothing_was_kept()
+
+
+def test_accounts_of_one_tree_take_turns_with_large_json(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conversion, "LONGEST_WAIT_SECONDS", 0.0)
+    document = {"x": LONG, "data": {"records": [{"name": "Ada"}]}}
+    child = Caller(AccountFactory(parent=caller.account))
+
+    with conversion.turns.taken(caller.account.find_root_id(), lambda: None):
+        response = child.put_json(document)
+
+    assert response.status_code == 429
+    assert int(response.headers["Retry-After"]) >= 1
+    shown(child.put_json(document), 201)
 
 
 def test_json_beyond_its_limit_is_refused(caller: Caller, settings: Settings) -> None:

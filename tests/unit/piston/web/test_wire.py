@@ -77,6 +77,16 @@ def test_nobody_waits_without_a_place(make_line: MakeLine) -> None:
         make_line(places=0).wire.recv(10)
 
 
+def test_a_client_that_hangs_up_is_gone_also_when_it_sent_something_before(line: Line) -> None:
+    assert not line.wire.is_gone
+
+    line.client.sendall(b"hello")
+    assert not line.wire.is_gone
+
+    line.client.close()
+    assert line.wire.is_gone
+
+
 def test_who_waits_holds_a_place_until_the_request_is_over(line: Line) -> None:
     threading.Timer(0.05, line.client.sendall, [b"hello"]).start()
 
