@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import statistics
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.acceptance.crowd import Answer, Target, ask, ask_on, connected
-from tests.acceptance.test_overload import Web, serving
-from tests.servers import wait_until
+from tests.acceptance.crowd import PATIENCE_SECONDS, Answer, Target, ask, ask_on, connected
+from tests.acceptance.installation import Client
+from tests.acceptance.test_overload import Web, serving, target_of
+from tests.servers import family, wait_until
 
 pytestmark = pytest.mark.acceptance
 
 SIZE = 12_000_000  # bytes of a hostile body, unpacked
-REQUESTS = 40  # of an honest client, in a row
-SLOWER = 8  # so many times as before an honest request may take; it was 300 times
+ROUNDS, REQUESTS = 2, 150  # of an honest client, undisturbed and while others attack in turn
+SLOWER = 2.0  # so many times an honest request may take; it was 300 times
+ATTEMPTS = 3  # to measure that: other programs of the machine disturb as well
+HONEST_SECONDS = 10.0  # within which an honest client's records are a task
+BOMB_BYTES = 120_000_000  # unpacked
 GROWTH_BYTES = 64 * 2**20  # that may stay in the web processes
 RECORDS = 1_000_000
+RECORD = b'{"number":"+14157215234","account_id":"009afc511c97b2ae693c6cc4920988e8"}'
 
 
 def again(piece: bytes) -> bytes:
@@ -60,6 +67,59 @@ def head_of_json(target: Target, content: bytes, *headers: str) -> bytes:
     return target.head("PUT", path, "Content-Type: application/json", length, *headers)
 
 
+class Measurement:
+    """How long an honest client waits, undisturbed and meanwhile."""
+
+    def __init__(self, web: Web, attacks: list[tuple[Target, bytes, bytes]]) -> None:
+        self.web = web
+        self.attacks = attacks
+        self.answers: list[Answer] = []  # to the attackers
+        self.undisturbed: list[float] = []
+        self.meanwhile: list[float] = []
+
+    async def take(self) -> float:
+        """Return how many times as long the slowest hundredth takes meanwhile."""
+        for _ in range(ROUNDS):
+            self.undisturbed += await self.be_honest()
+            async with self.attacked():
+                self.meanwhile += await self.be_honest()
+            await until(lambda: not converters(self.web))  # nobody is there for whom to convert
+        return slowest_hundredth(self.meanwhile) / slowest_hundredth(self.undisturbed)
+
+    async def be_honest(self) -> list[float]:
+        """Ask for the list of tasks over and over, and send records meanwhile."""
+        uploading = asyncio.create_task(self.upload())
+        seconds = await look_often(self.web.honest)
+        await uploading
+        return seconds
+
+    async def upload(self) -> None:
+        """Send 100 KB of records."""
+        content = body(b",".join(100_000 // len(RECORD) * [RECORD]))
+        honest = self.web.honest
+        answer = await ask(honest.port, head_of_json(honest, content), content)
+        assert answer.status == 201, answer.content
+        assert answer.seconds < HONEST_SECONDS
+
+    @contextlib.asynccontextmanager
+    async def attacked(self) -> AsyncIterator[None]:
+        """Let the attackers send the same over and over; the first is being worked on."""
+        answers_before = len(self.answers)
+        attacking = [asyncio.create_task(self.attack(*each)) for each in self.attacks]
+        try:
+            await until(lambda: converters(self.web) or len(self.answers) > answers_before)
+            yield
+        finally:
+            for each in attacking:
+                each.cancel()
+            await asyncio.gather(*attacking, return_exceptions=True)
+
+    async def attack(self, target: Target, head: bytes, content: bytes) -> None:
+        """Send the same over and over."""
+        while True:
+            self.answers.append(await ask(target.port, head, content))
+
+
 async def look_often(target: Target) -> list[float]:
     """Ask for the list of tasks over and over on one connection; return how long each took."""
     seconds = []
@@ -71,51 +131,78 @@ async def look_often(target: Target) -> list[float]:
     return seconds
 
 
-async def attack_with(target: Target, head: bytes, content: bytes, answers: list[Answer]) -> None:
-    """Send the same over and over."""
-    while True:
-        answers.append(await ask(target.port, head, content))
-
-
-async def compare(web: Web, requests: list[tuple[Target, bytes, bytes]]) -> list[Answer]:
-    """See that an honest client waits little longer while others send these over and over."""
-    answers: list[Answer] = []
-    before = await look_often(web.honest)
-    attacks = [asyncio.create_task(attack_with(*each, answers)) for each in requests]
-    try:
-        while not answers:  # one of them has been through
+async def until(condition: Callable[[], object]) -> None:
+    """Wait until the condition holds."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not condition():
             await asyncio.sleep(0.05)
-        during = await look_often(web.honest)
-    finally:
-        for attack in attacks:
-            attack.cancel()
-        await asyncio.gather(*attacks, return_exceptions=True)
-    assert statistics.median(during) < SLOWER * statistics.median(before)
+
+
+def converters(web: Web) -> list[int]:
+    """Return the processes that read JSON."""
+    return [
+        process
+        for process in family(web.installation.processes["web"].pid)
+        if b"csv_files.records" in command_of(process)
+    ]
+
+
+def command_of(process: int) -> bytes:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    return b""
+
+
+def slowest_hundredth(seconds: list[float]) -> float:
+    return statistics.quantiles(seconds, n=100)[-1]
+
+
+def assert_others_do_not_wait(web: Web, attacks: list[tuple[Target, bytes, bytes]]) -> list[Answer]:
+    """Measure until nothing else disturbed; return what the attackers were answered."""
+    ratios: list[float] = []
+    answers: list[Answer] = []
+    while not ratios or (ratios[-1] > SLOWER and len(ratios) < ATTEMPTS):
+        measurement = Measurement(web, attacks)
+        ratios.append(asyncio.run(measurement.take()))
+        answers += measurement.answers
+    assert ratios[-1] <= SLOWER, ratios
     return answers
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_others_do_not_wait_for_a_hostile_body(web: Web, name: str) -> None:
     content = gzip.compress(HOSTILE[name])
-    requests = [
+    attacks = [
         (target, head_of_json(target, content, "Content-Encoding: gzip"), content)
         for target in web.targets[:2]
     ]
     resting = web.resident_bytes()
 
-    answers = asyncio.run(compare(web, requests))
+    assert_others_do_not_wait(web, attacks)
 
-    assert {answer.status for answer in answers} <= {400, 500}
-    assert {answer.document["message"] for answer in answers} <= {"invalid request", "invalid_json"}
-    # converters of requests that were given up end by themselves
+    answer = asyncio.run(ask(web.honest.port, *attacks[0][1:]))
+    assert answer.status in {400, 500}
+    assert answer.document["message"] in {"invalid request", "invalid_json"}
     wait_until(lambda: web.resident_bytes() - resting < GROWTH_BYTES, seconds=60)
+
+
+def test_who_has_many_accounts_leaves_others_their_turn(web: Web) -> None:
+    parent = Client(web.installation)
+    child = Client(web.installation, "--parent", parent.account_id)
+    bomb = gzip.compress(b"{%b}" % b",".join([b'"a":1'] * (BOMB_BYTES // 6)))
+    attacks = []
+    for attacker in [parent, child, parent, child]:
+        target = target_of(web.installation, attacker)
+        attacks.append((target, head_of_json(target, bomb, "Content-Encoding: gzip"), bomb))
+
+    assert_others_do_not_wait(web, attacks)
 
 
 def test_others_do_not_wait_for_those_who_sign_in_with_megabytes(web: Web) -> None:
     content = b"[%b]" % again(b"[]")
     head = web.honest.head("PUT", "/v2/api_auth", f"Content-Length: {len(content)}")
 
-    answers = asyncio.run(compare(web, 2 * [(web.honest, head, content)]))
+    answers = assert_others_do_not_wait(web, 2 * [(web.honest, head, content)])
 
     assert {answer.status for answer in answers} == {413}
 
@@ -131,8 +218,7 @@ def test_who_signs_in_with_more_than_16_kib_need_not_send_it(web: Web) -> None:
 @pytest.mark.parametrize("framing", ["length", "chunked"])
 def test_a_million_records_become_a_task(web: Web, framing: str) -> None:
     target = web.targets[3]
-    record = b'{"number":"+14157215234","account_id":"009afc511c97b2ae693c6cc4920988e8"}'
-    content = body(b",".join(RECORDS * [record]))
+    content = body(b",".join(RECORDS * [RECORD]))
     head = head_of_json(target, content)
     if framing == "chunked":
         head = head.replace(b"Content-Length: %d" % len(content), b"Transfer-Encoding: chunked")

@@ -18,8 +18,9 @@ from tests.acceptance.chaos.work import Work
 from tests.acceptance.installation import Client
 
 LISTS = b"[%b[]]" % (b"[]," * 5_000_000)  # 15 MB
-REQUESTS = 15
-SLOWER = 8  # so many times as before a request may take meanwhile
+ROUNDS, REQUESTS = 2, 100  # undisturbed and attacked in turn
+SLOWER = 2.0  # so many times the slowest hundredth may take meanwhile
+ATTEMPTS = 3  # to measure that: rows and other programs of the machine disturb as well
 SECONDS = 60  # to wait for an answer
 PAUSE_SECONDS = 0.2  # of an attacker
 
@@ -31,17 +32,28 @@ PAUSE_SECONDS = 0.2  # of an attacker
     broken_by="json-read-at-once",
 )
 def json_bodies_hostile(work: Work) -> None:
-    """Compare how long a request takes before and meanwhile."""
-    client = work.scene.client
+    """Compare how long requests take undisturbed and meanwhile."""
     work.begin("write", "spread")
-    before = seconds_of_requests(client)
+    ratios: list[float] = []
+    while not ratios or (ratios[-1] > SLOWER and len(ratios) < ATTEMPTS):
+        ratios.append(measure(work.scene.client))
+    said = ", ".join(f"{ratio:.1f}" for ratio in ratios)
+    work.remarks.append(f"the slowest hundredth of requests took {said} times as long")
+    assert ratios[-1] <= SLOWER, work.remarks[-1]
+
+
+def measure(client: Client) -> float:
+    """Return how many times as long the slowest hundredth of requests takes under attack."""
     path = f"{urlsplit(client.tasks).path}?category=chaos&action=write"
     packed = gzip.compress(b'{"data":{"records":[{"key":%b}]}}' % LISTS)
-    with attacked(client, "/v2/api_auth", LISTS), attacked(client, path, packed, gzipped=True):
-        during = seconds_of_requests(client)
-    ratio = statistics.mean(during) / statistics.mean(before)
-    work.remarks.append(f"requests took {ratio:.1f} times as long")
-    assert ratio < SLOWER, f"requests took {ratio:.0f} times as long"
+    undisturbed: list[float] = []
+    meanwhile: list[float] = []
+    for _ in range(ROUNDS):
+        undisturbed += seconds_of_requests(client)
+        with attacked(client, "/v2/api_auth", LISTS), attacked(client, path, packed, gzipped=True):
+            meanwhile += seconds_of_requests(client)
+    slowest = [statistics.quantiles(each, n=100)[-1] for each in (meanwhile, undisturbed)]
+    return slowest[0] / slowest[1]
 
 
 def seconds_of_requests(client: Client) -> list[float]:
