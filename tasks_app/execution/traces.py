@@ -6,6 +6,7 @@ A task may have millions of such rows: a trace for each would fill the disk with
 from __future__ import annotations
 
 import logging
+import traceback
 from collections import Counter
 
 logger = logging.getLogger(__name__)
@@ -13,6 +14,7 @@ logger = logging.getLogger(__name__)
 MAX_TRACES = 10  # of a task, by each process
 MAX_LINES = 1_000  # without a trace
 MAX_ERROR = 300  # characters
+MAX_TRACE = 20_000  # the last characters of a trace
 MAX_TASKS = 10_000  # that a process remembers
 
 _counts: Counter[str] = Counter()  # of this process alone: it saves room and decides nothing
@@ -25,7 +27,13 @@ def log_row(what: str, task_id: str, row: int, error: BaseException) -> None:
     _counts[task_id] += 1
     count = _counts[task_id]
     if count <= MAX_TRACES:
-        logger.warning("%s: row %s of task %s", what, row, task_id, exc_info=error)
+        logger.warning("%s: row %s of task %s\n%s", what, row, task_id, format_trace(error))
     elif count <= MAX_LINES or count == 10 ** (len(str(count)) - 1):
         said = repr(error)[:MAX_ERROR]
         logger.warning("%s: row %s of task %s, number %s: %s", what, row, task_id, count, said)
+
+
+def format_trace(error: BaseException) -> str:
+    """Return the trace of an error; its text may hold what no log can be written with."""
+    trace = "".join(traceback.format_exception(error)).rstrip()[-MAX_TRACE:]
+    return trace.encode("utf-8", "backslashreplace").decode()

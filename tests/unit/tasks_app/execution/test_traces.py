@@ -20,11 +20,17 @@ def test_only_the_first_rows_of_a_task_have_a_trace(caplog: pytest.LogCaptureFix
     traces.log_row("A row failed unexpectedly", "two", 1, ValueError("odd"))
 
     lines = [record for record in caplog.records if record.levelno == logging.WARNING]
-    assert sum(record.exc_info is not None for record in lines) == traces.MAX_TRACES + 1
+    assert sum("\n" in record.getMessage() for record in lines) == traces.MAX_TRACES + 1
     assert len(lines) == traces.MAX_LINES + 2  # those of one, its ten thousandth, that of two
     assert lines[-2].message == (
         "A row failed unexpectedly: row 10000 of task one, number 10000: ValueError('odd')"
     )
+
+
+def test_half_a_surrogate_pair_can_be_logged(caplog: pytest.LogCaptureFixture) -> None:
+    traces.log_row("A row failed unexpectedly", "one", 7, ValueError("a\ud800b"))
+
+    assert caplog.records[0].getMessage().encode().endswith(rb"ValueError: a\ud800b")
 
 
 def test_an_endless_text_is_cut(caplog: pytest.LogCaptureFixture) -> None:
