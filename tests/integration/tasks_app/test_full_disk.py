@@ -27,7 +27,7 @@ from tests.broker import FakeBroker
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif("not __import__('django.conf').conf.settings.DATABASE_IS_EMBEDDED"),
+    pytest.mark.sqlite,
 ]
 ROWS = ["name,do", "n0,", "n1,fail", "n2,"]
 PLENTY = 2**40

@@ -520,7 +520,7 @@ def test_a_body_that_says_it_is_too_large_is_refused_unread(
     assert response.json()["message"] == "request_too_large"
 
 
-@pytest.mark.skipif("not __import__('django.conf').conf.settings.DATABASE_IS_EMBEDDED")
+@pytest.mark.sqlite
 def test_a_body_that_says_it_does_not_fit_on_the_disk_is_refused_unread(
     caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
