@@ -74,6 +74,7 @@ class Measurement:
         self.web = web
         self.attacks = attacks
         self.answers: list[Answer] = []  # to the attackers
+        self.attempts = 0  # of theirs
         self.undisturbed: list[float] = []
         self.meanwhile: list[float] = []
 
@@ -104,10 +105,10 @@ class Measurement:
     @contextlib.asynccontextmanager
     async def attacked(self) -> AsyncIterator[None]:
         """Let the attackers send the same over and over; the first is being worked on."""
-        answers_before = len(self.answers)
+        attempts_before = self.attempts
         attacking = [asyncio.create_task(self.attack(*each)) for each in self.attacks]
         try:
-            await until(lambda: converters(self.web) or len(self.answers) > answers_before)
+            await until(lambda: converters(self.web) or self.attempts > attempts_before)
             yield
         finally:
             for each in attacking:
@@ -115,9 +116,11 @@ class Measurement:
             await asyncio.gather(*attacking, return_exceptions=True)
 
     async def attack(self, target: Target, head: bytes, content: bytes) -> None:
-        """Send the same over and over."""
+        """Send the same over and over; who sends on regardless may be cut off."""
         while True:
-            self.answers.append(await ask(target.port, head, content))
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+                self.answers.append(await ask(target.port, head, content))
+            self.attempts += 1
 
 
 async def look_often(target: Target) -> list[float]:
@@ -204,7 +207,7 @@ def test_others_do_not_wait_for_those_who_sign_in_with_megabytes(web: Web) -> No
 
     answers = assert_others_do_not_wait(web, 2 * [(web.honest, head, content)])
 
-    assert {answer.status for answer in answers} == {413}
+    assert {answer.status for answer in answers} <= {413}
 
 
 def test_who_signs_in_with_more_than_16_kib_need_not_send_it(web: Web) -> None:

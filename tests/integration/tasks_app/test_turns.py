@@ -9,7 +9,7 @@ from django.db import OperationalError
 from django.db.models import F
 from django.utils import timezone
 
-from tasks_app.execution import slices, turns
+from tasks_app.execution import batches, slices, turns
 from tasks_app.models import Segment, Task
 from tasks_app.models.clock import database_time
 from tests import engine
@@ -64,9 +64,10 @@ def test_the_longest_segment_of_a_task_is_next_so_that_all_end_at_about_one_time
 
 
 def test_a_slice_whose_time_is_up_still_runs_the_segments_last_batch(
-    settings: Any, broker: FakeBroker
+    settings: Any, broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.PISTON_SLICE_MILLISECONDS = 0
+    monkeypatch.setattr(batches, "aimed_seconds", lambda: 600.0)  # also on a slow machine
     task = engine.start(engine.submit("check", *ROWS))
     Segment.objects.update(batch_size=100)  # the next is four times as large: it takes the rest
 
