@@ -201,15 +201,6 @@ def test_who_has_many_accounts_leaves_others_their_turn(web: Web) -> None:
     assert_others_do_not_wait(web, attacks)
 
 
-def test_others_do_not_wait_for_those_who_sign_in_with_megabytes(web: Web) -> None:
-    content = b"[%b]" % again(b"[]")
-    head = web.honest.head("PUT", "/v2/api_auth", f"Content-Length: {len(content)}")
-
-    answers = assert_others_do_not_wait(web, 2 * [(web.honest, head, content)])
-
-    assert {answer.status for answer in answers} <= {413}
-
-
 def test_who_signs_in_with_more_than_16_kib_need_not_send_it(web: Web) -> None:
     head = web.honest.head("PUT", "/v2/api_auth", "Content-Length: 16385")
 
