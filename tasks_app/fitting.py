@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import datetime
+from time import monotonic, sleep
 
 from django.db.models.functions import Now
 
@@ -15,16 +16,19 @@ from tasks_app.models import Task
 
 logger = logging.getLogger(__name__)
 
-MOST_HANDOVERS = 3  # of a task's messages by each process, between two claims by a worker that fits
+MOST_HANDOVERS = 3  # of a task's messages by each process, one after the other
+FORGET_SECONDS = 5.0  # after which one more is handed over: it is the sweeper who asks again
+STAND_BACK_SECONDS = 0.1  # after it: an idle process of the same pool takes the message meanwhile
 MOST_REMEMBERED = 10_000  # tasks
 
 
 @dataclass
 class Met:
-    """How often this process has handed a task over since a worker claimed it."""
+    """How often this process has handed a task over since a worker claimed it, and when."""
 
     served_at: datetime | None
     count: int = 0
+    at: float = 0.0  # on this process's monotonic clock
 
 
 _met: dict[str, Met] = {}  # of this process alone: it saves work and decides nothing
@@ -63,8 +67,9 @@ class VersionDiffers(CategoryError):
 def leave_unless_it_fits(task_id: str) -> None:
     """Leave a running task to other workers if this one cannot do it, and say so.
 
-    Its message is handed over a few times: a worker that fits may be idle. Then the sweeper
-    sends now and then, so that workers do not play with messages that nobody can use.
+    Its message is handed over a few times: a process that fits may be idle, even in this pool.
+    Then the sweeper asks now and then, and each answer is handed over once. So workers do not play
+    with messages that nobody can use.
     """
     task = Task.objects.running().filter(pk=task_id).first()
     if task is None or (problem := find_problem(task)) is None:
@@ -77,6 +82,10 @@ def leave_unless_it_fits(task_id: str) -> None:
             _met.clear()
     if met is None or met.served_at != task.served_at:
         met = _met[task_id] = Met(task.served_at)
+    elif monotonic() - met.at > FORGET_SECONDS:
+        met.count = min(met.count, MOST_HANDOVERS - 1)
     met.count += 1
+    met.at = monotonic()
     if met.count <= MOST_HANDOVERS:
         dispatch.wake(task_id)
+        sleep(STAND_BACK_SECONDS)

@@ -57,7 +57,8 @@ class Newcomers:
         if monotonic() < self.look_at:
             return False
         self.look_at = monotonic() + LOOK_SECONDS
-        return bool(newcomers(registry.offered()).fetch(account_id=self.account_id))
+        offered = registry.offered()
+        return bool(offered and newcomers(offered).fetch(account_id=self.account_id))
 
 
 def worker_name() -> str:

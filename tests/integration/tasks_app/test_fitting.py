@@ -103,6 +103,28 @@ def test_a_message_that_nobody_can_use_is_asked_for_again_by_the_sweeper(
     assert engine.fresh(task).status == "success"
 
 
+def test_a_message_is_handed_over_a_few_times_and_once_more_when_the_sweeper_asks(
+    broker: FakeBroker,
+) -> None:
+    task = engine.start(engine.submit("check", *ROWS))
+    with worker_with(Newer):
+        at_the_start = deliver_and_count(broker)
+        fitting._met[task.pk].at -= 2 * fitting.FORGET_SECONDS
+        sweeping.repeat_message(engine.fresh(task))
+        after_a_while = deliver_and_count(broker)
+
+    assert (at_the_start, after_a_while) == (1 + fitting.MOST_HANDOVERS, 1 + 1)
+
+
+def deliver_and_count(broker: FakeBroker) -> int:
+    """Deliver until nothing is left; return how many messages there were."""
+    count = 0
+    while broker.queue:
+        broker.deliver()
+        count += 1
+    return count
+
+
 def test_tasks_that_no_worker_fits_do_not_keep_the_sweeper_from_the_others(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,6 +166,16 @@ def test_a_new_task_that_a_worker_cannot_do_does_not_make_it_leave_its_own(
     Task.objects.update(category_version="0")
 
     assert (are_waiting_before, looking.are_waiting()) == (True, False)
+
+
+def test_a_worker_that_is_left_without_any_category_leaves_its_task_to_nobody(
+    broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(registry, "offered", tuple)
+    engine.start(engine.submit("check", *ROWS))
+
+    assert not turns.Newcomers(AccountFactory.create().pk).are_waiting()
 
 
 @pytest.mark.parametrize(
