@@ -33,6 +33,7 @@ ORDER = [
     "piston.supervision",
     "piston.node",
     "piston.compiled_queries",
+    "piston.command_line",
     "piston.accounts",
     "piston.http",
     "piston.web",

@@ -6,36 +6,24 @@ import json
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError
-from django.db import OperationalError, ProgrammingError
+from django.core.management.base import CommandError
 
-from piston import disk_reserve
 from piston.accounts.errors import AccountError, UnknownAccount
 from piston.accounts.models import Account
+from piston.command_line import DatabaseCommand
 
 
-class AccountCommand(BaseCommand):
+class AccountCommand(DatabaseCommand):
     """A command whose `run` may raise what the models raise."""
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run; turn what can go wrong into a CommandError."""
         try:
-            self.run(**options)
+            super().handle(*args, **options)
         except AccountError as error:
             raise CommandError(str(error)) from error
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
-        except (OperationalError, ProgrammingError) as error:
-            if disk_reserve.is_full(error):
-                raise  # manage.py says what to do
-            raise CommandError(
-                f"The database does not answer as it should ({str(error).strip()}). "
-                "Is it running, and has `manage.py migrate` been run?"
-            ) from error
-
-    def run(self, **options: Any) -> None:
-        """Do what the command is for."""
-        raise NotImplementedError
 
     def print_json(self, **document: Any) -> None:
         """Print one line of JSON, for people and scripts alike."""

@@ -5,14 +5,15 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from piston.command_line import DatabaseCommand
 from piston.plurals import plural
 from tasks_app import storage_check
 from tasks_app.errors import StorageUnavailable
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """Print each file without a row, and each row of a task without a file."""
 
     help = (
@@ -28,8 +29,9 @@ class Command(BaseCommand):
             help="delete files without a row at once; by itself that takes a week",
         )
 
-    def handle(self, *args: Any, delete: bool, **options: Any) -> None:
+    def run(self, **options: Any) -> None:
         """Compare folder by folder; say what was found, and at the end how much."""
+        delete = options["delete"]
         known = left = deleted = lost = 0
         try:
             for difference in storage_check.compare_all():

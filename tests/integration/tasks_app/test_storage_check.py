@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.core.files.base import ContentFile
 from django.core.management import CommandError, call_command
+from django.db import OperationalError
 
 from tasks_app import storage, storage_check, sweeping
 from tasks_app.models import CSVName, TaskCSV
@@ -212,6 +213,18 @@ def test_a_link_is_not_followed_and_not_deleted(settings: Any, tmp_path: Path) -
     assert check("--delete")[0] == 0
     assert outside.exists()
     assert (folder / FOREIGN[3:]).is_symlink()
+
+
+def test_a_database_without_tables_is_said_to_need_a_migration(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def compare_all() -> None:
+        raise OperationalError("no such table: tasks_app_taskcsv")
+
+    monkeypatch.setattr(storage_check, "compare_all", compare_all)
+
+    with pytest.raises(CommandError, match=r"no such table.*manage.py migrate"):
+        call_command("check_storage")
 
 
 def test_a_storage_that_is_away_is_an_error_of_its_own(settings: Any) -> None:

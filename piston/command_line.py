@@ -1,0 +1,30 @@
+"""What do all commands share? One sentence when the database does not answer as it should."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError, ProgrammingError
+
+from piston import disk_reserve
+
+
+class DatabaseCommand(BaseCommand):
+    """A command whose `run` asks the database."""
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run; turn an answer that the database refuses into a CommandError."""
+        try:
+            self.run(**options)
+        except (OperationalError, ProgrammingError) as error:
+            if disk_reserve.is_full(error):
+                raise  # manage.py says what to do
+            raise CommandError(
+                f"The database does not answer as it should ({str(error).strip()}). "
+                "Is it running, and has `manage.py migrate` been run?"
+            ) from error
+
+    def run(self, **options: Any) -> None:
+        """Do what the command is for."""
+        raise NotImplementedError
