@@ -30,7 +30,9 @@ def full_disk(error: Exception) -> str | None:
         from piston.disk_reserve import is_full
 
         if is_full(error):
-            return f"The disk of {settings.PISTON_DATA_DIR} is full. Make room on it and try again."
+            is_ours = settings.DATABASE_IS_EMBEDDED or isinstance(error, OSError)
+            whose = settings.PISTON_DATA_DIR if is_ours else "the database server"
+            return f"The disk of {whose} is full. Make room on it and try again."
     except OSError:  # of settings that could not be read: the secret key was not to be written
         if getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT}:
             return f"The disk is full: {error}. Make room on it and try again."

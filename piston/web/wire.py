@@ -75,7 +75,8 @@ class Wire:
     def is_gone(self) -> bool:
         """Has the client hung up? One that only says it sends no more is taken for gone, too."""
         poll = select.poll()
-        poll.register(self.socket, select.POLLRDHUP)  # POLLHUP and POLLERR come unasked
+        # POLLHUP and POLLERR come unasked; only Linux tells of who just sends no more
+        poll.register(self.socket, getattr(select, "POLLRDHUP", 0))
         return bool(poll.poll(0))
 
     def recv(self, size: int) -> bytes:
