@@ -1,0 +1,19 @@
+"""How long are the pauses before a row is sent again, in these tests?"""
+
+from __future__ import annotations
+
+import pytest
+
+from tasks_app.execution import effects
+
+
+@pytest.fixture
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a worker wait in place for every attempt, and not for long."""
+    monkeypatch.setattr(effects, "MIN_PAUSE_SECONDS", 0.0001)
+
+
+@pytest.fixture
+def long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no worker wait in place."""
+    monkeypatch.setattr(effects, "MIN_PAUSE_SECONDS", 30.0)
