@@ -37,6 +37,7 @@ QUESTIONS = (  # in the order of the table
     "fairness",
     "stopping",
     "reading_tasks",
+    "hostile_json",
     "footprint",
 )
 
