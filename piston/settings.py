@@ -292,9 +292,9 @@ CACHES = {
 PISTON_S3_BUCKET = read_text("PISTON_S3_BUCKET", "")  # empty: a folder below PISTON_DATA_DIR
 
 
-def read_storage() -> dict[str, Any]:
-    """Return the backend that keeps the tasks' files: a folder, or a bucket."""
-    if not PISTON_S3_BUCKET:
+def read_storage(bucket: str) -> dict[str, Any]:
+    """Return the backend that keeps the tasks' files: a folder, or this bucket."""
+    if not bucket:
         folder = PISTON_DATA_DIR / "files"
         return {
             "BACKEND": "piston.file_storage.SyncedFileStorage",
@@ -307,7 +307,7 @@ def read_storage() -> dict[str, Any]:
     return {
         "BACKEND": "storages.backends.s3.S3Storage",
         "OPTIONS": {
-            "bucket_name": PISTON_S3_BUCKET,
+            "bucket_name": bucket,
             "endpoint_url": read_text("PISTON_S3_ENDPOINT_URL", "") or None,
             "region_name": read_text("PISTON_S3_REGION", "us-east-1"),
             "access_key": read_text("AWS_ACCESS_KEY_ID", "") or None,
@@ -326,7 +326,7 @@ def read_storage() -> dict[str, Any]:
 
 
 STORAGES = {
-    "default": read_storage(),
+    "default": read_storage(PISTON_S3_BUCKET),
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 

@@ -20,7 +20,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import pytest
 
@@ -327,6 +327,15 @@ class ObjectStorage(Server):
             "AWS_ACCESS_KEY_ID": "tests",
             "AWS_SECRET_ACCESS_KEY": "tests",
         }
+
+    def storage(self) -> dict[str, Any]:
+        """The product's own STORAGES entry that keeps files here."""
+        from piston.settings import read_storage
+
+        with pytest.MonkeyPatch.context() as environment:
+            for name, value in self.settings.items():
+                environment.setenv(name, value)
+            return read_storage(self.bucket)
 
     def command(self) -> Sequence[str]:
         return [str(self.program), "--host", "127.0.0.1", "--port", str(self.port)]

@@ -38,17 +38,7 @@ def backend(request: pytest.FixtureRequest, settings: Any) -> str:
     """Keep files in a folder, or on an S3 server."""
     if request.param == "S3":
         server: ObjectStorage = request.getfixturevalue("object_storage")
-        backend = {
-            "BACKEND": "storages.backends.s3.S3Storage",
-            "OPTIONS": {
-                "bucket_name": server.bucket,
-                "endpoint_url": server.url,
-                "region_name": "us-east-1",
-                "access_key": "tests",
-                "secret_key": "tests",
-                "file_overwrite": False,
-            },
-        }
+        backend = server.storage()
         settings.STORAGES = {**settings.STORAGES, "default": backend}
     kind: str = request.param
     return kind

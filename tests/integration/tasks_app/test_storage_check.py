@@ -44,17 +44,7 @@ def place(request: pytest.FixtureRequest, settings: Any, tmp_path: Path) -> str:
         backend["OPTIONS"] = {**backend["OPTIONS"], "location": str(tmp_path)}
     else:
         server: ObjectStorage = request.getfixturevalue("object_storage")
-        backend = {
-            "BACKEND": "storages.backends.s3.S3Storage",
-            "OPTIONS": {
-                "bucket_name": server.bucket,
-                "endpoint_url": server.url,
-                "region_name": "us-east-1",
-                "access_key": "tests",
-                "secret_key": "tests",
-                "file_overwrite": False,
-            },
-        }
+        backend = server.storage()
     settings.STORAGES = {**settings.STORAGES, "default": backend}
     if kind == "S3":
         storage.default_storage.bucket.objects.all().delete()  # type: ignore[attr-defined]
