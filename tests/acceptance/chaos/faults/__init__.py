@@ -34,7 +34,8 @@ SHORT = frozenset(  # of a short run, within ten minutes: one of each kind
         *("web-killed-in-mid-upload", "web-killed-in-mid-download", "disk-full-at-assembly"),
         *("storage-refusing-at-assembly", "assembler-killed", "workers-replaced"),
         *("two-hundred-kills", "killed-in-a-call", "killed-in-an-idempotent-call"),
-        *("row-segfaults", "stopped-amid-kills", "whole-pool-killed"),
+        *("row-segfaults", "stopped-amid-kills", "whole-pool-killed", "supervisor-killed"),
+        *("answers-lost", "data-disk-filled", "input-edited-ahead", "all-places-wanted"),
     }
 )
 
