@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import signal
+import sqlite3
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,11 +78,18 @@ class SmallDataDisk:
         self.scene = scene
         self.folder = scene.installation.folder / "data"
         self.mounted = contextlib.ExitStack()
+        scene.kill(*scene.installation.processes)
+        shrink_database(self.folder / "piston.sqlite3")
         size = megabytes + megabytes_in(self.folder)
         with self._moved():
             self.mounted.enter_context(small_disk(self.folder, size))
         scene.made_links.callback(self._take_away)
         scene.restore()
+
+    @property
+    def size_bytes(self) -> int:
+        """How much it can hold, with what is on it."""
+        return shutil.disk_usage(self.folder).total
 
     def _take_away(self) -> None:
         self.heal()
@@ -109,6 +117,13 @@ class SmallDataDisk:
     def heal(self) -> None:
         """Make room."""
         (self.folder / FILLER).unlink(missing_ok=True)
+
+
+def shrink_database(path: Path) -> None:
+    """Take out of a database and its log what might become room later."""
+    with contextlib.closing(sqlite3.connect(path, timeout=60)) as database:
+        database.execute("VACUUM")
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def megabytes_in(folder: Path) -> int:

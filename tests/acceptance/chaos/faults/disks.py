@@ -83,12 +83,13 @@ class People:
 )
 def data_disk_full_at_upload(work: Work) -> None:
     """Upload more than fits, twice, then something that does."""
-    SmallDataDisk(work.scene, 40)
+    disk = SmallDataDisk(work.scene, 40)
     people = People(work)
     work.begin("write", "spread", rows=ROWS)
     work.get_going(0.02, 0.3)
+    too_many = disk.size_bytes // 50_000
     for _ in range(2):
-        assert_refused(work, make_lines(work.random, 900, {}, width=50_000))
+        assert_refused(work, make_lines(work.random, too_many, {}, width=50_000))
         people.assert_they_can_act()
     work.start(work.send("read", make_lines(work.random, 300, {}, width=10_000)))
     work.go_on()
