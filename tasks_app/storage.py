@@ -164,7 +164,7 @@ def read_range(csv_file: TaskCSV, start: int, end: int) -> Iterator[bytes]:
     try:
         while True:
             with storage_errors():
-                block = file.read(BLOCK_BYTES)
+                block = file.read(blocks.LARGEST_BLOCK_BYTES)
             if not block:
                 return
             yield block

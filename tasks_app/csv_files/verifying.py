@@ -26,12 +26,14 @@ class VerifiedFile:
         self._start = start
         self._end = end
         self._ready = b""
+        self._handed_out = 0  # bytes of what is ready
 
     def read(self, size: int, /) -> bytes:
         """Return the next bytes, at most `size`; none at the end."""
-        if not self._ready:
-            self._ready = self._read_block()
-        piece, self._ready = self._ready[:size], self._ready[size:]
+        if self._handed_out == len(self._ready):
+            self._ready, self._handed_out = self._read_block(), 0
+        piece = self._ready[self._handed_out : self._handed_out + size]
+        self._handed_out += len(piece)
         return piece
 
     def close(self) -> None:
