@@ -42,7 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave tests of one database alone to the run on it; `make test` has a run on each."""
-    is_postgresql = settings.DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql"
+    is_postgresql = settings.DATABASES["default"]["ENGINE"] == "piston.postgresql"
     other = "sqlite" if is_postgresql else "postgresql"
     elsewhere = [item for item in items if item.get_closest_marker(other)]
     config.hook.pytest_deselected(items=elsewhere)

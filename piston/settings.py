@@ -248,6 +248,7 @@ def read_database() -> dict[str, Any]:
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
         }
     elif database["ENGINE"] == "django.db.backends.postgresql":
+        database["ENGINE"] = "piston.postgresql"  # Django's, and sessions that are ours
         claim_milliseconds = PISTON_CLAIM_SECONDS * 1000
         options |= {
             "connect_timeout": 5,
@@ -257,9 +258,16 @@ def read_database() -> dict[str, Any]:
             "keepalives_idle": max(1, PISTON_CLAIM_SECONDS // 2),
             "keepalives_interval": max(1, PISTON_CLAIM_SECONDS // 6),
             "keepalives_count": 3,
-            # a worker that was frozen in mid-transaction must not hold its locks for ever
-            "options": f"-c idle_in_transaction_session_timeout={claim_milliseconds}"
-            f" -c lock_timeout={claim_milliseconds}",
+            # of each session, in ms, whatever its role has; 0 is without end
+            "session": {
+                # less than most rows may take: waiting for a lock is not the row's time
+                "lock_timeout": min(5_000, claim_milliseconds),
+                # a worker that was frozen in mid-transaction must not hold its locks for ever
+                "idle_in_transaction_session_timeout": claim_milliseconds,
+                "statement_timeout": 0,
+                "transaction_timeout": 0,
+                "idle_session_timeout": 0,
+            },
         }
         # Celery closes connections after each message; this serves the web's threads
         database |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}

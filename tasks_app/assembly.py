@@ -8,10 +8,12 @@ from functools import partial
 from time import monotonic
 
 from django.conf import settings
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.models import F, Sum
 from django.db.models.functions import Now
 
+from piston import locks
+from piston.locks import WaitBriefly
 from tasks_app import dispatch, events, files, quotas, storage
 from tasks_app.csv_files.verifying import describe_loss
 from tasks_app.errors import ClaimLost, StorageUnavailable, StoredFileMissing
@@ -52,7 +54,9 @@ def assemble(task_id: str) -> None:
         assemble_claimed(task)
     except ClaimLost:
         logger.info("The assembly of %s was overtaken", task.pk)
-    except StorageUnavailable as error:
+    except (StorageUnavailable, OperationalError) as error:
+        if isinstance(error, OperationalError) and not locks.is_locked(error):
+            raise
         logger.warning("The output of %s has to wait: %s", task.pk, error)
 
 
@@ -114,9 +118,9 @@ def write_file(task: Task, name: CSVName, claim: int) -> TaskCSV:
 @transaction.atomic
 def publish(task: Task, claim: int, written: list[TaskCSV]) -> None:
     """Give the files to the task, end it, and drop the parts: all of it or nothing."""
-    mine = Task.objects.filter(pk=task.pk, assembly_claim=claim, is_assembled=False).exclude(
-        status=TaskStatus.REMOVED
-    )
+    mine = Task.objects.filter(
+        WaitBriefly(), pk=task.pk, assembly_claim=claim, is_assembled=False
+    ).exclude(status=TaskStatus.REMOVED)
     if not mine.update(is_assembled=True, assembly_until=None, revision=F("revision") + 1):
         raise ClaimLost
     for csv_file in written:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
+from piston import locks
 from piston.compiled_queries import CompiledSelect, CompiledUpdate, Slot
+from piston.locks import WaitBriefly
 from tasks_app import messages
 from tasks_app.models import Segment, Task
 from tasks_app.models.durability import NeedNotLast
@@ -21,7 +24,9 @@ OF_TASKS = (RUN_SLICE, ASSEMBLE_OUTPUT, SETTLE_ROWS)  # their first argument is 
 
 def wake(task_id: str) -> None:
     """Send a message for a running task with work to do, unless one is on its way."""
-    if WORK.fetch(task_id=task_id) and WAKE.run(task_id=task_id):
+    if WORK.fetch(task_id=task_id) and locks.unless_locked(
+        Task, task_id, lambda: WAKE.run(task_id=task_id)
+    ):
         transaction.on_commit(lambda: send_wake(task_id))
 
 
@@ -45,14 +50,16 @@ def send_numbered(task_id: str, number: int) -> None:
 def receive(task_id: str, number: int) -> bool:
     """Take note that a message has arrived; False for a copy that is out of date.
 
-    So messages cannot multiply, however often a broker or the sweeper repeats them.
+    So messages cannot multiply, however often a broker or the sweeper repeats them. False also
+    where the task is locked: the sweeper sends again when it is free.
     """
-    return bool(RECEIVE.run(task_id=task_id, number=number))
+    take_note = partial(RECEIVE.run, task_id=task_id, number=number)
+    return bool(locks.unless_locked(Task, task_id, take_note))
 
 
 def request_assembly(task_id: str) -> None:
     """Send for the assembly of a task's output."""
-    Task.objects.filter(pk=task_id).update(dispatched_at=Now())
+    Task.objects.filter(WaitBriefly(), pk=task_id).update(dispatched_at=Now())
     transaction.on_commit(lambda: send_assemble(task_id))
 
 
@@ -63,7 +70,7 @@ def send_assemble(task_id: str) -> None:
 
 def request_settling(task_id: str) -> None:
     """Send for what people decided about rows of an ended task."""
-    Task.objects.filter(pk=task_id).update(dispatched_at=Now())
+    Task.objects.filter(WaitBriefly(), pk=task_id).update(dispatched_at=Now())
     transaction.on_commit(lambda: send_settle(task_id))
 
 
@@ -75,11 +82,13 @@ def send_settle(task_id: str) -> None:
 TASK = Slot.text("task_id")
 WORK = CompiledSelect(lambda: Segment.objects.claimable().with_room().filter(task=TASK)[:1])
 WAKE = CompiledUpdate(
-    lambda: Task.objects.running().filter(pk=TASK, dispatched_at=None), **dispatched()
+    lambda: Task.objects.running().filter(WaitBriefly(), pk=TASK, dispatched_at=None),
+    **dispatched(),
 )
 RECEIVE = CompiledUpdate(
     lambda: Task.objects.filter(
         NeedNotLast(),  # the sweeper would send the message again
+        WaitBriefly(),
         pk=TASK,
         wake_number=Slot.number("number"),
         dispatched_at__isnull=False,

@@ -263,3 +263,7 @@ class RowTimedOut(PistonError):
     """The row took longer than its action allows."""
 
     code = "row_timed_out"
+
+    def __init__(self, message: str | None = None, *, was_asking: bool = False) -> None:
+        super().__init__(message)
+        self.was_asking = was_asking  # the database, and had no answer yet

@@ -14,6 +14,8 @@ from celery import current_app
 from celery.exceptions import Reject
 from django.db import InterfaceError, OperationalError
 
+from piston.locks import is_locked
+
 logger = logging.getLogger(__name__)
 
 REST_SECONDS = 1.0  # of a process without a database, before it takes the next message
@@ -66,10 +68,14 @@ def handed_back_without_database() -> Iterator[None]:
     """Hand the message in hand back to the broker if there is no database to work on.
 
     A worker that cannot work is always free for the next message: without this, and without the
-    rest, it would use up the messages that workers with a database are waiting for.
+    rest, it would use up the messages that workers with a database are waiting for. A message that
+    met a lock is used up all the same: the sweeper sends it again, and others are done meanwhile.
     """
     try:
         yield
     except (OperationalError, InterfaceError) as error:
+        if is_locked(error):
+            logger.warning("A message is left to the sweeper: %s", error)
+            return
         time.sleep(REST_SECONDS)
         raise Reject(str(error), requeue=True) from None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from time import monotonic
+from time import monotonic, sleep
 
 from django.conf import settings
 from django.db import transaction
@@ -16,10 +16,11 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from categories.periodic import run_due_jobs
-from piston import disk_reserve
+from piston import disk_reserve, locks
 from piston.accounts.signing_in import purge_expired_tokens
+from piston.locks import WaitBriefly
 from piston.sqlite.shrinking import shrink_database
-from tasks_app import dispatch, events, fitting, lifecycle, quotas, storage
+from tasks_app import dispatch, events, fitting, future_times, lifecycle, quotas, storage
 from tasks_app.errors import StorageUnavailable, TaskNotFound
 from tasks_app.models import Effect, EventKind, Part, Segment, Task, TaskCSV
 from tasks_app.models.clock import database_time, read_database_clock
@@ -31,6 +32,8 @@ from tasks_app.upkeep import run_due_upkeep
 logger = logging.getLogger(__name__)
 
 MOST_UNFIT_AT_ONCE = 10
+MOST_NAMED = 5  # tasks that are locked, by each step of a sweep
+LOCK_SECONDS = 0.3  # after which a lock is somebody else's
 MOST_AT_ONCE = 50  # tasks per step and sweep; a woken worker serves whoever waited longest anyway
 DELETION_SECONDS = 60  # for one file; then another sweeper tries
 DELETING_SECONDS = 0.5  # of tasks, and of files, in a sweep; the next one goes on
@@ -59,6 +62,7 @@ def sweep() -> None:
     )
     steps: tuple[Callable[[], object], ...] = (
         disk_reserve.restore,  # also what a power cut has left empty
+        *(() if is_short else (future_times.bring_back,)),
         *((delete_bytes_first,) if is_short else waking),
         end_unfit_tasks,
         purge_removed_tasks,
@@ -104,9 +108,28 @@ def for_each(tasks: Iterable[Task], act: Callable[[Task], None]) -> None:
             logger.exception("Sweeping: %s of task %s failed", act.__name__, task.pk)
 
 
+def free(tasks: QuerySet[Task], count: int = MOST_AT_ONCE) -> list[Task]:
+    """Return the first of the tasks that nobody has locked; others would hold the sweep up."""
+    found = locks.unlocked(tasks[:count])
+    if len(found) < count and locks.may_be_foreign():
+        warn_of_locked(tasks.exclude(pk__in=[task.pk for task in found]))
+    return found
+
+
+def warn_of_locked(tasks: QuerySet[Task]) -> None:
+    """Name some of the tasks in the log that stay locked, and by whom."""
+    if not (keys := [task.pk for task in tasks[:MOST_NAMED]]):
+        return
+    sleep(LOCK_SECONDS)  # for a batch that is being committed
+    freed = {task.pk for task in locks.unlocked(Task.objects.filter(pk__in=keys))}
+    for key in keys:
+        if key not in freed and Task.objects.filter(pk=key).exists():
+            locks.warn_of_lock(Task, key)
+
+
 def wake_abandoned_tasks() -> None:
     """Send for the end of tasks whose worker died after their last batch."""
-    for_each(Task.objects.abandoned().filter(quiet())[:MOST_AT_ONCE], repeat_message)
+    for_each(free(Task.objects.abandoned().filter(quiet())), repeat_message)
 
 
 def wake_silent_tasks() -> None:
@@ -114,7 +137,7 @@ def wake_silent_tasks() -> None:
     waiting = Segment.objects.claimable().values("task")
     silent = Task.objects.running().filter(quiet(), pk__in=waiting, unfit_since=None)
     longest_waiting = silent.order_by(F("served_at").asc(nulls_first=True))
-    for_each(longest_waiting[:MOST_AT_ONCE], repeat_message)
+    for_each(free(longest_waiting), repeat_message)
 
 
 def wake_unfit_tasks() -> None:
@@ -123,19 +146,20 @@ def wake_unfit_tasks() -> None:
     A few at random, however many there are: they take nothing from those that can be done.
     """
     unfit = Task.objects.running().filter(quiet(), unfit_since__isnull=False)
-    for_each(unfit.order_by("?")[:MOST_UNFIT_AT_ONCE], repeat_message)
+    for_each(free(unfit.order_by("?"), MOST_UNFIT_AT_ONCE), repeat_message)
 
 
 def end_unfit_tasks() -> None:
     """End tasks whose version or action no worker has had for so long."""
     before = database_time(-settings.PISTON_UNFIT_SECONDS)
     unfit = Task.objects.running().filter(unfit_since__lt=before).order_by("unfit_since")
-    for_each(unfit[:MOST_AT_ONCE], end_unfit)
+    for_each(free(unfit), end_unfit)
 
 
 @transaction.atomic
 def end_unfit(task: Task) -> None:
     """End a task that no worker fits, unless this one does."""
+    locks.wait_briefly()
     if (problem := fitting.find_problem(task)) is None:
         return
     differs = isinstance(problem, fitting.VersionDiffers)
@@ -148,31 +172,31 @@ def end_unfit(task: Task) -> None:
 
 def repeat_message(task: Task) -> None:
     """Send the task's newest message again; the first copy to arrive counts."""
-    Task.objects.filter(quiet(), pk=task.pk).update(dispatched_at=Now())
+    Task.objects.filter(quiet(), WaitBriefly(), pk=task.pk).update(dispatched_at=Now())
     dispatch.send_wake(task.pk)
 
 
 def send_for_assemblies() -> None:
     """Send for the outputs that are due and that nobody assembles."""
     due = Task.objects.awaiting_assembly().filter(quiet())
-    for_each(due[:MOST_AT_ONCE], lambda task: dispatch.request_assembly(task.pk))
+    for_each(free(due), lambda task: dispatch.request_assembly(task.pk))
 
 
 def send_for_settlings() -> None:
     """Send for what people decided about rows and nobody is carrying out."""
     decided = Effect.objects.to_carry_out().values("task")
     due = claims.free().filter(quiet(), pk__in=decided)
-    for_each(due[:MOST_AT_ONCE], lambda task: dispatch.request_settling(task.pk))
+    for_each(free(due), lambda task: dispatch.request_settling(task.pk))
 
 
 def purge_removed_tasks() -> None:
     """Delete the rows of removed tasks and give up their files, as many as there is time for."""
     until = monotonic() + DELETING_SECONDS
-    removed = list(next_removed(""))
+    removed = locks.unlocked(next_removed(""))
     while removed:
         last = removed[-1].pk  # a deleted one has no key any more
         for_each(removed, purge)
-        removed = list(next_removed(last)) if monotonic() < until else []
+        removed = locks.unlocked(next_removed(last)) if monotonic() < until else []
 
 
 def next_removed(after: str) -> QuerySet[Task]:
@@ -184,6 +208,7 @@ def next_removed(after: str) -> QuerySet[Task]:
 @transaction.atomic
 def purge(task: Task) -> None:
     """Delete a removed task; its events stay."""
+    locks.wait_briefly()
     task.csvs.update(task=None, kept_until=Now(), is_given_up=True)
     Part.objects.filter(task=task).delete()
     quotas.uncount(task)  # it is still counted when the release before removed it
@@ -199,9 +224,9 @@ def delete_orphaned_files() -> None:
 
 def delete_some_files() -> int:
     """Delete some of them, return how many were tried; those in trouble come again later."""
-    orphaned = list(TaskCSV.objects.orphaned()[: 4 * MOST_AT_ONCE])
+    orphaned = locks.unlocked(TaskCSV.objects.orphaned()[: 4 * MOST_AT_ONCE])
     for csv_file in orphaned:
-        given_up = TaskCSV.objects.orphaned().filter(pk=csv_file.pk)
+        given_up = TaskCSV.objects.orphaned().filter(WaitBriefly(), pk=csv_file.pk)
         if given_up.update(is_given_up=True, kept_until=database_time(DELETION_SECONDS)):
             try:
                 storage.delete(csv_file.key)
@@ -218,12 +243,13 @@ def remove_expired_tasks() -> None:
         return
     before = database_time(-86_400 * settings.PISTON_TASK_KEEP_DAYS)
     expired = Task.objects.filter(status__in=FINAL, ended_at__lt=before).order_by("ended_at")
-    for_each(expired[:MOST_AT_ONCE], expire)
+    for_each(free(expired), expire)
 
 
 def expire(task: Task) -> None:
     """Remove a task as the system, unless a person or another sweeper was faster."""
-    with suppress(TaskNotFound):
+    with suppress(TaskNotFound), transaction.atomic():
+        locks.wait_briefly()
         lifecycle.remove(task, events.SYSTEM, kind=EventKind.EXPIRED)
 
 

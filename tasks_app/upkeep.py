@@ -18,6 +18,7 @@ from django.utils import timezone
 from categories.models import PeriodicRun
 from categories.periodic import LONGEST_ERROR, OWNER, beginning_of
 from piston.http.admin_sign_in import forget_attempts
+from piston.locks import WaitBriefly
 from tasks_app import messages
 from tasks_app.models.clock import read_database_clock
 
@@ -63,7 +64,7 @@ def run_due_upkeep() -> None:
                 category=OWNER, job=job.name, defaults={"last_due_at": due_at}
             )
             continue
-        records = PeriodicRun.objects.filter(category=OWNER, job=job.name)
+        records = PeriodicRun.objects.filter(WaitBriefly(), category=OWNER, job=job.name)
         if runs[job.name].last_due_at < due_at and records.filter(last_due_at__lt=due_at).update(
             last_due_at=due_at, last_run_at=timezone.now()
         ):

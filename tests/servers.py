@@ -153,6 +153,7 @@ class PostgreSQL(Server):
 
     def __init__(self) -> None:
         self.programs = find_postgresql()
+        self.other_variables: dict[str, str] = {}  # of the server itself
         super().__init__()
 
     @property
@@ -179,6 +180,7 @@ class PostgreSQL(Server):
     def command(self) -> Sequence[str]:
         return [
             *as_user(unprivileged_user()),
+            *("env", *(f"{name}={value}" for name, value in self.other_variables.items())),
             *(str(self.programs / "postgres"), "-D", str(self.folder / "data")),
             *("-c", "listen_addresses=127.0.0.1", "-c", f"port={self.port}"),
             *("-c", "unix_socket_directories=", "-c", "max_connections=200"),
@@ -191,6 +193,90 @@ class PostgreSQL(Server):
             psycopg.connect(self.url, connect_timeout=2).close()
         except psycopg.OperationalError:
             return False
+        return True
+
+    def take_over_from(self, other: PostgreSQL) -> None:
+        """Become a copy of another server, which ends; all at the address that this one has."""
+        other.stop()
+        shutil.rmtree(self.folder / "data")
+        shutil.move(other.folder / "data", self.folder / "data")
+        for setting in ("standby.signal", "postgresql.auto.conf"):
+            (self.folder / "data" / setting).unlink(missing_ok=True)
+        self.start()
+
+
+class Standby(PostgreSQL):
+    """A streaming replica of another server, read-only until it is promoted."""
+
+    name = "Standby"
+
+    def __init__(self, primary: PostgreSQL) -> None:
+        super().__init__()
+        self.primary = primary
+
+    def prepare(self) -> None:
+        if user := unprivileged_user():
+            os.chown(self.folder, user.pw_uid, user.pw_gid)
+        made = subprocess.run(
+            [
+                *as_user(unprivileged_user()),
+                *(str(self.programs / "pg_basebackup"), "--pgdata", str(self.folder / "data")),
+                *("--host=127.0.0.1", f"--port={self.primary.port}", "--username=postgres"),
+                *("--write-recovery-conf", "--checkpoint=fast", "--wal-method=stream"),
+            ],
+            check=False,
+            capture_output=True,
+            text=True,
+            cwd=self.folder,
+        )
+        if made.returncode:
+            raise StartFailed(f"pg_basebackup failed: {made.stderr}")
+
+    def promote(self) -> None:
+        """Let it become a server of its own, that takes writes."""
+        import psycopg
+
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute("SELECT pg_promote()")
+
+
+class PgBouncer(Server):
+    """A pooler in front of a PostgreSQL server, in `session` or `transaction` mode."""
+
+    name = "PgBouncer"
+    stop_signal = signal.SIGINT
+
+    def __init__(self, behind: PostgreSQL, mode: str) -> None:
+        self.program = find_pgbouncer()
+        self.behind = behind
+        self.mode = mode
+        super().__init__()
+
+    @property
+    def url(self) -> str:
+        return f"postgres://postgres@127.0.0.1:{self.port}/postgres"
+
+    def prepare(self) -> None:
+        (self.folder / "users").write_text('"postgres" ""\n')
+        (self.folder / "pgbouncer.ini").write_text(
+            f"[databases]\n* = host=127.0.0.1 port={self.behind.port}\n"
+            "[pgbouncer]\nlisten_addr = 127.0.0.1\n"
+            f"listen_port = {self.port}\nunix_socket_dir =\n"
+            f"auth_type = trust\nauth_file = {self.folder / 'users'}\n"
+            f"pool_mode = {self.mode}\ndefault_pool_size = 50\nmax_client_conn = 500\n"
+        )
+        if user := unprivileged_user():
+            for path in (self.folder, *self.folder.iterdir()):
+                os.chown(path, user.pw_uid, user.pw_gid)
+
+    def command(self) -> Sequence[str]:
+        return [
+            *as_user(unprivileged_user()),
+            *(str(self.program), str(self.folder / "pgbouncer.ini")),
+        ]
+
+    def is_ready(self) -> bool:
+        socket.create_connection(("127.0.0.1", self.port), 1).close()
         return True
 
 
@@ -361,7 +447,7 @@ AnyServer = TypeVar("AnyServer", bound=Server)
 
 
 @contextlib.contextmanager
-def started(kind: type[AnyServer]) -> Iterator[AnyServer]:
+def started(kind: Callable[[], AnyServer]) -> Iterator[AnyServer]:
     """Start a server for a test; skip the test where its program is missing, but not in CI."""
     with needing_programs():
         server = kind()
@@ -396,6 +482,12 @@ def find_postgresql() -> Path:
 def find_redis() -> Path:
     """Return Redis's server program."""
     return find("redis-server", package="redis-server")
+
+
+def find_pgbouncer() -> Path:
+    """Return PgBouncer's program."""
+    debian = Path("/usr/sbin/pgbouncer")  # not in everybody's PATH
+    return debian if debian.exists() else find("pgbouncer", package="pgbouncer")
 
 
 def find_rabbitmq() -> Path:

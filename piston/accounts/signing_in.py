@@ -92,6 +92,8 @@ KEYS_IN_FORCE: CompiledSelect[ApiKey] = CompiledSelect(  # every new task asks f
 
 
 def purge_expired_tokens() -> int:
-    """Delete the tokens whose time is over; return how many there were."""
-    deleted_count, _ = Token.objects.filter(expires_at__lte=Now()).delete()
+    """Delete the tokens whose time is over, but for locked ones; return how many there were."""
+    expired = Token.objects.select_for_update(skip_locked=True).filter(expires_at__lte=Now())
+    with transaction.atomic():
+        deleted_count, _ = Token.objects.filter(pk__in=expired.values("pk")).delete()
     return deleted_count

@@ -90,16 +90,27 @@ class Endpoint(APIView):
 def health(request: HttpRequest) -> HttpResponse:
     """Tell a load balancer whether this process can serve: 200, or 503 without its database.
 
-    On a full disk people can act, and it is 200, for as long as the reserve lasts.
+    On a full disk people can act, and it is 200, for as long as the reserve lasts. A database that
+    takes no writes, as a standby does, is none.
     """
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
+        if is_read_only():
+            return unavailable("read-only")
     except DatabaseError:
         return unavailable("full" if disk_reserve.is_exhausted() else "away")
     if disk_reserve.is_exhausted():
         return unavailable("full")
     return JsonResponse({"status": "ok", "database": "ok"})
+
+
+def is_read_only() -> bool:
+    """Ask the database whether it takes no writes."""
+    with connection.cursor() as cursor:
+        if connection.vendor != "postgresql":
+            cursor.execute("SELECT 1")
+            return False
+        cursor.execute("SHOW transaction_read_only")
+        return bool(cursor.fetchone() == ("on",))
 
 
 def unavailable(database: str) -> JsonResponse:

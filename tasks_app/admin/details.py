@@ -9,6 +9,7 @@ from django.db.models import prefetch_related_objects
 from django.utils import timezone
 
 from categories.describing import describe_action
+from piston import locks
 from piston.plurals import plural
 from tasks_app import files
 from tasks_app.admin.messages import find_failures
@@ -78,6 +79,7 @@ def read_details(task: Task) -> dict[str, Any]:
         "effects": [describe_effect(each) for each in unknown[:MOST_LINES]],
         "events": [describe_event(each) for each in newest_events(task)],
         "failures": find_failures(task),
+        "holder": locks.find_holder(Task, task.pk),
         "help": describe_action(action) if action else None,
         "most_lines": MOST_LINES,
     }

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import cast
 
-from django.conf import settings
 from django.db import connection, transaction
 
 from categories.contract import (
@@ -42,6 +41,7 @@ from tasks_app.execution.suspects import (
     mark_suspect,
 )
 from tasks_app.execution.traces import log_row
+from tasks_app.execution.waiting import allow_time
 from tasks_app.models import EventKind
 
 logger = logging.getLogger(__name__)
@@ -141,7 +141,7 @@ def commit_outcomes(run: Run, batch: Batch, find: Callable[[], Sequence[Outcome]
     reads_only = run.action.effects is Effects.NONE
     outcomes = find() if reads_only else ()
     with transaction.atomic():
-        allow_time(run)
+        allow_time(run.action.row_seconds, run.claim_seconds)
         if not reads_only:
             outcomes = find()
         left_count = (run.segment.end_row or 0) - run.segment.cursor_row
@@ -149,15 +149,6 @@ def commit_outcomes(run: Run, batch: Batch, find: Callable[[], Sequence[Outcome]
         size = next_size(run, done, time.monotonic() - started)
         ledger.commit_batch(run.segment, done, next_size=size, claim_seconds=run.claim_seconds)
     ledger.advance(run.segment, done, next_size=size)
-
-
-def allow_time(run: Run) -> None:
-    """Let the transaction last as long as the claim, where the action's rows need longer."""
-    if connection.vendor == "postgresql" and run.claim_seconds > settings.PISTON_CLAIM_SECONDS:
-        milliseconds = int(run.claim_seconds * 1000)
-        with connection.cursor() as cursor:
-            for name in ("idle_in_transaction_session_timeout", "lock_timeout"):
-                cursor.execute(f"SET LOCAL {name} = {milliseconds}")
 
 
 def next_size(run: Run, done: Done, elapsed: float) -> int:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from tasks_app.errors import RowTimedOut
+from tasks_app.execution import waiting
 
 RING_AGAIN_SECONDS = 1.0  # for code that catches every exception and goes on
 STDERR = 2  # the descriptor: Celery puts a logger in the place of sys.stderr
@@ -19,6 +20,21 @@ DEAF_SECONDS = 3.0  # after the alarm, before the process ends: well before the 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
     """Raise RowTimedOut inside the block when it takes longer.
+
+    OperationalError comes out of it if that time was spent waiting for the database.
+    """
+    try:
+        with alarm_after(seconds):
+            yield
+    except RowTimedOut as error:
+        if error.was_asking:
+            waiting.blame_the_wait(error)
+        raise
+
+
+@contextmanager
+def alarm_after(seconds: float) -> Iterator[None]:
+    """Raise RowTimedOut inside the block when it takes longer, also where it is not heard.
 
     C code that never returns hears no alarm, and some Python code swallows it. Then a watchdog
     that needs neither ends the process, with a traceback in the worker's log; so the row is
@@ -33,7 +49,7 @@ def time_limit(seconds: float) -> Iterator[None]:
 
     def ring(_signal: int, _frame: FrameType | None) -> None:
         if not is_over:  # an alarm on its way at the end must not strike what comes after
-            raise RowTimedOut(f"timed out after {seconds:g} s")
+            raise RowTimedOut(f"timed out after {seconds:g} s", was_asking=waiting.is_asked())
 
     previous = signal.signal(signal.SIGALRM, ring)
     signal.setitimer(signal.ITIMER_REAL, seconds, RING_AGAIN_SECONDS)

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from tasks_app.models import ActionPace, Segment, Task
+from tasks_app.models.clock import SLACK_SECONDS
 
 LONGEST_WAIT_SECONDS = 1.0  # a worker that would wait longer does something else instead
 
@@ -31,6 +32,12 @@ def wait_unless_needed(seconds: float) -> bool:
     return True
 
 
+def longest_queue_seconds(rows_per_second: float) -> float:
+    """Return how far ahead reservations can reach: the last one was made for soon."""
+    most_rows = max(1.0, rows_per_second)  # of a batch; it has a second's at most
+    return LONGEST_WAIT_SECONDS + most_rows / rows_per_second + SLACK_SECONDS
+
+
 @transaction.atomic
 def reserve(task: Task, row_count: int, rows_per_second: float) -> float | None:
     """Reserve the time of so many rows; return the seconds until then, None: come back later.
@@ -42,6 +49,8 @@ def reserve(task: Task, row_count: int, rows_per_second: float) -> float | None:
     pace = ActionPace.objects.select_for_update().annotate(clock=Now()).get(pk=name)
     clock: datetime = pace.clock
     wait = max(0.0, (pace.free_at - clock).total_seconds())
+    if wait > longest_queue_seconds(rows_per_second):  # the database's clock was put back
+        wait, pace.free_at = 0.0, clock
     if wait > LONGEST_WAIT_SECONDS:
         return None
     needed = timedelta(seconds=row_count / rows_per_second)

@@ -12,7 +12,7 @@ from categories.outcomes import WrittenRows
 from categories.rows import OutputShape
 from tasks_app.csv_files.writing import encode_rows
 from tasks_app.errors import ActionBroken, RowTimedOut
-from tasks_app.execution import ledger
+from tasks_app.execution import ledger, waiting
 from tasks_app.execution.attempts import blaming_the_action
 from tasks_app.execution.deadlines import time_limit
 from tasks_app.execution.ledger import Done
@@ -24,6 +24,8 @@ def run_page(run: Run) -> None:
     writes = run.action.effects is not Effects.NONE
     guard: AbstractContextManager[Any] = transaction.atomic() if writes else nullcontext()
     with guard:
+        if writes:
+            waiting.allow_time(run.action.row_seconds, run.claim_seconds)
         try:
             with blaming_the_action():
                 done = done_with_page(run, read_page(run))

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
-from functools import lru_cache
-from time import monotonic
+from functools import lru_cache, partial
+from time import monotonic, sleep
 
-from django.db import transaction
-from django.db.models import BigIntegerField, Case, F, When
+from django.db import OperationalError, connection, transaction
+from django.db.models import BigIntegerField, Case, F, QuerySet, When
 from django.db.models.functions import Greatest, Now
 
 from categories import registry
+from piston import locks
 from piston.compiled_queries import CompiledSelect, CompiledUpdate, Slot
+from piston.locks import WaitBriefly, but_locked
 from piston.node import node_name
 from tasks_app.execution.suspects import SHRINKAGE
 from tasks_app.models import AccountTurn, Segment, Task
@@ -22,6 +26,8 @@ from tasks_app.models.segment import Offered, is_of_kinds
 
 TRIES = 5  # candidates that other workers took first, before giving up for this message
 LOOK_SECONDS = 0.05  # at least, between two looks for newcomers
+LOCKED_SECONDS = 1.0  # for which a segment that is locked is looked at again
+LOOK_AGAIN_SECONDS = 0.02
 
 
 def claim_next(message_id: str, claim_seconds: float) -> Segment | None:
@@ -32,13 +38,37 @@ def claim_next(message_id: str, claim_seconds: float) -> Segment | None:
     longest ago, then that account's task that was.
     """
     offered = registry.offered()
-    for _ in range(TRIES if offered else 0):
+    if not offered:
+        return None
+    if locks.may_be_foreign():
+        return claim_unlocked(offered, message_id, claim_seconds)
+    for _ in range(TRIES):
         candidates = whose_turn(offered).fetch(message_id=message_id)
         if not candidates:
             return None
-        if claimed := claim(candidates[0], message_id, claim_seconds):
+        if claimed := claim(lambda: candidates, message_id, claim_seconds):  # noqa: B023
             return claimed
     return None
+
+
+def claim_unlocked(offered: Offered, message_id: str, claim_seconds: float) -> Segment | None:
+    """Claim the first segment that nobody has locked, nor its task; None when there is none.
+
+    One that is all there is may be locked only because another worker commits a batch of the task:
+    it is looked at again for a while. Whoever holds it for longer is not waited for.
+    """
+    until = monotonic() + LOCKED_SECONDS
+    choose = partial(whose_turn(offered, unlocked=True).fetch, message_id=message_id)
+    while True:
+        if claimed := claim(choose, message_id, claim_seconds):
+            return claimed
+        left = whose_turn(offered).fetch(message_id=message_id)
+        if not left:
+            return None
+        if monotonic() > until:
+            locks.warn_of_lock(Task, left[0].task_id, if_known=True)  # else all are very busy
+            return None
+        sleep(LOOK_AGAIN_SECONDS)
 
 
 class Newcomers:
@@ -73,13 +103,18 @@ def give_back(message_id: str) -> None:
 
 
 @transaction.atomic
-def claim(candidate: Segment, message_id: str, claim_seconds: float) -> Segment | None:
-    """Take one segment for this worker, or return None if another took it first.
+def claim(
+    choose: Callable[[], list[Segment]], message_id: str, claim_seconds: float
+) -> Segment | None:
+    """Take the chosen segment for this worker; None if there is none, or another took it first.
 
     The claim is one guarded UPDATE that raises the claim number; from then on
     no older claim can commit. The task's row is locked first: so the limit on
     its workers holds, and locks are taken in the same order everywhere.
     """
+    candidate = next(iter(choose()), None)
+    if candidate is None:
+        return None
     SERVE_TASK.run(task_id=candidate.task_id, node=node_name())
     claimed = CLAIM_SEGMENT.run(
         segment_id=candidate.pk,
@@ -89,13 +124,19 @@ def claim(candidate: Segment, message_id: str, claim_seconds: float) -> Segment 
     )
     if not claimed:
         return None
-    account_id = candidate.task.account_id
-    if not SERVE_ACCOUNT.run(account_id=account_id):
-        AccountTurn.objects.bulk_create(
-            [AccountTurn(account_id=account_id, served_at=Now())], ignore_conflicts=True
-        )
+    serve_account(candidate.task.account_id)
     (segment,) = READ_SEGMENT.fetch(segment_id=candidate.pk)
     return segment
+
+
+def serve_account(account_id: str) -> None:
+    """Note that the account had its turn; a note that somebody has locked stays as it is."""
+    if SERVE_ACCOUNT.run(account_id=account_id):
+        return
+    turn = AccountTurn(account_id=account_id, served_at=Now())
+    with suppress(OperationalError), transaction.atomic():
+        AccountTurn.objects.bulk_create([turn], ignore_conflicts=True)
+        connection.check_constraints()  # now: it looks at the account, which may be locked
 
 
 MESSAGE = Slot.text("message_id")
@@ -104,10 +145,14 @@ SEGMENT = Slot.number("segment_id")
 
 # Every slice of a second sends these, and a small task waits for them.
 @lru_cache(maxsize=8)  # it changes with what is registered
-def whose_turn(offered: Offered) -> CompiledSelect[Segment]:
-    """Return the query for the segment whose turn it is, among what this process can run."""
-    return CompiledSelect(
-        lambda: (
+def whose_turn(offered: Offered, *, unlocked: bool = False) -> CompiledSelect[Segment]:
+    """Return the query for the segment whose turn it is, among what this process can run.
+
+    With `unlocked`, for the first that can be locked at once, together with its task.
+    """
+
+    def make() -> QuerySet[Segment]:
+        first = (
             Segment.objects.claimable(MESSAGE)
             .of_kinds(offered)
             .with_room()
@@ -120,7 +165,9 @@ def whose_turn(offered: Offered) -> CompiledSelect[Segment]:
                 "index",
             )[:1]
         )
-    )
+        return but_locked(first, "task") if unlocked else first
+
+    return CompiledSelect(make)
 
 
 @lru_cache(maxsize=8)
@@ -136,7 +183,7 @@ def newcomers(offered: Offered) -> CompiledSelect[Task]:
 
 
 SERVE_TASK = CompiledUpdate(
-    lambda: Task.objects.filter(pk=Slot.text("task_id")),
+    lambda: Task.objects.filter(WaitBriefly(), pk=Slot.text("task_id")),
     served_at=Now(),
     node=Slot.text("node"),
     unfit_since=None,
@@ -164,6 +211,11 @@ CLAIM_SEGMENT = CompiledUpdate(
     ),
 )
 SERVE_ACCOUNT = CompiledUpdate(
-    lambda: AccountTurn.objects.filter(account=Slot.text("account_id")), served_at=Now()
+    lambda: AccountTurn.objects.filter(
+        pk__in=AccountTurn.objects.select_for_update(skip_locked=True, no_key=True)
+        .filter(pk=Slot.text("account_id"))
+        .values("pk")
+    ),
+    served_at=Now(),
 )
 READ_SEGMENT = CompiledSelect(lambda: Segment.objects.select_related("task").filter(pk=SEGMENT))

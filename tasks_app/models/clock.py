@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.db import connection
-from django.db.models import DateTimeField, ExpressionWrapper, Value
+from django.db.models import DateTimeField, ExpressionWrapper, Q, Value
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from piston.compiled_queries import Slot
+
+SLACK_SECONDS = 2.0
 
 
 def database_time(seconds_from_now: float | Slot = 0) -> ExpressionWrapper:
@@ -20,6 +22,14 @@ def database_time(seconds_from_now: float | Slot = 0) -> ExpressionWrapper:
         else Value(timedelta(seconds=seconds_from_now))
     )
     return ExpressionWrapper(Now() + moved_by, output_field=DateTimeField())
+
+
+def further_ahead(name: str, seconds: float) -> Q:
+    """Return the condition that a time lies further ahead than so many seconds, which it can.
+
+    Somebody may have written it a moment ago, by a clock that is a little later than this query's.
+    """
+    return Q(**{f"{name}__gt": database_time(seconds + SLACK_SECONDS)})
 
 
 def read_database_clock() -> datetime:

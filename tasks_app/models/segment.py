@@ -10,6 +10,7 @@ from django.db.models import Count, F, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce, Now
 
 from piston.compiled_queries import Slot
+from piston.locks import WaitBriefly
 from tasks_app.models.clock import database_time
 from tasks_app.models.task import Task
 
@@ -169,7 +170,7 @@ class Segment(models.Model):
 
     def release(self) -> bool:
         """Give the segment back; False when the claim was overtaken."""
-        mine = Segment.objects.filter(pk=self.pk, claim=self.claim)
+        mine = Segment.objects.filter(WaitBriefly(), pk=self.pk, claim=self.claim)
         return bool(
             mine.update(
                 claimed_until=None,

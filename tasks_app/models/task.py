@@ -12,6 +12,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from piston.accounts.models import Account
+from piston.locks import WaitBriefly
 from tasks_app.errors import InvalidTransition, TaskNotFound
 from tasks_app.models.clock import database_time
 from tasks_app.states import ENTERED_FROM, FINAL, Ending, TaskStatus
@@ -270,7 +271,7 @@ class Task(models.Model):
         """
         claimed = (
             Task.objects.awaiting_assembly()
-            .filter(pk=self.pk)
+            .filter(WaitBriefly(), pk=self.pk)
             .update(assembly_claim=F("assembly_claim") + 1, assembly_until=database_time(seconds))
         )
         if not claimed:

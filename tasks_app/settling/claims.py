@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
+from piston.locks import WaitBriefly
 from tasks_app.errors import ClaimLost
 from tasks_app.models import Task
 from tasks_app.models.clock import database_time
@@ -35,7 +36,7 @@ def claim(task_id: str) -> Task | None:
     """Become the only writer of a task's files; return the task with the claim, or None."""
     claimed = (
         free()
-        .filter(pk=task_id)
+        .filter(WaitBriefly(), pk=task_id)
         .update(
             assembly_claim=F("assembly_claim") + 1,
             assembly_until=database_time(settings.PISTON_CLAIM_SECONDS),

@@ -13,6 +13,7 @@ from tasks_app.states import Ending, TaskStatus
 from tests.factories import SegmentFactory, TaskCSVFactory, TaskFactory
 from tests.integration.tasks_app.admin import urls
 from tests.integration.tasks_app.admin.conftest import StaffClient
+from tests.locking import locked
 
 HOSTILE_NAME = "<script>alert(1)</script>\n\N{RIGHT-TO-LEFT OVERRIDE}vsc.exe"
 
@@ -228,3 +229,15 @@ def test_a_missing_task_leads_back_to_the_index(superuser: Client) -> None:
     answer = superuser.get(urls.page(TaskFactory.build()))
 
     assert answer.status_code == 302
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_the_page_of_a_task_that_somebody_has_locked_says_who(superuser: Client) -> None:
+    task = TaskFactory(status="executing")
+
+    with locked(task) as process:
+        page = read_page(superuser, task)
+
+    assert f"process {process} " in page
+    assert "is locked" not in read_page(superuser, task)

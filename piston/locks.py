@@ -1,0 +1,115 @@
+"""How is a row passed over that somebody else has locked? Whoever looks for work never waits long.
+
+A person in psql, a report, a forgotten transaction may hold a row for hours. Only what the row is
+about stands still then, and the log says who holds it. None of it concerns SQLite, which has one
+lock for all.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from django.db import OperationalError, connection, transaction
+from django.db.models import BooleanField, Expression, Model, QuerySet
+
+logger = logging.getLogger(__name__)
+
+M = TypeVar("M", bound=Model)
+
+BRIEF_MILLISECONDS = 250  # of waiting for a lock: one of our own commits takes less
+LOCK_NOT_AVAILABLE = "55P03"  # SQLSTATE
+WAIT_BRIEFLY = f"set_config('lock_timeout', '{BRIEF_MILLISECONDS}', true)"  # in this transaction
+HOLDERS = """
+    SELECT held.pid, activity.application_name, activity.state FROM pg_locks AS held
+    LEFT JOIN pg_stat_activity AS activity USING (pid)
+    WHERE held.locktype = 'transactionid' AND held.granted
+    AND held.transactionid IN (SELECT xmax FROM {table} WHERE {key} = %s)
+"""
+
+
+class WaitBriefly(Expression):
+    """In a WHERE: True, and the statement fails where a lock is not to be had soon.
+
+    So does the rest of its transaction; `is_locked` is true of the error.
+    """
+
+    output_field = BooleanField()
+
+    def as_sql(self, compiler: Any, connection: Any) -> Any:
+        """Be true."""
+        return "1 = 1", ()
+
+    def as_postgresql(self, compiler: Any, connection: Any) -> Any:
+        """Be true, and set what the wait looks at: a statement fewer."""
+        return f"{WAIT_BRIEFLY} <> ''", ()
+
+
+def wait_briefly() -> None:
+    """Do the same for all that follows in this transaction."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT {WAIT_BRIEFLY}")
+
+
+def is_locked(error: BaseException) -> bool:
+    """Say whether an error means that a lock was not to be had."""
+    return getattr(error.__cause__, "sqlstate", None) == LOCK_NOT_AVAILABLE
+
+
+def may_be_foreign() -> bool:
+    """Say whether rows can be locked one by one here, and be passed over."""
+    return bool(connection.features.has_select_for_update_skip_locked)
+
+
+def unlocked(rows: QuerySet[M]) -> list[M]:
+    """Return those of the rows that nobody has locked just now, as many as were asked for."""
+    if not may_be_foreign():
+        return list(rows)
+    with transaction.atomic():
+        return list(but_locked(rows))
+
+
+def but_locked(rows: QuerySet[M], *related: str) -> QuerySet[M]:
+    """Lock the rows, and those related, but for what somebody else has locked."""
+    return rows.select_for_update(skip_locked=True, no_key=True, of=("self", *related))
+
+
+def unless_locked(model: type[Model], key: Any, act: Callable[[], int]) -> int:
+    """Do something to a row and return its answer; 0, and a warning, where the row is locked.
+
+    Inside a transaction the error is raised: nothing more could be done in it.
+    """
+    try:
+        return act()
+    except OperationalError as error:
+        if connection.in_atomic_block or not is_locked(error):
+            raise
+        warn_of_lock(model, key)
+        return 0
+
+
+def warn_of_lock(model: type[Model], key: Any, *, if_known: bool = False) -> None:
+    """Say in the log that a row stands still, and who has locked it (or nothing, `if_known`)."""
+    holder = find_holder(model, key)
+    if holder or not if_known:
+        unknown = "somebody that PostgreSQL does not name"
+        said = "%s %s stands still: its row is locked by %s"
+        logger.warning(said, model.__name__, key, holder or unknown)
+
+
+def find_holder(model: type[Model], key: Any) -> str:
+    """Return who has locked a row, as far as PostgreSQL knows; "" where nobody is known to."""
+    if not may_be_foreign():
+        return ""
+    table = connection.ops.quote_name(model._meta.db_table)
+    column = connection.ops.quote_name(str(model._meta.pk.column))
+    with connection.cursor() as cursor:
+        cursor.execute(HOLDERS.format(table=table, key=column), [key])
+        found = cursor.fetchone()
+    if found is None:
+        return ""
+    pid, *more = found
+    said = ", ".join(each for each in more if each) or "of another role"
+    return f"PostgreSQL's process {pid} ({said})"

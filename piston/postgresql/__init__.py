@@ -1,0 +1,1 @@
+"""PostgreSQL as Piston Tasks uses it: sessions whose time-outs are its own, whoever is between."""

@@ -1,0 +1,236 @@
+"""Does whoever looks for work pass over what somebody else has locked in PostgreSQL?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from django.db import OperationalError
+
+from piston import locks
+from piston.accounts.models import Token
+from piston.accounts.signing_in import purge_expired_tokens
+from tasks_app import assembly, dispatch, lifecycle, sweeping
+from tasks_app.execution import slices, turns
+from tasks_app.models import AccountTurn, AccountUsage, Segment, Task
+from tasks_app.models.clock import database_time
+from tests import engine
+from tests.broker import FakeBroker
+from tests.factories import AccountFactory, make_token
+from tests.locking import locked
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgresql]
+ROWS = ["name,do", *(f"n{index}," for index in range(40))]
+SOON = 3.0  # seconds; those who wait for a lock do so for five
+
+
+@contextmanager
+def soon() -> Iterator[None]:
+    """See that nobody waited for a lock to time out."""
+    began = time.monotonic()
+    yield
+    assert time.monotonic() - began < SOON
+
+
+def start() -> Task:
+    return engine.start(engine.submit("check", *ROWS))
+
+
+@pytest.mark.parametrize("kind", [Task, Segment])
+def test_the_first_segment_that_is_free_is_claimed(
+    kind: type[Task | Segment], broker: FakeBroker
+) -> None:
+    first, second = start(), start()
+    row = first if kind is Task else first.segments.get()
+
+    with locked(row), soon():
+        claimed = turns.claim_next("one", 20)
+
+    assert claimed is not None
+    assert claimed.task_id == second.pk
+
+
+def test_a_segment_that_is_locked_for_a_moment_is_claimed_then(
+    broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = start()
+    holding = locked(task)
+    holding.__enter__()
+    monkeypatch.setattr(turns, "sleep", lambda _: holding.__exit__(None, None, None))
+
+    claimed = turns.claim_next("one", 20)
+
+    assert claimed is not None
+
+
+def test_a_task_that_stays_locked_is_left_and_named(
+    broker: FakeBroker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(turns, "LOCKED_SECONDS", 0.05)
+    task = start()
+
+    with locked(task) as process:
+        claimed = turns.claim_next("one", 20)
+
+    assert claimed is None
+    said = f"Task {task.pk} stands still: its row is locked by PostgreSQL's process {process} "
+    assert said in caplog.text
+
+
+def test_who_may_not_see_the_holder_says_so(
+    broker: FakeBroker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(locks, "find_holder", lambda *_: "")
+
+    locks.warn_of_lock(Task, "x")
+
+    assert "Task x stands still: its row is locked by somebody" in caplog.text
+
+
+def test_a_row_that_nobody_has_locked_has_no_holder(broker: FakeBroker) -> None:
+    assert locks.find_holder(Task, start().pk) == ""
+
+
+def test_the_limit_on_workers_holds(broker: FakeBroker) -> None:
+    task = engine.start(engine.submit("spread", *ROWS, *(f"m{index}," for index in range(400))))
+    Task.objects.filter(pk=task.pk).update(max_workers=2)
+
+    claims = [turns.claim_next(f"message {number}", 20) for number in range(3)]
+
+    assert [claim is not None for claim in claims] == [True, True, False]
+
+
+def test_an_account_whose_turn_is_locked_is_served_all_the_same(broker: FakeBroker) -> None:
+    task = start()
+    turn = AccountTurn.objects.create(account=task.account, served_at="2000-01-01T00:00Z")
+
+    with locked(turn), soon():
+        claimed = turns.claim_next("one", 20)
+
+    assert claimed is not None
+
+
+def test_a_new_account_that_is_locked_is_served_all_the_same(broker: FakeBroker) -> None:
+    task = start()
+
+    with locked(task.account), soon():
+        claimed = turns.claim_next("one", 20)
+
+    assert claimed is not None
+    assert not AccountTurn.objects.exists()
+
+
+def test_a_message_about_a_locked_task_is_left_to_the_sweeper(
+    broker: FakeBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    task = engine.fresh(start())
+
+    with locked(task), soon():
+        received = dispatch.receive(task.pk, task.wake_number)
+
+    assert not received
+    assert task.pk in caplog.text
+    assert engine.fresh(task).dispatched_at is not None
+
+
+def test_a_locked_task_is_not_woken_and_nobody_waits(broker: FakeBroker) -> None:
+    task = start()
+    Task.objects.update(dispatched_at=None)
+    broker.queue.clear()
+
+    with locked(task), soon():
+        dispatch.wake(task.pk)
+
+    assert broker.queue == []
+
+
+def test_another_trouble_of_the_database_is_told(broker: FakeBroker) -> None:
+    def fail() -> int:
+        raise OperationalError("gone")
+
+    with pytest.raises(OperationalError):
+        locks.unless_locked(Task, "x", fail)
+
+
+def test_a_sweep_passes_over_more_locked_tasks_than_it_sends_for(
+    broker: FakeBroker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(sweeping, "MOST_AT_ONCE", 3)
+    tasks = [start() for _ in range(5)]
+    Task.objects.update(dispatched_at=database_time(-60))
+    broker.queue.clear()
+
+    with locked(*tasks[:4]) as process, soon():
+        sweeping.wake_silent_tasks()
+
+    assert [arguments[0] for _, arguments in broker.queue] == [tasks[4].pk]
+    named = [task for task in tasks if f"{task.pk} stands still" in caplog.text]
+    assert named
+    assert f"process {process} " in caplog.text
+
+
+def test_a_sweep_names_nobody_whose_lock_is_over_in_a_moment(
+    broker: FakeBroker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    task = start()
+    Task.objects.update(dispatched_at=database_time(-60))
+    holding = locked(task)
+    holding.__enter__()
+    monkeypatch.setattr(sweeping, "sleep", lambda _: holding.__exit__(None, None, None))
+
+    sweeping.wake_silent_tasks()
+
+    assert "stands still" not in caplog.text
+
+
+def test_a_removed_task_that_is_locked_does_not_hold_up_another(broker: FakeBroker) -> None:
+    first, second = (engine.submit("check", *ROWS) for _ in range(2))
+    for task in (first, second):
+        lifecycle.remove(task, engine.TESTER)
+
+    with locked(first), soon():
+        sweeping.purge_removed_tasks()
+
+    assert list(Task.objects.all()) == [first]
+
+
+def test_an_account_whose_counts_are_locked_does_not_hold_up_a_sweep(broker: FakeBroker) -> None:
+    task = engine.submit("check", *ROWS)
+    lifecycle.remove(task, engine.TESTER)
+    Task.objects.update(stored_bytes=1)  # it is still counted
+    usage = AccountUsage.objects.get(pk=task.account_id)
+
+    with locked(usage), soon():
+        sweeping.purge_removed_tasks()
+
+    assert Task.objects.exists()
+
+
+def test_an_output_waits_for_its_accounts_counts(
+    broker: FakeBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    task = start()
+    slices.run_slice(task.pk, "one")
+    usage = AccountUsage.objects.get(pk=task.account_id)
+
+    with locked(usage), soon():
+        assembly.assemble(task.pk)
+
+    assert engine.fresh(task).status == "executing"
+    assert "has to wait" in caplog.text
+
+
+def test_expired_tokens_go_but_for_the_one_that_is_locked() -> None:
+    account = AccountFactory.create()
+    for _ in range(2):
+        make_token(account)
+    Token.objects.update(created_at=database_time(-60), expires_at=database_time(-30))
+    kept = Token.objects.first()
+
+    with locked(kept), soon():
+        deleted = purge_expired_tokens()
+
+    assert deleted == 1
+    assert Token.objects.get() == kept
