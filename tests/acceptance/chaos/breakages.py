@@ -48,7 +48,7 @@ MISFORTUNE = """\
         except (ClaimLost, *NOT_THE_ROWS_FAULT):
             raise
 """
-MY_SEGMENT = "Segment.objects.filter(pk=self.pk, claim=self.claim)"
+MY_SEGMENT = "pk=self.pk, claim=self.claim)"
 
 BREAKAGES = {
     breakage.name: breakage
@@ -59,7 +59,7 @@ BREAKAGES = {
             (
                 Change(LEDGER, MINE, 'pk=Slot.number("segment_id")'),
                 Change(LEDGER, PART_NUMBER, COUNTED_PART_NUMBER),
-                Change(SEGMENT, MY_SEGMENT, "Segment.objects.filter(pk=self.pk)"),
+                Change(SEGMENT, MY_SEGMENT, "pk=self.pk)"),
             ),
         ),
         Breakage(
@@ -189,12 +189,12 @@ BREAKAGES = {
             (
                 Change(
                     BATCHES,
-                    "    with transaction.atomic():\n        allow_time(run)\n",
-                    "    with trusting(), transaction.atomic():\n        allow_time(run)\n",
+                    "    with transaction.atomic():\n        allow_time(",
+                    "    with trusting(), transaction.atomic():\n        allow_time(",
                 ),
                 Change(
                     BATCHES,
-                    "def allow_time(",
+                    "def next_size(",
                     "from collections.abc import Iterator\n"
                     "from contextlib import contextmanager\n\n\n"
                     "@contextmanager\n"
@@ -203,7 +203,7 @@ BREAKAGES = {
                     "        yield\n"
                     "    except NOT_THE_ROWS_FAULT:\n"
                     "        connection.close()\n\n\n"
-                    "def allow_time(",
+                    "def next_size(",
                 ),
             ),
         ),

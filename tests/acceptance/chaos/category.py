@@ -48,6 +48,9 @@ def obey(order: str | None) -> None:
     match order:
         case "fail":
             raise RowFailed("told to fail")
+        case "slow statement":
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_sleep(0.5)")
         case "segfault":
             ctypes.string_at(0)
         case "hang":

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from tests.acceptance.chaos import breakages_of_messages  # noqa: F401 - adds its breakages
+from tests.acceptance.chaos import (  # noqa: F401 - add their breakages
+    breakages_of_databases,
+    breakages_of_messages,
+)
 from tests.acceptance.chaos.faults import fault
 from tests.acceptance.chaos.hosts import settable_clock, wrong_clock
-from tests.acceptance.chaos.scene import RABBITMQ, REDIS, USUAL_PACE, WORKERS, Scene
+from tests.acceptance.chaos.posting import Post
+from tests.acceptance.chaos.scene import (
+    RABBITMQ,
+    REDIS,
+    USUAL_PACE,
+    WORKERS,
+    Scene,
+)
 from tests.acceptance.chaos.work import LONGEST_RECOVERY, Work
 from tests.servers import wait_until
 
@@ -84,6 +94,44 @@ def clocks_set(work: Work) -> None:
             scene.start(name, **settable)
         work.all_go_on()
     scene.set_pace(USUAL_PACE)
+
+
+@fault(
+    "the clock of PostgreSQL's machine was three hours ahead, and is put right; workers are killed"
+    " and messages lost",
+    outcome="work goes on within half a minute, not three hours later",
+    on=SERVERS,
+    broken_by="future-believed",
+)
+def database_clock_put_back(work: Work) -> None:
+    """Leave claims and messages in the future that nobody will come back for."""
+    scene = work.scene
+    database = scene.servers.postgresql
+    file = database.folder / "clock"
+    file.write_text("+3h")
+    file.chmod(0o644)
+    database.other_variables = settable_clock(file)
+    try:
+        database.restart()
+        wait_until(scene.installation.answers, seconds=60)
+        scene.client.session.headers["X-Auth-Token"] = scene.client.sign_in()
+        scene.set_pace(0.003)
+        work.begin("write", "each", "read", "spread", rows=600)
+        work.begin_pages()
+        work.get_going(0.05, 0.15)
+        scene.kill(*WORKERS)
+        with Post(scene) as post:
+            post.purge()
+        file.write_text("+0")
+        for name in WORKERS:
+            scene.start(name)
+        work.all_go_on(within=2 * LONGEST_RECOVERY)  # not three hours
+        scene.set_pace(USUAL_PACE)
+        work.end()
+    finally:
+        file.write_text("+0")
+        database.other_variables = {}
+        database.restart()
 
 
 def assert_swept(scene: Scene) -> None:
