@@ -32,7 +32,8 @@ def measure(scale: Scale) -> Iterator[Comparison]:
 
 def compare(running: Fleet, broker: str, scale: Scale) -> Comparison:
     """Hold a start against a round trip, with the median of a few in each round."""
-    app = sender(running.installation.environment["CELERY_BROKER_URL"])
+    (key,) = running.look_for("SELECT key FROM installation_installation")
+    app = sender(running.installation.environment["CELERY_BROKER_URL"], f"piston.slices.{key}")
     knocked = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     knocked.bind(("127.0.0.1", 0))
     knocked.settimeout(30)
@@ -80,11 +81,11 @@ def compare(running: Fleet, broker: str, scale: Scale) -> Comparison:
     )
 
 
-def sender(broker_url: str) -> Celery:
+def sender(broker_url: str, queue: str) -> Celery:
     """Return an application that sends to the queue of the slices as the product does."""
     app = Celery("benchmarks", broker=broker_url, set_as_current=False)
     app.conf.update(
-        task_default_queue="piston.slices",
+        task_default_queue=queue,
         task_publish_retry=False,
         task_serializer="json",
     )

@@ -8,13 +8,28 @@ from celery import Celery
 from celery.signals import beat_init, celeryd_init, setup_logging
 from django.core.exceptions import ImproperlyConfigured
 
-from piston import foreign_messages, message_folder, pool_processes, redis_broker, supervision
+from piston import (
+    foreign_messages,
+    message_folder,
+    pool_processes,
+    queues,
+    redis_broker,
+    supervision,
+)
+from piston.installation import identity
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "piston.settings")
 
 
 class Application(Celery):  # type: ignore[misc]  # Celery has no types
     """Celery's application, for which wrong settings are a sentence, not a traceback."""
+
+    amqp_cls = queues.AMQP
+
+    def send_task(self, name: str, *arguments: Any, **options: Any) -> Any:
+        """Send a message that says which installation it belongs to."""
+        headers = (options.pop("headers", None) or {}) | {queues.OWNER: identity.identify()}
+        return super().send_task(name, *arguments, headers=headers, **options)
 
     def _load_config(self) -> Any:
         """Read the settings, which Celery does when its command line first needs one."""
@@ -29,6 +44,8 @@ redis_broker.take_over()
 pool_processes.take_over()
 celeryd_init.connect(supervision.end_with_supervisor)
 beat_init.connect(supervision.end_with_supervisor)
+celeryd_init.connect(identity.wait_until_known)
+beat_init.connect(identity.wait_until_known)
 app = Application("piston", task_cls=foreign_messages.Message)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

@@ -1,4 +1,4 @@
-"""What if a message was not sent by us? It is refused; it must not end the worker."""
+"""What if a message was not sent by us? It is refused or given back; it must not end the worker."""
 
 from __future__ import annotations
 
@@ -9,11 +9,21 @@ import celery
 from celery.exceptions import InvalidTaskError
 from celery.worker import strategy
 
+from piston import queues
+from piston.installation.identity import identify
+
 
 class Message(celery.Task):  # type: ignore[misc]  # Celery has no types
     """What all Celery tasks here are derived from: it refuses what cannot be read."""
 
     Strategy = f"{__name__}:take_readable"
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        """Do what the message says, unless it says that it is for another installation."""
+        owner = self.request.get(queues.OWNER)
+        if owner is None or owner == identify():
+            return super().__call__(*arguments, **options)
+        return queues.give_back(self, str(owner))
 
 
 def take_readable(*arguments: Any, **options: Any) -> Callable[..., Any]:

@@ -87,6 +87,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "django_celery_results",
     "axes",
+    "piston.installation",
     "piston.accounts",
     "piston.http",
     "categories",
@@ -406,6 +407,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_CONNECTION_TIMEOUT = 3  # seconds
 CELERY_BROKER_HEARTBEAT = 10  # seconds; RabbitMQ: after two, either side gives the other up
+# As they are typed; on the broker they end with the installation's id (piston/queues.py)
 CELERY_TASK_DEFAULT_QUEUE = "piston.slices"
 CELERY_TASK_ROUTES = {
     "tasks_app.sweep": {"queue": "piston.upkeep"},

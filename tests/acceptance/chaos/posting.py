@@ -6,17 +6,17 @@ import contextlib
 import json
 import pickle
 import uuid
+from collections.abc import Mapping
 from typing import Any, Self
 
 import kombu
 
-from tests.acceptance.chaos.scene import EMBEDDED, QUEUES, RABBITMQ, REDIS, Scene
+from tests.acceptance.chaos.scene import EMBEDDED, RABBITMQ, REDIS, SLICES, UPKEEP, Scene
 
 RUN_SLICE = "tasks_app.run_slice"
 ASSEMBLE_OUTPUT = "tasks_app.assemble_output"
 SETTLE_ROWS = "tasks_app.settle_rows"
 SWEEP = "tasks_app.sweep"
-UPKEEP = "piston.upkeep"  # the queue of sweeps
 JSON = "application/json"
 
 
@@ -46,12 +46,18 @@ class Post:
         self.connection.release()
 
     def send(
-        self, name: str, *arguments: Any, message_id: str = "", queue: str = QUEUES[0]
+        self,
+        name: str,
+        *arguments: Any,
+        message_id: str = "",
+        queue: str = SLICES,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         """Put a well-formed message into a queue, as Celery would (its protocol 2)."""
         message_id = message_id or str(uuid.uuid4())
-        headers = {"lang": "py", "task": name, "id": message_id, "root_id": message_id}
-        self.send_raw(json.dumps([arguments, {}, {}]).encode(), headers, queue=queue)
+        usual = {"lang": "py", "task": name, "id": message_id, "root_id": message_id}
+        body = json.dumps([arguments, {}, {}]).encode()
+        self.send_raw(body, usual | dict(headers or {}), queue=queue)
 
     def send_raw(
         self,
@@ -59,13 +65,13 @@ class Post:
         headers: dict[str, Any],
         *,
         content_type: str = JSON,
-        queue: str = QUEUES[0],
+        queue: str = SLICES,
     ) -> None:
         """Put anything into a queue."""
         self.producer.publish(
             body,
             exchange="",
-            routing_key=queue,
+            routing_key=self.scene.queue(queue),
             headers=headers,
             content_type=content_type,
             content_encoding="binary" if content_type != JSON else "utf-8",
@@ -93,13 +99,13 @@ class Post:
             for path in self.queue_folder.glob("*.msg"):
                 path.unlink(missing_ok=True)
             return
-        for queue in (*QUEUES, UPKEEP):
-            self.channel.queue_purge(queue)
+        for queue in (SLICES, UPKEEP):
+            self.channel.queue_purge(self.scene.queue(queue))
 
     def delete_queues(self) -> None:
         """Delete the queues with everything in them, and who listens to them."""
-        for queue in (*QUEUES, UPKEEP):
-            self.channel.queue_delete(queue)
+        for queue in (SLICES, UPKEEP):
+            self.channel.queue_delete(self.scene.queue(queue))
 
     def flush(self) -> None:
         """Let Redis forget everything: queues, bindings, messages in hand."""

@@ -28,7 +28,8 @@ CLAIM_SECONDS = 6
 SWEEP_SECONDS = 1
 SILENCE_SECONDS = 10  # tasks_app.sweeping: then a message counts as lost
 WORKERS = ("worker-1", "worker-2")
-QUEUES = ("piston.slices",)  # a sweep may always be on its way in the other one
+SLICES, UPKEEP = "piston.slices", "piston.upkeep"  # queues; on the broker they have the id, too
+KEY = "SELECT key FROM installation_installation"
 USUAL_PACE = 0.001  # seconds per row
 EMBEDDED, RABBITMQ, REDIS = "embedded", "RabbitMQ", "Redis"
 SETTINGS = {
@@ -221,17 +222,33 @@ class Scene:
             cursor = connection.execute(statement.encode(), values)
             return cursor.fetchall() if cursor.description else []
 
+    @cached_property
+    def key(self) -> str:
+        """The id of the installation; "" of a release before there were ids."""
+        try:
+            self.execute(KEY)
+        except (psycopg.errors.UndefinedTable, sqlite3.OperationalError):
+            return ""
+        # whoever needs it first makes it
+        return str(self.keep_trying(lambda: self.execute(KEY)[0][0], seconds=60))
+
+    def queue(self, name: str) -> str:
+        """Return what a queue is called on the broker."""
+        return f"{name}.{self.key}" if self.key else name
+
     def waiting_messages(self) -> int:
-        """Count the messages about tasks that the broker keeps."""
+        """Count the messages about tasks that the broker keeps; there may always be a sweep."""
         if self.kind == EMBEDDED:
             queue = self.installation.folder / "data" / "messages" / "queue"
-            return sum(1 for path in queue.glob("*piston.slices*"))
+            return sum(1 for path in queue.glob(f"*{SLICES}*"))
         with kombu.Connection(self.broker.url) as connection:
             channel = connection.channel()
             if self.kind == REDIS:
-                in_hand = (b"piston.slices" in kept for kept in channel.client.hvals("unacked"))
-                return sum(map(channel.client.llen, QUEUES)) + sum(in_hand)
-            return sum(channel.queue_declare(name, passive=True).message_count for name in QUEUES)
+                own = self.queue(SLICES)
+                in_hand = (own.encode() in kept for kept in channel.client.hvals("unacked"))
+                return int(channel.client.llen(own)) + sum(in_hand)
+            declared = channel.queue_declare(self.queue(SLICES), passive=True)
+            return int(declared.message_count)
 
     def stored_files(self) -> set[str]:
         """Return the names of all files in storage."""

@@ -7,8 +7,8 @@ import time
 from tests.acceptance.chaos import breakages_of_messages  # noqa: F401 - adds its breakages
 from tests.acceptance.chaos.category import TICK
 from tests.acceptance.chaos.faults import fault
-from tests.acceptance.chaos.posting import SWEEP, UPKEEP, Post
-from tests.acceptance.chaos.scene import EMBEDDED, RABBITMQ, REDIS, WORKERS, Scene
+from tests.acceptance.chaos.posting import SWEEP, Post
+from tests.acceptance.chaos.scene import EMBEDDED, RABBITMQ, REDIS, UPKEEP, WORKERS, Scene
 from tests.acceptance.chaos.work import Work
 from tests.servers import wait_until
 

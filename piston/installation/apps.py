@@ -1,0 +1,11 @@
+"""How does Django know this app?"""
+
+from django.apps import AppConfig
+
+
+class InstallationConfig(AppConfig):
+    """The id of this installation."""
+
+    name = "piston.installation"
+    label = "installation"
+    verbose_name = "Installation"

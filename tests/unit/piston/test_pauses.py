@@ -1,0 +1,9 @@
+"""Do pauses grow, but not for ever?"""
+
+from itertools import islice
+
+from piston.pauses import growing_pauses
+
+
+def test_each_pause_is_twice_the_last_one_up_to_a_bound() -> None:
+    assert list(islice(growing_pauses(), 6)) == [1, 2, 4, 8, 10, 10]
