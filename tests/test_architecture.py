@@ -30,6 +30,7 @@ ORDER = [
     "piston.command_line",
     "piston.installation",
     "piston.beat",
+    "piston.consumer",
     "piston.queues",
     "piston.foreign_messages",
     "piston.message_folder",

@@ -37,6 +37,7 @@ SHORT = frozenset(  # of a short run, within ten minutes: one of each kind
         *("row-segfaults", "stopped-amid-kills", "whole-pool-killed", "supervisor-killed"),
         *("answers-lost", "data-disk-filled", "input-edited-ahead", "all-places-wanted"),
         *("task-row-locked", "table-locked", "database-clock-put-back", "pooled-by-session"),
+        *("permissions-missing", "two-installations"),
     }
 )
 

@@ -1,0 +1,22 @@
+"""Which safeguards against trouble with a broker can be taken out? Added to the other breakages."""
+
+from __future__ import annotations
+
+from tests.acceptance.chaos.breakages import BREAKAGES, SETTINGS, Breakage, Change
+
+for breakage in (
+    Breakage(
+        "celerys-consumer",
+        "a worker's consumer is Celery's own: it ends for what is no lost connection",
+        (
+            Change(SETTINGS, '"piston.consumer:Consumer"', '"celery.worker.consumer:Consumer"'),
+            Change(SETTINGS, "CELERY_BROKER_CHANNEL_ERROR_RETRY = True\n", ""),
+        ),
+    ),
+    Breakage(
+        "queues-of-everybody",
+        "queues have the same names in all installations",
+        (Change("piston/queues.py", 'return f"{name}.{owner}"', "return name"),),
+    ),
+):
+    BREAKAGES[breakage.name] = breakage

@@ -1,0 +1,155 @@
+"""Does a worker wait, and say for what, whatever its broker answers?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any
+
+import amqp
+import celery
+import pytest
+import redis
+from celery.exceptions import WorkerShutdown
+
+from piston import consumer
+from piston.consumer import Consumer
+
+TROUBLES = [
+    amqp.AccessRefused("login was refused"),
+    amqp.NotAllowed("no such virtual host"),
+    amqp.PreconditionFailed("in hand for too long"),
+    redis.exceptions.ReadOnlyError("a replica"),
+    redis.exceptions.OutOfMemoryError("full"),
+    redis.exceptions.NoPermissionError("not this command"),
+    redis.exceptions.ResponseError("MISCONF"),
+    ConnectionRefusedError("nobody there"),
+    AttributeError("what libraries raise amid all this"),
+]
+
+
+class Clock:
+    """The machine's, on which nobody really waits."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(consumer, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def times(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Record when the worker connects; the broker answers with trouble after trouble."""
+    tries: list[float] = []
+
+    def connect(*_: Any, **__: Any) -> None:
+        tries.append(clock.now)
+        raise TROUBLES[len(tries) - 1] if len(tries) <= len(TROUBLES) else WorkerShutdown(0)
+
+    monkeypatch.setattr(Consumer, "connection_for_read", connect)
+    return tries
+
+
+@pytest.fixture
+def worker() -> Iterator[Consumer]:
+    app = celery.Celery(broker="memory://", set_as_current=False)
+    app.conf.update(broker_channel_error_retry=True, worker_enable_remote_control=False)
+    controller = SimpleNamespace(semaphore=None, use_eventloop=False)
+    yield Consumer(
+        print, app=app, controller=controller, pool=SimpleNamespace(flush=None, is_green=False)
+    )
+    app.close()
+
+
+def run(worker: Consumer) -> None:
+    with pytest.raises(WorkerShutdown):
+        worker.start()
+
+
+def test_no_trouble_ends_a_worker(worker: Consumer, times: list[float]) -> None:
+    run(worker)
+
+    assert len(times) == len(TROUBLES) + 1
+
+
+def test_pauses_grow(worker: Consumer, times: list[float]) -> None:
+    run(worker)
+
+    pauses = [later - earlier for earlier, later in pairwise(times)]
+    assert pauses == [1, 2, 4, 8, 10, 10, 10, 10, 10]
+
+
+def test_the_log_says_which_trouble_it_is(
+    worker: Consumer, times: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    run(worker)
+
+    for trouble in TROUBLES:
+        assert f"{type(trouble).__name__}: {trouble}" in caplog.text
+
+
+def test_pauses_begin_anew_after_a_quiet_time(
+    worker: Consumer, clock: Clock, times: list[float]
+) -> None:
+    for _ in range(4):
+        worker.note(TROUBLES[0])
+    clock.now += consumer.QUIET_SECONDS + 1
+    before = clock.now
+
+    worker.note(TROUBLES[0])
+    with pytest.raises(amqp.AccessRefused):
+        worker.connect()
+
+    assert times == [before + 1]
+
+
+def test_a_worker_that_waits_can_be_stopped(
+    worker: Consumer, clock: Clock, times: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop() -> None:
+        raise WorkerShutdown(0)
+
+    worker.note(TROUBLES[0])
+    monkeypatch.setattr(consumer, "maybe_shutdown", stop)
+
+    with pytest.raises(WorkerShutdown):
+        worker.connect()
+    assert times == []
+
+
+def test_a_connection_that_is_no_use_is_closed(
+    worker: Consumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[bool] = []
+
+    def refuse(*_: Any) -> None:
+        raise redis.exceptions.ReadOnlyError("a replica")
+
+    opened = SimpleNamespace(
+        connection=None,
+        transport=SimpleNamespace(register_with_event_loop=refuse),
+        close=lambda: closed.append(True),
+    )
+    monkeypatch.setattr(worker, "connection_for_read", lambda **_: opened)
+    monkeypatch.setattr(worker, "hub", "a loop")
+
+    with pytest.raises(redis.exceptions.ReadOnlyError):
+        worker.connect()
+    assert closed == [True]
+
+
+def test_this_consumer_is_the_one_that_runs() -> None:
+    assert celery.current_app.conf.worker_consumer == f"{Consumer.__module__}:{Consumer.__name__}"
+    assert celery.current_app.conf.broker_channel_error_retry
