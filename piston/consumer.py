@@ -19,7 +19,7 @@ from piston.pauses import growing_pauses
 
 logger = logging.getLogger(__name__)
 
-QUIET_SECONDS = 60.0  # without trouble, after which pauses begin anew
+GOOD_SECONDS = 15.0  # that a connection has to last, for the next pause to be a short one again
 LOOK_SECONDS = 0.5  # between two looks, during a pause, whether the worker is to stop
 
 
@@ -32,7 +32,7 @@ class Consumer(consumer.Consumer):  # type: ignore[misc]  # Celery has no types
         self.channel_errors = (Exception,)  # those count, too: broker_channel_error_retry
         self._pauses = growing_pauses()
         self._rest_seconds = 0.0
-        self._troubled_at = float("-inf")
+        self._connected_at: float | None = None
 
     def on_connection_error_before_connected(self, error: Exception) -> None:
         """Note why there is no connection."""
@@ -49,10 +49,9 @@ class Consumer(consumer.Consumer):  # type: ignore[misc]  # Celery has no types
 
     def note(self, error: Exception) -> None:
         """Say which trouble it is, and choose the pause after it."""
-        now = time.monotonic()
-        if now - self._troubled_at > QUIET_SECONDS:
+        connected_at, self._connected_at = self._connected_at, None
+        if connected_at is not None and time.monotonic() - connected_at > GOOD_SECONDS:
             self._pauses = growing_pauses()
-        self._troubled_at = now
         self._rest_seconds = next(self._pauses)
         logger.warning(
             "There is trouble with the broker, trying again in %.0f s: %s: %s",
@@ -72,6 +71,7 @@ class Consumer(consumer.Consumer):  # type: ignore[misc]  # Celery has no types
         except Exception:
             ignore_errors(self, connection.close)
             raise
+        self._connected_at = time.monotonic()
         return connection
 
     def rest(self) -> None:

@@ -43,6 +43,7 @@ from tests.acceptance.chaos.faults import (  # noqa: F401 - importing a module r
     processes,
     refusals,
     rows,
+    starting,
     storages,
     sweepers,
     web,

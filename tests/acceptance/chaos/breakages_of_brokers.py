@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.acceptance.chaos.breakages import BREAKAGES, SETTINGS, Breakage, Change
+from tests.acceptance.chaos.breakages_of_messages import CELERY
 
 for breakage in (
     Breakage(
@@ -17,6 +18,14 @@ for breakage in (
         "queues-of-everybody",
         "queues have the same names in all installations",
         (Change("piston/queues.py", 'return f"{name}.{owner}"', "return name"),),
+    ),
+    Breakage(
+        "database-expected",
+        "workers and beat do not wait for the database when they start",
+        (
+            Change(CELERY, "celeryd_init.connect(identity.wait_until_known)\n", ""),
+            Change(CELERY, "beat_init.connect(identity.wait_until_known)\n", ""),
+        ),
     ),
 ):
     BREAKAGES[breakage.name] = breakage

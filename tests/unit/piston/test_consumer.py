@@ -100,19 +100,25 @@ def test_the_log_says_which_trouble_it_is(
         assert f"{type(trouble).__name__}: {trouble}" in caplog.text
 
 
-def test_pauses_begin_anew_after_a_quiet_time(
-    worker: Consumer, clock: Clock, times: list[float]
+@pytest.mark.parametrize(("seconds", "pause"), [(0, 10), (consumer.GOOD_SECONDS + 1, 1)])
+def test_pauses_begin_anew_after_a_connection_that_was_good(
+    seconds: float,
+    pause: float,
+    worker: Consumer,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(worker, "connection_for_read", lambda **_: None)
     for _ in range(4):
         worker.note(TROUBLES[0])
-    clock.now += consumer.QUIET_SECONDS + 1
-    before = clock.now
+    worker.connect()
+    clock.now += seconds
 
     worker.note(TROUBLES[0])
-    with pytest.raises(amqp.AccessRefused):
-        worker.connect()
+    before = clock.now
+    worker.connect()
 
-    assert times == [before + 1]
+    assert clock.now - before == pause
 
 
 def test_a_worker_that_waits_can_be_stopped(

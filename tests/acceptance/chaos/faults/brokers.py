@@ -31,19 +31,14 @@ def start_regardless(work: Work, sent: Sent) -> None:
     assert seconds < LONGEST_START, f"a start waited {seconds:.1f} s for the broker"
 
 
-def break_broker(
-    work: Work, harm: Callable[[], Any], heal: Callable[[], Any], *, seconds: float = 0.0
-) -> None:
-    """Take the broker away in mid-work and bring it back; a start in between stands.
-
-    It is away for so long, or for some seconds.
-    """
+def break_broker(work: Work, harm: Callable[[], Any], heal: Callable[[], Any]) -> None:
+    """Take the broker away in mid-work and bring it back; a start in between stands."""
     to_come = begin_with_one_to_come(work)
     work.get_going()
     harm()
     try:
         start_regardless(work, to_come)
-        time.sleep(seconds or work.random.uniform(1, 8))
+        time.sleep(work.random.uniform(1, 8))
     finally:
         heal()
     work.all_go_on()

@@ -17,6 +17,7 @@ from tests.acceptance.chaos.scene import SILENCE_SECONDS, WORKERS, Scene
 from tests.acceptance.chaos.work import Work
 from tests.servers import wait_until
 
+ROWS = 2_000  # of a task
 ASTRAY = 3  # messages for the one in a queue of the other
 SAID = "of another installation"  # in a worker's log
 
@@ -35,7 +36,7 @@ def two_installations(work: Work) -> None:
         others = Work(neighbour, Random(work.random.random()))
         both = (work, others)
         for each in both:
-            each.begin("write", "each", "spread")
+            each.begin("write", "each", "spread", rows=ROWS)
         for each in both:
             each.get_going(0.02, 0.05)
         run_without_rest(both)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,14 +12,15 @@ import redis
 
 from tests.acceptance.chaos import breakages_of_brokers  # noqa: F401 - adds its breakages
 from tests.acceptance.chaos.faults import fault
-from tests.acceptance.chaos.faults.brokers import BROKERS, break_broker
+from tests.acceptance.chaos.faults.brokers import BROKERS, start_regardless
 from tests.acceptance.chaos.scene import RABBITMQ, REDIS, WORKERS, Scene
 from tests.acceptance.chaos.work import Work
 from tests.servers import RabbitMQ, Redis, family, send_signal
 
+ROWS = 1_500  # of a task
 WRONG_SECONDS = 40  # that a password is wrong
 REFUSING_SECONDS = 10
-HELD_SECONDS = 3  # RabbitMQ's `consumer_timeout`, for which a message may be in hand
+HELD_SECONDS = 10  # RabbitMQ's `consumer_timeout`, for which a message may be in hand
 LOOK_SECONDS = 1  # between two looks of RabbitMQ at that
 FORGETTING_SECONDS = 5
 
@@ -37,6 +38,27 @@ def redis_client(scene: Scene) -> Iterator[Any]:
     with redis.Redis(port=scene.broker.port, single_connection_client=True) as client:
         client.ping()
         yield client
+
+
+def refuse(
+    work: Work,
+    harm: Callable[[], Any],
+    heal: Callable[[], Any],
+    *,
+    seconds: float = REFUSING_SECONDS,
+) -> None:
+    """Let the broker refuse in mid-work for so long; a start in between stands, and nobody ends."""
+    work.begin("write", "each", "read", "spread", rows=ROWS)
+    to_come = work.upload("write", rows=ROWS)
+    work.get_going(0.02, 0.1)
+    harm()
+    try:
+        start_regardless(work, to_come)
+        time.sleep(seconds)
+    finally:
+        heal()
+    work.all_go_on()
+    work.scene.assert_workers_live(*WORKERS, "beat")
 
 
 def cut_all(scene: Scene) -> None:
@@ -82,8 +104,7 @@ def refuse_login(work: Work, change: Any, *, right: str) -> None:
         scene.start("worker-2")
         scene.start("beat")
 
-    break_broker(work, harm, lambda: change(right), seconds=WRONG_SECONDS)
-    scene.assert_workers_live(*WORKERS, "beat")
+    refuse(work, harm, lambda: change(right), seconds=WRONG_SECONDS)
 
 
 @fault(
@@ -99,8 +120,7 @@ def permissions_missing(work: Work) -> None:
         rabbitmq(work.scene).control("set_permissions", "-p", "/", "guest", *[which] * 3)
         cut_all(work.scene)
 
-    break_broker(work, lambda: permit("^$"), lambda: permit(".*"), seconds=REFUSING_SECONDS)
-    work.scene.assert_workers_live(*WORKERS, "beat")
+    refuse(work, lambda: permit("^$"), lambda: permit(".*"))
 
 
 @fault(
@@ -114,7 +134,7 @@ def message_held_too_long(work: Work) -> None:
     scene = work.scene
     allow(scene, timeout=HELD_SECONDS, look=LOOK_SECONDS)
     try:
-        work.begin("write", "each", "read", "spread", "write")
+        work.begin("write", "each", "read", "spread", rows=ROWS)
         for name in WORKERS:
             work.get_going(0.05, 0.1)
             pool = family(scene.installation.processes[name].pid)[1:]
@@ -146,13 +166,11 @@ def allow(scene: Scene, *, timeout: int, look: int) -> None:
 def redis_read_only(work: Work) -> None:
     """Make it the replica of a master that nobody can reach."""
     with redis_client(work.scene) as client:
-        break_broker(
+        refuse(
             work,
             lambda: client.replicaof("127.0.0.1", "1"),
             lambda: client.replicaof("NO", "ONE"),
-            seconds=REFUSING_SECONDS,
         )
-    work.scene.assert_workers_live(*WORKERS, "beat")
 
 
 @fault(
@@ -186,8 +204,7 @@ def configure_for_a_while(work: Work, **settings: tuple[str, str]) -> None:
                 client.config_set(name, values[place])
             client.client_kill_filter(_type="normal", skipme=True)
 
-        break_broker(work, lambda: set_all(0), lambda: set_all(1), seconds=REFUSING_SECONDS)
-    work.scene.assert_workers_live(*WORKERS, "beat")
+        refuse(work, lambda: set_all(0), lambda: set_all(1))
 
 
 @fault(
@@ -198,8 +215,8 @@ def configure_for_a_while(work: Work, **settings: tuple[str, str]) -> None:
 )
 def redis_keys_evicted(work: Work) -> None:
     """Take random keys away, one after the other, for some seconds."""
-    work.begin("write", "each", "read", "spread", "write")
-    work.get_going()
+    work.begin("write", "each", "read", "spread", rows=ROWS)
+    work.get_going(0.02, 0.1)
     with redis_client(work.scene) as client:
         until = time.monotonic() + FORGETTING_SECONDS
         while time.monotonic() < until:
@@ -218,13 +235,11 @@ def redis_keys_evicted(work: Work) -> None:
 def memory_alarm(work: Work) -> None:
     """Set the mark that low."""
     control = rabbitmq(work.scene).control
-    break_broker(
+    refuse(
         work,
         lambda: control("set_vm_memory_high_watermark", "0.00001"),
         lambda: control("set_vm_memory_high_watermark", "0.4"),
-        seconds=REFUSING_SECONDS,
     )
-    work.scene.assert_workers_live(*WORKERS, "beat")
 
 
 @fault(
@@ -236,10 +251,8 @@ def memory_alarm(work: Work) -> None:
 def disk_alarm(work: Work) -> None:
     """Set the mark higher than any disk."""
     control = rabbitmq(work.scene).control
-    break_broker(
+    refuse(
         work,
         lambda: control("set_disk_free_limit", "9999TB"),
         lambda: control("set_disk_free_limit", "50MB"),
-        seconds=REFUSING_SECONDS,
     )
-    work.scene.assert_workers_live(*WORKERS, "beat")
