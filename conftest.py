@@ -7,6 +7,7 @@ import pytest
 from django.conf import settings
 from django.core.cache import cache
 
+from piston.schema import schema
 from tests import patience
 
 
@@ -18,6 +19,14 @@ def django_db_modify_db_settings(
     database: dict[str, Any] = settings.DATABASES["default"]
     if database["ENGINE"] == "piston.sqlite":
         database["TEST"]["NAME"] = str(settings.PISTON_DATA_DIR / "test.sqlite3")
+
+
+@pytest.fixture(autouse=True)
+def fitting_schema(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no test ask the database whether its schema fits, unless it says `look_again()`."""
+    monkeypatch.setattr(schema, "_looked_at", float("inf"))
+    monkeypatch.setattr(schema, "_said", None)
+    monkeypatch.setattr(schema, "_problem", None)
 
 
 @pytest.fixture(autouse=True)

@@ -149,7 +149,7 @@ def set_back(task: Task, row: int) -> None:
         idle_claims=0,
         careful_until_row=0,
         suspect_row=None,
-        suspect_deaths=0,
+        suspect_trials=0,
     )
 
 

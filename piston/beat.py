@@ -6,6 +6,9 @@ import logging
 from typing import Any
 
 from celery import beat
+from django.db import connection
+
+from piston.schema import schema
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +38,14 @@ class Scheduler(beat.Scheduler):  # type: ignore[misc]  # Celery has no types
         return seconds
 
     def apply_entry(self, entry: Any, producer: Any = None) -> None:
-        """Send a message that is due; without the broker that is a line in the log, not fifty."""
+        """Send a message that is due; without the broker that is a line in the log, not fifty.
+
+        Nothing is sent while the database's schema does not fit this code.
+        """
+        fits = schema.fits()
+        connection.close()  # no more than web and workers need
+        if not fits:
+            return
         logger.debug("Sending due task %s (%s)", entry.name, entry.task)
         try:
             self.apply_async(entry, producer=producer, advance=False)

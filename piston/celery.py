@@ -14,6 +14,7 @@ from piston import (
     pool_processes,
     queues,
     redis_broker,
+    schema,
     supervision,
 )
 from piston.installation import identity
@@ -44,6 +45,8 @@ redis_broker.take_over()
 pool_processes.take_over()
 celeryd_init.connect(supervision.end_with_supervisor)
 beat_init.connect(supervision.end_with_supervisor)
+celeryd_init.connect(schema.say_at_start)
+beat_init.connect(schema.say_at_start)
 celeryd_init.connect(identity.wait_until_known)
 beat_init.connect(identity.wait_until_known)
 app = Application("piston", task_cls=foreign_messages.Message)

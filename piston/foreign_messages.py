@@ -1,4 +1,4 @@
-"""What if a message was not sent by us? It is refused or given back; it must not end the worker."""
+"""What if a message was not sent by us, or comes too early? It must not end the worker."""
 
 from __future__ import annotations
 
@@ -11,12 +11,17 @@ from celery.worker import strategy
 
 from piston import queues
 from piston.installation.identity import identify
+from piston.schema import schema
 
 
 class Message(celery.Task):  # type: ignore[misc]  # Celery has no types
-    """What all Celery tasks here are derived from: it refuses what cannot be read."""
+    """What all Celery tasks here are derived from: it refuses what cannot be read, and waits."""
 
     Strategy = f"{__name__}:take_readable"
+
+    def before_start(self, *_: Any) -> None:
+        """Wait, if the database's schema does not fit this code."""
+        schema.wait()
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         """Do what the message says, unless it says that it is for another installation."""

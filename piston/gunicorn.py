@@ -58,9 +58,11 @@ def post_fork(_server: Any, worker: Any) -> None:
 
 def post_worker_init(worker: Any) -> None:
     """Make ready what needs Django, or the process that serves."""
+    from piston import schema
     from piston.web import refusals
 
     refusals.answer_in_the_envelope()
+    schema.say_at_start()
     allow_files(worker)
 
 

@@ -10,5 +10,8 @@ class TasksAppConfig(AppConfig):
     verbose_name = "Tasks"
 
     def ready(self) -> None:
-        """Register the system checks of the PISTON_* settings."""
+        """Register the system checks of the PISTON_* settings; note which schema is ours."""
+        from piston.schema import schema
         from tasks_app import checks  # noqa: F401
+
+        schema.remember()

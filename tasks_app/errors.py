@@ -259,6 +259,21 @@ class ActionBroken(PistonError):
         self.detail = detail or message
 
 
+class ActionWaits(PistonError):
+    """The action needs what the database does not have, or does not allow.
+
+    No row is to blame. The message is for staff.
+    """
+
+    code = "action_waits"
+
+
+class LedgerRefused(PistonError):
+    """The database refuses a statement of the ledger, which is not the action's fault."""
+
+    code = "ledger_refused"
+
+
 class RowTimedOut(PistonError):
     """The row took longer than its action allows."""
 

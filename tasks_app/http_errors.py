@@ -105,8 +105,10 @@ answer_with(categories.UnknownAction, lambda error: NotFound(error.name))
 
 for _error in (
     tasks.ActionBroken,
+    tasks.ActionWaits,
     tasks.ClaimLost,
     tasks.InvalidTransition,
+    tasks.LedgerRefused,
     tasks.RowTimedOut,
     tasks.StoredFileMissing,
     tasks.StoredFileChanged,

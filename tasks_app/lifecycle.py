@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from piston.node import node_name
+from piston.schema import schema
 from tasks_app import dispatch, events, fitting, quotas
 from tasks_app.errors import (
     InvalidTransition,
@@ -27,9 +28,12 @@ from tasks_app.states import TaskStatus
 def start(task: Task, actor: Actor) -> None:
     """Let the task run; raises TaskAlreadyStarted, or TaskDoesNotFit: nobody could work on it.
 
+    Raises SchemaDiffers when this process is for another schema.
+
     The start stands once this is committed. Messages go out afterwards, and if
     the broker is away the sweeper sends them.
     """
+    schema.require()
     if task.status == TaskStatus.PENDING and (problem := fitting.find_problem(task)):
         why = str(problem).removesuffix(".")
         raise TaskDoesNotFit(task.pk, f"{why}; create the task again")

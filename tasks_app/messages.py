@@ -12,9 +12,10 @@ from typing import Any
 
 from celery import current_app
 from celery.exceptions import Reject
-from django.db import InterfaceError, OperationalError
+from django.db import Error
 
 from piston.locks import is_locked
+from piston.schema import log_failure
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +66,7 @@ def publish(name: str, arguments: Sequence[Any]) -> None:
 
 @contextmanager
 def handed_back_without_database() -> Iterator[None]:
-    """Hand the message in hand back to the broker if there is no database to work on.
+    """Hand the message in hand back to the broker if there is no database that we can work on.
 
     A worker that cannot work is always free for the next message: without this, and without the
     rest, it would use up the messages that workers with a database are waiting for. A message that
@@ -73,9 +74,10 @@ def handed_back_without_database() -> Iterator[None]:
     """
     try:
         yield
-    except (OperationalError, InterfaceError) as error:
+    except Error as error:
         if is_locked(error):
             logger.warning("A message is left to the sweeper: %s", error)
             return
+        log_failure("A message is handed back", error)
         time.sleep(REST_SECONDS)
         raise Reject(str(error), requeue=True) from None

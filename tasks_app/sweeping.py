@@ -65,6 +65,7 @@ def sweep() -> None:
         *(() if is_short else (future_times.bring_back,)),
         *((delete_bytes_first,) if is_short else waking),
         end_unfit_tasks,
+        end_waiting_tasks,
         purge_removed_tasks,
         delete_orphaned_files,
         shrink_database,
@@ -167,6 +168,22 @@ def end_unfit(task: Task) -> None:
     if task.end_work(ending, fitting.describe_problem(problem)):
         if not differs:
             events.record(task, EventKind.BROKEN, events.SYSTEM, detail=str(problem))
+        dispatch.request_assembly(task.pk)
+
+
+def end_waiting_tasks() -> None:
+    """End tasks whose action has missed something in the database for so long."""
+    before = database_time(-settings.PISTON_UNFIT_SECONDS)
+    waiting = Task.objects.running().filter(waiting_since__lt=before).order_by("waiting_since")
+    for_each(waiting[:MOST_AT_ONCE], end_waiting)
+
+
+@transaction.atomic
+def end_waiting(task: Task) -> None:
+    """End a task that waits in vain; the reason has the kind of what is missing, no names."""
+    kind = task.waiting_for.partition(":")[0]
+    if task.end_work(Ending.BROKEN, f"the action failed: {kind}: the details are in the log"):
+        events.record(task, EventKind.BROKEN, events.SYSTEM, detail=task.waiting_for)
         dispatch.request_assembly(task.pk)
 
 

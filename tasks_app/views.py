@@ -15,6 +15,7 @@ from piston.compiled_queries import CompiledSelect, Slot
 from piston.http.envelope import Enveloped, EnvelopeRenderer, hash_revision
 from piston.http.errors import InvalidRequest, NotFound
 from piston.http.views import Endpoint
+from piston.schema import schema
 from tasks_app import (
     downloads,
     http_errors,  # noqa: F401 - puts this app's errors into the table
@@ -72,6 +73,7 @@ class AccountTasks(TaskEndpoint):
 
     def put(self, request: Request, **_: str) -> Enveloped:
         """Create a task; answer 201."""
+        schema.require()
         task = uploads.submit(request, self.read_order(request))
         return Enveloped(read_only(task), status=201)
 

@@ -7,6 +7,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from django.db import connection
+
 from categories.columns import TextColumn
 from categories.contract import (
     Category,
@@ -36,12 +38,22 @@ def obey(order: str | None) -> None:
             raise ZeroDivisionError("told to crash")
         case "orphan":  # PostgreSQL looks at foreign keys at the COMMIT
             Account.objects.bulk_create([Account(name="orphan", parent_id="0" * 32)])
+        case "miss":  # a table that somebody has to make
+            execute("INSERT INTO nowhere (name) VALUES ('x')")
+        case "slip":  # which nobody can make right but the author
+            execute("INSERT INT nowhere")
         case "stop":
             raise StopTask("told to stop")
         case "sleep":
             time.sleep(60)
         case "kill":
             os.kill(os.getpid(), 9)
+
+
+def execute(statement: str) -> None:
+    """Send a statement of the action's own."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
 
 
 class Check(RowAction):

@@ -28,7 +28,7 @@ class SendingTrial:
     def run(self, row: Row) -> Outcome:
         """Return what became of the row."""
         most = self.worker.max_attempts if self.worker.idempotent else 1
-        why = "a worker died while it was being sent"
+        why = "a worker died, or lost the database, while it was being sent"
         while self.attempt_count < most:
             self.attempt_count += 1
             self.hazard.boundary(f"after {self.what} was journaled, before it was sent")

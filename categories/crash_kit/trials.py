@@ -200,7 +200,7 @@ class Trial:
             return row
         attempt_count = int(self.sent == number)
         if attempt_count and not self.action.idempotent:
-            return Indeterminate("a worker died while it was being sent")
+            return Indeterminate("a worker died, or lost the database, while it was being sent")
         self.sent = number
         context = replace(self.context, effect_key=f"{TASK_ID}-{number}")
         trial = SendingTrial(

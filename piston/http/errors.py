@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import logging
 import random
-import sqlite3
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
-from django.db import InterfaceError, OperationalError
+from django.db import Error as DatabaseError
 from django.http import Http404, UnreadablePostError
 from rest_framework import exceptions
 from rest_framework.views import set_rollback
 
-from piston import disk_reserve
+from piston import database_errors, disk_reserve
 from piston.accounts.errors import (
     InvalidCredentials,
     NotPermitted,
@@ -28,6 +27,7 @@ from piston.accounts.errors import (
 from piston.http.envelope import Enveloped
 from piston.http.transfers import ClientGone, NoPlace, ServerStopping
 from piston.plurals import plural
+from piston.schema import SchemaDiffers, log_failure
 
 logger = logging.getLogger(__name__)
 
@@ -196,15 +196,15 @@ def log_fault(error: Exception, answer: ApiError, request: Any) -> None:
             "%s %s failed, request id %s", request.method, request.path, request_id, exc_info=error
         )
     elif isinstance(answer, ServiceUnavailable | InsufficientStorage):
-        logger.warning("%s, request id %s: %s", answer.message, request_id, error)
+        log_failure(f"{answer.message}, request id {request_id}", error)
 
 
 def answer_database_error(error: Exception) -> ApiError:
-    """Tell a database that is away, locked or full from one that was asked nonsense."""
+    """Tell a database that is away, locked, full or not migrated from one asked nonsense."""
     if disk_reserve.is_full(error):
         return InsufficientStorage(disk_reserve.REASON)
-    code = getattr(error.__cause__, "sqlite_errorcode", None)
-    return InternalError() if code == sqlite3.SQLITE_ERROR else ServiceUnavailable()
+    is_passing = database_errors.is_away(error) or database_errors.is_missing(error)
+    return ServiceUnavailable() if is_passing else InternalError()
 
 
 def _answer_throttled(error: exceptions.Throttled) -> ApiError:
@@ -262,5 +262,5 @@ answer_with(exceptions.APIException, lambda error: ApiError(error.status_code, "
 answer_with(RequestDataTooBig, lambda _: ApiError(413, "request_too_large"))
 answer_with(SuspiciousOperation, lambda _: ApiError(400, "faulty_request"))
 answer_with(UnreadablePostError, lambda _: ApiError(400, "faulty_request"))
-answer_with(OperationalError, answer_database_error)
-answer_with(InterfaceError, answer_database_error)
+answer_with(DatabaseError, answer_database_error)
+answer_with(SchemaDiffers, lambda _: ServiceUnavailable())

@@ -40,6 +40,11 @@ def look_at(received: bytes | bytearray, *, searched: int = 0) -> Arrival:
     return Arrival.PART_OF_BODY if length <= SMALL_BODY_BYTES else Arrival.HEAD
 
 
+URGENT = tuple(
+    f"{method} {path} ".encode() for method in ("GET", "HEAD") for path in ("/healthz", "/readyz")
+)
+
+
 def is_urgent(received: bytes | bytearray) -> bool:
-    """Is this the question whether the service is well?"""
-    return received.startswith((b"GET /healthz ", b"HEAD /healthz "))
+    """Is this the question whether the service is well, or can work?"""
+    return received.startswith(URGENT)

@@ -103,7 +103,7 @@ def describe_segment(task: Task, segment: Segment) -> SegmentLine:
         rows=describe_rows(segment),
         cursor=describe_cursor(segment),
         claim=segment.claim,
-        holder=describe_holder(segment),
+        holder=describe_holder(task, segment),
         batch_size=segment.batch_size,
         trouble=describe_trouble(segment),
     )
@@ -127,15 +127,24 @@ def describe_cursor(segment: Segment) -> str:
     return f"{done:,} of {total:,} done, next at byte {segment.cursor_offset:,}"
 
 
-def describe_holder(segment: Segment) -> str:
-    """Return who has the claim, and until when."""
+def describe_holder(task: Task, segment: Segment) -> str:
+    """Return who has the claim, and until when; if nobody may have it yet, why."""
     if segment.claimed_until is None:
         if segment.retry_at is not None and segment.retry_at > timezone.now():
-            return f"nobody: no answer from outside, sent again after {show_time(segment.retry_at)}"
+            return f"nobody: {describe_pause(task, segment)} after {show_time(segment.retry_at)}"
         return "nobody"
     is_held = segment.claimed_until >= timezone.now()
     verb = "until" if is_held else "expired at"
     return f"{segment.claimed_by} {verb} {show_time(segment.claimed_until)}"
+
+
+def describe_pause(task: Task, segment: Segment) -> str:
+    """Return why its next row is left alone, and what comes then."""
+    if task.waiting_since is not None:
+        return "its action waits for what the database lacks, tried again"
+    if segment.suspect_row is not None:
+        return "workers that live may still say so, blamed"
+    return "no answer from outside, sent again"
 
 
 def describe_trouble(segment: Segment) -> str:
@@ -144,8 +153,9 @@ def describe_trouble(segment: Segment) -> str:
     if segment.idle_claims > 1:
         found.append(f"{segment.idle_claims} claims without a commit")
     if segment.suspect_row is not None:
-        deaths, row = segment.suspect_deaths, f"row {segment.suspect_row:,}"
-        if deaths:
+        is_held = segment.claimed_until is not None and segment.claimed_until >= timezone.now()
+        deaths, row = segment.suspect_trials - is_held, f"row {segment.suspect_row:,}"
+        if deaths > 0:
             found.append(f"{deaths} {plural('worker', deaths)} died on {row}")
         else:
             found.append(f"{row} is tried alone")

@@ -77,9 +77,10 @@ class TaskAdmin(ReadOnlyAdmin):
             {
                 "classes": ("collapse",),
                 "fields": (
-                    "category_version", "unfit_since", "node", "ending", "is_permitted",
-                    "max_workers", "wake_number", "dispatched_at", "served_at", "is_assembled",
-                    "assembly_claim", "assembly_until", "revision",
+                    "category_version", "unfit_since", "waiting_since", "waiting_for",
+                    "node", "ending", "is_permitted", "max_workers", "wake_number",
+                    "dispatched_at", "served_at", "is_assembled", "assembly_claim",
+                    "assembly_until", "revision",
                 ),
             },
         ),

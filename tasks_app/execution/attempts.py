@@ -7,7 +7,14 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from time import monotonic
 from typing import Any, Self
 
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import (
+    Error,
+    InterfaceError,
+    OperationalError,
+    ProgrammingError,
+    connection,
+    transaction,
+)
 
 from categories.contract import (
     Context,
@@ -20,16 +27,26 @@ from categories.contract import (
     Succeeded,
 )
 from categories.rows import row_number
+from piston import database_errors
 from piston.disk_reserve import DiskFull
 from piston.plurals import plural
-from tasks_app.errors import ActionBroken, PistonError, RowTimedOut
+from tasks_app.errors import (
+    ActionBroken,
+    ActionWaits,
+    LedgerRefused,
+    PistonError,
+    RowTimedOut,
+)
 from tasks_app.execution.deadlines import time_limit
 from tasks_app.execution.outcomes import Stopping, describe_failure, describe_fully
 from tasks_app.execution.traces import log_row
 
 SUCCEEDED = Succeeded()  # of every row about which the action says nothing
 # and nothing of the ledger
-NOT_THE_ROWS_FAULT = (OperationalError, InterfaceError, DiskFull, RowTimedOut)
+NOT_THE_ROWS_FAULT = (
+    *(OperationalError, InterfaceError, DiskFull, RowTimedOut),
+    *(ActionWaits, LedgerRefused),
+)
 
 
 class WroteBeforeFailing(PistonError):
@@ -52,7 +69,7 @@ class Attempt:
     def run(self, rows: Sequence[Row | RowFailed]) -> list[Outcome]:
         """Run the rows at once; any exception means that nothing of it may be kept."""
         more = self.seconds if len(rows) > 1 else 0
-        with time_limit(self.action.row_seconds + more):
+        with telling_faults(), time_limit(self.action.row_seconds + more):
             return self._run_batch(rows) if self.takes_batches else self._run_rows(rows)
 
     def _run_rows(self, rows: Sequence[Row | RowFailed]) -> list[Outcome]:
@@ -146,12 +163,31 @@ class WriteCounter:
 
 
 @contextmanager
-def blaming_the_action() -> Iterator[None]:
+def telling_faults() -> Iterator[None]:
+    """Tell what the database lacks from what is wrong with rows, in what a plugin raises.
+
+    Raises ActionWaits for the one. What is wrong with rows is never an OperationalError then: that
+    means that the database is away.
+    """
+    try:
+        with connection.wrap_database_errors:  # some talk to the driver itself
+            yield
+    except Error as error:
+        if database_errors.is_missing(error):
+            raise ActionWaits(database_errors.describe(error)) from error
+        if database_errors.is_of_statement(error):
+            raise ProgrammingError(*error.args) from error
+        raise
+
+
+@contextmanager
+def blaming_the_action(what: str = "the action failed") -> Iterator[None]:
     """Turn what a plugin raises where no row can be blamed into ActionBroken."""
     try:
-        yield
+        with telling_faults():
+            yield
     except (PistonError, StopTask, *NOT_THE_ROWS_FAULT):
         raise
     except Exception as error:
-        why = f"the action failed: {describe_failure(error)}"
+        why = f"{what}: {describe_failure(error)}"
         raise ActionBroken(why, detail=describe_fully(error)) from error

@@ -20,10 +20,11 @@ from piston import disk_reserve
 from piston.plurals import plural
 from tasks_app import events
 from tasks_app.csv_files.reading import Batch
-from tasks_app.errors import ClaimLost, RowTimedOut
+from tasks_app.errors import ActionWaits, ClaimLost, RowTimedOut
 from tasks_app.execution import effects, ledger, pacing
 from tasks_app.execution.attempts import NOT_THE_ROWS_FAULT, Attempt, blaming_the_action
 from tasks_app.execution.garbage import collected_afterwards
+from tasks_app.execution.kept_waiting import allow_time
 from tasks_app.execution.ledger import Done
 from tasks_app.execution.outcomes import (
     Indeterminate,
@@ -36,12 +37,14 @@ from tasks_app.execution.runs import Run
 from tasks_app.execution.suspects import (
     POISON_DEATHS,
     be_careful,
+    count_deaths,
     is_alone,
     is_careful,
+    let_object,
     mark_suspect,
+    was_given_time,
 )
 from tasks_app.execution.traces import log_row
-from tasks_app.execution.waiting import allow_time
 from tasks_app.models import EventKind
 
 logger = logging.getLogger(__name__)
@@ -80,12 +83,13 @@ def run_input(run: Run, size: int) -> bool:
     batch = run.take(size)
     with blaming_the_action():
         rows = run.row_shape.parse_batch(batch.cells, run.segment.cursor_row + 1)
-    if is_alone(run.segment) and mark_suspect(run.segment) >= POISON_DEATHS:
-        blame_row(run, batch)
-    elif run.action.effects is Effects.EXTERNAL:
+    if is_alone(run.segment):
+        if count_deaths(run.segment) >= POISON_DEATHS:
+            return blame_in_time(run, batch)
+        mark_suspect(run.segment)
+    if run.action.effects is Effects.EXTERNAL:
         return run_external_row(run, batch, rows[0])
-    else:
-        run_rows(run, batch, rows)
+    run_rows(run, batch, rows)
     return True
 
 
@@ -169,7 +173,8 @@ def aimed_seconds() -> float:
 def run_external_row(run: Run, batch: Batch, row: Row | RowFailed) -> bool:
     """Send one row to the outside and commit its outcome, even after a stop in between.
 
-    False when there was no answer, and the row is to be sent again later.
+    False when there was no answer, and the row is to be sent again later. Raises ActionWaits when
+    that is because of something that the database lacks.
     """
     action = cast("RowAction", run.action)
     outcome: Outcome
@@ -181,12 +186,14 @@ def run_external_row(run: Run, batch: Batch, row: Row | RowFailed) -> bool:
     outcome = effects.send(
         run.segment, action, run.context, row, batch, claim_seconds=run.claim_seconds
     )
+    pause = None
     if isinstance(outcome, Unanswered):
         pause = effects.postpone(run.segment, action, outcome)
-        if pause is not None:
-            return pacing.wait_unless_needed(pause)
-    commit_external(run, batch, outcome, was_sent=True)
-    return True
+    if pause is None:
+        commit_external(run, batch, outcome, was_sent=True)
+    if isinstance(outcome, Unanswered) and outcome.missing and not run.segment.is_done:
+        raise ActionWaits(outcome.missing)  # the rows behind it would fare no better
+    return pause is None or pacing.wait_unless_needed(pause)
 
 
 def commit_external(run: Run, batch: Batch, outcome: Outcome, *, was_sent: bool) -> None:
@@ -210,7 +217,7 @@ def write_external(run: Run, batch: Batch, outcome: Outcome, *, was_sent: bool) 
     """Write the outcome of an external row in one transaction, with the journal."""
     left_count = (run.segment.end_row or 0) - run.segment.cursor_row
     done = done_with(run.output_shape, batch, [outcome], left_count=left_count)
-    with transaction.atomic():
+    with ledger.statements_of_ours(), transaction.atomic():
         ledger.commit_batch(
             run.segment,
             done,
@@ -226,9 +233,18 @@ def write_external(run: Run, batch: Batch, outcome: Outcome, *, was_sent: bool) 
     ledger.advance(run.segment, done, next_size=1)
 
 
+def blame_in_time(run: Run, batch: Batch) -> bool:
+    """Blame a row, once its workers had time to say that they live; False when that begins now."""
+    if not was_given_time(run.segment):
+        let_object(run.segment)
+        return False
+    blame_row(run, batch)
+    return True
+
+
 def blame_row(run: Run, batch: Batch) -> None:
     """Record the row that kills its workers as failed, without touching it again."""
-    deaths = run.segment.suspect_deaths
+    deaths = count_deaths(run.segment)
     why = f"the worker died on this row, {deaths} {plural('time', deaths)}"
     was_sent = run.action.effects is Effects.EXTERNAL
     failed = effects.blamed(run.segment, why) if was_sent else RowFailed(why)

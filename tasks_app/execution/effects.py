@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from categories.contract import Context, Outcome, Row, RowAction, RowFailed, StopTask, Succeeded
+from piston import database_errors
 from piston.compiled_queries import CompiledSelect, Slot
 from tasks_app.csv_files.boundaries import rows_in
 from tasks_app.csv_files.reading import Batch
@@ -32,7 +33,7 @@ MIN_PAUSE_SECONDS = (
     1.0  # before a row is sent for the second time; it doubles with each further one
 )
 MAX_PAUSE_SECONDS = 60.0
-DIED = "a worker died while it was being sent"
+DIED = "a worker died, or lost the database, while it was being sent"
 
 
 def effect_key(task_id: str, row_number: int) -> str:
@@ -83,7 +84,10 @@ def call(action: RowAction, context: Context, row: Row, number: int, key: str) -
         return Unanswered(str(error))
     except Exception as error:  # noqa: BLE001 - whatever a plugin raises is no answer
         log_row("A row has no answer", context.task_id, number, error)
-        return Unanswered(describe_failure(error))
+        unanswered = Unanswered(describe_failure(error))
+        if database_errors.is_missing(error):
+            unanswered.missing = database_errors.describe(error)
+        return unanswered
     if outcome is None:
         return Succeeded()
     if not isinstance(outcome, Succeeded | RowFailed):
@@ -201,7 +205,7 @@ def postpone(segment: Segment, action: RowAction, unanswered: Unanswered) -> flo
         return None
     mine = Segment.objects.filter(pk=segment.pk, claim=segment.claim)
     # nobody died of the row: it is no longer a suspect
-    if not mine.update(retry_at=database_time(seconds), suspect_row=None, suspect_deaths=0):
+    if not mine.update(retry_at=database_time(seconds), suspect_row=None, suspect_trials=0):
         raise ClaimLost
     Effect.objects.filter(pk=effect.pk).update(last_error=storable(unanswered.why))
     return seconds

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import Error, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 
-from piston import disk_reserve
+from piston import database_errors, disk_reserve
 from piston.compiled_queries import CompiledUpdate, Slot
-from tasks_app.errors import ClaimLost
+from tasks_app.errors import ClaimLost, LedgerRefused
 from tasks_app.models import Part, Segment, Task
 from tasks_app.models.clock import database_time
 from tasks_app.states import Ending, TaskStatus
@@ -34,6 +36,22 @@ class Done:
     cut_short: str | None = None  # the reason, when the action stopped the task here
 
 
+@contextmanager
+def statements_of_ours() -> Iterator[None]:
+    """Tell what the database refuses of ours from what it refuses of an action.
+
+    An action's fault is its rows' or ends its task. Ours is neither: the schema is another one,
+    or rights are gone.
+    """
+    try:
+        yield
+    except Error as error:
+        if database_errors.is_away(error):
+            raise
+        raise LedgerRefused(database_errors.describe(error)) from error
+
+
+@statements_of_ours()
 def commit_batch(
     segment: Segment,
     done: Done,
@@ -45,6 +63,7 @@ def commit_batch(
     """Write the ledger's side of a batch; call it last in the transaction of the batch's effects.
 
     Raises DiskFull when there is too little room for its output.
+    Raises LedgerRefused when the database refuses it for good.
     Raises ClaimLost, which has to roll that transaction back, when a newer claim
     exists or the task runs no more: a worker that was paused, cut off or
     overtaken by a stop commits nothing. `also_when_stopped` is for the outcome
@@ -104,7 +123,7 @@ def advance(segment: Segment, done: Done, *, next_size: int) -> None:
     segment.is_done = done.was_last
     segment.batch_size = next_size
     segment.idle_claims = 0
-    segment.suspect_row = None
+    segment.suspect_row = segment.tried_row = None
 
 
 # Compiled: an external row is a batch of its own, and waits for nothing else of ours.
@@ -114,6 +133,8 @@ GROWTH = {
     "indeterminate_count": F("indeterminate_count") + Slot.number("indeterminate_count"),
     "output_bytes": F("output_bytes") + Slot.number("output_bytes"),
     "revision": F("revision") + 1,
+    "waiting_since": None,  # it goes on
+    "waiting_for": "",
     "is_permitted": True,  # where the action had nothing to say, this is when it is noted
     "ending": Coalesce(Slot.text("ending"), F("ending")),
     "reason": Coalesce(Slot.text("reason"), F("reason")),
@@ -135,6 +156,6 @@ MOVE_CURSOR = CompiledUpdate(
     batch_size=Slot.number("next_size"),
     idle_claims=0,
     suspect_row=None,
-    suspect_deaths=0,
+    suspect_trials=0,
     claimed_until=database_time(Slot.duration("held_for")),
 )

@@ -48,6 +48,14 @@ class Indeterminate(RowFailed):
 class Unanswered(Indeterminate):
     """No answer came, or none that says anything; asked again, the outside may give one."""
 
+    missing: str = ""  # what the database lacks, if that is why
+
+    def after(self, attempt_count: int) -> Self:
+        """Return the same about a row that was sent so many times."""
+        again = super().after(attempt_count)
+        again.missing = self.missing
+        return again
+
 
 class Stopping(RowFailed):
     """The row on which the action stopped the task."""

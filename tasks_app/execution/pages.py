@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
+import json
+import re
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
 from django.db import transaction
 
-from categories.contract import Effects, Page, PageAction, StopTask
+from categories.contract import JSON, Effects, Page, PageAction, StopTask
 from categories.outcomes import WrittenRows
 from categories.rows import OutputShape
 from tasks_app.csv_files.writing import encode_rows
 from tasks_app.errors import ActionBroken, RowTimedOut
-from tasks_app.execution import ledger, waiting
+from tasks_app.execution import kept_waiting, ledger
 from tasks_app.execution.attempts import blaming_the_action
 from tasks_app.execution.deadlines import time_limit
 from tasks_app.execution.ledger import Done
 from tasks_app.execution.runs import Run
+
+NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # as JSON writes it, not as a text about it
 
 
 def run_page(run: Run) -> None:
     """Run one page of an action without input and commit it with its cursor."""
     writes = run.action.effects is not Effects.NONE
     guard: AbstractContextManager[Any] = transaction.atomic() if writes else nullcontext()
-    with guard:
+    with blaming_the_action(), guard:  # PostgreSQL may look at what it wrote at the COMMIT
         if writes:
-            waiting.allow_time(run.action.row_seconds, run.claim_seconds)
+            kept_waiting.allow_time(run.action.row_seconds, run.claim_seconds)
         try:
-            with blaming_the_action():
-                done = done_with_page(run, read_page(run))
+            done = done_with_page(run, read_page(run))
         except StopTask as stop:
             done = Done(
                 row_count=0,
@@ -54,7 +57,19 @@ def read_page(run: Run) -> Page:
         raise ActionBroken(f"the action failed: its page {error}") from error
     if page.cursor is not None and page.cursor == cursor:
         raise ActionBroken(f"the action failed: its cursor stays at {cursor!r}")
+    check_storable(page.cursor)
     return page
+
+
+def check_storable(cursor: JSON | None) -> None:
+    """Raise ActionBroken for a cursor that a database does not keep, whose refusal is not ours."""
+    try:
+        text = json.dumps(cursor, allow_nan=False, ensure_ascii=False)
+        text.encode()
+    except (TypeError, ValueError) as error:
+        raise ActionBroken(f"the action failed: its cursor cannot be kept: {error}") from error
+    if NUL.search(text):
+        raise ActionBroken("the action failed: its cursor cannot be kept: it has a NUL character")
 
 
 def done_with_page(run: Run, page: Page) -> Done:

@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import logging
 from contextlib import closing, suppress
+from functools import partial
 from time import monotonic
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from django.db import DatabaseError, Error, InterfaceError, connection, transaction
 from django.db.models import F
 
 from categories import registry
 from categories.contract import Action, Context, Refused
 from piston import disk_reserve
 from piston.disk_reserve import DiskFull
+from piston.schema import log_failure
 from tasks_app import dispatch, events, files, fitting, quotas
-from tasks_app.errors import ActionBroken, ClaimLost, StorageUnavailable, StoredFileMissing
-from tasks_app.execution import batches, effects, turns
-from tasks_app.execution.attempts import NOT_THE_ROWS_FAULT
-from tasks_app.execution.outcomes import describe_failure, describe_fully
+from tasks_app.errors import (
+    ActionBroken,
+    ActionWaits,
+    ClaimLost,
+    LedgerRefused,
+    StorageUnavailable,
+    StoredFileMissing,
+)
+from tasks_app.execution import batches, effects, ledger, turns, waiting
+from tasks_app.execution.attempts import NOT_THE_ROWS_FAULT, blaming_the_action
+from tasks_app.execution.returning import hand_back, returns
 from tasks_app.execution.runs import Run, claim_seconds
 from tasks_app.execution.suspects import SHRINKAGE
 from tasks_app.models import CSVName, Effect, EventKind, Segment, Task
@@ -60,9 +69,12 @@ def run_slice(message_task_id: str, message_id: str) -> str | None:
         segment.release()
     except ClaimLost:
         logger.info("Claim %s on %s was overtaken", segment.claim, segment)
-        segment.release()  # it may be ours still: a stop overtakes a worker, too
-    except (StorageUnavailable, DiskFull, OperationalError, InterfaceError) as error:
-        logger.warning("%s has to wait, no row is to blame: %s", segment, error)
+        returns.add(segment.give_back)  # it may be ours still: a stop overtakes a worker, too
+    except ActionWaits as error:
+        waiting.wait(segment, error)
+        return None  # as below
+    except (StorageUnavailable, DiskFull, LedgerRefused, Error) as error:
+        log_failure(f"{segment} has to wait, no row is to blame", error)
         if isinstance(error, DiskFull):
             try_fewer_rows(segment)
         hand_back(segment)
@@ -79,14 +91,26 @@ def claim_next(message_id: str) -> Segment | None:
     A claim that was committed without our learning of it is given back: else it
     would have to expire, and count as a worker's death.
     """
+    is_claiming = False
     try:
+        returns.finish()
+        is_claiming = True
         return turns.claim_next(message_id, settings.PISTON_CLAIM_SECONDS)
-    except (OperationalError, InterfaceError) as error:
-        logger.warning("Nothing could be claimed: %s", error)
+    except Error as error:
+        log_failure("Nothing could be claimed", error)
         connection.close()
-        with suppress(DatabaseError, InterfaceError):
-            turns.give_back(message_id)
+        if is_claiming:
+            returns.add(partial(turns.give_back, message_id))
         return None
+
+
+def give_back_cancelled(message_id: str) -> None:
+    """Give back what a process claimed for a message before the worker ended it on purpose.
+
+    Celery does that when the connection to the broker is lost, and at a stop that lasts too long.
+    No row has killed that process.
+    """
+    returns.add_for_later(partial(turns.give_back_of_pool, message_id))
 
 
 def try_fewer_rows(segment: Segment) -> None:
@@ -94,16 +118,6 @@ def try_fewer_rows(segment: Segment) -> None:
     mine = Segment.objects.filter(pk=segment.pk, claim=segment.claim)
     with suppress(DatabaseError, InterfaceError):
         mine.update(batch_size=max(1, segment.batch_size // SHRINKAGE))
-
-
-def hand_back(segment: Segment) -> None:
-    """Give a segment back after trouble with the database or the storage, if that is possible.
-
-    Else its claim expires, and counts as a worker's death.
-    """
-    connection.close()
-    with suppress(DatabaseError, InterfaceError):
-        segment.release()
 
 
 def prepare(segment: Segment) -> Run | None:
@@ -140,18 +154,26 @@ def is_permitted(run: Run) -> bool:
     if run.task.is_permitted or type(run.action).permitted is Action.permitted:
         return True  # it was asked, or has nothing to say
     try:
-        run.action.permitted(run.context)
-    except Refused as refused:
-        run.task.end_work(Ending.REFUSED, refused.reason)
+        with blaming_the_action():
+            refusal = find_refusal(run)
+    except ActionBroken as error:
+        give_up(run.task, str(error), error.detail)
         return False
-    except NOT_THE_ROWS_FAULT:
-        raise
-    except Exception as error:  # noqa: BLE001 - whatever a plugin raises ends its task
-        give_up(run.task, f"the action failed: {describe_failure(error)}", describe_fully(error))
+    if refusal is not None:
+        run.task.end_work(Ending.REFUSED, refusal)
         return False
     # or it is asked again; no row that is committed forgets it
     Task.objects.running().filter(NeedNotLast(), pk=run.task.pk).update(is_permitted=True)
     return True
+
+
+def find_refusal(run: Run) -> str | None:
+    """Return why the action does not permit the task; None: it does."""
+    try:
+        run.action.permitted(run.context)
+    except Refused as refused:
+        return refused.reason
+    return None
 
 
 def work_until(until: float, run: Run) -> None:
@@ -200,14 +222,13 @@ def complete(task: Task, action: Action, context: Context) -> None:
     if task.segments.all().unfinished().exists():
         return
     try:
-        with transaction.atomic():
-            if task.end_work(Ending.COMPLETED):
+        with blaming_the_action("the action could not finish"), transaction.atomic():
+            with ledger.statements_of_ours():
+                is_first = task.end_work(Ending.COMPLETED)
+            if is_first:
                 action.finish(context)
-    except NOT_THE_ROWS_FAULT:
-        raise
-    except Exception as error:  # noqa: BLE001 - whatever a plugin raises ends its task
-        why = describe_failure(error)
-        give_up(task, f"the action could not finish: {why}", describe_fully(error))
+    except ActionBroken as error:
+        give_up(task, str(error), error.detail)
 
 
 def complete_abandoned(task_id: str) -> None:
@@ -227,7 +248,10 @@ def complete_abandoned(task_id: str) -> None:
         run = prepare(segment)
         if run is not None:
             complete(segment.task, run.action, run.context)
-    except NOT_THE_ROWS_FAULT:
+    except ActionWaits as error:
+        waiting.wait(segment, error)
+        return
+    except (Error, *NOT_THE_ROWS_FAULT):
         hand_back(segment)
         raise
     segment.release()

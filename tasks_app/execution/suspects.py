@@ -6,9 +6,13 @@ from django.db.models import Case, F, Value, When
 
 from tasks_app.errors import ClaimLost
 from tasks_app.models import Segment
+from tasks_app.models.clock import database_time
 
 SHRINKAGE = 100  # a batch in which a worker died is tried again in batches so much smaller
 POISON_DEATHS = 2  # workers that died on a row they tried alone, before it is recorded as failed
+# before that, for workers that live after all: those that were cut off from the database, or stood
+# still, come back after it does, within the time that a connection takes to fail and one to be made
+OBJECTION_SECONDS = 10.0
 
 
 def is_careful(segment: Segment) -> bool:
@@ -30,24 +34,45 @@ def be_careful(segment: Segment, row_count: int) -> None:
         raise ClaimLost
 
 
-def mark_suspect(segment: Segment) -> int:
-    """Write down that the next row is about to be tried alone; return how many died on it.
+def count_deaths(segment: Segment) -> int:
+    """Return how many workers were not heard of again that had tried the next row alone."""
+    return segment.suspect_trials if segment.suspect_row == segment.cursor_row + 1 else 0
 
-    The mark is committed before the row is touched and goes with the row's
-    commit. So a death counts against a row only when the worker was at it.
+
+def mark_suspect(segment: Segment) -> None:
+    """Write down that the next row is about to be tried alone.
+
+    The mark is committed before the row is touched and goes with the row's commit, or when the
+    worker says that it lives. So a death counts against a row only when the worker was at it.
     """
     number = segment.cursor_row + 1
     mine = Segment.objects.filter(pk=segment.pk, claim=segment.claim)
     marked = mine.update(
         suspect_row=number,
-        suspect_deaths=Case(
-            When(suspect_row=number, then=F("suspect_deaths") + 1), default=Value(0)
+        suspect_trials=Case(
+            When(suspect_row=number, then=F("suspect_trials") + 1), default=Value(1)
         ),
+        retry_at=None,  # whoever blames it gives time first
     )
     if not marked:
         raise ClaimLost
-    try:
-        segment.refresh_from_db(fields=["suspect_row", "suspect_deaths"])
-    except Segment.DoesNotExist as error:  # its task was removed, and purged at once
-        raise ClaimLost from error
-    return segment.suspect_deaths
+    segment.tried_row = number
+
+
+def was_given_time(segment: Segment) -> bool:
+    """Have those who tried the row had time to say that they live?"""
+    return segment.retry_at is not None
+
+
+def let_object(segment: Segment) -> None:
+    """Leave a row that seems to kill its workers for a while: one may live and be about to say so.
+
+    The claim is given up under another number, so that nothing of this worker takes that back.
+    """
+    mine = Segment.objects.filter(pk=segment.pk, claim=segment.claim)
+    mine.update(
+        claim=F("claim") + 1,
+        claimed_until=None,
+        claimed_for="",
+        retry_at=database_time(OBJECTION_SECONDS),
+    )

@@ -99,7 +99,14 @@ def worker_name() -> str:
 def give_back(message_id: str) -> None:
     """Give back what this worker claimed for a message, whether or not it learned of it."""
     for segment in Segment.objects.filter(claimed_for=message_id, claimed_by=worker_name()):
-        segment.release()
+        segment.give_back()
+
+
+def give_back_of_pool(message_id: str) -> None:
+    """Give back what any process of this host claimed for a message."""
+    of_host = Segment.objects.filter(claimed_by__startswith=f"{socket.gethostname()}:")
+    for segment in of_host.filter(claimed_for=message_id):
+        segment.give_back()
 
 
 @transaction.atomic

@@ -1,54 +1,56 @@
-"""Whose time is it while a row waits for the database? Its own only if its statement is at work.
+"""What if an action needs a table, a column or a right that the database lacks? Its task waits.
 
-A lock that somebody else holds, a server that stands still, a network that swallows the answer:
-the row has to wait, and is not to blame.
+A migration or a grant is somebody's work, so its rows are tried again now and then. Where the
+action asks for what will never be there, nothing helps: the sweeper ends the task after a day.
 """
 
 from __future__ import annotations
 
-from contextlib import closing
+import logging
+from contextlib import suppress
+from time import monotonic
 
-from django.conf import settings
-from django.db import OperationalError, connection
+from django.db import Error
+from django.db.models.functions import Coalesce, Now
 
-CANCEL = """
-    SELECT wait_event_type IS DISTINCT FROM 'Lock', pg_cancel_backend(pid) FROM pg_stat_activity
-    WHERE application_name = %s AND pid <> pg_backend_pid() AND state = 'active'
-"""
+from tasks_app.errors import ActionWaits
+from tasks_app.execution.outcomes import storable
+from tasks_app.execution.returning import hand_back
+from tasks_app.models import Segment, Task
+from tasks_app.models.clock import database_time
 
+logger = logging.getLogger(__name__)
 
-def allow_time(row_seconds: float, claim_seconds: float) -> None:
-    """Let the transaction last as long as the claim, where an action's rows need longer.
+PAUSE_SECONDS = 10.0  # before the rows are tried again
+SAY_SECONDS = 60.0  # between two lines in a process's log about the same task
+MOST_REMEMBERED = 10_000  # tasks
 
-    Half of a row's time may go into waiting for one lock.
-    """
-    if connection.vendor == "postgresql" and claim_seconds > settings.PISTON_CLAIM_SECONDS:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT set_config('idle_in_transaction_session_timeout', %s, true),"
-                " set_config('lock_timeout', %s, true)",
-                [str(int(claim_seconds * 1000)), str(int(row_seconds * 500))],
-            )
+_said_at: dict[str, float] = {}  # of this process alone: it saves lines and decides nothing
 
 
-def is_asked() -> bool:
-    """Say whether this thread has asked PostgreSQL something and has no answer yet."""
-    if connection.vendor != "postgresql" or connection.connection is None:
-        return False
-    return bool(connection.connection.info.transaction_status.name == "ACTIVE")
+def wait(segment: Segment, error: ActionWaits) -> None:
+    """Give a segment back for a while, and write down what its task waits for."""
+    say(segment.task_id, error)
+    waiting = Task.objects.running().filter(pk=segment.task_id)
+    mine = Segment.objects.filter(pk=segment.pk, claim=segment.claim)
+    with suppress(Error):
+        waiting.update(
+            waiting_since=Coalesce("waiting_since", Now()), waiting_for=storable(str(error))
+        )
+        mine.update(retry_at=database_time(PAUSE_SECONDS))
+    hand_back(segment)
 
 
-def cancel_statement() -> bool:
-    """Cancel the statement that this thread waits for; say whether it was at work, not in a queue.
-
-    Asked on a new connection; raises OperationalError without a database.
-    """
-    with closing(connection.copy()) as other, other.cursor() as cursor:
-        cursor.execute(CANCEL, [connection.get_connection_params()["application_name"]])
-        return any(was_at_work for was_at_work, _ in cursor.fetchall())
-
-
-def blame_the_wait(error: Exception) -> None:
-    """Raise OperationalError if who ran out of time was kept waiting by the database."""
-    if not cancel_statement():
-        raise OperationalError(f"the database kept a row waiting until it {error}") from error
+def say(task_id: str, error: ActionWaits) -> None:
+    """Tell staff, once a minute."""
+    if monotonic() - _said_at.get(task_id, float("-inf")) < SAY_SECONDS:
+        return
+    if len(_said_at) >= MOST_REMEMBERED:
+        _said_at.clear()
+    _said_at[task_id] = monotonic()
+    logger.error(
+        "Task %s waits, no row is to blame: its action needs what the database lacks (%s)."
+        " Migrate, or grant the right; it then goes on by itself",
+        task_id,
+        error,
+    )

@@ -6,7 +6,7 @@ from functools import reduce
 from operator import or_
 
 from django.db import models
-from django.db.models import Count, F, OuterRef, Q, Subquery, Value
+from django.db.models import Case, Count, F, OuterRef, Q, Subquery, Value, When
 from django.db.models.functions import Coalesce, Now
 
 from piston.compiled_queries import Slot
@@ -129,9 +129,12 @@ class Segment(models.Model):
         default=0, help_text="Up to here batches stay small: a worker died among these."
     )
     suspect_row = models.BigIntegerField(null=True, help_text="The row being tried alone.")
-    suspect_deaths = models.PositiveIntegerField(
-        default=0, help_text="Workers that died on it alone."
+    suspect_trials = models.PositiveIntegerField(
+        default=0,
+        db_column="suspect_deaths",
+        help_text="How often it was tried alone, and nothing was heard of the worker since.",
     )
+    tried_row: int | None = None  # by this worker, alone; not in the database
 
     retry_at = models.DateTimeField(
         null=True, help_text="When its next row is to be sent again; unset or past: nothing waits."
@@ -163,6 +166,30 @@ class Segment(models.Model):
         """Is it a range of rows, not a sequence of pages?"""
         return self.end_row is not None
 
+    def give_back(self) -> None:
+        """Release the segment; if the claim was overtaken, let it not count as a worker's death.
+
+        Whoever overtook it counted it among those that ended without a commit, and its row among
+        those that may kill workers.
+        """
+        if self.release():
+            return
+        overtaken = Segment.objects.filter(
+            pk=self.pk, claim__gt=self.claim, part_count=self.part_count, idle_claims__gt=0
+        )
+        overtaken.update(
+            idle_claims=F("idle_claims") - 1,
+            suspect_trials=Case(
+                When(
+                    suspect_row=self.tried_row,
+                    suspect_trials__gt=0,
+                    then=F("suspect_trials") - 1,
+                ),
+                default=F("suspect_trials"),
+                output_field=models.PositiveIntegerField(),
+            ),
+        )
+
     def renew(self, seconds: float) -> bool:
         """Hold the segment for so long from now; False when the claim was overtaken."""
         mine = Segment.objects.filter(pk=self.pk, claim=self.claim)
@@ -177,6 +204,6 @@ class Segment(models.Model):
                 claimed_for="",
                 idle_claims=0,
                 suspect_row=None,
-                suspect_deaths=0,
+                suspect_trials=0,
             )
         )

@@ -131,6 +131,11 @@ class Task(models.Model):
         null=True,
         help_text="Since when only workers without its version or its action have met it.",
     )
+    waiting_since = models.DateTimeField(
+        null=True,
+        help_text="Since when its rows wait for what the database lacks; a commit unsets it.",
+    )
+    waiting_for = models.TextField(default="", db_default="", help_text="What that is.")
     is_assembled = models.BooleanField(default=False, help_text="Its output files are in storage.")
     assembly_claim = models.PositiveIntegerField(
         default=0, help_text="Number of the newest assembler."

@@ -19,6 +19,7 @@ from tasks_app.csv_files.reading import Batch
 from tasks_app.csv_files.writing import encode_row
 from tasks_app.errors import CannotBeSentAgain, StoredFileMissing
 from tasks_app.execution import effects, pacing, slices
+from tasks_app.execution.attempts import NOT_THE_ROWS_FAULT, telling_faults
 from tasks_app.execution.outcomes import Indeterminate, Written, describe_failure, write_rows
 from tasks_app.execution.runs import Run
 from tasks_app.models import (
@@ -35,7 +36,7 @@ from tasks_app.settling import claims
 from tasks_app.settling.places import find_places, stored
 
 NOT_DONE = "not done: staff found out that it did not happen"
-DIED_AGAIN = Indeterminate("a worker died while it was being sent again")
+DIED_AGAIN = Indeterminate("a worker died, or lost the database, while it was being sent again")
 
 logger = logging.getLogger(__name__)
 
@@ -156,7 +157,10 @@ def send_again(task: Task, effect: Effect) -> Answer | None:
 def read_cells(run: Run, batch: Batch, effect: Effect) -> Row:
     """Return the row as the action gets it; CannotBeSentAgain if its columns refuse or fail."""
     try:
-        (row,) = run.row_shape.parse_batch(batch.cells, effect.row_number)
+        with telling_faults():
+            (row,) = run.row_shape.parse_batch(batch.cells, effect.row_number)
+    except NOT_THE_ROWS_FAULT:
+        raise
     except Exception as error:
         raise CannotBeSentAgain(run.task.pk, describe_failure(error)) from error
     if isinstance(row, RowFailed):

@@ -9,7 +9,8 @@ from django.conf import settings
 
 from piston import disk_reserve
 from tasks_app import dispatch
-from tasks_app.errors import ClaimLost
+from tasks_app.errors import ActionWaits, ClaimLost
+from tasks_app.execution import waiting
 from tasks_app.models import Effect, EffectState, Task
 from tasks_app.settling import answers, claims, rewriting
 
@@ -38,6 +39,10 @@ def carry_out(task_id: str) -> None:
         claims.release(task)
     except ClaimLost:
         logger.info("The settling of rows of %s was overtaken", task_id)
+        return
+    except ActionWaits as error:
+        claims.release(task)
+        waiting.say(task_id, error)  # the sweeper sends again
         return
     if Effect.objects.to_carry_out().filter(task=task_id).exists():
         dispatch.request_settling(task_id)

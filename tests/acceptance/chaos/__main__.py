@@ -33,6 +33,7 @@ from tests.acceptance.chaos.faults import (  # noqa: F401 - importing a module r
     endings,
     externals,
     inputs,
+    ledgers,
     locks,
     messages,
     neighbours,

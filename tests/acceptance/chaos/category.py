@@ -59,10 +59,17 @@ def obey(order: str | None) -> None:
         case "hang in C":
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
             time.sleep(600)
+        case "ask":
+            ask_the_world({"key": "", "name": "", "task": ""})
         case "exhaust":
             hoard = mmap.mmap(-1, 8 * 2**30)
             for place in range(0, len(hoard), mmap.PAGESIZE):
                 hoard[place] = 1
+
+
+def ask_the_world(call: dict[str, str | None], *, seconds: float = 60) -> requests.Response:
+    """Call the service outside, and wait for its answer."""
+    return requests.post(os.environ["CHAOS_WORLD"], json=call, timeout=seconds)
 
 
 class Write(RowAction):
@@ -124,6 +131,15 @@ class Each(Write):
         return Succeeded(seen=row["name"].upper())
 
 
+class Linger(Each):
+    """Write a line row by row, and take time for it.
+
+    For faults that strike again and again in the same row.
+    """
+
+    row_seconds = 5.0
+
+
 class Read(Write):
     """Read rows and write nothing.
 
@@ -155,7 +171,7 @@ class Call(Write):
         obey(row.do)
         call = {"key": context.effect_key, "name": row["name"], "task": context.task_id}
         seconds = 60 if row.do == "patient" else 4
-        answer = requests.post(os.environ["CHAOS_WORLD"], json=call, timeout=seconds)
+        answer = ask_the_world(call, seconds=seconds)
         if answer.status_code == requests.codes.conflict:
             raise RowFailed("refused")
         answer.raise_for_status()
@@ -207,5 +223,5 @@ class Chaos(Category):
 
     name = "chaos"
     version = os.environ.get("CHAOS_VERSION", "1")  # of two releases beside each other
-    actions = [Write, Spread, Each, Read, Call, CallAgain, Pages]
+    actions = [Write, Spread, Each, Linger, Read, Call, CallAgain, Pages]
     periodic = [PeriodicJob(TICK, "day", tick, "Write a line a day.")]

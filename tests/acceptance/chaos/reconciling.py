@@ -15,7 +15,7 @@ from tasks_app.states import MOVES
 from tests.acceptance.chaos.scene import Scene
 from tests.acceptance.chaos.work import Line, Sent, Work
 
-WRITES = frozenset({"write", "spread", "each"})
+WRITES = frozenset({"write", "spread", "each", "linger"})
 CALLS = frozenset({"call", "call_again"})
 VISIBILITY_SECONDS = 120  # after which Redis hands out what a dead worker had
 DUST_SECONDS = VISIBILITY_SECONDS + 30  # also more than unfinished files are kept
@@ -104,8 +104,12 @@ class Reconciliation:
             self.failed.append(line)
         if error.startswith("indeterminate") and self.sent.indeterminate_count:
             return
-        wanted = {"": "", "fail": "told to fail"}.get(line.do, self.sent.tolerated.get(line.do))
-        matches = error == wanted if line.do in {"", "fail"} else re.search(wanted or "$^", error)
+        wanted = {"": "", "ask": "", "fail": "told to fail"}.get(
+            line.do, self.sent.tolerated.get(line.do)
+        )
+        matches = (
+            error == wanted if line.do in {"", "ask", "fail"} else re.search(wanted or "$^", error)
+        )
         if not matches:
             yield f"{line.name} ({line.do or 'good'}) has the error {error!r}, not {wanted!r}"
         if seen != ("" if error else line.name.upper()):

@@ -9,7 +9,7 @@ from categories.errors import BrokenCategory
 from piston.accounts.models import Account
 from tasks_app import files, lifecycle, sweeping
 from tasks_app.errors import ClaimLost, StorageUnavailable
-from tasks_app.execution import batches, effects, slices
+from tasks_app.execution import batches, effects, slices, suspects
 from tasks_app.models import Part, Segment, Task, TaskEvent
 from tasks_app.models.clock import database_time
 from tests import engine, plugins
@@ -270,8 +270,9 @@ def test_a_task_whose_message_was_lost_is_woken_by_the_sweeper(broker: FakeBroke
 
 
 def test_a_row_that_kills_its_worker_is_blamed_after_it_was_tried_alone(
-    broker: FakeBroker,
+    broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(suspects, "OBJECTION_SECONDS", -1)
     task = engine.start(engine.submit("check", *names("", "", "")))
     for _ in range(3):  # the batch, and twice the second row alone
         die_on_second_row()
@@ -307,7 +308,7 @@ def test_external_rows_carry_a_stable_key(broker: FakeBroker) -> None:
 
 @pytest.mark.parametrize(
     ("action", "calls", "error"),
-    [("send", 1, "indeterminate: a worker died while it was being sent; it was not repeated"),
+    [("send", 1, f"indeterminate: {effects.DIED}; it was not repeated"),
      ("send_again", 2, "")],
 )  # fmt: skip
 def test_an_external_row_whose_worker_died_is_repeated_only_if_idempotent(

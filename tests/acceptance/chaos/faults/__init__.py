@@ -38,6 +38,7 @@ SHORT = frozenset(  # of a short run, within ten minutes: one of each kind
         *("answers-lost", "data-disk-filled", "input-edited-ahead", "all-places-wanted"),
         *("task-row-locked", "table-locked", "database-clock-put-back", "pooled-by-session"),
         *("permissions-missing", "two-installations"),
+        *("table-missing", "ledger-altered", "database-killed-in-one-row"),
     }
 )
 

@@ -123,7 +123,7 @@ def test_an_expired_claim_is_called_expired(superuser: Client) -> None:
         claimed_until=timezone.now() - timedelta(minutes=5),
         idle_claims=3,
         suspect_row=4,
-        suspect_deaths=2,
+        suspect_trials=2,
     )
 
     page = read_page(superuser, task)
@@ -139,7 +139,7 @@ def test_a_suspect_row_is_named_with_the_workers_that_died_on_it(
     superuser: Client, deaths: int, said: str
 ) -> None:
     task = TaskFactory(status=TaskStatus.EXECUTING)
-    SegmentFactory(task=task, suspect_row=4, suspect_deaths=deaths)
+    SegmentFactory(task=task, suspect_row=4, suspect_trials=deaths)
 
     assert f"<td>{said}</td>" in read_page(superuser, task)
 

@@ -9,7 +9,7 @@ from django.db import connection
 
 from tasks_app import assembly, lifecycle
 from tasks_app.errors import CannotBeSentAgain, TaskHasNotEnded, TaskNotFound
-from tasks_app.execution import batches
+from tasks_app.execution import batches, effects, suspects
 from tasks_app.models import Decision, EffectState, Segment, TaskEvent
 from tasks_app.models.clock import database_time
 from tasks_app.settling import decisions
@@ -156,7 +156,8 @@ def test_a_row_of_a_stopped_task_can_be_settled_even_when_its_action_is_gone(
 
     assert output[0] == ["name", "do", "output_1" if is_gone else "key", "error"]
     assert output[2] == [
-        "n2", "", "", "indeterminate: a worker died while it was being sent; it was not repeated",
+        "n2", "", "",
+        f"indeterminate: {effects.DIED}; it was not repeated",
     ]  # fmt: skip
     assert (left, counts) == ([["name", "do"], ["n3", ""]], (1, 1, 1))
     assert rows.effect(task, 2).state == EffectState.DONE
@@ -165,8 +166,9 @@ def test_a_row_of_a_stopped_task_can_be_settled_even_when_its_action_is_gone(
 
 
 def test_a_row_that_kills_its_worker_before_it_reaches_the_journal_can_be_settled(
-    broker: FakeBroker,
+    broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(suspects, "OBJECTION_SECONDS", -1)
     task = engine.start(engine.submit("send", "name,do", "n1,"))
     for _ in range(6):
         Segment.objects.update(claimed_until=None)

@@ -120,7 +120,8 @@ def test_a_row_whose_worker_died_when_it_was_sent_again_is_not_repeated(
 
     assert len(plugins.calls) == 1
     assert rows.errors(task)[2] == (
-        "indeterminate: a worker died while it was being sent again; it was not repeated"
+        "indeterminate: a worker died, or lost the database, while it was being sent again;"
+        " it was not repeated"
     )
     assert rows.effect(task, 3).state == EffectState.INDETERMINATE
     assert rows.counts(task) == (1, 3, 3)

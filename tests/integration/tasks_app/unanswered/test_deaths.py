@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tasks_app import files
+from tasks_app.execution import suspects
 from tests import engine, plugins
 from tests import settling as rows
 from tests.broker import FakeBroker
@@ -40,7 +41,7 @@ def test_a_row_whose_last_attempt_killed_its_worker_is_not_sent_again(
     assert len(plugins.calls) == 2
     (error,) = rows.errors(task)
     assert error == (
-        "indeterminate: a worker died while it was being sent;"
+        "indeterminate: a worker died, or lost the database, while it was being sent;"
         " it was sent 2 times with the same effect key"
     )
 
@@ -48,6 +49,7 @@ def test_a_row_whose_last_attempt_killed_its_worker_is_not_sent_again(
 def test_an_idempotent_row_that_kills_its_workers_is_indeterminate(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(suspects, "OBJECTION_SECONDS", -1)
     task = engine.start(engine.submit("send_again", "name", "n1", "n2"))
 
     for _ in range(3):

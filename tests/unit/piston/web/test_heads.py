@@ -45,4 +45,5 @@ def test_a_length_in_a_body_means_nothing() -> None:
 
 def test_the_question_for_health_is_urgent() -> None:
     assert is_urgent(b"GET /healthz HTTP/1.1\r\n")
+    assert is_urgent(b"HEAD /readyz HTTP/1.1\r\n")
     assert not is_urgent(b"GET /healthzy HTTP/1.1\r\n")

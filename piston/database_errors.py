@@ -1,0 +1,80 @@
+"""Whose fault is an error of the database? Its code says; the exceptions of drivers are too coarse.
+
+`ProgrammingError` is a table that is missing as well as a slip in a statement, and on SQLite both
+are `OperationalError`, which else means that the database is away.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+
+from django.db import Error, InterfaceError, OperationalError
+
+# SQLSTATEs of what somebody has to migrate, grant or repair, and no row or statement is to blame
+MISSING = frozenset(
+    {
+        "25006",  # the right to write at all
+        "3D000",  # a database
+        "3F000",  # a schema
+        "42501",  # a right
+        "42703",  # a column
+        "42704",  # a type, a collation
+        "42883",  # a function, or an operator for a column's type
+        "42P01",  # a table
+        "42P10",  # the unique index that ON CONFLICT means
+    }
+)
+DAMAGED = ("XX", "F0")  # classes: a damaged table or index, a faulty configuration
+TOO_LARGE = "54"  # class: a value that no index takes, a statement of too many parts
+MISSING_ON_SQLITE = re.compile(
+    r"no such |has no column named|ON CONFLICT clause does not match", re.IGNORECASE
+)
+
+
+def is_missing(error: Exception) -> bool:
+    """Say whether the database lacks something that is no row's: a table, a column, a right.
+
+    Waiting is right even where nobody will ever make it: a row that is failed for it may be good.
+    """
+    if state := state_of(error):
+        return state in MISSING or state.startswith(DAMAGED)
+    code = code_on_sqlite(error)
+    if code == sqlite3.SQLITE_ERROR:
+        return MISSING_ON_SQLITE.search(str(error)) is not None
+    return code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}
+
+
+def is_of_statement(error: Exception) -> bool:
+    """Say whether an OperationalError is about the statement or its values: waiting is in vain."""
+    if state := state_of(error):
+        return state.startswith(TOO_LARGE)
+    return code_on_sqlite(error) == sqlite3.SQLITE_ERROR and not is_missing(error)
+
+
+def is_away(error: Exception) -> bool:
+    """Say whether the database is away, locked or full: the same statement may do later."""
+    is_operational = isinstance(error, OperationalError | InterfaceError)
+    return is_operational and not is_missing(error) and not is_of_statement(error)
+
+
+def state_of(error: Exception) -> str:
+    """Return PostgreSQL's SQLSTATE; "" where there is none: a connection that was lost, SQLite."""
+    for each in (error, error.__cause__):
+        if isinstance(state := getattr(each, "sqlstate", None), str):
+            return state
+    return ""
+
+
+def code_on_sqlite(error: Exception) -> int:
+    """Return SQLite's primary code; 0 where there is none."""
+    for each in (error, error.__cause__):
+        if isinstance(code := getattr(each, "sqlite_errorcode", None), int):
+            return code & 0xFF
+    return 0
+
+
+def describe(error: Exception) -> str:
+    """Return one line for staff: the kind that the driver has, if it says more, and the text."""
+    kind = error.__cause__ if isinstance(error, Error) and error.__cause__ else error
+    return f"{type(kind).__name__}: {' '.join(str(error).split())}"

@@ -1,0 +1,58 @@
+"""Which safeguards against blaming the wrong one can be taken out? Added to the other breakages."""
+
+from __future__ import annotations
+
+from tests.acceptance.chaos.breakages import BREAKAGES, Breakage, Change
+
+for breakage in (
+    Breakage(
+        "missing-tables-blamed",
+        "a row whose action misses a table or a column has failed, like any that raises",
+        (
+            Change(
+                "piston/database_errors.py",
+                "        return state in MISSING or state.startswith(DAMAGED)\n",
+                "        return False\n",
+            ),
+        ),
+    ),
+    Breakage(
+        "ledger-blames-action",
+        "what the database refuses of our own statements counts as the action's fault",
+        (
+            Change(
+                "tasks_app/execution/ledger.py",
+                "        raise LedgerRefused(database_errors.describe(error)) from error\n",
+                "        raise\n",
+            ),
+        ),
+    ),
+    Breakage(
+        "any-schema",
+        "nobody looks whether the database's schema is the one that the code is for",
+        (
+            Change(
+                "piston/schema.py",
+                "self._problem = describe(self.known, read_applied(self.known))",
+                "self._problem = None",
+            ),
+        ),
+    ),
+    Breakage(
+        "silent-workers",
+        "a worker that cannot give its claim back does not try again: it counts as dead",
+        (
+            Change(
+                "tasks_app/execution/returning.py",
+                "        connection.close()\n        self.add_for_later(give_back)\n",
+                "        connection.close()\n",
+            ),
+        ),
+    ),
+    Breakage(
+        "ended-counts-as-killed",
+        "a process that Celery ends counts as one that its row has killed",
+        (Change("tasks_app/tasks.py", ", on_retry=give_back)", ")"),),
+    ),
+):
+    BREAKAGES[breakage.name] = breakage
