@@ -314,7 +314,7 @@ def read_storage(bucket: str) -> dict[str, Any]:
             },
         }
     return {
-        "BACKEND": "storages.backends.s3.S3Storage",
+        "BACKEND": "piston.object_storage.CheckedS3Storage",
         "OPTIONS": {
             "bucket_name": bucket,
             "endpoint_url": read_text("PISTON_S3_ENDPOINT_URL", "") or None,
@@ -322,7 +322,6 @@ def read_storage(bucket: str) -> dict[str, Any]:
             "access_key": read_text("AWS_ACCESS_KEY_ID", "") or None,
             "secret_key": read_text("AWS_SECRET_ACCESS_KEY", "") or None,
             "default_acl": None,
-            "file_overwrite": False,
             # an upload is read where its request is: a thread's database connection is its own
             "transfer_config": TransferConfig(use_threads=False),
             "client_config": Config(

@@ -117,7 +117,11 @@ def write_file(task: Task, name: CSVName, claim: int) -> TaskCSV:
 
 @transaction.atomic
 def publish(task: Task, claim: int, written: list[TaskCSV]) -> None:
-    """Give the files to the task, end it, and drop the parts: all of it or nothing."""
+    """Give the files to the task, end it, and drop the parts: all of it or nothing.
+
+    A broken task with rows left keeps its parts: they are what its output is made of when it is
+    retried (ADR 28).
+    """
     mine = Task.objects.filter(
         WaitBriefly(), pk=task.pk, assembly_claim=claim, is_assembled=False
     ).exclude(status=TaskStatus.REMOVED)
@@ -148,7 +152,8 @@ def publish(task: Task, claim: int, written: list[TaskCSV]) -> None:
         )
     if task.indeterminate_count:
         record_places(task, written)
-    Part.objects.filter(task=task).delete()
+    if not task.may_be_retried:
+        Part.objects.filter(task=task).delete()
     quotas.recount_files(task)
     logger.info("Task %s ended: %s", task.pk, task.status)
 

@@ -146,6 +146,12 @@ class TaskIsRunning(TaskError):
     code = "task_is_running"
 
 
+class CannotBeRetried(TaskError):
+    """only a task that ended internal_error can be retried."""
+
+    code = "cannot_be_retried"
+
+
 class TaskHasNotEnded(TaskError):
     """The task has not ended and its output is not assembled; wait for its end."""
 

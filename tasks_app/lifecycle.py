@@ -1,4 +1,4 @@
-"""What can people do to a task? Start, stop, remove it; the API and the admin call the same.
+"""What can people do to a task? Start, stop, retry, remove it; the API and the admin call the same.
 
 Each raises TaskNotFound for a task that was removed meanwhile, whether it was purged or not.
 """
@@ -6,12 +6,15 @@ Each raises TaskNotFound for a task that was removed meanwhile, whether it was p
 from __future__ import annotations
 
 from django.db import transaction
+from django.db.models import F, Sum
 from django.db.models.functions import Now
 
 from piston.node import node_name
 from piston.schema import schema
-from tasks_app import dispatch, events, fitting, quotas
+from tasks_app import dispatch, events, fitting, quotas, storage
+from tasks_app.csv_files.verifying import describe_loss
 from tasks_app.errors import (
+    CannotBeRetried,
     InvalidTransition,
     TaskAlreadyStarted,
     TaskDoesNotFit,
@@ -20,7 +23,9 @@ from tasks_app.errors import (
     TaskNotFound,
 )
 from tasks_app.events import Actor
-from tasks_app.models import EventKind, Task
+from tasks_app.models import CSVName, Effect, EventKind, Part, Task
+from tasks_app.models.clock import database_time
+from tasks_app.settling.rewriting import KEEP_OLD_SECONDS
 from tasks_app.states import TaskStatus
 
 
@@ -34,18 +39,20 @@ def start(task: Task, actor: Actor) -> None:
     the broker is away the sweeper sends them.
     """
     schema.require()
-    if task.status == TaskStatus.PENDING and (problem := fitting.find_problem(task)):
-        why = str(problem).removesuffix(".")
-        raise TaskDoesNotFit(task.pk, f"{why}; create the task again")
+    if task.status == TaskStatus.PENDING:
+        check_fit(task, "create the task again")
     try:
         left = task.move_to(
-            TaskStatus.EXECUTING, started_at=Now(), node=node_name(), **dispatch.dispatched()
+            TaskStatus.EXECUTING,
+            only_from=[TaskStatus.PENDING],
+            started_at=Now(),
+            node=node_name(),
+            **dispatch.dispatched(),
         )
     except InvalidTransition as error:
         raise refusal(task, TaskAlreadyStarted(task.pk)) from error
     events.record(task, EventKind.STARTED, actor, old_status=left)
-    number = task.wake_number  # as this start has set it
-    transaction.on_commit(lambda: dispatch.send_numbered(task.pk, number))
+    send_for(task)
 
 
 @transaction.atomic
@@ -62,6 +69,90 @@ def stop(task: Task, actor: Actor) -> None:
     dispatch.request_assembly(task.pk)
 
 
+def retry(task: Task, actor: Actor) -> None:
+    """Let a task that ended `internal_error` go on with the rows that are left (ADR 28).
+
+    Outcomes stay as they are. Raises CannotBeRetried, TaskDoesNotFit, and StorageUnavailable when
+    nobody can say whether the input is as it was.
+    """
+    schema.require()
+    if task.status == TaskStatus.INTERNAL_ERROR:
+        check_fit(task, "send its unprocessed.csv as a new task")
+        check_input(task)  # not in the transaction: the storage may keep us waiting
+    take_up(task, actor)
+
+
+def check_fit(task: Task, instead: str) -> None:
+    """Raise TaskDoesNotFit where this installation does not have what the task ran under."""
+    if problem := fitting.find_problem(task):
+        why = str(problem).removesuffix(".")
+        raise TaskDoesNotFit(task.pk, f"{why}; {instead}")
+
+
+def check_input(task: Task) -> None:
+    """Raise CannotBeRetried if the input is missing or has changed, as far as one look tells."""
+    left = task.segments.all().unfinished().order_by("index").first()
+    if left is None or not left.has_input:
+        return
+    csv_file = task.csvs.defer(None).filter(name=CSVName.INPUT).first()
+    if csv_file is None:
+        raise CannotBeRetried(task.pk, "the input is missing")
+    place = min(left.cursor_offset, csv_file.size_bytes - 1)
+    if lost := storage.look_again(csv_file, place):
+        raise CannotBeRetried(task.pk, describe_loss(csv_file, lost))
+
+
+@transaction.atomic
+def take_up(task: Task, actor: Actor) -> None:
+    """Let the task run again, as if it had not ended; whoever held a claim before is fenced off."""
+    task.lock_status()
+    task.refresh_from_db()
+    check_can_go_on(task)
+    reason = task.reason
+    task.segments.update(
+        claim=F("claim") + 1,
+        claimed_until=None,
+        claimed_for="",
+        idle_claims=0,
+        suspect_row=None,
+        suspect_trials=0,
+    )
+    task.effects.all().forget_places()
+    task.csvs.exclude(name=CSVName.INPUT).update(
+        task=None, kept_until=database_time(KEEP_OLD_SECONDS), is_given_up=True
+    )
+    left = task.move_to(
+        TaskStatus.EXECUTING,
+        only_from=[TaskStatus.INTERNAL_ERROR],
+        ending=None,
+        reason="",
+        ended_at=None,
+        is_assembled=False,
+        unfit_since=None,
+        waiting_since=None,
+        waiting_for="",
+        **dispatch.dispatched(),
+    )
+    events.record(task, EventKind.RETRIED, actor, old_status=left, reason=reason)
+    send_for(task)
+    quotas.recount_files(task)
+
+
+def check_can_go_on(task: Task) -> None:
+    """Raise CannotBeRetried for a task that is not broken, or has nothing to go on with."""
+    if task.status != TaskStatus.INTERNAL_ERROR:
+        raise refusal(task, CannotBeRetried(task.pk))
+    if not task.may_be_retried:
+        raise CannotBeRetried(task.pk, "no row is left to be worked on")
+    kept = Part.objects.filter(task=task).aggregate(sum=Sum("row_count", default=0))["sum"]
+    if kept != task.success_count + task.failure_count:
+        raise CannotBeRetried(
+            task.pk, "it ended under an older release; send its unprocessed.csv as a new task"
+        )
+    if Effect.objects.to_carry_out().filter(task=task).exists():
+        raise CannotBeRetried(task.pk, "rows of it are being settled; try again in a moment")
+
+
 @transaction.atomic
 def remove(task: Task, actor: Actor, *, kind: EventKind = EventKind.REMOVED) -> None:
     """Take the task out of sight; raises TaskIsRunning. The sweeper deletes its files and rows.
@@ -74,6 +165,12 @@ def remove(task: Task, actor: Actor, *, kind: EventKind = EventKind.REMOVED) -> 
         raise refusal(task, TaskIsRunning(task.pk)) from error
     events.record(task, kind, actor, old_status=left)
     quotas.uncount(task)
+
+
+def send_for(task: Task) -> None:
+    """Send the message of a task that has just begun to run, once that is committed."""
+    number = task.wake_number  # as this move has set it
+    transaction.on_commit(lambda: dispatch.send_numbered(task.pk, number))
 
 
 def refusal(task: Task, error: Exception) -> Exception:

@@ -17,7 +17,6 @@ from tasks_app import quotas, storage
 from tasks_app.conversion import Conversion, turns
 from tasks_app.csv_files import records
 from tasks_app.csv_files.records import RecordRules, TooManyAbsentCells
-from tasks_app.errors import StorageUnavailable
 from tasks_app.intake import Order
 
 SMALL_BYTES = 64 * 1024  # is read here, in a few milliseconds
@@ -97,9 +96,9 @@ def keep(file: IO[bytes], start: bytes, body: storage.Readable) -> None:
     """Write a body to a file that has no name and goes with this request."""
     block = start
     while block:
-        with storage.storage_errors(StorageUnavailable):
+        with storage.storage_errors():
             disk_reserve.check_room(len(block))
             file.write(block)
         block = body.read(storage.BLOCK_BYTES)
-    with storage.storage_errors(StorageUnavailable):
+    with storage.storage_errors():
         file.seek(0)  # writes what is left

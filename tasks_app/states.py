@@ -16,7 +16,7 @@ class TaskStatus(models.TextChoices):
     FAILURE = "failure"  # ended by itself: rows failed and none succeeded, or it was refused
     PARTIAL = "partial"  # ended by itself in any other way
     STOPPED = "stopped"  # a person stopped it; it cannot be started again
-    INTERNAL_ERROR = "internal_error"  # the task itself broke; `reason` says how
+    INTERNAL_ERROR = "internal_error"  # the task itself broke; `reason` says how. It may be retried
     REMOVED = "removed"  # deleted: nobody sees it any more, the sweeper takes its files and rows
 
 
@@ -66,6 +66,12 @@ MOVES = (
         "its action or input is gone, or it could make no progress",
     ),
     Move(TaskStatus.EXECUTING, TaskStatus.STOPPED, "lifecycle.stop", "somebody stopped it"),
+    Move(
+        TaskStatus.INTERNAL_ERROR,
+        TaskStatus.EXECUTING,
+        "lifecycle.retry",
+        "what broke it is in order again, and rows are left",
+    ),
     Move(TaskStatus.PENDING, TaskStatus.REMOVED, "lifecycle.remove", "deleted before its start"),
     *(
         Move(status, TaskStatus.REMOVED, "lifecycle.remove", "deleted or expired after its end")

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import io
-import os
 import re
 import secrets
-import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
-from time import monotonic
-from typing import BinaryIO, Protocol, cast
+from contextlib import contextmanager
+from time import monotonic, sleep
+from typing import Protocol, cast
 
-from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import default_storage
 
 from piston import disk_reserve
-from piston.file_storage import SyncedFileStorage
+from piston.file_storage import Backend, StoredFile, SyncedFileStorage
 from tasks_app.csv_files import blocks, reading
-from tasks_app.csv_files.verifying import VerifiedFile, blocks_around, found_changed
-from tasks_app.errors import PistonError, StorageFull, StorageUnavailable, StoredFileMissing
+from tasks_app.csv_files.verifying import VerifiedFile, blocks_around
+from tasks_app.errors import StorageFull, StorageUnavailable, StoredFileChanged, StoredFileMissing
 from tasks_app.models import CSVName, TaskCSV
 from tasks_app.models.clock import database_time
 from tasks_app.signs_of_life import heart
@@ -34,9 +27,12 @@ from tasks_app.signs_of_life import heart
 # an unfinished file whose writer says nothing for so long is deleted
 KEEP_SECONDS = 6.0 * settings.PISTON_CLAIM_SECONDS
 BLOCK_BYTES = 256 * 1024
+FOLDER = re.compile("[0-9a-f]{2}")
 KEY = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{28}-[0-9a-f]{16}\.(?:in|out|failed)\.csv")
 # Object storage takes 8 MiB at a time and reads nothing meanwhile. Who needs longer has given up.
 LONGEST_BLOCK_SECONDS = 900.0
+PROOF_SECONDS = 0.25  # before each of the two questions that prove that a file is missing
+NOT_THERE = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 
 
 class Readable(Protocol):
@@ -68,10 +64,12 @@ def save(
             if while_storing is not None:
                 while_storing()
 
-    with heart.repeating(keep), storage_errors(StorageUnavailable):
-        stored = default_storage.save(csv_file.key, cast("File[bytes]", recording))
-    if stored != csv_file.key:
-        raise StorageUnavailable(f"The storage kept {csv_file.key} under another name: {stored}.")
+    with heart.repeating(keep), storage_errors():
+        check_mounted()
+        stored = backend().look(backend().save(csv_file.key, cast("File[bytes]", recording)))
+    if (stored.key, stored.size_bytes) != (csv_file.key, recording.size_bytes):
+        raise StorageUnavailable(f"The storage has not kept {csv_file.key}, but {stored}.")
+    csv_file.etag = stored.etag
     csv_file.size_bytes = recording.size_bytes
     csv_file.sha256 = recording.digest.hexdigest()
     checksums = recording.checksums.close()
@@ -81,6 +79,7 @@ def save(
         not TaskCSV.objects.unfinished()
         .filter(pk=csv_file.pk)
         .update(
+            etag=csv_file.etag,
             size_bytes=csv_file.size_bytes,
             sha256=csv_file.sha256,
             block_bytes=csv_file.block_bytes,
@@ -107,55 +106,17 @@ def open_range(csv_file: TaskCSV, start: int = 0, end: int | None = None) -> rea
     if end <= start:
         return io.BytesIO()
     first, last = blocks_around(csv_file, start, end)
-    try:
-        with storage_errors():
-            file, size = _open(csv_file.key, first, last)
-    except StoredFileMissing:
-        csv_file.note_fault(0)
-        raise
+    with storage_errors():
+        try:
+            file, size = backend().open_range(csv_file.key, first, last)
+        except NOT_THERE as error:
+            raise found_missing(csv_file) from error
     if size != csv_file.size_bytes:
         file.close()
         place = max(min(size, csv_file.size_bytes - 1), 0)
         first, last = blocks_around(csv_file, place, csv_file.size_bytes)
-        raise found_changed(csv_file, first, last)
-    return VerifiedFile(csv_file, file, start, end)
-
-
-def _open(key: str, start: int, end: int) -> tuple[BinaryIO, int]:
-    """Open a stored file at byte `start`; return it and the size of the whole file.
-
-    Object storage sends what lies before `end` only.
-    """
-    if hasattr(default_storage, "bucket"):
-        return _open_object(key, start, end)
-    file = open(default_storage.path(key), "rb", opener=open_file)  # noqa: SIM115 - with it
-    size = file.seek(0, io.SEEK_END)
-    file.seek(start)
-    return file, size
-
-
-def open_file(path: str, flags: int) -> int:
-    """Open a file, and nothing else that stands in its place: a pipe would be waited for.
-
-    Raises FileNotFoundError for anything that is not a file.
-    """
-    descriptor = os.open(path, flags | os.O_NONBLOCK)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise FileNotFoundError(errno.ENOENT, "is not a file", path)
-    return descriptor
-
-
-def _open_object(key: str, start: int, end: int) -> tuple[BinaryIO, int]:
-    """Ask S3 for a range; its own file class would fetch the whole object first."""
-    found = default_storage.bucket.Object(key)  # type: ignore[attr-defined]
-    try:
-        answer = found.get(Range=f"bytes={start}-{end - 1}")
-    except ClientError as error:
-        if error.response.get("Error", {}).get("Code") not in {"InvalidRange", "416"}:
-            raise
-        return io.BytesIO(), found.content_length  # it ends before the range begins
-    return cast("BinaryIO", answer["Body"]), int(answer["ContentRange"].rpartition("/")[2])
+        raise found_changed(csv_file, first, last, size=size)
+    return VerifiedFile(csv_file, file, start, end, found_changed)
 
 
 def read_range(csv_file: TaskCSV, start: int, end: int) -> Iterator[bytes]:
@@ -172,27 +133,25 @@ def read_range(csv_file: TaskCSV, start: int, end: int) -> Iterator[bytes]:
         file.close()
 
 
-def look_again(csv_file: TaskCSV) -> None:
-    """Take a file for sound again if the place where it was found faulty is as it was stored."""
-    place = csv_file.faulty_at or 0
-    with suppress(StoredFileMissing):
+def look_again(csv_file: TaskCSV, place: int = 0) -> StoredFileMissing | None:
+    """Look at the place where a file was found faulty, else at `place`; return what is wrong.
+
+    If it is as it was stored, it is taken for sound again.
+    """
+    place = place if csv_file.faulty_at is None else csv_file.faulty_at
+    try:
         for _ in read_range(csv_file, place, place + 1):
             csv_file.note_fault(None)
+    except StoredFileMissing as error:
+        return error
+    return None
 
 
 def delete(key: str) -> None:
-    """Delete a file; one that is not there is no error."""
+    """Delete a file; one that is not there is no error. Raises StorageUnavailable."""
     with storage_errors():
-        default_storage.delete(key)
-
-
-@dataclass(frozen=True)
-class StoredFile:
-    """A file as the storage lists it."""
-
-    key: str
-    size_bytes: int
-    modified_at: datetime
+        check_mounted()
+        backend().delete(key)
 
 
 def list_files(folder: str) -> Iterator[StoredFile]:
@@ -200,50 +159,92 @@ def list_files(folder: str) -> Iterator[StoredFile]:
 
     Raises StorageUnavailable; a folder that is not there has no files.
     """
-    with storage_errors(StorageUnavailable):
-        found = _list_objects if hasattr(default_storage, "bucket") else _list_folder
-        for file in found(folder):
+    with storage_errors():
+        check_mounted()
+        for file in backend().list_folder(folder):
             if KEY.fullmatch(file.key):
                 yield file
 
 
-def _list_folder(folder: str) -> Iterator[StoredFile]:
-    path = Path(default_storage.path(folder))
-    with os.scandir(path) if path.is_dir() else nullcontext(()) as entries:
-        for entry in entries:
-            with suppress(FileNotFoundError):  # deleted meanwhile
-                if entry.is_file(follow_symlinks=False):
-                    stat = entry.stat(follow_symlinks=False)
-                    modified_at = datetime.fromtimestamp(stat.st_mtime, UTC)
-                    yield StoredFile(f"{folder}/{entry.name}", stat.st_size, modified_at)
-
-
-def _list_objects(folder: str) -> Iterator[StoredFile]:
-    for each in default_storage.bucket.objects.filter(Prefix=f"{folder}/"):  # type: ignore[attr-defined]
-        yield StoredFile(each.key, each.size, each.last_modified)
-
-
 def exists(key: str) -> bool:
-    """Say whether a file is in storage. Raises StorageUnavailable."""
-    with storage_errors(StorageUnavailable):
-        return default_storage.exists(key)
+    """Say whether a file is in storage; no is certain, too. Raises StorageUnavailable."""
+    with storage_errors():
+        check_mounted()
+        return backend().has_file(key)
+
+
+# ---- What is certain -----------------------------------------------------------------------------
+
+
+def backend() -> Backend:
+    """Return where files are: a folder, or object storage."""
+    return cast("Backend", default_storage)
+
+
+def check_mounted() -> None:
+    """Raise StorageUnavailable where the folder of files is perhaps not the one they are in.
+
+    It has nothing in it, though tasks have files: so does the place of a disk that is away look.
+    What is stored there would be out of sight once the disk is back.
+    """
+    if not isinstance(default_storage, SyncedFileStorage) or default_storage.has_folder(FOLDER):
+        return
+    if TaskCSV.objects.filter(task__isnull=False).exists():
+        raise StorageUnavailable(
+            f"{default_storage.location} is empty although tasks have files: is its disk mounted?"
+            " If they are lost, make the folder 00 in it."
+        )
+
+
+def found_missing(csv_file: TaskCSV) -> StoredFileMissing:
+    """Remember that a file is missing; return the error to be raised.
+
+    Raises StorageUnavailable unless the storage's own list says so, twice, after a pause each:
+    a gateway in front of a storage that is away says "not found" of everything.
+    """
+    for _ in range(2):
+        if csv_file.faulty_at is None:
+            sleep(PROOF_SECONDS)
+        if exists(csv_file.key):
+            raise StorageUnavailable(f"{csv_file.key} was not found, and yet it is there.")
+    csv_file.note_fault(0)
+    return StoredFileMissing(f"{csv_file.key} is not in storage.")
+
+
+def found_changed(
+    csv_file: TaskCSV, start: int, end: int, *, size: int | None = None
+) -> StoredFileChanged:
+    """Remember that these bytes are not as they were stored; return the error to be raised.
+
+    `size` is that of the file as it was opened; None is the right one. Raises StorageUnavailable
+    where the storage itself says otherwise: then something in between has made it up.
+    """
+    with storage_errors():
+        now = backend().look(csv_file.key)
+    is_as_stored = bool(csv_file.etag) and now.etag == csv_file.etag
+    if is_as_stored or now.size_bytes != (csv_file.size_bytes if size is None else size):
+        raise StorageUnavailable(
+            f"Other bytes than those of {csv_file.key} arrive, which is as it was:"
+            " is there a proxy or a cache in front of the storage?"
+        )
+    csv_file.note_fault(start)
+    return StoredFileChanged(
+        f"{csv_file.key} is not the file that was stored: bytes {start:,} to {end:,} differ.",
+        start=start,
+        end=end,
+    )
 
 
 @contextmanager
-def storage_errors(missing: type[PistonError] = StoredFileMissing) -> Iterator[None]:
-    """Translate the backends' errors into ours; `missing` is for what is not there.
+def storage_errors() -> Iterator[None]:
+    """Translate the backends' errors into ours.
 
-    A disk or bucket that is full or refuses is one that is away: nothing of ours is wrong.
+    A disk or bucket that is full, refuses or has not what it should is one that is away: nothing
+    of ours is wrong. What is certain is said by `found_missing` and `found_changed`.
     """
     try:
         yield
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-        raise missing(f"{error.filename} is not in storage.") from error
-    except ClientError as error:
-        if error.response.get("Error", {}).get("Code") in {"404", "NoSuchKey"}:
-            raise missing(str(error)) from error
-        raise StorageUnavailable(str(error)) from error
-    except (OSError, BotoCoreError) as error:
+    except OSError as error:
         if disk_reserve.is_full(error):
             raise StorageFull(disk_reserve.REASON) from error
         raise StorageUnavailable(str(error)) from error

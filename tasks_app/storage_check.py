@@ -15,12 +15,12 @@ from itertools import islice
 from django.db import connection
 from django.db.models import Q, QuerySet
 
+from piston.file_storage import StoredFile
 from piston.plurals import plural
 from tasks_app import storage
 from tasks_app.errors import StorageUnavailable
 from tasks_app.models import CSVName, TaskCSV
 from tasks_app.models.clock import database_time
-from tasks_app.storage import StoredFile
 
 FOLDERS = [f"{number:02x}" for number in range(256)]  # a key begins with the folder's name
 GRACE_SECONDS = 7 * 86_400.0  # from when the daily look first sees a file without a row

@@ -6,7 +6,7 @@ A slash at the end makes no difference: a redirect would lose the body of a PUT.
 from django.urls import re_path
 
 from tasks_app.models import CSVName
-from tasks_app.views import AccountTasks, OneTask, SystemTasks, TaskFile, TaskStop
+from tasks_app.views import AccountTasks, OneTask, SystemTasks, TaskFile, TaskRetry, TaskStop
 
 ACCOUNT = "accounts/(?P<account_id>[^/]+)"
 ONE_TASK = f"^(?:{ACCOUNT}/)?tasks/(?P<task_id>[^/]+)"
@@ -16,6 +16,7 @@ urlpatterns = [
     re_path(rf"^{ACCOUNT}/tasks/?\Z", AccountTasks.as_view()),
     re_path(rf"{ONE_TASK}/?\Z", OneTask.as_view()),
     re_path(rf"{ONE_TASK}/stop/?\Z", TaskStop.as_view()),
+    re_path(rf"{ONE_TASK}/retry/?\Z", TaskRetry.as_view()),
     re_path(rf"{ONE_TASK}/input/?\Z", TaskFile.as_view(csv_name=CSVName.INPUT)),
     re_path(rf"{ONE_TASK}/output/?\Z", TaskFile.as_view(csv_name=CSVName.OUTPUT)),
 ]

@@ -169,6 +169,16 @@ class TaskStop(TaskEndpoint):
         return Enveloped(read_only(task), page_size=self.page_size)
 
 
+class TaskRetry(TaskEndpoint):
+    """`…/tasks/{TASK_ID}/retry`: let a broken task go on where it stood."""
+
+    def patch(self, request: Request, task_id: str, **_: str) -> Enveloped:
+        """Retry the task."""
+        task = self.find_task(task_id)
+        lifecycle.retry(task, self.event_actor)
+        return Enveloped(read_only(task))
+
+
 class TaskFile(TaskEndpoint):
     """`…/tasks/{TASK_ID}/input` and `/output`: the files, under their old addresses."""
 

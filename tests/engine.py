@@ -60,7 +60,7 @@ def fresh(task: Task) -> Task:
 def assert_balanced(task: Task) -> None:
     """Check the ledger's invariant: counts = rows in parts = rows before the cursors."""
     task = fresh(task)
-    if task.is_assembled:
+    if task.is_assembled and not task.may_be_retried:
         return
     in_parts = sum(Part.objects.filter(task=task).values_list("row_count", flat=True))
     before_cursors = sum(segment.cursor_row - segment.start_row for segment in task.segments.all())

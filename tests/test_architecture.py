@@ -37,6 +37,7 @@ ORDER = [
     "piston.foreign_messages",
     "piston.message_folder",
     "piston.file_storage",
+    "piston.object_storage",
     "piston.redis_broker",
     "piston.pool_processes",
     "piston.supervision",

@@ -1,4 +1,4 @@
-"""How do staff start, stop and delete tasks? One by one, with an answer for each."""
+"""How do staff start, stop, retry and delete tasks? One by one, with an answer for each."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from django.db import DatabaseError
 from django.http import HttpRequest
 
 from tasks_app import lifecycle
-from tasks_app.errors import PistonError, TaskNotFound
+from tasks_app.errors import PistonError, StorageUnavailable, TaskNotFound
 from tasks_app.events import Actor
 from tasks_app.models import Task
-from tasks_app.states import ENTERED_FROM, TaskStatus
+from tasks_app.states import MOVES
 
 logger = logging.getLogger(__name__)
 
@@ -27,18 +27,18 @@ MOST_AT_ONCE = 200  # tasks in one request; one page of the list never has more
 class Step:
     """Something that staff do to a task."""
 
-    name: str  # as URLs and the list's actions know it
+    name: str  # as URLs, the list's actions and lifecycle know it
     label: str  # on the button
     outcome: str  # what the task then is
     permission: str  # of Django, on tasks
-    entered: TaskStatus
     carry_out: Callable[[Task, Actor], None]
 
 
-START = Step("start", "Start", "started", "change", TaskStatus.EXECUTING, lifecycle.start)
-STOP = Step("stop", "Stop", "stopped", "change", TaskStatus.STOPPED, lifecycle.stop)
-REMOVE = Step("remove", "Delete", "deleted", "delete", TaskStatus.REMOVED, lifecycle.remove)
-STEPS = {step.name: step for step in (START, STOP, REMOVE)}
+START = Step("start", "Start", "started", "change", lifecycle.start)
+STOP = Step("stop", "Stop", "stopped", "change", lifecycle.stop)
+RETRY = Step("retry", "Retry", "taken up again", "change", lifecycle.retry)
+REMOVE = Step("remove", "Delete", "deleted", "delete", lifecycle.remove)
+STEPS = {step.name: step for step in (START, STOP, RETRY, REMOVE)}
 
 
 @dataclass
@@ -57,18 +57,22 @@ def actor_of(request: HttpRequest) -> Actor:
 
 def is_possible(step: Step, task: Task) -> bool:
     """Would the step be taken in the task's status? Only lifecycle decides, when it is taken."""
-    return TaskStatus(task.status) in ENTERED_FROM[step.entered]
+    author = f"lifecycle.{step.name}"
+    return any(move.author == author and move.start == task.status for move in MOVES)
 
 
 def carry_out(step: Step, task_ids: Sequence[str], actor: Actor) -> Report:
     """Do the step to one task after the other; a refused one does not keep the others back."""
     report = Report()
-    for task_id in task_ids:
+    for place, task_id in enumerate(task_ids):
         try:
             task = Task.objects.visible().filter(pk=task_id).first()
             if task is None:
                 raise TaskNotFound(task_id)
             step.carry_out(task, actor)
+        except StorageUnavailable as error:  # it would be waited for with each of the others
+            report.refused[str(error)] += task_ids[place:]
+            break
         except PistonError as error:
             report.refused[str(error)].append(task_id)
         except DatabaseError:

@@ -1,4 +1,4 @@
-"""What do staff see of tasks, and what can they do to them? Look, start, stop, delete, download."""
+"""What do staff see of tasks, and what can they do? Look, start, stop, retry, delete, download."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tasks_app.admin.filters import (
     StatusFilter,
 )
 from tasks_app.admin.reading import ReadOnlyAdmin
-from tasks_app.admin.steering import REMOVE, START, STEPS, STOP, Step
+from tasks_app.admin.steering import REMOVE, RETRY, START, STEPS, STOP, Step
 from tasks_app.errors import CSVNotFound, StorageUnavailable, StoredFileMissing
 from tasks_app.models import Task
 from tasks_app.states import TaskStatus
@@ -51,7 +51,7 @@ class TaskAdmin(ReadOnlyAdmin):
     search_fields = ("id", "file_name", "account__name", "account__id")  # see get_search_results
     search_help_text = "An id or its beginning, or a part of the file's or the account's name."
     ordering = ("-created_at", "-id")
-    actions = ("start_tasks", "stop_tasks", "remove_tasks")
+    actions = ("start_tasks", "stop_tasks", "retry_tasks", "remove_tasks")
     fieldsets: ClassVar[Any] = (
         (
             None,
@@ -138,7 +138,7 @@ class TaskAdmin(ReadOnlyAdmin):
         return allowed and self.has_view_permission(request)
 
     def has_change_tasks_permission(self, request: HttpRequest) -> bool:
-        """Tell whether the list offers to start and to stop."""
+        """Tell whether the list offers to start, to stop and to retry."""
         return self.may(request, START)
 
     def has_delete_tasks_permission(self, request: HttpRequest) -> bool:
@@ -154,6 +154,11 @@ class TaskAdmin(ReadOnlyAdmin):
     def stop_tasks(self, request: HttpRequest, _: QuerySet[Task]) -> HttpResponseBase | None:
         """Stop the chosen tasks."""
         return self.do_to_chosen(request, STOP)
+
+    @admin.action(description="Retry", permissions=["change_tasks"])
+    def retry_tasks(self, request: HttpRequest, _: QuerySet[Task]) -> HttpResponseBase | None:
+        """Let the chosen tasks go on that something outside of their rows has broken."""
+        return self.do_to_chosen(request, RETRY)
 
     @admin.action(description="Delete", permissions=["delete_tasks"])
     def remove_tasks(self, request: HttpRequest, _: QuerySet[Task]) -> HttpResponseBase | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tasks_app.csv_files.blocks import Checksums, rows_between, unpack
 from tasks_app.csv_files.reading import Readable, read_fully
 from tasks_app.errors import StoredFileChanged, StoredFileMissing
@@ -14,12 +16,21 @@ class VerifiedFile:
     """The bytes of a file from `start` up to `end`, each verified before it is handed out.
 
     Whole blocks are read and verified in memory; these very bytes are what the reader gets. `file`
-    stands where the block of byte `start` begins. Raises StoredFileChanged.
+    stands where the block of byte `start` begins. What `found_changed` returns of a block that is
+    not as it was stored is raised.
     """
 
-    def __init__(self, csv_file: TaskCSV, file: Readable, start: int, end: int) -> None:
+    def __init__(
+        self,
+        csv_file: TaskCSV,
+        file: Readable,
+        start: int,
+        end: int,
+        found_changed: Callable[[TaskCSV, int, int], Exception],
+    ) -> None:
         self._csv_file = csv_file
         self._file = file
+        self._found_changed = found_changed
         self._checksums = checksums_of(csv_file)
         # the next byte to be read from storage, and the one behind the last
         self._place, self._until = blocks_around(csv_file, start, end)
@@ -49,7 +60,7 @@ class VerifiedFile:
         block = read_fully(self._file, end - start)
         is_whole = len(block) == end - start
         if not is_whole or not (self._checksums is None or self._checksums.fit(block, start)):
-            raise found_changed(self._csv_file, start, end)
+            raise self._found_changed(self._csv_file, start, end)
         self._place = end
         return block[max(self._start - start, 0) : self._end - start]
 
@@ -73,16 +84,6 @@ def blocks_around(csv_file: TaskCSV, start: int, end: int) -> tuple[int, int]:
     unit = csv_file.block_bytes
     last = min(-(-end // unit) * unit, csv_file.size_bytes)
     return start // unit * unit, max(last, end)
-
-
-def found_changed(csv_file: TaskCSV, start: int, end: int) -> StoredFileChanged:
-    """Remember that these bytes are not as they were stored; return the error to be raised."""
-    csv_file.note_fault(start)
-    return StoredFileChanged(
-        f"{csv_file.key} is not the file that was stored: bytes {start:,} to {end:,} differ.",
-        start=start,
-        end=end,
-    )
 
 
 def describe_loss(

@@ -12,7 +12,7 @@ from categories.rows import OutputShape, RowShape
 from piston.compiled_queries import CompiledSelect, Slot
 from tasks_app import storage
 from tasks_app.csv_files.reading import Batch, RowReader
-from tasks_app.csv_files.verifying import describe_loss, found_changed
+from tasks_app.csv_files.verifying import describe_loss
 from tasks_app.errors import CSVFormatError, StoredFileChanged, StoredFileMissing
 from tasks_app.models import CSVName, Segment, Task, TaskCSV
 
@@ -81,7 +81,7 @@ class Run:
 
     def _changed(self) -> StoredFileChanged:
         end = self.segment.end_offset or self.input.size_bytes
-        return found_changed(self.input, self.segment.cursor_offset, end)
+        return storage.found_changed(self.input, self.segment.cursor_offset, end)
 
     def close(self) -> None:
         """Close the input."""

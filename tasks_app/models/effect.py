@@ -82,6 +82,12 @@ class EffectQuerySet(models.QuerySet["Effect"]):
         """Effects whose rows were indeterminate when their task was assembled."""
         return self.filter(line_offset__isnull=False)
 
+    def forget_places(self) -> None:
+        """Forget where lines stand: the files are made anew."""
+        self.placed().update(
+            line_offset=None, line_bytes=0, grown_bytes=0, failed_offset=None, failed_bytes=0
+        )
+
     def record_places(self, task_id: str, output_start: int, failed_start: int) -> None:
         """Write down where the lines of a task's indeterminate rows come to stand.
 

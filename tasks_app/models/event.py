@@ -14,6 +14,7 @@ class EventKind(models.TextChoices):
     CREATED = "created"
     STARTED = "started"
     STOPPED = "stopped"
+    RETRIED = "retried"  # it had ended `internal_error`, and goes on where it stood
     ENDED = "ended"
     REMOVED = "removed"
     EXPIRED = "expired"

@@ -223,6 +223,12 @@ class Task(models.Model):
         return self.started_at is not None
 
     @property
+    def may_be_retried(self) -> bool:
+        """Did something outside of its rows end it, with work left? Then its parts are kept."""
+        is_broken = self.status == TaskStatus.INTERNAL_ERROR
+        return is_broken and self.segments.filter(is_done=False).exists()
+
+    @property
     def left_count(self) -> int:
         """How many input rows have no outcome (yet); 0 without input."""
         if self.total_count is None:

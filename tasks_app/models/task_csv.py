@@ -55,6 +55,12 @@ class TaskCSV(models.Model):
     name = models.CharField(max_length=20, choices=CSVName)
     size_bytes = models.BigIntegerField(default=0)
     sha256 = models.CharField(max_length=64, default="", help_text="Of its bytes, hexadecimal.")
+    etag = models.CharField(
+        max_length=200,
+        default="",
+        db_default="",
+        help_text="Object storage's own name for its bytes; unset: in a folder, or not known.",
+    )
     row_count = models.BigIntegerField(default=0, help_text="Without the header.")
     header = models.JSONField(default=list, help_text="Column names of an input.")
     header_bytes = models.BinaryField(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Subquery
 from django.db.models.functions import Length
 
 from piston.plurals import plural
@@ -21,6 +21,7 @@ from tasks_app.models import (
     Effect,
     EffectState,
     EventKind,
+    Part,
     SettledAs,
     Task,
     TaskCSV,
@@ -162,10 +163,25 @@ def swap(task: Task, csv_file: TaskCSV) -> None:
         raise ClaimLost
 
 
+def change_part(task: Task, effect: Effect) -> None:
+    """Bring a row's answer into its part, where the task has kept its parts to be retried."""
+    answer = Effect.objects.filter(pk=effect.pk)
+    succeeded = int(effect.settled_as == SettledAs.SUCCEEDED)
+    Part.objects.filter(task=task, first_row=effect.row_number).update(
+        success_count=succeeded,
+        failure_count=1 - succeeded,
+        output=Subquery(answer.values("output")),
+        output_bytes=effect.output_bytes,  # type: ignore[attr-defined]
+        failed=Subquery(answer.values("failed")),
+        failed_bytes=effect.failed_line_bytes,  # type: ignore[attr-defined]
+    )
+
+
 def settle(task: Task, effect: Effect) -> None:
     """Write down that a row's answer stands in the files."""
     is_unknown = effect.settled_as == SettledAs.INDETERMINATE
     state = EffectState.INDETERMINATE if is_unknown else EffectState.DONE
+    change_part(task, effect)
     Effect.objects.filter(pk=effect.pk).update(
         state=state,
         grown_bytes=Length("output") - F("line_bytes"),

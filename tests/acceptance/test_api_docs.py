@@ -48,6 +48,14 @@ def test_every_line_of_the_documentation_works(tmp_path: Path) -> None:
 def test_every_route_is_in_the_documentation() -> None:
     from tasks_app.urls import urlpatterns
 
-    assert len(urlpatterns) == 6
-    for words in ("/v2/tasks`", "/tasks`", "/tasks/{T}`", "/stop`", "/input`", "`/output`"):
+    assert len(urlpatterns) == 7
+    for words in (
+        "/v2/tasks`",
+        "/tasks`",
+        "/tasks/{T}`",
+        "/stop`",
+        "/retry`",
+        "/input`",
+        "`/output`",
+    ):
         assert words in DOCUMENT

@@ -6,6 +6,7 @@ from tests.acceptance.chaos.breakages import BREAKAGES, LEDGER, Breakage, Change
 
 ASSEMBLY = "tasks_app/assembly.py"
 INTAKE = "tasks_app/intake.py"
+OBJECT_STORAGE = "piston/object_storage.py"
 STORAGE = "tasks_app/storage.py"
 SWEEPING = "tasks_app/sweeping.py"
 VERIFYING = "tasks_app/csv_files/verifying.py"
@@ -137,6 +138,64 @@ for breakage in (
                 "tasks_app/execution/slices.py",
                 "        give_up(run.task, run.describe_loss(error), str(error))\n",
                 "        raise StorageUnavailable from error\n",
+            ),
+        ),
+    ),
+    Breakage(
+        "not-found-believed",
+        "whatever is answered with 404 counts as missing",
+        (Change(STORAGE, "    for _ in range(2):\n", "    for _ in range(0):\n"),),
+    ),
+    Breakage(
+        "names-looked-for",
+        "before a file is stored, a name is looked for that is free",
+        (
+            Change(
+                OBJECT_STORAGE,
+                "        return name\n\n    def _save",
+                "        return Storage.get_available_name(self, name, max_length)\n\n"
+                "    def _save",
+            ),
+            Change(
+                OBJECT_STORAGE,
+                "from django.core.files import File\n",
+                "from django.core.files import File\n"
+                "from django.core.files.storage import Storage\n",
+            ),
+        ),
+    ),
+    Breakage(
+        "redirections-followed",
+        "boto3 does with a redirection what it likes",
+        (Change(OBJECT_STORAGE, "        session.events.register_first(", "        print("),),
+    ),
+    Breakage(
+        "ranges-believed",
+        "what is answered to a range is taken for that range, and other bytes for another file",
+        (
+            Change(
+                OBJECT_STORAGE,
+                "        if (first, last, length) == (start, min(end, size) - 1,"
+                " last - first + 1):\n",
+                "        if size:\n",
+            ),
+            Change(STORAGE, "    if is_as_stored or now.size_bytes != ", "    if size and size > "),
+        ),
+    ),
+    Breakage(
+        "mount-not-looked-at",
+        "an empty folder is taken for the folder of files",
+        (Change(STORAGE, "default_storage.has_folder(FOLDER)", "default_storage"),),
+    ),
+    Breakage(
+        "parts-go-with-the-end",
+        "the parts of a broken task are deleted, although it may be retried",
+        (
+            Change(ASSEMBLY, "    if not task.may_be_retried:\n", "    if task:\n"),
+            Change(
+                "tasks_app/lifecycle.py",
+                "    if kept != task.success_count + task.failure_count:\n",
+                "    if kept < 0:\n",
             ),
         ),
     ),

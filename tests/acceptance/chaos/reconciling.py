@@ -210,9 +210,12 @@ class Reconciliation:
         moves = [(old, new) for _, old, new in events if old and old != new]
         kinds = Counter(kind for kind, _, _ in events)
         last = "stopped" if self.sent.is_stopped else "ended"
-        for kind in ("created", "started", last):
-            if kinds[kind] != 1:
-                yield f"{kinds[kind]} events say {kind}"
+        retried = self.sent.retry_count
+        wanted = Counter({"created": 1, "started": 1, "ended": retried, "retried": retried})
+        wanted[last] += 1
+        for kind in ("created", "started", "retried", last):
+            if kinds[kind] != wanted[kind]:
+                yield f"{kinds[kind]} events say {kind}, not {wanted[kind]}"
         if not set(moves) <= LEGAL or any(
             before[1] != after[0] for before, after in pairwise(moves)
         ):
@@ -222,16 +225,22 @@ class Reconciliation:
 
     def remainder_problems(self) -> Iterator[str]:
         """Look for what should have gone with the end."""
+        may_be_retried = self.task["status"] == "internal_error" and self.unprocessed
+        done = self.task["success_count"] + self.task["failure_count"]
         questions = {
-            "parts": "SELECT count(*) FROM tasks_app_part WHERE task_id = %s",
+            "rows in parts": (
+                "SELECT COALESCE(SUM(row_count), 0) FROM tasks_app_part WHERE task_id = %s",
+                done if may_be_retried else 0,
+            ),
             "unanswered effects": (
-                "SELECT count(*) FROM tasks_app_effect WHERE task_id = %s AND state = 'sent'"
+                "SELECT count(*) FROM tasks_app_effect WHERE task_id = %s AND state = 'sent'",
+                0,
             ),
         }
-        for name, statement in questions.items():
+        for name, (statement, wanted) in questions.items():
             count = self.scene.execute(statement, self.sent.task_id)[0][0]
-            if count:
-                yield f"{count} {name} are left"
+            if count != wanted:
+                yield f"{count} {name} are left, not {wanted}"
 
 
 def dust_problems(scene: Scene) -> list[str]:
@@ -252,7 +261,9 @@ def find_dust(scene: Scene) -> Iterator[str]:
         "records of files without a task": "tasks_app_taskcsv WHERE task_id IS NULL",
         "claims": "tasks_app_segment WHERE claimed_until > CURRENT_TIMESTAMP",
         "parts of tasks that have ended": (
-            "tasks_app_part WHERE task_id IN (SELECT id FROM tasks_app_task WHERE is_assembled)"
+            "tasks_app_part WHERE task_id IN (SELECT id FROM tasks_app_task WHERE is_assembled"
+            " AND NOT (status = 'internal_error' AND id IN"
+            " (SELECT task_id FROM tasks_app_segment WHERE NOT is_done)))"
         ),
     }
     for name, rest in questions.items():

@@ -37,6 +37,7 @@ class Sent:
     page_rows: int = 0
     is_stopped: bool = False
     is_input_lost: bool = False  # or altered, in storage
+    retry_count: int = 0  # how often it had ended `internal_error` and was retried
     indeterminate_count: int = 0  # of an external action that must not be repeated
     most_repeated: int = 0  # of one that may be: rows that were in flight
     tolerated: dict[str, str] = field(default_factory=dict)  # by `do`: what its message says

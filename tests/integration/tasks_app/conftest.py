@@ -5,10 +5,17 @@ from collections.abc import Iterator
 import pytest
 
 from categories import registry
+from tasks_app import storage
 from tests import plugins
 from tests.broker import broker
 
 __all__ = ["broker"]
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask again at once whether a file is missing."""
+    monkeypatch.setattr(storage, "PROOF_SECONDS", 0)
 
 
 @pytest.fixture(autouse=True)

@@ -220,7 +220,7 @@ def test_a_database_without_tables_is_said_to_need_a_migration(
 def test_a_storage_that_is_away_is_an_error_of_its_own(settings: Any) -> None:
     options = {"bucket_name": "x", "endpoint_url": "http://127.0.0.1:9", "access_key": "a"}
     backend = {
-        "BACKEND": "storages.backends.s3.S3Storage",
+        "BACKEND": "piston.object_storage.CheckedS3Storage",
         "OPTIONS": options | {"secret_key": "b"},
     }
     settings.STORAGES = {**settings.STORAGES, "default": backend}

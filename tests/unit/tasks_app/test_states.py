@@ -24,6 +24,7 @@ PERMITTED = {
     ("partial", "removed"),
     ("stopped", "removed"),
     ("internal_error", "removed"),
+    ("internal_error", "executing"),
 }
 OTHERS = sorted(set(product(TaskStatus.values, repeat=2)) - PERMITTED)
 
@@ -35,7 +36,7 @@ def make(status: str) -> Task:
 def changes_for(status: str) -> dict[str, object]:
     now = timezone.now()
     if status == "executing":
-        return {"started_at": now}
+        return {"started_at": now, "ended_at": None}
     return {"started_at": now, "ended_at": now} if status in FINAL else {}
 
 

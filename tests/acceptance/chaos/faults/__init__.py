@@ -39,6 +39,7 @@ SHORT = frozenset(  # of a short run, within ten minutes: one of each kind
         *("task-row-locked", "table-locked", "database-clock-put-back", "pooled-by-session"),
         *("permissions-missing", "two-installations"),
         *("table-missing", "ledger-altered", "database-killed-in-one-row"),
+        *("gateway-answers-not-found", "ranges-altered", "broken-tasks-retried"),
     }
 )
 

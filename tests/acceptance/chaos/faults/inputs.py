@@ -62,6 +62,23 @@ class StoredInput:
         fresh.write_bytes(content)
         fresh.replace(self.path)
 
+    def take_away(self) -> bytes:
+        """Delete it for a while; return its bytes."""
+        if self.scene.s3:
+            content: bytes = self.stored_object.get()["Body"].read()
+            self.stored_object.delete()
+            return content
+        content = self.path.read_bytes()
+        self.path.unlink()
+        return content
+
+    def put_back(self, content: bytes) -> None:
+        """Put it back in its place."""
+        if self.scene.s3:
+            self.stored_object.put(Body=content)
+        else:
+            self.path.write_bytes(content)
+
     def delete(self) -> None:
         """Delete it."""
         self.sent.is_input_lost = True

@@ -1,8 +1,9 @@
-"""What if the storage refuses, is overloaded, slow, silent, full or read-only?"""
+"""What if the storage refuses, is overloaded, slow, silent, full, read-only or not mounted?"""
 
 from __future__ import annotations
 
 import contextlib
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -268,3 +269,33 @@ def storage_read_only(work: Work) -> None:
     assert_some_wait(work)
     disk.heal()
     work.go_on()
+
+
+@fault(
+    "the disk of the files is not mounted for a while: in its place is an empty folder",
+    outcome="no file counts as missing: uploads and downloads get 503, tasks stay `executing` and"
+    " go on by themselves; nothing is stored in its place",
+    on=FILES_ON_DISK,
+    broken_by="mount-not-looked-at",
+)
+def disk_not_mounted(work: Work) -> None:
+    """Put an empty folder in the place of the files."""
+    client, place = work.scene.client, work.scene.files_folder
+    begun = work.begin("write", "spread", "each", "read", rows=1_000)
+    work.get_going(0.05, 0.1)
+    away = place.with_name("files-away")
+    place.rename(away)
+    place.mkdir(mode=0o700)
+    try:
+        assert_refused(work)
+        answer = client.session.get(f"{client.tasks}/{begun[0].task_id}/input", timeout=60)
+        assert answer.status_code == 503, f"{answer.status_code}: {answer.text[:300]}"
+        time.sleep(work.random.uniform(3.0, 8.0))
+        for sent in begun:
+            assert client.get(sent.task_id)["status"] == "executing", client.get(sent.task_id)
+        assert not list(place.iterdir()), "something was stored in the place of the disk"
+    finally:
+        shutil.rmtree(place)
+        away.rename(place)
+    work.go_on()
+    work.start(work.recover(lambda: work.upload("write", 100)))

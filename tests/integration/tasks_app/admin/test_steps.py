@@ -1,4 +1,6 @@
-"""Starting, stopping and deleting: who may, what happens, and what is answered."""
+"""Starting, stopping, retrying and deleting: who may, what happens, and what is answered."""
+
+from dataclasses import replace
 
 import pytest
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
@@ -6,10 +8,10 @@ from django.test import Client
 
 from tasks_app import events, lifecycle
 from tasks_app.admin import steering
-from tasks_app.errors import TaskAlreadyStarted
+from tasks_app.errors import StorageUnavailable, TaskAlreadyStarted
 from tasks_app.models import EventKind, Task, TaskEvent
 from tasks_app.states import TaskStatus
-from tests.factories import TaskFactory
+from tests.factories import SegmentFactory, TaskFactory
 from tests.integration.tasks_app.admin import urls
 from tests.integration.tasks_app.admin.conftest import StaffClient
 
@@ -17,9 +19,18 @@ VIEW, CHANGE, DELETE = "tasks_app.view_task", "tasks_app.change_task", "tasks_ap
 STEPS = [
     ("start", TaskStatus.PENDING, TaskStatus.EXECUTING, EventKind.STARTED),
     ("stop", TaskStatus.EXECUTING, TaskStatus.STOPPED, EventKind.STOPPED),
+    ("retry", TaskStatus.INTERNAL_ERROR, TaskStatus.EXECUTING, EventKind.RETRIED),
     ("remove", TaskStatus.SUCCESS, TaskStatus.REMOVED, EventKind.REMOVED),
 ]
 each_step = pytest.mark.parametrize(("name", "before", "after", "kind"), STEPS)
+
+
+def make(status: str) -> Task:
+    """Return a task in a status; one that is broken has something left to do."""
+    task: Task = TaskFactory(status=status)
+    if status == TaskStatus.INTERNAL_ERROR:
+        SegmentFactory(task=task, end_row=None)
+    return task
 
 
 def status_of(task: Task) -> str:
@@ -47,7 +58,7 @@ def choose(client: Client, name: str, *tasks: Task, **more: str) -> str:
 def test_a_button_takes_the_step_and_names_who_pressed_it(
     superuser: Client, name: str, before: str, after: str, kind: str
 ) -> None:
-    task = TaskFactory(status=before)
+    task = make(before)
 
     answer = superuser.post(
         urls.step(task, name), {"confirmed": "yes"}, headers={"X-Request-Id": "request-77"}
@@ -76,7 +87,7 @@ def test_a_button_is_there_only_when_it_can_do_something(
 def test_getting_the_address_of_a_button_changes_nothing(
     superuser: Client, name: str, before: str, after: str, kind: str
 ) -> None:
-    task = TaskFactory(status=before)
+    task = make(before)
 
     answer = superuser.get(urls.step(task, name), {"confirmed": "yes"})
 
@@ -88,7 +99,7 @@ def test_getting_the_address_of_a_button_changes_nothing(
 def test_a_button_without_the_csrf_token_changes_nothing(
     superuser: Client, name: str, before: str, after: str, kind: str
 ) -> None:
-    task = TaskFactory(status=before)
+    task = make(before)
     superuser.handler.enforce_csrf_checks = True
 
     answer = superuser.post(urls.step(task, name), {"confirmed": "yes"})
@@ -102,7 +113,7 @@ def test_a_button_without_the_csrf_token_changes_nothing(
 def test_a_button_needs_its_permission(
     staff: StaffClient, given: tuple[str, ...], name: str, before: str, after: str, kind: str
 ) -> None:
-    task = TaskFactory(status=before)
+    task = make(before)
     client = staff(*given)
     needed = {VIEW, DELETE} if name == "remove" else {CHANGE}  # who may change may look
 
@@ -119,7 +130,7 @@ def test_a_button_needs_its_permission(
 def test_nobody_steers_without_signing_in(
     db: None, client: Client, name: str, before: str, after: str, kind: str
 ) -> None:
-    task = TaskFactory(status=before)
+    task = make(before)
 
     answer = client.post(urls.step(task, name), {"confirmed": "yes"})
 
@@ -164,8 +175,8 @@ def test_an_unknown_step_is_not_found(superuser: Client) -> None:
 def test_an_action_takes_the_step_with_each_chosen_task(
     superuser: Client, name: str, before: str, after: str, kind: str
 ) -> None:
-    chosen = TaskFactory.create_batch(2, status=before)
-    other = TaskFactory(status=before)
+    chosen = [make(before), make(before)]
+    other = make(before)
 
     choose(superuser, name, *chosen, confirmed="yes")
 
@@ -225,7 +236,7 @@ def test_deleting_from_the_list_asks_first(superuser: Client) -> None:
     ("given", "offered"),
     [
         ((VIEW,), set()),
-        ((CHANGE,), {"start_tasks", "stop_tasks"}),
+        ((CHANGE,), {"start_tasks", "stop_tasks", "retry_tasks"}),
         ((VIEW, DELETE), {"remove_tasks"}),
     ],
 )
@@ -237,7 +248,8 @@ def test_the_list_offers_what_is_permitted(
 
     page = client.get(urls.LIST).content.decode()
 
-    found = {name for name in ("start_tasks", "stop_tasks", "remove_tasks") if name in page}
+    names = ("start_tasks", "stop_tasks", "retry_tasks", "remove_tasks")
+    found = {name for name in names if name in page}
     assert found == offered
     assert "delete_selected" not in page
 
@@ -246,7 +258,7 @@ def test_the_list_offers_what_is_permitted(
 def test_an_action_that_is_not_permitted_changes_nothing(
     staff: StaffClient, name: str, before: str, after: str, kind: str
 ) -> None:
-    task = TaskFactory(status=before)
+    task = make(before)
 
     choose(staff(VIEW), name, task, confirmed="yes")
 
@@ -277,7 +289,7 @@ def test_all_tasks_of_all_pages_at_once_are_refused(superuser: Client) -> None:
 def test_the_steps_are_lifecycles(monkeypatch: pytest.MonkeyPatch) -> None:
     steps = [step.carry_out for step in steering.STEPS.values()]
 
-    assert steps == [lifecycle.start, lifecycle.stop, lifecycle.remove]
+    assert steps == [lifecycle.start, lifecycle.stop, lifecycle.retry, lifecycle.remove]
 
 
 def test_a_refused_task_does_not_keep_the_others_back(db: None) -> None:
@@ -290,3 +302,23 @@ def test_a_refused_task_does_not_keep_the_others_back(db: None) -> None:
 
     assert report.done == [first.pk, last.pk]
     assert report.refused == {TaskAlreadyStarted.sentence(): [started.pk]}
+
+
+def test_a_storage_that_is_away_is_waited_for_once(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Task] = []
+
+    def be_away(task: Task, *_: object) -> None:
+        asked.append(task)
+        if len(asked) > 1:
+            raise StorageUnavailable("away")
+
+    tasks = [TaskFactory() for _ in range(3)]
+    step = replace(steering.RETRY, carry_out=be_away)
+
+    report = steering.carry_out(step, [task.pk for task in tasks], events.Actor("staff:root"))
+
+    assert report.done == [tasks[0].pk]
+    assert report.refused == {"away": [tasks[1].pk, tasks[2].pk]}
+    assert len(asked) == 2

@@ -11,6 +11,7 @@ METHODS = {
     "/v2/accounts/{account}/tasks": {"GET", "PUT"},
     "/v2/accounts/{account}/tasks/{task}": {"GET", "PATCH", "DELETE"},
     "/v2/accounts/{account}/tasks/{task}/stop": {"PATCH"},
+    "/v2/accounts/{account}/tasks/{task}/retry": {"PATCH"},
     "/v2/accounts/{account}/tasks/{task}/input": {"GET"},
     "/v2/accounts/{account}/tasks/{task}/output": {"GET"},
 }

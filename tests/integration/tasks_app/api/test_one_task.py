@@ -4,11 +4,12 @@ import pytest
 from pytest_django import DjangoAssertNumQueries
 
 from tasks_app import lifecycle
+from tasks_app.errors import StorageUnavailable
 from tasks_app.models import Task, TaskEvent
 from tasks_app.states import FINAL, TaskStatus
 from tests import engine
 from tests.broker import FakeBroker
-from tests.factories import AccountFactory, TaskCSVFactory, TaskFactory
+from tests.factories import AccountFactory, SegmentFactory, TaskCSVFactory, TaskFactory
 from tests.integration.tasks_app.api.calls import (
     GOOD_CSV,
     MISSING_ID,
@@ -181,8 +182,8 @@ def test_what_was_created_under_another_version_is_not_started(caller: Caller) -
     assert task.status == TaskStatus.PENDING
 
 
-@pytest.mark.parametrize("path", ["", "/stop"])
-def test_what_is_missing_cannot_be_started_or_stopped(caller: Caller, path: str) -> None:
+@pytest.mark.parametrize("path", ["", "/stop", "/retry"])
+def test_what_is_missing_cannot_be_started_stopped_or_retried(caller: Caller, path: str) -> None:
     response = caller.call("PATCH", f"/{MISSING_ID}{path}")
 
     assert_error(response, 404, "bad_identifier", cause(MISSING_ID))
@@ -212,6 +213,55 @@ def test_what_is_not_running_cannot_be_stopped(caller: Caller, status: TaskStatu
     body = response.json()
     assert body["page_size"] == 1
     assert {"node", "timestamp", "version"} <= body.keys()
+
+
+# ---- PATCH retry ---------------------------------------------------------------------------------
+
+
+def make_broken(caller: Caller) -> Task:
+    """Return a task that ended `internal_error` with something left to do."""
+    task: Task = TaskFactory.create(account=caller.account, status=TaskStatus.INTERNAL_ERROR)
+    SegmentFactory.create(task=task, end_row=None)
+    return task
+
+
+@pytest.mark.parametrize("body", IGNORED_BODIES)
+def test_retry_lets_a_broken_task_run_again(caller: Caller, body: bytes) -> None:
+    broken = make_broken(caller)
+
+    response = caller.call("PATCH", f"/{broken.pk}/retry", data=body)
+
+    task = shown(response)
+    assert task["status"] == "executing"
+    assert not {"end_timestamp", "reason"} & task.keys()
+    assert TaskEvent.objects.get().actor == f"account:{caller.account.pk}"
+
+
+@pytest.mark.parametrize(
+    "status", [TaskStatus.PENDING, TaskStatus.EXECUTING, *(set(ENDED) - {"internal_error"})]
+)
+def test_what_is_not_broken_is_not_retried(caller: Caller, status: TaskStatus) -> None:
+    task = TaskFactory.create(account=caller.account, status=status)
+
+    response = caller.call("PATCH", f"/{task.pk}/retry")
+
+    reason = "only a task that ended internal_error can be retried"
+    assert_error(response, 404, "bad_identifier", cause(task.pk, reason=reason))
+
+
+def test_a_retry_whose_input_cannot_be_looked_at_is_answered_503(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def be_away(_task: Task) -> None:
+        raise StorageUnavailable
+
+    broken = make_broken(caller)
+    monkeypatch.setattr(lifecycle, "check_input", be_away)
+
+    response = caller.call("PATCH", f"/{broken.pk}/retry")
+
+    assert response.status_code == 503
+    assert response.headers["Retry-After"]
 
 
 # ---- DELETE --------------------------------------------------------------------------------------

@@ -56,6 +56,7 @@ ROUTES = [
     Route("HEAD", "/{pending}", 200, "nothing"),
     Route("PATCH", "/{pending}", 200, "task"),
     Route("PATCH", "/{executing}/stop", 200, "task"),
+    Route("PATCH", "/{broken}/retry", 200, "task"),
     Route("DELETE", "/{ended}", 200, "task"),
     Route("GET", "/{ended}/input", 200, "csv"),
     Route("GET", "/{ended}/output", 200, "csv"),
@@ -104,12 +105,13 @@ class World:
 
 
 def make_tasks(account: Account) -> dict[str, str]:
-    """Return the ids of a task that waits, one that runs and one that has ended."""
+    """Return the ids of tasks that wait, run, have ended and are broken, one of each."""
     ids = {}
     for name, status in {
         "pending": TaskStatus.PENDING,
         "executing": TaskStatus.EXECUTING,
         "ended": TaskStatus.SUCCESS,
+        "broken": TaskStatus.INTERNAL_ERROR,
     }.items():
         task = TaskFactory.create(
             account=account, category="trial", action="check", status=status, total_count=2
