@@ -27,7 +27,7 @@ from tasks_app.models.segment import Offered, is_of_kinds
 TRIES = 5  # candidates that other workers took first, before giving up for this message
 LOOK_SECONDS = 0.05  # at least, between two looks for newcomers
 LOCKED_SECONDS = 1.0  # for which a segment that is locked is looked at again
-LOOK_AGAIN_SECONDS = 0.02
+LOOK_AGAIN_SECONDS = 0.02  # after the first look; the pauses double
 
 
 def claim_next(message_id: str, claim_seconds: float) -> Segment | None:
@@ -59,6 +59,7 @@ def claim_unlocked(offered: Offered, message_id: str, claim_seconds: float) -> S
     """
     until = monotonic() + LOCKED_SECONDS
     choose = partial(whose_turn(offered, unlocked=True).fetch, message_id=message_id)
+    pause = LOOK_AGAIN_SECONDS
     while True:
         if claimed := claim(choose, message_id, claim_seconds):
             return claimed
@@ -68,7 +69,8 @@ def claim_unlocked(offered: Offered, message_id: str, claim_seconds: float) -> S
         if monotonic() > until:
             locks.warn_of_lock(Task, left[0].task_id, if_known=True)  # else all are very busy
             return None
-        sleep(LOOK_AGAIN_SECONDS)
+        sleep(pause)
+        pause *= 2
 
 
 class Newcomers:
