@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import timedelta
 from functools import lru_cache, partial
 from time import monotonic, sleep
@@ -143,9 +142,13 @@ def serve_account(account_id: str) -> None:
     if SERVE_ACCOUNT.run(account_id=account_id):
         return
     turn = AccountTurn(account_id=account_id, served_at=Now())
-    with suppress(OperationalError), transaction.atomic():
-        AccountTurn.objects.bulk_create([turn], ignore_conflicts=True)
-        connection.check_constraints()  # now: it looks at the account, which may be locked
+    try:
+        with transaction.atomic():
+            AccountTurn.objects.bulk_create([turn], ignore_conflicts=True)
+            connection.check_constraints()  # now: it looks at the account, which may be locked
+    except OperationalError as error:
+        if not locks.is_locked(error):
+            raise
 
 
 MESSAGE = Slot.text("message_id")

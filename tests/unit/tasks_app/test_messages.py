@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from celery.exceptions import Reject
 from django.db import InterfaceError, OperationalError
+from psycopg.errors import LockNotAvailable
 
 from tasks_app import dispatch, messages, tasks
 
@@ -97,3 +98,16 @@ def test_a_connection_from_before_a_restart_of_the_broker_loses_no_message(
 
     assert messages.Sender().send("a message") is True
     assert tries == ["a message"] * 2
+
+
+def test_a_message_that_met_a_lock_is_left_to_the_sweeper(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def meet_a_lock(*_: object) -> bool:
+        raise OperationalError("lock timeout") from LockNotAvailable()
+
+    monkeypatch.setattr(dispatch, "receive", meet_a_lock)
+
+    tasks.run_slice("x", 1)
+
+    assert "left to the sweeper: lock timeout" in caplog.text
