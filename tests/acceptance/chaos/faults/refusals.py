@@ -253,6 +253,6 @@ def disk_alarm(work: Work) -> None:
     control = rabbitmq(work.scene).control
     refuse(
         work,
-        lambda: control("set_disk_free_limit", "9999TB"),
+        lambda: control("set_disk_free_limit", "9999GB"),
         lambda: control("set_disk_free_limit", "50MB"),
     )
