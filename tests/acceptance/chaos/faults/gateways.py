@@ -23,7 +23,8 @@ from tests.gateway import IN_ITS_PLACE, LIES, Answer, Asked, Gateway, PassOn, Ru
 OUTAGE_SECONDS = 7.0  # longer than a claim, and than six seconds of `404 default backend`
 LIE_SECONDS = 2.5
 MOST_REQUESTS = 400  # in an outage; there are four processes, and retries of a second
-MANY_BLOCKS = 1_000  # rows, with WIDE notes
+ROWS, PACE = 300, 0.01  # a task takes some seconds, of many slices
+MANY_BLOCKS = 800  # rows, with WIDE notes
 FAILING_SHARE = 0.7
 
 
@@ -59,7 +60,8 @@ def assert_not_sent(work: Work, sent: Sent) -> None:
 
 def endure(work: Work, rule: Rule, meanwhile: Callable[[], object] = lambda: None) -> Gateway:
     """Let tasks run into somebody who answers in the storage's place; return who it was."""
-    begun = work.begin("write", "spread", "each", "read", rows=1_000)
+    work.scene.set_pace(PACE)
+    begun = work.begin("write", "spread", "each", "read", rows=ROWS)
     work.get_going(0.05, 0.1)
     with standing_in_front(work, rule) as gateway:
         until = time.monotonic() + OUTAGE_SECONDS
@@ -154,8 +156,9 @@ def storage_failing_in_bursts(work: Work) -> None:
         fails = work.random.random() < FAILING_SHARE
         return IN_ITS_PLACE["500"](asked, pass_on) if fails else pass_on(asked)
 
+    work.scene.set_pace(PACE)
     for _ in range(2):
-        work.begin("write", "spread", "read", rows=1_000)
+        work.begin("write", "spread", "read", rows=ROWS)
         work.get_going(0.05, 0.2)
         with standing_in_front(work, fail_mostly):
             time.sleep(OUTAGE_SECONDS)
@@ -172,6 +175,7 @@ def storage_failing_in_bursts(work: Work) -> None:
 )
 def ranges_altered(work: Work) -> None:
     """Lie in one way after the other."""
+    work.scene.set_pace(PACE)
     for action in ("write", "read", "spread"):
         lines = make_lines(work.random, MANY_BLOCKS, {}, width=WIDE)
         work.start(work.send(action, lines))

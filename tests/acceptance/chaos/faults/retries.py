@@ -28,8 +28,9 @@ FORGET_REPLACED = (
 )
 def broken_tasks_retried(work: Work) -> None:
     """Take the inputs away, see the end, put them back, retry, kill."""
-    work.scene.set_pace(0.003)
-    sents = work.begin("write", "spread", "read", "call_again", rows=1_000)
+    work.scene.set_pace(0.01)
+    sents = work.begin("write", "spread", "read", rows=400)
+    sents += work.begin("call_again", rows=200)
     sents[-1].most_repeated = 20
     for low, high in SHARES:
         work.get_going(low, high)

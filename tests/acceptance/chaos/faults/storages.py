@@ -281,7 +281,8 @@ def storage_read_only(work: Work) -> None:
 def disk_not_mounted(work: Work) -> None:
     """Put an empty folder in the place of the files."""
     client, place = work.scene.client, work.scene.files_folder
-    begun = work.begin("write", "spread", "each", "read", rows=1_000)
+    work.scene.set_pace(0.01)
+    begun = work.begin("write", "spread", "each", "read", rows=300)
     work.get_going(0.05, 0.1)
     away = place.with_name("files-away")
     place.rename(away)
