@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.db import Error, transaction
+from django.db import DataError, Error, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 
@@ -41,12 +41,12 @@ def statements_of_ours() -> Iterator[None]:
     """Tell what the database refuses of ours from what it refuses of an action.
 
     An action's fault is its rows' or ends its task. Ours is neither: the schema is another one,
-    or rights are gone.
+    or rights are gone. But a value that does not fit is one that the action gave us.
     """
     try:
         yield
     except Error as error:
-        if database_errors.is_away(error):
+        if isinstance(error, DataError) or database_errors.is_away(error):
             raise
         raise LedgerRefused(database_errors.describe(error)) from error
 

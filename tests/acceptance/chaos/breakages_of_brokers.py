@@ -5,13 +5,27 @@ from __future__ import annotations
 from tests.acceptance.chaos.breakages import BREAKAGES, SETTINGS, Breakage, Change
 from tests.acceptance.chaos.breakages_of_messages import CELERY
 
+CELERYS_CONSUMER = (
+    Change(SETTINGS, '"piston.consumer:Consumer"', '"celery.worker.consumer:Consumer"'),
+    Change(SETTINGS, "CELERY_BROKER_CHANNEL_ERROR_RETRY = True\n", ""),
+)
+
 for breakage in (
     Breakage(
         "celerys-consumer",
         "a worker's consumer is Celery's own: it ends for what is no lost connection",
+        CELERYS_CONSUMER,
+    ),
+    Breakage(
+        "few-tries",
+        "a worker gives up when it has no connection after some tries",
         (
-            Change(SETTINGS, '"piston.consumer:Consumer"', '"celery.worker.consumer:Consumer"'),
-            Change(SETTINGS, "CELERY_BROKER_CHANNEL_ERROR_RETRY = True\n", ""),
+            *CELERYS_CONSUMER,
+            Change(
+                SETTINGS,
+                "CELERY_BROKER_CONNECTION_MAX_RETRIES = None",
+                "CELERY_BROKER_CONNECTION_MAX_RETRIES = 2",
+            ),
         ),
     ),
     Breakage(

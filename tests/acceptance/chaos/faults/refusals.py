@@ -188,7 +188,7 @@ def redis_full(work: Work) -> None:
     "Redis has no connection left (`maxclients`)",
     outcome="who was cut off waits until there is one",
     on=(REDIS,),
-    broken_by="no-sweeper",
+    broken_by="few-tries",
 )
 def redis_crowded(work: Work) -> None:
     """Let there be one connection, which the harness has."""
