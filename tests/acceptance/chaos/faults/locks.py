@@ -20,6 +20,7 @@ LONGEST_SECONDS = 20.0  # of a small task of somebody else; undisturbed it takes
 NEIGHBOURS = 3  # small tasks one after the other
 MANY = 52  # tasks: more than a sweep sends for
 STILL = "stands still: its row is locked by PostgreSQL's process {}"
+WAITING = "SELECT count(*) FROM pg_locks WHERE locktype = 'relation' AND NOT granted"
 LOCK_TASK = "SELECT 1 FROM tasks_app_task WHERE id = %s FOR UPDATE"
 LOCK_SEGMENTS = (
     "UPDATE tasks_app_segment SET index = index"
@@ -116,9 +117,9 @@ def table_locked(work: Work) -> None:
     writing = work.begin("write", "each", "spread", rows=1_000)
     work.get_going(0.05, 0.2)
     with held(work.scene, "LOCK TABLE chaos_effect IN ACCESS EXCLUSIVE MODE"):
-        until = time.monotonic() + 20
         run_neighbours(work, "read")
-        time.sleep(max(0, until - time.monotonic()))
+        work.wait_for(lambda: work.scene.execute(WAITING) != [(0,)], LONGEST_SECONDS)
+        time.sleep(20)  # that a row has waited alone, whatever else the machine does
     assert_none_failed_otherwise(work, writing)
     work.all_go_on()
 
