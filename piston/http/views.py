@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import get_conditional_response
@@ -20,6 +20,7 @@ from piston.accounts.signing_in import confirm_token
 from piston.http.envelope import Enveloped, EnvelopeRenderer
 from piston.http.errors import RETRY_SECONDS
 from piston.http.negotiation import Negotiation
+from piston.http.readiness import find_read_only
 from piston.http.throttling import identify_client
 from piston.http.transfers import name_client
 
@@ -94,23 +95,13 @@ def health(request: HttpRequest) -> HttpResponse:
     takes no writes, as a standby does, is none.
     """
     try:
-        if is_read_only():
+        if find_read_only():
             return unavailable("read-only")
     except DatabaseError:
         return unavailable("full" if disk_reserve.is_exhausted() else "away")
     if disk_reserve.is_exhausted():
         return unavailable("full")
     return JsonResponse({"status": "ok", "database": "ok"})
-
-
-def is_read_only() -> bool:
-    """Ask the database whether it takes no writes."""
-    with connection.cursor() as cursor:
-        if connection.vendor != "postgresql":
-            cursor.execute("SELECT 1")
-            return False
-        cursor.execute("SHOW transaction_read_only")
-        return bool(cursor.fetchone() == ("on",))
 
 
 def unavailable(database: str) -> JsonResponse:

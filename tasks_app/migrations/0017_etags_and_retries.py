@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("tasks_app", "0017_waiting_tasks")]
+    dependencies = [("tasks_app", "0016_waiting_tasks")]
     operations = [
         migrations.AddField(
             model_name="taskcsv",
