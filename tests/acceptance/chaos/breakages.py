@@ -127,7 +127,7 @@ BREAKAGES = {
             (
                 Change(
                     EFFECTS,
-                    "        return Unanswered(describe_failure(error))\n",
+                    "        unanswered = Unanswered(describe_failure(error))\n",
                     "        return RowFailed(describe_failure(error))\n",
                 ),
                 Change(

@@ -26,7 +26,7 @@ for breakage in (
         (
             Change(
                 "tasks_app/execution/deadlines.py",
-                "        if error.was_asking:\n            waiting.blame_the_wait(error)\n",
+                "        if error.was_asking:\n            kept_waiting.blame_the_wait(error)\n",
                 "",
             ),
         ),
@@ -70,8 +70,8 @@ for breakage in (
         (
             Change(
                 "tasks_app/execution/attempts.py",
-                "NOT_THE_ROWS_FAULT = (OperationalError, ",
-                "NOT_THE_ROWS_FAULT = (",
+                "    *(OperationalError, InterfaceError, DiskFull, RowTimedOut),\n",
+                "    *(InterfaceError, DiskFull, RowTimedOut),\n",
             ),
         ),
     ),

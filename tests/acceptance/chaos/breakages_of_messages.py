@@ -36,7 +36,11 @@ for breakage in (
         "messages-are-the-truth",
         "whoever gets a message works on its task, without a claim",
         (
-            Change("tasks_app/dispatch.py", "return bool(RECEIVE.", "return True or bool(RECEIVE."),
+            Change(
+                "tasks_app/dispatch.py",
+                "return bool(locks.unless_locked(Task, task_id, take_note))",
+                "return True",
+            ),
             Change(
                 SLICES,
                 "    segment = claim_next(message_id)\n",
