@@ -7,7 +7,7 @@ import pytest
 from django.conf import settings
 from django.core.cache import cache
 
-from piston.schema import schema
+from piston.database.schema import schema
 from tests import patience
 
 
@@ -17,7 +17,7 @@ def django_db_modify_db_settings(
 ) -> None:
     """Keep an SQLite test database in a file: in memory its locks differ from the product's."""
     database: dict[str, Any] = settings.DATABASES["default"]
-    if database["ENGINE"] == "piston.sqlite":
+    if database["ENGINE"] == "piston.database.sqlite":
         database["TEST"]["NAME"] = str(settings.PISTON_DATA_DIR / "test.sqlite3")
 
 
@@ -51,7 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave tests of one database alone to the run on it; `make test` has a run on each."""
-    is_postgresql = settings.DATABASES["default"]["ENGINE"] == "piston.postgresql"
+    is_postgresql = settings.DATABASES["default"]["ENGINE"] == "piston.database.postgresql"
     other = "sqlite" if is_postgresql else "postgresql"
     elsewhere = [item for item in items if item.get_closest_marker(other)]
     config.hook.pytest_deselected(items=elsewhere)

@@ -182,9 +182,9 @@ class Engine:
         from django.db import connection
         from django.test import override_settings
 
-        from tasks_app import dispatch
-        from tasks_app.execution import slices
+        from tasks_app.execution import worker
         from tasks_app.models import Segment, Task
+        from tasks_app.queue import dispatch
 
         left = Segment.objects.unfinished().filter(task=self.task_id)
         number = 0
@@ -192,7 +192,7 @@ class Engine:
             while number != most_slices and left.exists():
                 number += 1
                 dispatch.receive(self.task_id, Task.objects.get(pk=self.task_id).wake_number)
-                slices.run_slice(self.task_id, f"{self.task_id}-{number}")
+                worker.run_slice(self.task_id, f"{self.task_id}-{number}")
                 backend = peak_memory(connection.connection.info.backend_pid)
                 self.backend_peak = max(self.backend_peak, backend)
                 connection.close()  # as Celery does after each message

@@ -114,12 +114,12 @@ def fill_numbers(account: Account, count: int) -> None:
 def start(account: Account, category: str, action: str) -> Task:
     """Create a task that takes no input, as a request does, and start it."""
     from categories import registry
-    from tasks_app import intake, lifecycle
+    from tasks_app import creating, lifecycle
     from tasks_app.events import Actor
 
     actor = Actor(f"account:{account.pk}")
     found = registry.get_action(category, action)
-    task = intake.submit_without_input(intake.Order(account, account, *found, actor))
+    task = creating.submit_without_input(creating.Order(account, account, *found, actor))
     lifecycle.start(task, actor)
     return task
 

@@ -45,30 +45,30 @@ def submit(category: str, action: str, file: BinaryIO, *, account: Account | Non
     """Upload a CSV for an account (None: one of its own), as a request does, and start the task."""
     from categories import registry
     from piston.accounts.models import Account
-    from tasks_app import intake, lifecycle
+    from tasks_app import creating, lifecycle
     from tasks_app.events import Actor
 
     account = account or Account.objects.create(name="benchmark")
     actor = Actor(f"account:{account.pk}")
     found = registry.get_action(category, action)
-    task = intake.submit_csv(intake.Order(account, account, *found, actor), file)
+    task = creating.submit_csv(creating.Order(account, account, *found, actor), file)
     lifecycle.start(task, actor)
     return task
 
 
 def work(task: Task) -> None:
     """Run slices as one worker, one after the other, until no row of the task is left."""
-    from tasks_app.execution import slices
+    from tasks_app.execution import worker
 
     for number in range(1_000_000):
         task.refresh_from_db()
         if task.is_assembled or not task.segments.all().unfinished().exists():
             return
-        slices.run_slice(task.pk, f"benchmark-{number}")
+        worker.run_slice(task.pk, f"benchmark-{number}")
 
 
 def assemble(task: Task) -> None:
     """Write its output files and end it, as a worker does."""
-    from tasks_app import assembly
+    from tasks_app.execution import assembly
 
     assembly.assemble(task.pk)

@@ -103,7 +103,7 @@ def start(task: Task) -> float:
     """Start a task that waits, as PATCH does; return the seconds to its first batch."""
     from tasks_app import lifecycle
     from tasks_app.events import Actor
-    from tasks_app.execution import slices
+    from tasks_app.execution import worker
     from tasks_app.models import Task
 
     set_back(task, 0)
@@ -113,7 +113,7 @@ def start(task: Task) -> float:
     task.refresh_from_db()
     started = time.perf_counter()
     lifecycle.start(task, Actor(f"account:{task.account_id}"))
-    slices.run_slice(task.pk, MESSAGE)
+    worker.run_slice(task.pk, MESSAGE)
     seconds = time.perf_counter() - started
     check_progress(task, 0)
     return seconds
@@ -121,12 +121,12 @@ def start(task: Task) -> float:
 
 def resume(task: Task, row: int) -> float:
     """Let a worker die at a row; return the seconds from then to the next batch."""
-    from tasks_app.execution import slices
+    from tasks_app.execution import worker
 
     set_back(task, row)
     let_a_worker_die(task)
     started = time.perf_counter()
-    slices.run_slice(task.pk, MESSAGE)
+    worker.run_slice(task.pk, MESSAGE)
     seconds = time.perf_counter() - started
     check_progress(task, row)
     return seconds
@@ -180,7 +180,7 @@ def let_a_worker_die(task: Task) -> None:
 
 def hang_in_first_row(task_id: str, tell: int) -> NoReturn:
     """Be a worker that says when it has a row in hand, and never ends with it."""
-    from tasks_app.execution import slices
+    from tasks_app.execution import worker
 
     def hang(*_: object) -> None:
         os.write(tell, b".")
@@ -188,7 +188,7 @@ def hang_in_first_row(task_id: str, tell: int) -> NoReturn:
 
     try:
         with mock.patch.object(Nothing, "process", hang):
-            slices.run_slice(task_id, MESSAGE)
+            worker.run_slice(task_id, MESSAGE)
     finally:
         os._exit(1)
 

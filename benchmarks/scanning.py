@@ -25,7 +25,7 @@ from benchmarks.measuring import (
 from benchmarks.samples import COLUMNS, KINDS, make_file, make_rows
 
 if TYPE_CHECKING:
-    from tasks_app.storage import Readable
+    from tasks_app.files.storage import Readable
 
 LEAST = {"plain": 3.0, "mixed": 3.0, "quoted": 1.3, "stray": None}  # times as fast as csv.reader
 MOST_MEMORY = 30.0  # MiB above idle
@@ -67,7 +67,7 @@ def measure_memory(scale: Scale) -> Comparison:
 def measure_speed(kind: str, scale: Scale) -> Comparison:
     """Let a bare loop and a scan take turns on the same bytes in memory."""
     from benchmarks.contacts import Look
-    from tasks_app.intake import ScannedStream
+    from tasks_app.creating import ScannedStream
 
     row_count = scale.rows(1_000_000)
     content = make_file(kind, row_count)
@@ -97,9 +97,9 @@ def read_bare(content: bytes) -> None:
 def at_upload(body: Readable) -> Readable:
     """Return what a storage backend reads while it stores an upload."""
     from benchmarks.contacts import Look
-    from tasks_app.intake import ScannedStream
+    from tasks_app.creating import ScannedStream
+    from tasks_app.files.storage import RecordingStream
     from tasks_app.models import TaskCSV
-    from tasks_app.storage import RecordingStream
 
     return RecordingStream(TaskCSV(), ScannedStream(Look, body))
 

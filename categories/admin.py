@@ -9,9 +9,10 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from categories import registration, registry
+from categories import registry
 from categories.models import PeriodicRun, RegisteredCategory
 from categories.periodic import OWNER
+from categories.registry import registering
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -73,7 +74,7 @@ class RegisteredCategoryAdmin(ReadOnlyAdmin):
         changing = records.exclude(is_enabled=is_enabled)
         word = "Enabled" if is_enabled else "Disabled"
         LogEntry.objects.log_actions(cast("int", request.user.pk), changing, CHANGE, f"{word}.")
-        count = registration.set_enabled([record.name for record in records], is_enabled=is_enabled)
+        count = registering.set_enabled([record.name for record in records], is_enabled=is_enabled)
         self.message_user(request, f"{word} {count}.", messages.SUCCESS)
 
 

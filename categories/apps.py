@@ -16,12 +16,12 @@ class CategoriesConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect the system check, and the record of the categories that ship."""
-        from categories import checks  # noqa: F401  (registers itself)
+        from categories.registry import checks  # noqa: F401  (registers itself)
 
         post_migrate.connect(self._record_shipped, sender=self)
 
     @staticmethod
     def _record_shipped(using: str, **_: Any) -> None:
-        from categories import registration
+        from categories.registry import registering
 
-        registration.record_shipped(using=using)
+        registering.record_shipped(using=using)

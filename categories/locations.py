@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-OWN_FOLDER = str(Path(__file__).parent)
-MACHINERY = {"columns.py", "contract.py", "declaring.py", "locations.py"}
+OWN_FOLDER = Path(__file__).parent
+MACHINERY = {str(OWN_FOLDER / name) for name in ("columns.py", "contract", "locations.py")}
 
 
 class Location(NamedTuple):
@@ -27,5 +27,4 @@ def find_location() -> Location:
 
 def is_machinery(file: str) -> bool:
     """Say whether the file is one of the contract's own modules."""
-    path = Path(file)
-    return path.name in MACHINERY and str(path.parent) == OWN_FOLDER
+    return file in MACHINERY or str(Path(file).parent) in MACHINERY

@@ -12,5 +12,5 @@ urlpatterns = [
     path("healthz", health),
     path("readyz", readiness),
     path("v2/api_auth", SignIn.as_view()),
-    path("v2/", include("tasks_app.urls")),
+    path("v2/", include("tasks_app.api.urls")),
 ]

@@ -11,7 +11,7 @@ class TasksAppConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the system checks of the PISTON_* settings; note which schema is ours."""
-        from piston.schema import schema
+        from piston.database.schema import schema
         from tasks_app import checks  # noqa: F401
 
         schema.remember()

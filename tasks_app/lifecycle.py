@@ -9,9 +9,9 @@ from django.db import transaction
 from django.db.models import F, Sum
 from django.db.models.functions import Now
 
+from piston.database.schema import schema
 from piston.node import node_name
-from piston.schema import schema
-from tasks_app import dispatch, events, fitting, quotas, storage
+from tasks_app import events, quotas
 from tasks_app.csv_files.verifying import describe_loss
 from tasks_app.errors import (
     CannotBeRetried,
@@ -23,9 +23,12 @@ from tasks_app.errors import (
     TaskNotFound,
 )
 from tasks_app.events import Actor
+from tasks_app.execution import compatibility
+from tasks_app.files import storage
+from tasks_app.indeterminate.rewriting import KEEP_OLD_SECONDS
 from tasks_app.models import CSVName, Effect, EventKind, Part, Task
 from tasks_app.models.clock import database_time
-from tasks_app.settling.rewriting import KEEP_OLD_SECONDS
+from tasks_app.queue import dispatch
 from tasks_app.states import TaskStatus
 
 
@@ -84,7 +87,7 @@ def retry(task: Task, actor: Actor) -> None:
 
 def check_fit(task: Task, instead: str) -> None:
     """Raise TaskDoesNotFit where this installation does not have what the task ran under."""
-    if problem := fitting.find_problem(task):
+    if problem := compatibility.find_problem(task):
         why = str(problem).removesuffix(".")
         raise TaskDoesNotFit(task.pk, f"{why}; {instead}")
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 from celery import Task as CeleryTask
 from celery import shared_task
 
-from tasks_app import assembly, dispatch, messages, storage_check, sweeping, upkeep
-from tasks_app.execution import slices
-from tasks_app.settling import carrying_out
+from tasks_app.execution import assembly, worker
+from tasks_app.files import storage_check
+from tasks_app.indeterminate import carrying_out
+from tasks_app.queue import dispatch, sending
+from tasks_app.upkeep import hourly_and_daily, sweeping
 
 HOUR = 3_600  # seconds
 
 
 def give_back(_task: CeleryTask, _error: Exception, message_id: str, *_: object) -> None:
     """Note, in the parent of the pool, that Celery has ended the process that ran a slice."""
-    slices.give_back_cancelled(message_id)
+    worker.give_back_cancelled(message_id)
 
 
 # on_retry: Celery calls it when it has ended the process itself; we never try again by it
@@ -22,9 +24,9 @@ def give_back(_task: CeleryTask, _error: Exception, message_id: str, *_: object)
 def run_slice(self: CeleryTask, task_id: str, number: int) -> None:
     """Work for one slice; whoever leaves work behind asks for the next."""
     is_redelivered = bool((self.request.delivery_info or {}).get("redelivered"))
-    with messages.handed_back_without_database():
+    with sending.handed_back_without_database():
         if dispatch.receive(task_id, number) or is_redelivered:
-            due = slices.run_slice(task_id, self.request.id)
+            due = worker.run_slice(task_id, self.request.id)
             if due:
                 assembly.assemble_soon(due)
 
@@ -50,7 +52,7 @@ def sweep() -> None:
 
 
 # as assembling: a storage of millions of files takes minutes
-@shared_task(name=upkeep.CHECK_STORAGE, time_limit=12 * HOUR, acks_late=False)
+@shared_task(name=hourly_and_daily.CHECK_STORAGE, time_limit=12 * HOUR, acks_late=False)
 def check_storage() -> None:
     """Look for files without a row, and rows without a file."""
     storage_check.look_over()

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from tasks_app import assembly, dispatch, messages
-from tasks_app.execution import slices
-from tasks_app.settling import carrying_out
+from tasks_app.execution import assembly, worker
+from tasks_app.indeterminate import carrying_out
+from tasks_app.queue import dispatch, sending
 
 
 def run_slice(task_id: str, number: int) -> None:
     """Do what the message does, under a message id of its own."""
     if dispatch.receive(task_id, number):
-        due = slices.run_slice(task_id, str(uuid.uuid4()))
+        due = worker.run_slice(task_id, str(uuid.uuid4()))
         if due:
             dispatch.request_assembly(due)  # as after a large output: tests look in between
 
@@ -57,5 +57,5 @@ class FakeBroker:
 def broker(monkeypatch: pytest.MonkeyPatch) -> FakeBroker:
     """Put a fake in the broker's place."""
     fake = FakeBroker()
-    monkeypatch.setattr(messages, "send", fake.send)
+    monkeypatch.setattr(sending, "send", fake.send)
     return fake

@@ -9,10 +9,11 @@ from contextlib import closing, contextmanager
 
 from categories import registry
 from piston.accounts.models import Account
-from tasks_app import files, intake, lifecycle
+from tasks_app import creating, lifecycle
 from tasks_app.events import Actor
-from tasks_app.execution import slices, turns
+from tasks_app.execution import scheduling, worker
 from tasks_app.execution.runs import Run
+from tasks_app.files import task_files
 from tasks_app.models import Part, Task
 from tests.factories import AccountFactory
 
@@ -23,10 +24,10 @@ def submit(action: str, *lines: str, account: Account | None = None) -> Task:
     """Submit a task of the trial category: CSV lines with their header, or none."""
     account = account or AccountFactory.create()
     category, action_class = registry.get_action("trial", action)
-    order = intake.Order(account, account, category, action_class, TESTER)
+    order = creating.Order(account, account, category, action_class, TESTER)
     if not lines:
-        return intake.submit_without_input(order)
-    return intake.submit_csv(order, io.BytesIO("\n".join(lines).encode() + b"\n"))
+        return creating.submit_without_input(order)
+    return creating.submit_csv(order, io.BytesIO("\n".join(lines).encode() + b"\n"))
 
 
 def start(task: Task) -> Task:
@@ -36,11 +37,11 @@ def start(task: Task) -> Task:
 
 
 @contextmanager
-def worker(message_id: str) -> Iterator[Run]:
+def claimed(message_id: str) -> Iterator[Run]:
     """Claim the next segment, as a worker does that is then at the test's mercy."""
-    segment = turns.claim_next(message_id, 20)
+    segment = scheduling.claim_next(message_id, 20)
     assert segment is not None
-    run = slices.prepare(segment)
+    run = worker.prepare(segment)
     assert run is not None
     with closing(run):
         yield run
@@ -48,7 +49,7 @@ def worker(message_id: str) -> Iterator[Run]:
 
 def read(task: Task, name: str = "out.csv") -> list[list[str]]:
     """Return the rows of a file, its header first."""
-    content = b"".join(files.open_file(fresh(task), name).read())
+    content = b"".join(task_files.open_file(fresh(task), name).read())
     return list(csv.reader(io.StringIO(content.decode(), newline="")))
 
 

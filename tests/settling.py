@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from tasks_app import files, quotas, sweeping
+from tasks_app import quotas
+from tasks_app.files import task_files
+from tasks_app.indeterminate import decisions
 from tasks_app.models import CSVName, Decision, Effect, Task, TaskCSV
 from tasks_app.models.clock import database_time
-from tasks_app.settling import decisions
+from tasks_app.upkeep import sweeping
 from tests import engine
 from tests.broker import FakeBroker
 
@@ -69,10 +71,10 @@ def assert_counts_equal_files(task: Task) -> None:
         for row in engine.read(task)[1:]
         if row[-1] and not row[-1].startswith("indeterminate: ")
     ]
-    has_file = CSVName.FAILED in files.csv_names(engine.fresh(task))
+    has_file = CSVName.FAILED in task_files.csv_names(engine.fresh(task))
     assert (engine.read(task, "failed.csv")[1:] if has_file else []) == failed
     for csv_file in TaskCSV.objects.filter(task=task):
-        content = b"".join(files.open_file(engine.fresh(task), csv_file.name).read())
+        content = b"".join(task_files.open_file(engine.fresh(task), csv_file.name).read())
         assert csv_file.size_bytes == len(content)
         assert csv_file.row_count == content.count(b"\n") - 1
     assert engine.fresh(task).stored_bytes == quotas.stored_bytes_of(task)

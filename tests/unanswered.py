@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tasks_app import sweeping
-from tasks_app.execution import batches, effects
+from tasks_app.execution import batches, external
 from tasks_app.models import Segment, Task
 from tasks_app.models.clock import database_time
+from tasks_app.upkeep import sweeping
 from tests import engine, plugins
 from tests.broker import FakeBroker
 
@@ -46,9 +46,9 @@ def run_through(broker: FakeBroker, task: Task) -> Task:
 def die_in_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a worker send the next row and die before it commits."""
     Segment.objects.update(claimed_until=None)
-    with engine.worker("one") as dying, monkeypatch.context() as cut:
+    with engine.claimed("one") as dying, monkeypatch.context() as cut:
         cut.setattr(batches, "commit_external", lambda *_, **__: None)
-        cut.setattr(effects, "postpone", lambda *_: None)
+        cut.setattr(external, "postpone", lambda *_: None)
         batches.run_next_batch(dying)
     Segment.objects.update(claimed_until=None)
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from django.db.models import Exists, OuterRef
 
-from categories.bulk import listed
 from categories.contract import Context, Refused
+from categories.database.bulk import listed
 from categories.number_management.records import NumberRecord
 from categories.number_management.states import NumberState
 from piston.accounts.models import Account, AccountLink

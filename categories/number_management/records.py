@@ -8,7 +8,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
-from categories.bulk import insert_rows, listed, update_rows
+from categories.database.bulk import insert_rows, listed, update_rows
 from categories.number_management.carriers import LOCAL_CARRIER
 from categories.number_management.columns import FEATURES, read_value
 from categories.number_management.models import PhoneNumber

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from categories.bulk import insert_rows
+from categories.database.bulk import insert_rows
 from categories.number_management.models import NumberChange
 
 

@@ -21,7 +21,7 @@ from categories.columns import (
     PatternColumn,
     TextColumn,
 )
-from categories.copy_out import sql_text
+from categories.database.copy_out import sql_text
 from categories.errors import CellError
 from categories.rates.filling import limit_weight, make_caller_patterns
 from categories.rates.models.rate import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from categories.bulk import insert_rows, listed, update_rows
+from categories.database.bulk import insert_rows, listed, update_rows
 from categories.rates.filling import fill, merge
 from categories.rates.models import Rate, Ratedeck
 from piston.accounts.models import Account

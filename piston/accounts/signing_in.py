@@ -17,7 +17,7 @@ from django.db.models.functions import Now
 from piston.accounts.errors import InvalidCredentials, TooManyTokens
 from piston.accounts.models import Account, ApiKey, Token
 from piston.accounts.secrets import hash_secret, is_secret_of
-from piston.compiled_queries import CompiledSelect, Slot
+from piston.database.compiled_queries import CompiledSelect, Slot
 
 
 def sign_in(api_key: str) -> tuple[Token, str]:

@@ -17,17 +17,18 @@ from django.http import Http404, UnreadablePostError
 from rest_framework import exceptions
 from rest_framework.views import set_rollback
 
-from piston import database_errors, disk_reserve
+from piston import disk_reserve
 from piston.accounts.errors import (
     InvalidCredentials,
     NotPermitted,
     TooManyTokens,
     UnknownAccount,
 )
+from piston.database import database_errors
+from piston.database.schema import SchemaDiffers, log_failure
 from piston.http.envelope import Enveloped
 from piston.http.transfers import ClientGone, NoPlace, ServerStopping
 from piston.plurals import plural
-from piston.schema import SchemaDiffers, log_failure
 
 logger = logging.getLogger(__name__)
 

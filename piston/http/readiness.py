@@ -7,8 +7,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 
 from piston import disk_reserve
+from piston.database.schema import schema
 from piston.http.errors import RETRY_SECONDS
-from piston.schema import schema
 
 AWAY = (
     "The database does not answer. See that it runs, and that DATABASE_URL leads to it;"

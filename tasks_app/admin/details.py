@@ -8,12 +8,12 @@ from typing import Any
 from django.db.models import prefetch_related_objects
 from django.utils import timezone
 
-from categories.describing import describe_action
-from piston import locks
+from categories.contract.help_and_template import describe_action
+from piston.database import locks
 from piston.plurals import plural
-from tasks_app import files
 from tasks_app.admin.messages import find_failures
 from tasks_app.admin.showing import NOTHING, show_bytes, show_count, show_text, show_time
+from tasks_app.files import task_files
 from tasks_app.models import Effect, EffectState, EventKind, Segment, Task, TaskEvent
 
 MOST_LINES = 50  # in each table; a page stays a page
@@ -72,7 +72,7 @@ def read_details(task: Task) -> dict[str, Any]:
     """Return what the templates of a task's page show."""
     prefetch_related_objects([task], "csvs")
     unknown = task.effects.exclude(state=EffectState.DONE).order_by("row_number")
-    action = files.find_action(task)
+    action = task_files.find_action(task)
     return {
         "files": describe_files(task),
         "segments": [describe_segment(task, each) for each in task.segments.order_by("index")],
@@ -92,7 +92,7 @@ def describe_files(task: Task) -> list[FileLine]:
         FileLine(name.value, show_bytes(csv.size_bytes), show_count(csv.row_count), csv.sha256)
         if (csv := stored.get(name))
         else FileLine(name.value, "not assembled: streamed from what is there", NOTHING, NOTHING)
-        for name in files.csv_names(task)
+        for name in task_files.csv_names(task)
     ]
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from django.http import StreamingHttpResponse
 from django.utils.http import content_disposition_header
 
-from tasks_app import events, files
+from tasks_app import events
 from tasks_app.csv_files.escaping import escape_for_spreadsheets
 from tasks_app.events import Actor
+from tasks_app.files import task_files
 from tasks_app.models import EventKind, Task
 
 
@@ -19,8 +20,8 @@ def download(
     Raises CSVNotFound when it has none of this name, StoredFileMissing or
     StorageUnavailable when its first bytes cannot be had; then nothing was sent yet.
     """
-    file = files.open_file(task, name)
-    blocks = files.read_through(task, file, 0, file.size)
+    file = task_files.open_file(task, name)
+    blocks = task_files.read_through(task, file, 0, file.size)
     response = StreamingHttpResponse(
         escape_for_spreadsheets(blocks) if for_spreadsheet else blocks, content_type="text/csv"
     )

@@ -21,8 +21,8 @@ from tasks_app.admin.details import describe_decision
 from tasks_app.admin.reading import ReadOnlyAdmin
 from tasks_app.admin.searching import TASK_ID
 from tasks_app.admin.showing import show_time
+from tasks_app.indeterminate.decisions import LONGEST_NOTE
 from tasks_app.models import Decision, Effect, EffectState
-from tasks_app.settling.decisions import LONGEST_NOTE
 from tasks_app.states import TaskStatus
 
 LIST = "admin:tasks_app_effect_changelist"

@@ -16,8 +16,8 @@ from django_celery_results.models import GroupResult, TaskResult
 
 from tasks_app.admin.reading import ReadOnlyAdmin
 from tasks_app.admin.showing import NOTHING, show_text, show_time
-from tasks_app.dispatch import OF_TASKS
 from tasks_app.models import Task
+from tasks_app.queue.dispatch import OF_TASKS
 
 MOST_FAILURES = 5  # on a task's page; its list has all
 TASK_ID = re.compile(r"\b[0-9a-f]{30}\b")  # the first argument of all of them

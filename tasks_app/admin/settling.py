@@ -13,8 +13,8 @@ from django.http import HttpRequest
 
 from tasks_app.admin import steering
 from tasks_app.errors import PistonError
+from tasks_app.indeterminate.decisions import LONGEST_NOTE, decide
 from tasks_app.models import Decision, Effect, Task
-from tasks_app.settling.decisions import LONGEST_NOTE, decide
 
 MOST_AT_ONCE = steering.MOST_AT_ONCE  # rows in one request
 

@@ -26,8 +26,8 @@ from categories.contract import (
     StopTask,
     Succeeded,
 )
-from categories.rows import row_number
-from piston import database_errors
+from categories.contract.rows import row_number
+from piston.database import database_errors
 from piston.disk_reserve import DiskFull
 from piston.plurals import plural
 from tasks_app.errors import (
@@ -38,7 +38,7 @@ from tasks_app.errors import (
     RowTimedOut,
 )
 from tasks_app.execution.deadlines import time_limit
-from tasks_app.execution.outcomes import Stopping, describe_failure, describe_fully
+from tasks_app.execution.output_lines import Stopping, describe_failure, describe_fully
 from tasks_app.execution.traces import log_row
 
 SUCCEEDED = Succeeded()  # of every row about which the action says nothing

@@ -21,20 +21,14 @@ from piston.plurals import plural
 from tasks_app import events
 from tasks_app.csv_files.reading import Batch
 from tasks_app.errors import ActionWaits, ClaimLost, RowTimedOut
-from tasks_app.execution import effects, ledger, pacing
+from tasks_app.execution import external, ledger, rate_limit
 from tasks_app.execution.attempts import NOT_THE_ROWS_FAULT, Attempt, blaming_the_action
 from tasks_app.execution.garbage import collected_afterwards
 from tasks_app.execution.kept_waiting import allow_time
 from tasks_app.execution.ledger import Done
-from tasks_app.execution.outcomes import (
-    Indeterminate,
-    Unanswered,
-    done_with,
-)
+from tasks_app.execution.output_lines import Indeterminate, Unanswered, done_with
 from tasks_app.execution.pages import run_page
-from tasks_app.execution.rests import rest
-from tasks_app.execution.runs import Run
-from tasks_app.execution.suspects import (
+from tasks_app.execution.poison_rows import (
     POISON_DEATHS,
     be_careful,
     count_deaths,
@@ -44,6 +38,8 @@ from tasks_app.execution.suspects import (
     mark_suspect,
     was_given_time,
 )
+from tasks_app.execution.runs import Run
+from tasks_app.execution.sqlite_lock import rest
 from tasks_app.execution.traces import log_row
 from tasks_app.models import EventKind
 
@@ -72,7 +68,7 @@ def run_next_batch(run: Run) -> bool:
         return True
     size = choose_size(run)
     limit = run.action.rows_per_second
-    if limit is not None and not pacing.wait_for_turn(run.task, size, limit):
+    if limit is not None and not rate_limit.wait_for_turn(run.task, size, limit):
         return False
     with collected_afterwards():
         return run_input(run, size)
@@ -179,21 +175,21 @@ def run_external_row(run: Run, batch: Batch, row: Row | RowFailed) -> bool:
     action = cast("RowAction", run.action)
     outcome: Outcome
     if isinstance(row, RowFailed):
-        earlier = effects.find_unanswered(run.segment)  # its columns accepted it then
-        outcome = effects.unknown(earlier) if earlier else row
+        earlier = external.find_unanswered(run.segment)  # its columns accepted it then
+        outcome = external.unknown(earlier) if earlier else row
         commit_external(run, batch, outcome, was_sent=earlier is not None)
         return True
-    outcome = effects.send(
+    outcome = external.send(
         run.segment, action, run.context, row, batch, claim_seconds=run.claim_seconds
     )
     pause = None
     if isinstance(outcome, Unanswered):
-        pause = effects.postpone(run.segment, action, outcome)
+        pause = external.postpone(run.segment, action, outcome)
     if pause is None:
         commit_external(run, batch, outcome, was_sent=True)
     if isinstance(outcome, Unanswered) and outcome.missing and not run.segment.is_done:
         raise ActionWaits(outcome.missing)  # the rows behind it would fare no better
-    return pause is None or pacing.wait_unless_needed(pause)
+    return pause is None or rate_limit.wait_unless_needed(pause)
 
 
 def commit_external(run: Run, batch: Batch, outcome: Outcome, *, was_sent: bool) -> None:
@@ -210,7 +206,7 @@ def commit_external(run: Run, batch: Batch, outcome: Outcome, *, was_sent: bool)
             raise
         row = run.segment.cursor_row + 1
         log_row("An answer cannot be written", run.task.pk, row, error)
-        write_external(run, batch, effects.unwritable(outcome, error), was_sent=True)
+        write_external(run, batch, external.unwritable(outcome, error), was_sent=True)
 
 
 def write_external(run: Run, batch: Batch, outcome: Outcome, *, was_sent: bool) -> None:
@@ -226,7 +222,7 @@ def write_external(run: Run, batch: Batch, outcome: Outcome, *, was_sent: bool) 
             also_when_stopped=was_sent,
         )
         if was_sent:
-            effects.record(run.segment, outcome)
+            external.record(run.segment, outcome)
         if isinstance(outcome, Indeterminate):
             row = run.segment.cursor_row + 1
             events.record(run.task, EventKind.INDETERMINATE, events.SYSTEM, row=row)
@@ -247,14 +243,14 @@ def blame_row(run: Run, batch: Batch) -> None:
     deaths = count_deaths(run.segment)
     why = f"the worker died on this row, {deaths} {plural('time', deaths)}"
     was_sent = run.action.effects is Effects.EXTERNAL
-    failed = effects.blamed(run.segment, why) if was_sent else RowFailed(why)
+    failed = external.blamed(run.segment, why) if was_sent else RowFailed(why)
     left_count = (run.segment.end_row or 0) - run.segment.cursor_row
     done = done_with(run.output_shape, batch, [failed], left_count=left_count)
     size = run.segment.batch_size
     with transaction.atomic():
         ledger.commit_batch(run.segment, done, next_size=size, claim_seconds=run.claim_seconds)
         if was_sent:
-            effects.record(run.segment, failed)
+            external.record(run.segment, failed)
         row = run.segment.cursor_row + 1
         events.record(run.task, EventKind.ROW_BLAMED, events.SYSTEM, row=row, deaths=deaths)
     ledger.advance(run.segment, done, next_size=size)

@@ -12,8 +12,9 @@ from django.db import DataError, Error, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 
-from piston import database_errors, disk_reserve
-from piston.compiled_queries import CompiledUpdate, Slot
+from piston import disk_reserve
+from piston.database import database_errors
+from piston.database.compiled_queries import CompiledUpdate, Slot
 from tasks_app.errors import ClaimLost, LedgerRefused
 from tasks_app.models import Part, Segment, Task
 from tasks_app.models.clock import database_time

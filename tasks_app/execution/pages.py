@@ -10,8 +10,8 @@ from typing import Any, cast
 from django.db import transaction
 
 from categories.contract import JSON, Effects, Page, PageAction, StopTask
-from categories.outcomes import WrittenRows
-from categories.rows import OutputShape
+from categories.contract.outcomes import WrittenRows
+from categories.contract.rows import OutputShape
 from tasks_app.csv_files.writing import encode_rows
 from tasks_app.errors import ActionBroken, RowTimedOut
 from tasks_app.execution import kept_waiting, ledger

@@ -8,12 +8,12 @@ from functools import cached_property
 from django.conf import settings
 
 from categories.contract import Action, Context
-from categories.rows import OutputShape, RowShape
-from piston.compiled_queries import CompiledSelect, Slot
-from tasks_app import storage
+from categories.contract.rows import OutputShape, RowShape
+from piston.database.compiled_queries import CompiledSelect, Slot
 from tasks_app.csv_files.reading import Batch, RowReader
 from tasks_app.csv_files.verifying import describe_loss
 from tasks_app.errors import CSVFormatError, StoredFileChanged, StoredFileMissing
+from tasks_app.files import storage
 from tasks_app.models import CSVName, Segment, Task, TaskCSV
 
 BATCH_BYTES = 4 * 2**20  # of input: bounds memory when rows are large

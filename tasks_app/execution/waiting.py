@@ -14,8 +14,8 @@ from django.db import Error
 from django.db.models.functions import Coalesce, Now
 
 from tasks_app.errors import ActionWaits
-from tasks_app.execution.outcomes import storable
-from tasks_app.execution.returning import hand_back
+from tasks_app.execution.output_lines import storable
+from tasks_app.execution.releasing import hand_back
 from tasks_app.models import Segment, Task
 from tasks_app.models.clock import database_time
 

@@ -9,7 +9,7 @@ from django.db.models import DateTimeField, ExpressionWrapper, Q, Value
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from piston.compiled_queries import Slot
+from piston.database.compiled_queries import Slot
 
 SLACK_SECONDS = 2.0
 

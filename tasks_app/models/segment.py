@@ -9,8 +9,8 @@ from django.db import models
 from django.db.models import Case, Count, F, OuterRef, Q, Subquery, Value, When
 from django.db.models.functions import Coalesce, Now
 
-from piston.compiled_queries import Slot
-from piston.locks import WaitBriefly
+from piston.database.compiled_queries import Slot
+from piston.database.locks import WaitBriefly
 from tasks_app.models.clock import database_time
 from tasks_app.models.task import Task
 

@@ -12,7 +12,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from piston.accounts.models import Account
-from piston.locks import WaitBriefly
+from piston.database.locks import WaitBriefly
 from tasks_app.errors import InvalidTransition, TaskNotFound
 from tasks_app.models.clock import database_time
 from tasks_app.states import ENTERED_FROM, FINAL, Ending, TaskStatus

@@ -46,7 +46,7 @@ def test_every_line_of_the_documentation_works(tmp_path: Path) -> None:
 
 
 def test_every_route_is_in_the_documentation() -> None:
-    from tasks_app.urls import urlpatterns
+    from tasks_app.api.urls import urlpatterns
 
     assert len(urlpatterns) == 7
     for words in (

@@ -9,7 +9,7 @@ import kombu
 import pytest
 from django.conf import settings
 
-from piston import beat
+from piston.celery import beat
 from tests.servers import RabbitMQ, started, wait_until
 
 QUEUE = "sweeps"

@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 from pytest_django import DjangoAssertNumQueries
 
 from piston.accounts.models import Account
-from piston.compiled_queries import CompiledSelect, CompiledUpdate, Slot
+from piston.database.compiled_queries import CompiledSelect, CompiledUpdate, Slot
 from tasks_app.models import Segment, Task
 from tasks_app.models.clock import database_time
 from tests.factories import AccountFactory, TaskFactory

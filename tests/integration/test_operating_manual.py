@@ -12,7 +12,7 @@ EXAMPLE = (ROOT / ".env.example").read_text()
 READING = re.compile(r'read_(?:text|integer|boolean|list|folder)\([^"\']*["\']([A-Z_0-9]+)["\']')
 READ = {
     name
-    for path in ROOT.glob("piston/*.py")
+    for path in (*ROOT.glob("piston/settings/*.py"), ROOT / "piston/web/gunicorn.py")
     for name in READING.findall(path.read_text())
 }  # fmt: skip
 SHAPES = ("SERIALIZER", "ACCEPT_CONTENT", "TIMEZONE", "SCHEDULE", "BROKER_URL", "TRANSPORT_OPTIONS")

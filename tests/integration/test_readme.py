@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings
 
 from categories.contract import Context, Effects, RowFailed, Succeeded
-from categories.rows import RowShape
+from categories.contract.rows import RowShape
 
 ROOT = Path(settings.BASE_DIR)
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])

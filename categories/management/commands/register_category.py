@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from categories.command_line import CategoryCommand
-from categories.registration import register
-from categories.registry import REFRESH_SECONDS
+from categories.registry.refreshing import REFRESH_SECONDS
+from categories.registry.registering import register
 
 
 class Command(CategoryCommand):

@@ -6,7 +6,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from categories.command_line import CategoryCommand
-from categories.registration import unregister
+from categories.registry.registering import unregister
 
 
 class Command(CategoryCommand):

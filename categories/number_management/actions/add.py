@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from categories.columns import AccountColumn, ChoiceColumn, E164Column, TextColumn
 from categories.contract import Context, Outcome, Row, RowAction, RowFailed, Succeeded
+from categories.contract.rows import file_columns
 from categories.number_management.columns import (
     CARRIER_MODULE,
     FEATURE_COLUMNS,
@@ -14,7 +15,6 @@ from categories.number_management.columns import (
 )
 from categories.number_management.creating import Wish, create_numbers
 from categories.number_management.states import ASSIGNED, CREATABLE, NumberState
-from categories.rows import file_columns
 
 
 class Add(RowAction):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from categories.bulk import listed
 from categories.contract import Context, Outcome, Row, RowAction, RowFailed, Succeeded
+from categories.database.bulk import listed
 from categories.number_management.access import require_superadmin
 from categories.number_management.columns import E164, NUMBER_COLUMNS
 from categories.number_management.models import PhoneNumber

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from categories.contract import Context, Outcome, Row, RowAction, RowFailed, Succeeded
+from categories.contract.rows import file_columns
 from categories.number_management.access import UNAUTHORIZED
 from categories.number_management.columns import NUMBER_COLUMNS, features_given, make_features
 from categories.number_management.creating import Wish, create_numbers
 from categories.number_management.records import number_cells, read_account_names
 from categories.number_management.states import ASSIGNED, NumberState
-from categories.rows import file_columns
 
 
 class ImportNumbers(RowAction):

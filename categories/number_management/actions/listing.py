@@ -12,11 +12,11 @@ from django.db.models.lookups import GreaterThan
 
 from categories.columns import Column
 from categories.contract import JSON, Cells, Context, Page, PageAction
-from categories.copy_out import FIRST_ROWS, copy_out, next_page_rows
+from categories.contract.outcomes import WrittenRows
+from categories.database.copy_out import FIRST_ROWS, copy_out, next_page_rows
 from categories.number_management.columns import FEATURES, NUMBER_COLUMNS
 from categories.number_management.models import PhoneNumber, PhoneNumberQuerySet
 from categories.number_management.records import FIELDS, NumberRecord, number_cells
-from categories.outcomes import WrittenRows
 
 STORED = (
     "number",

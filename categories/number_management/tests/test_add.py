@@ -4,6 +4,7 @@ import pytest
 from django.db import connection
 
 from categories.contract import Context
+from categories.contract.rows import RowShape
 from categories.number_management import creating
 from categories.number_management.actions.add import Add
 from categories.number_management.models import NumberChange, PhoneNumber
@@ -15,7 +16,6 @@ from categories.number_management.tests.factories import (
     as_now,
     make_superadmin,
 )
-from categories.rows import RowShape
 from categories.testing import Ran, run_action
 from piston.accounts.models import Account
 from tests.factories import AccountFactory

@@ -1,6 +1,6 @@
 import pytest
 
-from categories import copy_out
+from categories.database import copy_out
 from categories.number_management.actions import listing
 from categories.number_management.actions.listing import List, ListAll
 from categories.number_management.models import PhoneNumber

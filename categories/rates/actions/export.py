@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from django.db.models import F, QuerySet
 
 from categories.contract import JSON, Cells, Context, Effects, Page, PageAction
-from categories.copy_out import FIRST_ROWS, copy_out, next_page_rows
-from categories.outcomes import WrittenRows
+from categories.contract.outcomes import WrittenRows
+from categories.database.copy_out import FIRST_ROWS, copy_out, next_page_rows
 from categories.rates.access import find_owner, refuse_strangers
 from categories.rates.columns import RATE_COLUMNS
 from categories.rates.models import Rate, Ratedeck

@@ -7,12 +7,12 @@ from operator import attrgetter
 
 from categories.columns import TextColumn
 from categories.contract import Context, Outcome, RowAction, RowFailed, Succeeded
+from categories.contract.rows import Row, file_columns
 from categories.rates.access import find_owner, find_unknown_accounts, refuse_strangers
 from categories.rates.columns import DEFAULT_RATEDECK, RATE_COLUMNS
 from categories.rates.filling import make_rate_id
 from categories.rates.models.rate import RATE_ID_LENGTH
 from categories.rates.storing import FIELDS, Change, store_changes
-from categories.rows import Row, file_columns
 
 MANDATORY = {"prefix", "rate_cost"}
 

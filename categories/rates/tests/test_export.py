@@ -2,7 +2,7 @@
 
 import pytest
 
-from categories import copy_out
+from categories.database import copy_out
 from categories.rates.actions import Export, export
 from categories.rates.columns import RATE_COLUMNS
 from categories.rates.models import Rate, Ratedeck

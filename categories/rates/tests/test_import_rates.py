@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from categories.describing import describe_action
+from categories.contract.help_and_template import describe_action
 from categories.rates.actions import ImportRates
 from categories.rates.filling import make_routes
 from categories.rates.models import Rate, Ratedeck

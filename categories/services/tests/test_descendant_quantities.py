@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from categories.contract import Effects
-from categories.describing import describe_action
+from categories.contract.help_and_template import describe_action
 from categories.services.actions import DescendantQuantities, descendant_quantities
 from categories.services.models import ServiceQuantity
 from categories.testing import run_action

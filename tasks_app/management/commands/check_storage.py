@@ -9,8 +9,8 @@ from django.core.management.base import CommandError, CommandParser
 
 from piston.command_line import DatabaseCommand
 from piston.plurals import plural
-from tasks_app import storage_check
 from tasks_app.errors import StorageUnavailable
+from tasks_app.files import storage_check
 
 
 class Command(DatabaseCommand):

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-from piston.supervision import process_environment
+from piston.processes.supervision import process_environment
 
 PLAIN = re.compile(r"[^\s'\"\\$`#]*")  # read alike by a shell, make, Docker, systemd and a program
 

@@ -17,9 +17,10 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from piston import console, disk_reserve, holders
+from piston import disk_reserve
 from piston.environment import in_brackets, is_loopback
-from piston.supervision import (
+from piston.processes import console, holders
+from piston.processes.supervision import (
     MEMBERS,
     SUPERVISOR_PID,
     process_environment,
@@ -166,8 +167,8 @@ def describe_users(port: int) -> str:
 def become_supervisor(folder: Path, *, watched: int) -> NoReturn:
     """Turn this process into supervisord; the commands of the Procfile are its children.
 
-    What they print goes through `piston/console.py`, which outlives them all by a moment and
-    ends them when the process `watched` (0: none) has gone.
+    What they print goes through `piston/processes/console.py`, which outlives them all by a moment
+    and ends them when the process `watched` (0: none) has gone.
     """
     commands = read_procfile(settings.BASE_DIR / "Procfile")
     pipes = {name: os.pipe() for name in [*commands, "supervisor"]}

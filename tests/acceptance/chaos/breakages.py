@@ -31,9 +31,10 @@ class Breakage:
 
 LEDGER = "tasks_app/execution/ledger.py"
 BATCHES = "tasks_app/execution/batches.py"
-EFFECTS = "tasks_app/execution/effects.py"
-SETTINGS = "piston/settings.py"
-SWEEPING = "tasks_app/sweeping.py"
+EFFECTS = "tasks_app/execution/external.py"
+SETTINGS = "piston/settings/celery.py"
+DATABASE = "piston/settings/database.py"
+SWEEPING = "tasks_app/upkeep/sweeping.py"
 SEGMENT = "tasks_app/models/segment.py"
 MINE = 'pk=Slot.number("segment_id"), claim=Slot.number("claim")'
 JOURNAL = (
@@ -99,7 +100,7 @@ BREAKAGES = {
             "external rows are not journaled before they are sent",
             (
                 Change(
-                    "tasks_app/execution/effects.py",
+                    "tasks_app/execution/external.py",
                     "    journal(segment, number, key, seconds",
                     "    (lambda *_, **__: None)(segment, number, key, seconds",
                 ),
@@ -110,12 +111,12 @@ BREAKAGES = {
             "a row that is sent again gets another effect key",
             (
                 Change(
-                    "tasks_app/execution/effects.py",
+                    "tasks_app/execution/external.py",
                     'f"{task_id}/{row_number}"',
                     'f"{task_id}/{row_number}/{os.urandom(8).hex()}"',
                 ),
                 Change(
-                    "tasks_app/execution/effects.py",
+                    "tasks_app/execution/external.py",
                     "import hashlib\n",
                     "import hashlib\nimport os\n",
                 ),
@@ -145,7 +146,11 @@ BREAKAGES = {
         Breakage(
             "sent-left-open",
             "a row that waits for its next attempt is forgotten when its task ends",
-            (Change("tasks_app/assembly.py", "    slices.settle_unanswered(task)\n", ""),),
+            (
+                Change(
+                    "tasks_app/execution/assembly.py", "    worker.settle_unanswered(task)\n", ""
+                ),
+            ),
         ),
         Breakage(
             "no-alarm",
@@ -163,7 +168,9 @@ BREAKAGES = {
             "rows that kill their worker are tried for ever",
             (
                 Change(
-                    "tasks_app/execution/suspects.py", "POISON_DEATHS = 2", "POISON_DEATHS = 10**9"
+                    "tasks_app/execution/poison_rows.py",
+                    "POISON_DEATHS = 2",
+                    "POISON_DEATHS = 10**9",
                 ),
             ),
         ),
@@ -222,8 +229,8 @@ BREAKAGES = {
             "no-keepalives",
             "a connection to the database is not given up, however long nothing comes",
             (
-                Change(SETTINGS, '"tcp_user_timeout": claim_milliseconds', '"keepalives": 0'),
-                Change(SETTINGS, '"keepalives_count": 3,', ""),
+                Change(DATABASE, '"tcp_user_timeout": claim_milliseconds', '"keepalives": 0'),
+                Change(DATABASE, '"keepalives_count": 3,', ""),
             ),
         ),
         Breakage(
@@ -264,7 +271,7 @@ BREAKAGES = {
             (
                 Change(
                     "tasks_app/tasks.py",
-                    "with messages.handed_back_without_database():",
+                    "with sending.handed_back_without_database():",
                     "if messages:",
                 ),
             ),

@@ -6,7 +6,7 @@ from tests.acceptance.chaos.breakages import BREAKAGES, SETTINGS, Breakage, Chan
 from tests.acceptance.chaos.breakages_of_messages import CELERY
 
 CELERYS_CONSUMER = (
-    Change(SETTINGS, '"piston.consumer:Consumer"', '"celery.worker.consumer:Consumer"'),
+    Change(SETTINGS, '"piston.celery.consumer:Consumer"', '"celery.worker.consumer:Consumer"'),
     Change(SETTINGS, "CELERY_BROKER_CHANNEL_ERROR_RETRY = True\n", ""),
 )
 
@@ -31,7 +31,7 @@ for breakage in (
     Breakage(
         "queues-of-everybody",
         "queues have the same names in all installations",
-        (Change("piston/queues.py", 'return f"{name}.{owner}"', "return name"),),
+        (Change("piston/celery/queues.py", 'return f"{name}.{owner}"', "return name"),),
     ),
     Breakage(
         "database-expected",

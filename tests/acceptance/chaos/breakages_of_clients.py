@@ -10,7 +10,7 @@ for breakage in (
     Breakage(
         "rights-not-confirmed",
         "whether a client may create a task is asked at the beginning of its upload only",
-        (Change("tasks_app/intake.py", "    order.authorize_again()\n", ""),),
+        (Change("tasks_app/creating.py", "    order.authorize_again()\n", ""),),
     ),
     Breakage(
         "places-for-whoever-comes",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tests.acceptance.chaos.breakages import BREAKAGES, Breakage, Change
 
-LOCKS = "piston/locks.py"
-SESSIONS = "piston/postgresql/base.py"
+LOCKS = "piston/database/locks.py"
+SESSIONS = "piston/database/postgresql/base.py"
 
 for breakage in (
     Breakage(
@@ -36,7 +36,7 @@ for breakage in (
         "a time that the database's clock wrote while it was ahead is waited for",
         (
             Change(
-                "tasks_app/sweeping.py",
+                "tasks_app/upkeep/sweeping.py",
                 "        *(() if is_short else (future_times.bring_back,)),\n",
                 "",
             ),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from tests.acceptance.chaos.breakages import BREAKAGES, LEDGER, Breakage, Change
 
-ASSEMBLY = "tasks_app/assembly.py"
-INTAKE = "tasks_app/intake.py"
-OBJECT_STORAGE = "piston/object_storage.py"
-STORAGE = "tasks_app/storage.py"
-SWEEPING = "tasks_app/sweeping.py"
+ASSEMBLY = "tasks_app/execution/assembly.py"
+INTAKE = "tasks_app/creating.py"
+OBJECT_STORAGE = "piston/storages/s3.py"
+STORAGE = "tasks_app/files/storage.py"
+SWEEPING = "tasks_app/upkeep/sweeping.py"
 VERIFYING = "tasks_app/csv_files/verifying.py"
 
 for breakage in (
@@ -57,7 +57,9 @@ for breakage in (
                 "MAX_SMALL_JSON_BYTES = 16 * 1024",
                 "MAX_SMALL_JSON_BYTES = 2**30",
             ),
-            Change("tasks_app/record_bodies.py", "SMALL_BYTES = 64 * 1024", "SMALL_BYTES = 2**30"),
+            Change(
+                "tasks_app/api/json_bodies.py", "SMALL_BYTES = 64 * 1024", "SMALL_BYTES = 2**30"
+            ),
             Change(
                 "tasks_app/csv_files/json_text.py",
                 "BLOCK_BYTES = 256 * 1024",
@@ -79,7 +81,7 @@ for breakage in (
                 "    return bool(settings.",
                 "    return bool(0 and settings.",
             ),
-            Change("piston/file_storage.py", "Path(self.path(name)).unlink()", "pass"),
+            Change("piston/storages/folder.py", "Path(self.path(name)).unlink()", "pass"),
             Change(INTAKE, "        delete_unrecorded(csv_file)\n", ""),
         ),
     ),
@@ -114,7 +116,7 @@ for breakage in (
         "a storage that does not answer ends the task instead of delaying it",
         (
             Change(
-                "tasks_app/execution/slices.py",
+                "tasks_app/execution/worker.py",
                 "    except StoredFileMissing as error:\n",
                 "    except (StoredFileMissing, StorageUnavailable) as error:\n",
             ),
@@ -135,7 +137,7 @@ for breakage in (
         "a worker that finds its input lost leaves the task to the next one",
         (
             Change(
-                "tasks_app/execution/slices.py",
+                "tasks_app/execution/worker.py",
                 "        give_up(run.task, run.describe_loss(error), str(error))\n",
                 "        raise StorageUnavailable from error\n",
             ),
@@ -202,7 +204,7 @@ for breakage in (
     Breakage(
         "no-time-outs",
         "a storage that says nothing is waited for without end",
-        (Change("piston/settings.py", "read_timeout=30,", "read_timeout=3600,"),),
+        (Change("piston/settings/storage.py", "read_timeout=30,", "read_timeout=3600,"),),
     ),
     Breakage(
         "files-forgotten",
@@ -226,7 +228,7 @@ for breakage in (
         "a range begins one byte late",
         (
             Change(
-                "tasks_app/downloads.py",
+                "tasks_app/api/downloads.py",
                 "    return start, end\n",
                 "    return min(start + 1, end - 1), end\n",
             ),
@@ -237,7 +239,7 @@ for breakage in (
         "a download that began with parts does not go on with the file made of them",
         (
             Change(
-                "tasks_app/files.py",
+                "tasks_app/files/task_files.py",
                 "    if again is None or again.size != file.size"
                 " or again.validator == file.validator:\n",
                 "    if True:\n",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.acceptance.chaos.breakages import BREAKAGES, Breakage, Change
 
 NOTHING_IS_MISSING = Change(
-    "piston/database_errors.py",
+    "piston/database/database_errors.py",
     "        return state in MISSING or state.startswith(DAMAGED)\n",
     "        return False\n",
 )
@@ -33,7 +33,7 @@ for breakage in (
         "nobody looks whether the database's schema is the one that the code is for",
         (
             Change(
-                "piston/schema.py",
+                "piston/database/schema.py",
                 "self._problem = describe(self.known, read_applied(self.known))",
                 "self._problem = None",
             ),
@@ -44,7 +44,7 @@ for breakage in (
         "a worker that cannot give its claim back does not try again: it counts as dead",
         (
             Change(
-                "tasks_app/execution/returning.py",
+                "tasks_app/execution/releasing.py",
                 "        connection.close()\n        self.add_for_later(give_back)\n",
                 "        connection.close()\n",
             ),

@@ -11,9 +11,9 @@ from tests.acceptance.chaos.breakages import (
     Change,
 )
 
-CELERY = "piston/celery.py"
+CELERY = "piston/celery/application.py"
 CLOCK = "tasks_app/models/clock.py"
-SLICES = "tasks_app/execution/slices.py"
+SLICES = "tasks_app/execution/worker.py"
 
 for breakage in (
     Breakage(
@@ -26,7 +26,7 @@ for breakage in (
         "whoever sends a message waits until the broker has it",
         (
             Change(
-                "tasks_app/messages.py",
+                "tasks_app/queue/sending.py",
                 "LONGEST_WAIT_SECONDS = 1.0",
                 "LONGEST_WAIT_SECONDS = 600.0",
             ),
@@ -37,7 +37,7 @@ for breakage in (
         "whoever gets a message works on its task, without a claim",
         (
             Change(
-                "tasks_app/dispatch.py",
+                "tasks_app/queue/dispatch.py",
                 "return bool(locks.unless_locked(Task, task_id, take_note))",
                 "return True",
             ),
@@ -64,12 +64,12 @@ for breakage in (
     Breakage(
         "torn-messages",
         "messages in a folder are read as they are",
-        (Change(CELERY, "message_folder.take_over()\n", ""),),
+        (Change(CELERY, "folder_broker.take_over()\n", ""),),
     ),
     Breakage(
         "shared-pipe",
         "the folder of messages has no event loop: the processes of a pool share one pipe",
-        (Change("piston/message_folder.py", "(asynchronous=True)", "(asynchronous=False)"),),
+        (Change("piston/celery/folder_broker.py", "(asynchronous=True)", "(asynchronous=False)"),),
     ),
     Breakage(
         "orphans-live-on",
@@ -82,7 +82,7 @@ for breakage in (
                 "platforms.set_pdeathsig = lambda _: None\n",
             ),
             Change(
-                "piston/pool_processes.py",
+                "piston/celery/pool_processes.py",
                 "    worker_process_init.connect(end_with_parent)\n",
                 "",
             ),
@@ -97,7 +97,7 @@ for breakage in (
                 "    def init_process(self)",
                 "    is_parent_alive = lambda self: True\n\n    def init_process(self)",
             ),
-            Change("piston/gunicorn.py", "def post_fork(", "def unused("),
+            Change("piston/web/gunicorn.py", "def post_fork(", "def unused("),
         ),
     ),
     Breakage(
@@ -108,7 +108,7 @@ for breakage in (
     Breakage(
         "celerys-beat",
         "beat is Celery's own: one connection for ever, and the clock of its machine",
-        (Change(SETTINGS, '"piston.beat:Scheduler"', '"celery.beat:Scheduler"'),),
+        (Change(SETTINGS, '"piston.celery.beat:Scheduler"', '"celery.beat:Scheduler"'),),
     ),
     Breakage(
         "jobs-for-everybody",
@@ -133,7 +133,7 @@ for breakage in (
             ),
             Change(CLOCK, "ExpressionWrapper(Now() +", "ExpressionWrapper(Value(timezone.now()) +"),
             Change(  # else the time of the first look would stand in the query for good
-                "piston/compiled_queries.py",
+                "piston/database/compiled_queries.py",
                 "if connection.vendor not in self._kept:",
                 "if self._make:",
             ),

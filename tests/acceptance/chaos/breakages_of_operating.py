@@ -10,7 +10,7 @@ for breakage in (
         "web, worker and beat do not ask to be told of their supervisor's end",
         (
             Change(
-                "piston/supervision.py",
+                "piston/processes/supervision.py",
                 "        orphans.end_with_parent(int(supervisor))\n",
                 "",
             ),
@@ -20,11 +20,11 @@ for breakage in (
         "ends-what-does-not-fit",
         "a worker claims tasks of any version, and ends those that it cannot do",
         (
-            Change("tasks_app/execution/turns.py", "        .of_kinds(offered)\n", ""),
+            Change("tasks_app/execution/scheduling.py", "        .of_kinds(offered)\n", ""),
             Change(
-                "tasks_app/execution/slices.py",
-                "    if fitting.find_problem(task):\n        return None\n    _, action",
-                "    if problem := fitting.find_problem(task):\n"
+                "tasks_app/execution/worker.py",
+                "    if compatibility.find_problem(task):\n        return None\n    _, action",
+                "    if problem := compatibility.find_problem(task):\n"
                 "        task.end_work(Ending.REFUSED, str(problem))\n"
                 "        return None\n"
                 "    _, action",

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 CLAIM_SECONDS = 6
 SWEEP_SECONDS = 1
-SILENCE_SECONDS = 10  # tasks_app.sweeping: then a message counts as lost
+SILENCE_SECONDS = 10  # tasks_app.upkeep.sweeping: then a message counts as lost
 WORKERS = ("worker-1", "worker-2")
 SLICES, UPKEEP = "piston.slices", "piston.upkeep"  # queues; on the broker they have the id, too
 KEY = "SELECT key FROM installation_installation"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from categories import registry
+from categories.registry import finding, refreshing
 
 Write = Callable[..., str]
 
@@ -66,4 +66,4 @@ def write_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wr
 @pytest.fixture(autouse=True)
 def fresh_registry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Begin each test as a new process would."""
-    monkeypatch.setattr(registry, "_registry", registry.Registry())
+    monkeypatch.setattr(finding, "_registry", refreshing.Registry())

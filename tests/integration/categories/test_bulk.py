@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.db import DataError, IntegrityError, connection, transaction
 
-from categories.bulk import insert_rows, listed, update_rows
+from categories.database.bulk import insert_rows, listed, update_rows
 from categories.number_management.models import PhoneNumber
 from categories.rates.models import Rate
 from categories.rates.tests.factories import RateFactory

@@ -4,9 +4,9 @@ from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 from pytest_django import Settings
 
-from categories.checks import check_categories, check_category
 from categories.columns import TextColumn
 from categories.contract import Category, Context, Row, RowAction
+from categories.registry.checks import check_categories, check_category
 from tests.integration.categories.conftest import PLUGIN, Write
 
 

@@ -12,15 +12,15 @@ from django.db.models import F
 
 from categories.columns import Column, JSONColumn, TextColumn
 from categories.contract import PageAction
-from categories.copy_out import copy_out, next_page_rows
+from categories.contract.outcomes import WrittenRows
+from categories.contract.rows import OutputShape
+from categories.database.copy_out import copy_out, next_page_rows
 from categories.number_management.actions import listing
 from categories.number_management.models import PhoneNumber
 from categories.number_management.tests.factories import PhoneNumberFactory
-from categories.outcomes import WrittenRows
 from categories.rates.actions import export
 from categories.rates.models import Rate
 from categories.rates.tests.factories import RateFactory
-from categories.rows import OutputShape
 from tasks_app.csv_files.writing import encode_rows
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]

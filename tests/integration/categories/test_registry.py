@@ -3,8 +3,9 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
-from categories import loading, registration, registry
+from categories import registry
 from categories.contract import RowAction, Succeeded
+from categories.contract.rows import RowShape
 from categories.errors import (
     BrokenCategory,
     DisabledCategory,
@@ -12,9 +13,9 @@ from categories.errors import (
     UnknownAction,
     UnknownCategory,
 )
-from categories.loading import CannotLoad
 from categories.models import RegisteredCategory, Source
-from categories.rows import RowShape
+from categories.registry import finding, loading, refreshing, registering
+from categories.registry.loading import CannotLoad
 from tests.integration.categories.conftest import PLUGIN, Write
 
 pytestmark = pytest.mark.django_db
@@ -59,7 +60,7 @@ def test_an_unknown_action_says_what_is_known() -> None:
 
 
 def test_a_registered_category_is_used_at_once_and_recorded(write_plugin: Write) -> None:
-    registration.register(write_plugin(), by="ann")
+    registering.register(write_plugin(), by="ann")
 
     assert said("hello ") == "hello 1"
     record = RegisteredCategory.objects.get(name="echo")
@@ -72,12 +73,12 @@ def test_another_process_follows_within_two_seconds(
 ) -> None:
     """Another process is a second Registry, with a clock of its own."""
     clock = 1_000.0
-    monkeypatch.setattr("categories.registry.time.monotonic", lambda: clock)
-    other = registry.Registry()
+    monkeypatch.setattr("categories.registry.refreshing.time.monotonic", lambda: clock)
+    other = refreshing.Registry()
     other.entries()
 
-    registration.register(write_plugin())
-    clock += registry.REFRESH_SECONDS - 0.1
+    registering.register(write_plugin())
+    clock += refreshing.REFRESH_SECONDS - 0.1
     too_early = [entry.name for entry in other.entries()]
     clock += 0.2
     later = [entry.name for entry in other.entries()]
@@ -90,12 +91,12 @@ def test_who_asks_for_a_category_or_version_that_is_missing_here_reads_again(
     write_plugin: Write,
 ) -> None:
     """A worker gets a task from a web process that read the registry a moment later."""
-    worker = registry.Registry()
+    worker = refreshing.Registry()
     worker.entries()
 
-    registration.register(write_plugin(version="1"))
+    registering.register(write_plugin(version="1"))
     first = worker.find("echo", version="1")
-    registration.register(write_plugin(version="2"))
+    registering.register(write_plugin(version="2"))
     unasked = worker.find("echo", version="1")
     second = worker.find("echo", version="2")
 
@@ -115,12 +116,12 @@ def test_the_database_is_asked_once_in_two_seconds(django_assert_num_queries: An
 
 
 def test_a_new_version_replaces_the_code(write_plugin: Write) -> None:
-    registration.register(write_plugin(version="1"))
+    registering.register(write_plugin(version="1"))
     assert said("v") == "v1"
-    other = registry.Registry()
+    other = refreshing.Registry()
     other.entries()
 
-    registration.register(write_plugin(version="2"))
+    registering.register(write_plugin(version="2"))
 
     assert said("v") == "v2"
     other.expire()
@@ -134,27 +135,27 @@ def test_a_new_version_is_read_from_all_modules_of_the_package(write_plugin: Wri
     )
     write_plugin("plugin_package.__init__", text="")
     write_plugin("plugin_package.words", text='VERSION = "{version}"')
-    registration.register(write_plugin("plugin_package.category", text=text))
+    registering.register(write_plugin("plugin_package.category", text=text))
 
     write_plugin("plugin_package.words", text='VERSION = "{version}"', version="2")
-    registration.register("plugin_package.category.Plugin")
+    registering.register("plugin_package.category.Plugin")
 
     assert registry.get_category("echo").version == "2"
 
 
 def test_a_new_version_that_is_broken_changes_nothing(write_plugin: Write) -> None:
-    registration.register(write_plugin())
+    registering.register(write_plugin())
 
     with pytest.raises(CannotLoad, match="SyntaxError"):
-        registration.register(write_plugin(text="class"))
+        registering.register(write_plugin(text="class"))
 
     assert said("v") == "v1"
 
 
 def test_an_unregistered_category_is_gone(write_plugin: Write) -> None:
-    registration.register(write_plugin())
+    registering.register(write_plugin())
 
-    registration.unregister("echo")
+    registering.unregister("echo")
 
     with pytest.raises(UnknownCategory):
         registry.get_category("echo")
@@ -163,9 +164,9 @@ def test_an_unregistered_category_is_gone(write_plugin: Write) -> None:
 def test_a_registered_category_that_breaks_later_leaves_the_others_alone(
     write_plugin: Write, caplog: pytest.LogCaptureFixture
 ) -> None:
-    registration.register(write_plugin())
+    registering.register(write_plugin())
     write_plugin(text="1 / 0")
-    other = registry.Registry()  # a process that starts now
+    other = refreshing.Registry()  # a process that starts now
     loading.take_modules("echo_plugin")
 
     entry = other.find("echo")
@@ -181,10 +182,10 @@ def test_a_registered_category_that_breaks_later_leaves_the_others_alone(
 def test_a_broken_category_is_told_from_an_unknown_one(
     write_plugin: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    registration.register(write_plugin())
+    registering.register(write_plugin())
     write_plugin(text="1 / 0")
     loading.take_modules("echo_plugin")
-    monkeypatch.setattr(registry, "_registry", registry.Registry())
+    monkeypatch.setattr(finding, "_registry", refreshing.Registry())
 
     with pytest.raises(BrokenCategory, match="ZeroDivisionError"):
         registry.get_category("echo")
@@ -193,9 +194,9 @@ def test_a_broken_category_is_told_from_an_unknown_one(
 
 
 def test_a_disabled_category_refuses_new_tasks_and_lets_others_run(write_plugin: Write) -> None:
-    registration.register(write_plugin())
+    registering.register(write_plugin())
 
-    registration.set_enabled(["echo"], is_enabled=False)
+    registering.set_enabled(["echo"], is_enabled=False)
 
     with pytest.raises(DisabledCategory):
         registry.get_action("echo", "echo", for_new_task=True)
@@ -204,28 +205,28 @@ def test_a_disabled_category_refuses_new_tasks_and_lets_others_run(write_plugin:
 
 
 def test_registering_again_does_not_enable(write_plugin: Write) -> None:
-    registration.register(write_plugin())
-    registration.set_enabled(["echo"], is_enabled=False)
+    registering.register(write_plugin())
+    registering.set_enabled(["echo"], is_enabled=False)
 
-    registration.register(write_plugin(version="2"))
+    registering.register(write_plugin(version="2"))
 
     assert not RegisteredCategory.objects.get(name="echo").is_enabled
 
 
 def test_a_category_that_ships_can_be_disabled() -> None:
-    registration.set_enabled(["rates"], is_enabled=False)
+    registering.set_enabled(["rates"], is_enabled=False)
 
     with pytest.raises(DisabledCategory):
         registry.get_category("rates", for_new_task=True)
 
 
 def test_a_name_belongs_to_one_category(write_plugin: Write) -> None:
-    registration.register(write_plugin())
+    registering.register(write_plugin())
 
     with pytest.raises(RegistrationRefused, match=r"belongs to echo_plugin\.Plugin"):
-        registration.register(write_plugin("another_plugin"))
+        registering.register(write_plugin("another_plugin"))
     with pytest.raises(RegistrationRefused, match=r"belongs to categories\.rates"):
-        registration.register(write_plugin("third_plugin", name="rates"))
+        registering.register(write_plugin("third_plugin", name="rates"))
 
 
 def test_a_package_that_takes_a_name_that_is_taken_is_broken(
@@ -234,7 +235,7 @@ def test_a_package_that_takes_a_name_that_is_taken_is_broken(
     path = write_plugin(name="rates")
     monkeypatch.setattr(loading, "package_paths", lambda: [path])
 
-    entries = registry.Registry().entries()
+    entries = refreshing.Registry().entries()
 
     (entry,) = [entry for entry in entries if entry.dotted_path == path]
     assert "belongs to categories.rates" in entry.problem
@@ -249,7 +250,7 @@ def test_an_installed_package_announces_its_category(
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: echo-plugin\nVersion: 1\n")
     (metadata / "entry_points.txt").write_text("[piston.categories]\necho = echo_plugin:Plugin\n")
-    monkeypatch.setattr(registry, "_registry", registry.Registry())
+    monkeypatch.setattr(finding, "_registry", refreshing.Registry())
 
     assert said("v") == "v1"
     call_command("migrate", verbosity=0)
@@ -258,9 +259,9 @@ def test_an_installed_package_announces_its_category(
 
 def test_a_category_that_ships_cannot_be_registered_or_unregistered() -> None:
     with pytest.raises(RegistrationRefused, match="without being registered"):
-        registration.register("categories.rates.category.Rates")
+        registering.register("categories.rates.category.Rates")
     with pytest.raises(RegistrationRefused, match="disable it"):
-        registration.unregister("rates")
+        registering.unregister("rates")
 
 
 def test_what_no_longer_ships_leaves_the_record() -> None:
@@ -286,14 +287,14 @@ def test_what_no_longer_ships_leaves_the_record() -> None:
 )
 def test_what_leads_to_no_category_cannot_be_registered(path: str, why: str) -> None:
     with pytest.raises(CannotLoad, match=why):
-        registration.register(path)
+        registering.register(path)
 
 
 def test_a_declaration_that_is_wrong_is_named_with_file_and_line(write_plugin: Write) -> None:
     path = write_plugin(text=PLUGIN.replace('"""Say it again."""', ""))
 
     with pytest.raises(CannotLoad, match=r"echo_plugin\.py:8: Echo: the docstring is missing"):
-        registration.register(path)
+        registering.register(path)
 
 
 def test_a_test_may_put_a_category_in_front(write_plugin: Write) -> None:

@@ -12,8 +12,8 @@ from django.conf import settings
 from django.db import InternalError, OperationalError, ProgrammingError, connection
 from django.test import Client
 
-from piston.postgresql import pooling
-from piston.postgresql.base import SINCE, DatabaseWrapper, session_name
+from piston.database.postgresql import pooling
+from piston.database.postgresql.base import SINCE, DatabaseWrapper, session_name
 from tests.servers import PgBouncer, PostgreSQL, started
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgresql]

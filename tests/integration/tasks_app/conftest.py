@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from categories import registry
-from tasks_app import storage
+from tasks_app.files import storage
 from tests import plugins
 from tests.broker import broker
 

@@ -6,11 +6,13 @@ import hashlib
 
 import pytest
 
-from tasks_app import assembly, dispatch, files, lifecycle
+from tasks_app import lifecycle
 from tasks_app.errors import ClaimLost
-from tasks_app.execution import batches
+from tasks_app.execution import assembly, batches
+from tasks_app.files import task_files
 from tasks_app.models import Part, Segment, Task
 from tasks_app.models.clock import database_time
+from tasks_app.queue import dispatch
 from tests import engine
 from tests.broker import FakeBroker
 
@@ -29,12 +31,15 @@ def ready_for_assembly(broker: FakeBroker) -> Task:
 def test_a_task_is_executing_until_its_output_can_be_downloaded(broker: FakeBroker) -> None:
     task = ready_for_assembly(broker)
 
-    before = task.status, files.csv_names(task)
+    before = task.status, task_files.csv_names(task)
     assembly.assemble(task.pk)
 
     task = engine.fresh(task)
     assert before == ("executing", ["in.csv"])
-    assert (task.status, files.csv_names(task)) == ("partial", ["in.csv", "out.csv", "failed.csv"])
+    assert (task.status, task_files.csv_names(task)) == (
+        "partial",
+        ["in.csv", "out.csv", "failed.csv"],
+    )
 
 
 def test_files_know_their_size_digest_and_rows(broker: FakeBroker) -> None:
@@ -44,7 +49,7 @@ def test_files_know_their_size_digest_and_rows(broker: FakeBroker) -> None:
 
     for name, rows in (("out.csv", 300), ("failed.csv", 43)):
         csv = task.csvs.get(name=name)
-        content = b"".join(files.open_file(engine.fresh(task), name).read())
+        content = b"".join(task_files.open_file(engine.fresh(task), name).read())
         assert csv.row_count == rows == content.count(b"\n") - 1
         assert csv.size_bytes == len(content)
         assert csv.sha256 == hashlib.sha256(content).hexdigest()
@@ -78,7 +83,7 @@ def test_an_assembler_that_was_overtaken_publishes_nothing(broker: FakeBroker) -
     task = ready_for_assembly(broker)
     old = task.claim_assembly(20)
     assert old is not None
-    written = [assembly.write_file(task, files.CSVName.OUTPUT, old)]
+    written = [assembly.write_file(task, task_files.CSVName.OUTPUT, old)]
     Task.objects.update(assembly_until=database_time(-1))
     assembly.assemble(task.pk)
 
@@ -93,7 +98,7 @@ def test_an_assembly_that_is_not_due_leaves_rows_that_were_sent_to_the_next_work
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = engine.start(engine.submit("send_again", "name", "n0"))
-    with engine.worker("one") as dying, monkeypatch.context() as cut:
+    with engine.claimed("one") as dying, monkeypatch.context() as cut:
         cut.setattr(batches, "commit_external", lambda *_, **__: None)
         batches.run_next_batch(dying)
     Segment.objects.update(claimed_until=None)
@@ -106,18 +111,18 @@ def test_an_assembly_that_is_not_due_leaves_rows_that_were_sent_to_the_next_work
 
 def test_a_range_of_the_parts_is_the_same_range_of_the_file(broker: FakeBroker) -> None:
     task = engine.start(engine.submit("check", *LINES))
-    with engine.worker("one") as run:
+    with engine.claimed("one") as run:
         while not run.segment.is_done:
             batches.run_next_batch(run)
     lifecycle.stop(task, engine.TESTER)
     assert Part.objects.filter(task=task).count() > 1
-    whole = b"".join(files.open_file(task, "out.csv").read())
+    whole = b"".join(task_files.open_file(task, "out.csv").read())
     pieces = [(0, 10), (5, 5), (100, 4000), (len(whole) - 3, len(whole))]
 
-    from_parts = [b"".join(files.open_file(task, "out.csv").read(*piece)) for piece in pieces]
+    from_parts = [b"".join(task_files.open_file(task, "out.csv").read(*piece)) for piece in pieces]
     broker.deliver_all()
     task = engine.fresh(task)
-    from_file = [b"".join(files.open_file(task, "out.csv").read(*piece)) for piece in pieces]
+    from_file = [b"".join(task_files.open_file(task, "out.csv").read(*piece)) for piece in pieces]
 
     assert task.is_assembled
     assert from_parts == from_file == [whole[start:end] for start, end in pieces]
@@ -127,16 +132,16 @@ def test_a_stopped_task_waits_for_an_external_row_that_may_still_be_answered(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = engine.start(engine.submit("send", "name", "n0", "n1"))
-    with engine.worker("one") as run, monkeypatch.context() as slow:
+    with engine.claimed("one") as run, monkeypatch.context() as slow:
         answered = batches.commit_external
         slow.setattr(batches, "commit_external", lambda *_, **__: None)
         batches.run_next_batch(run)  # it is sent, and the answer is on its way
         lifecycle.stop(task, engine.TESTER)
         assembly.assemble(task.pk)
         waiting = engine.fresh(task).is_assembled
-        offered = files.csv_names(engine.fresh(task))
+        offered = task_files.csv_names(engine.fresh(task))
         batch = run.take(1)
-        answered(run, batch, batches.effects.Succeeded(key="k"), was_sent=True)
+        answered(run, batch, batches.external.Succeeded(key="k"), was_sent=True)
         Segment.objects.update(claimed_until=database_time(-1))
         assembly.assemble(task.pk)
 
@@ -151,7 +156,7 @@ def test_a_stopped_task_whose_worker_died_in_a_call_says_so(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = engine.start(engine.submit("send_again", "name", "n0", "n1"))
-    with engine.worker("one") as run, monkeypatch.context() as dying:
+    with engine.claimed("one") as run, monkeypatch.context() as dying:
         dying.setattr(batches, "commit_external", lambda *_, **__: None)
         batches.run_next_batch(run)
     lifecycle.stop(task, engine.TESTER)
@@ -163,4 +168,4 @@ def test_a_stopped_task_whose_worker_died_in_a_call_says_so(
     assert task.is_assembled
     assert (task.success_count, task.failure_count) == (0, 1)
     assert "indeterminate" in engine.read(task)[1][-1]
-    assert files.csv_names(task) == ["in.csv", "out.csv", "unprocessed.csv"]
+    assert task_files.csv_names(task) == ["in.csv", "out.csv", "unprocessed.csv"]

@@ -7,11 +7,13 @@ from categories import registry
 from categories.contract import Page
 from categories.errors import BrokenCategory
 from piston.accounts.models import Account
-from tasks_app import files, lifecycle, sweeping
+from tasks_app import lifecycle
 from tasks_app.errors import ClaimLost, StorageUnavailable
-from tasks_app.execution import batches, effects, slices, suspects
+from tasks_app.execution import batches, external, poison_rows, worker
+from tasks_app.files import task_files
 from tasks_app.models import Part, Segment, Task, TaskEvent
 from tasks_app.models.clock import database_time
+from tasks_app.upkeep import sweeping
 from tests import engine, plugins
 from tests.broker import FakeBroker
 
@@ -43,7 +45,7 @@ def test_a_task_reads_its_rows_and_writes_one_line_each_in_order(broker: FakeBro
 def test_input_columns_come_back_byte_for_byte(broker: FakeBroker) -> None:
     task = run("check", "do,name", ',"a, ""b"" c"', ", d ", broker=broker)
 
-    content = b"".join(engine.files.open_file(task, "out.csv").read())
+    content = b"".join(engine.task_files.open_file(task, "out.csv").read())
     assert content == (b'do,name,seen,error\n,"a, ""b"" c","A, ""B"" C",\n, d , D ,\n')
 
 
@@ -135,7 +137,7 @@ def test_an_external_answer_that_cannot_be_written_is_indeterminate(broker: Fake
     assert plugins.calls == ["n0", "n1"]
     assert (task.status, task.failure_count) == ("failure", 2)
     assert "it was sent" in engine.read(task)[1][-1]
-    assert files.csv_names(task) == ["in.csv", "out.csv"]
+    assert task_files.csv_names(task) == ["in.csv", "out.csv"]
 
 
 @pytest.mark.parametrize("trouble", [StorageUnavailable("away"), OperationalError("deadlock")])
@@ -148,7 +150,7 @@ def test_trouble_that_is_no_rows_fault_delays_a_task_and_nothing_else(
     task = engine.start(engine.submit("check", *names("", "", "")))
     with monkeypatch.context() as outage:
         outage.setattr(batches, "run_next_batch", away)
-        for _ in range(slices.MOST_IDLE_CLAIMS + 5):
+        for _ in range(worker.MOST_IDLE_CLAIMS + 5):
             broker.deliver_all()
             Task.objects.exclude(dispatched_at=None).update(dispatched_at=database_time(-60))
             sweeping.sweep()
@@ -220,9 +222,9 @@ def test_a_worker_whose_claim_was_overtaken_commits_nothing(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = engine.start(engine.submit("add", *names("", "")))
-    with engine.worker("one") as paused:
+    with engine.claimed("one") as paused:
         Segment.objects.update(claimed_until=database_time(-1))
-        with engine.worker("two"), pytest.raises(ClaimLost):
+        with engine.claimed("two"), pytest.raises(ClaimLost):
             batches.run_next_batch(paused)
 
     assert not Part.objects.filter(task=task).exists()
@@ -234,7 +236,7 @@ def test_a_stop_ends_the_task_at_once_and_a_batch_under_way_commits_nothing(
     broker: FakeBroker,
 ) -> None:
     task = engine.start(engine.submit("add", *names("", "")))
-    with engine.worker("one") as working:
+    with engine.claimed("one") as working:
         lifecycle.stop(task, engine.TESTER)
         with pytest.raises(ClaimLost):
             batches.run_next_batch(working)
@@ -272,7 +274,7 @@ def test_a_task_whose_message_was_lost_is_woken_by_the_sweeper(broker: FakeBroke
 def test_a_row_that_kills_its_worker_is_blamed_after_it_was_tried_alone(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(suspects, "OBJECTION_SECONDS", -1)
+    monkeypatch.setattr(poison_rows, "OBJECTION_SECONDS", -1)
     task = engine.start(engine.submit("check", *names("", "", "")))
     for _ in range(3):  # the batch, and twice the second row alone
         die_on_second_row()
@@ -291,7 +293,7 @@ def test_a_row_that_kills_its_worker_is_blamed_after_it_was_tried_alone(
 def die_on_second_row() -> None:
     """Do what a worker does up to the moment at which the second row kills it."""
     Segment.objects.update(claimed_until=None)
-    with engine.worker("a worker that will die") as dying:
+    with engine.claimed("a worker that will die") as dying:
         if dying.segment.cursor_row == 0 and batches.is_alone(dying.segment):
             batches.run_next_batch(dying)
         if batches.is_alone(dying.segment):
@@ -302,20 +304,20 @@ def test_external_rows_carry_a_stable_key(broker: FakeBroker) -> None:
     task = run("send", *names("", ""), broker=broker)
 
     keys = [row[2] for row in engine.read(task)[1:]]
-    assert keys == [effects.effect_key(task.pk, number) for number in (1, 2)]
+    assert keys == [external.effect_key(task.pk, number) for number in (1, 2)]
     assert len(set(keys)) == 2
 
 
 @pytest.mark.parametrize(
     ("action", "calls", "error"),
-    [("send", 1, f"indeterminate: {effects.DIED}; it was not repeated"),
+    [("send", 1, f"indeterminate: {external.DIED}; it was not repeated"),
      ("send_again", 2, "")],
 )  # fmt: skip
 def test_an_external_row_whose_worker_died_is_repeated_only_if_idempotent(
     action: str, calls: int, error: str, broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = engine.start(engine.submit(action, "name", "n0"))
-    with engine.worker("one") as dying, monkeypatch.context() as cut:
+    with engine.claimed("one") as dying, monkeypatch.context() as cut:
         cut.setattr(batches, "commit_external", lambda *_, **__: None)
         batches.run_next_batch(dying)
 

@@ -9,12 +9,14 @@ import pytest
 
 from categories import registry
 from categories.contract import Category
-from tasks_app import fitting, lifecycle, sweeping
+from categories.registry import finding
+from tasks_app import lifecycle
 from tasks_app.errors import TaskDoesNotFit
-from tasks_app.execution import turns
+from tasks_app.execution import compatibility, scheduling
 from tasks_app.models import Segment, Task
 from tasks_app.models.clock import database_time
 from tasks_app.states import TaskStatus
+from tasks_app.upkeep import sweeping
 from tests import engine, plugins
 from tests.broker import FakeBroker
 from tests.factories import AccountFactory
@@ -37,20 +39,20 @@ class Poorer(plugins.Trial):
 
 @pytest.fixture(autouse=True)
 def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fitting, "_met", {})
+    monkeypatch.setattr(compatibility, "_met", {})
 
 
 @contextmanager
 def worker_with(category: type[Category] | None) -> Iterator[None]:
     """Let this process have another version of the trial category, or none at all."""
-    before = dict(registry._overlay)
-    registry._overlay.clear()
-    registry._overlay.update({category.name: category} if category else {})
+    before = dict(finding._overlay)
+    finding._overlay.clear()
+    finding._overlay.update({category.name: category} if category else {})
     try:
         yield
     finally:
-        registry._overlay.clear()
-        registry._overlay.update(before)
+        finding._overlay.clear()
+        finding._overlay.update(before)
 
 
 ANOTHER = pytest.mark.parametrize("category", [Newer, Poorer, None])
@@ -109,11 +111,11 @@ def test_a_message_is_handed_over_a_few_times_and_once_more_when_the_sweeper_ask
     task = engine.start(engine.submit("check", *ROWS))
     with worker_with(Newer):
         at_the_start = deliver_and_count(broker)
-        fitting._met[task.pk].at -= 2 * fitting.FORGET_SECONDS
+        compatibility._met[task.pk].at -= 2 * compatibility.FORGET_SECONDS
         sweeping.repeat_message(engine.fresh(task))
         after_a_while = deliver_and_count(broker)
 
-    assert (at_the_start, after_a_while) == (1 + fitting.MOST_HANDOVERS, 1 + 1)
+    assert (at_the_start, after_a_while) == (1 + compatibility.MOST_HANDOVERS, 1 + 1)
 
 
 def deliver_and_count(broker: FakeBroker) -> int:
@@ -158,9 +160,9 @@ def test_a_worker_does_what_it_can_beside_a_task_that_it_cannot_do(broker: FakeB
 def test_a_new_task_that_a_worker_cannot_do_does_not_make_it_leave_its_own(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(turns, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(scheduling, "LOOK_SECONDS", 0)
     engine.start(engine.submit("check", *ROWS))
-    looking = turns.Newcomers(AccountFactory.create().pk)
+    looking = scheduling.Newcomers(AccountFactory.create().pk)
     are_waiting_before = looking.are_waiting()
 
     Task.objects.update(category_version="0")
@@ -171,11 +173,11 @@ def test_a_new_task_that_a_worker_cannot_do_does_not_make_it_leave_its_own(
 def test_a_worker_that_is_left_without_any_category_leaves_its_task_to_nobody(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(turns, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(scheduling, "LOOK_SECONDS", 0)
     monkeypatch.setattr(registry, "offered", tuple)
     engine.start(engine.submit("check", *ROWS))
 
-    assert not turns.Newcomers(AccountFactory.create().pk).are_waiting()
+    assert not scheduling.Newcomers(AccountFactory.create().pk).are_waiting()
 
 
 @pytest.mark.parametrize(

@@ -14,14 +14,17 @@ from django.db import OperationalError, connection
 from django.test import Client
 
 from categories import registry
-from piston import disk_reserve, file_storage
+from piston import disk_reserve
 from piston.accounts import signing_in
-from piston.sqlite import base
-from piston.sqlite.shrinking import shrink_database
-from tasks_app import assembly, intake, lifecycle, sweeping
+from piston.database.sqlite import base
+from piston.database.sqlite.shrinking import shrink_database
+from piston.storages import folder
+from tasks_app import creating, lifecycle
 from tasks_app.errors import StorageFull
+from tasks_app.execution import assembly
 from tasks_app.models import Segment, Task, TaskCSV
 from tasks_app.models.clock import database_time
+from tasks_app.upkeep import sweeping
 from tests import engine
 from tests.broker import FakeBroker
 
@@ -81,15 +84,15 @@ def test_an_upload_ends_where_it_would_eat_the_reserve(disk: Disk, settings: Any
             return b"name,do\n" if len(read) == 1 else b"n,\n" * (size // 3)
 
     with pytest.raises(StorageFull):
-        intake.submit_csv(account_order, Endless())
+        creating.submit_csv(account_order, Endless())
 
     assert stored_files(settings) == before
 
 
-def order() -> intake.Order:
+def order() -> creating.Order:
     task = engine.submit("check", *ROWS)
     category, action = registry.get_action("trial", "check")
-    return intake.Order(task.account, task.account, category, action, engine.TESTER)
+    return creating.Order(task.account, task.account, category, action, engine.TESTER)
 
 
 def test_the_bytes_of_an_upload_go_although_the_database_cannot_be_written(
@@ -103,9 +106,9 @@ def test_the_bytes_of_an_upload_go_although_the_database_cannot_be_written(
     def refuse(*_: Any) -> NoReturn:
         raise OperationalError("database or disk is full")
 
-    monkeypatch.setattr(intake, "create_with_input", refuse)
-    monkeypatch.setattr(intake.TaskCSV.objects, "unfinished", refuse)
-    monkeypatch.setattr(intake, "store_and_scan", store)
+    monkeypatch.setattr(creating, "create_with_input", refuse)
+    monkeypatch.setattr(creating.TaskCSV.objects, "unfinished", refuse)
+    monkeypatch.setattr(creating, "store_and_scan", store)
     with pytest.raises(OperationalError):
         engine.submit("check", *ROWS)
 
@@ -281,7 +284,7 @@ def test_what_a_failed_write_has_stored_is_deleted(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     before = stored_files(settings)
-    monkeypatch.setattr(file_storage, "sync", fail)
+    monkeypatch.setattr(folder, "sync", fail)
 
     with pytest.raises(OSError, match="No space left"):
         default_storage.save("ab/half.csv", ContentFile(b"half"))

@@ -8,11 +8,12 @@ import pytest
 from django.utils import timezone
 
 from categories.models import PeriodicRun
-from tasks_app import future_times, storage, sweeping
-from tasks_app.execution import pacing, turns
+from tasks_app.execution import rate_limit, scheduling
 from tasks_app.execution.runs import claim_seconds
+from tasks_app.files import storage
 from tasks_app.models import AccountTurn, ActionPace, CSVName, Segment, Task, TaskCSV
 from tasks_app.models.clock import database_time, read_database_clock
+from tasks_app.upkeep import future_times, sweeping
 from tests import engine, plugins
 from tests.broker import FakeBroker
 from tests.factories import AccountFactory, TaskFactory
@@ -45,7 +46,7 @@ def test_a_message_of_the_future_is_sent_again_when_it_is_missed(broker: FakeBro
 
 def test_a_claim_of_the_future_lasts_as_long_as_one_that_begins_now(broker: FakeBroker) -> None:
     start()
-    assert turns.claim_next("one", 20) is not None
+    assert scheduling.claim_next("one", 20) is not None
     Segment.objects.update(claimed_until=AHEAD, retry_at=AHEAD)
 
     future_times.bring_back()
@@ -62,7 +63,7 @@ def test_a_claim_that_may_be_held_is_left_as_it_is(
     monkeypatch.setattr(plugins.Check, "row_seconds", 600.0)
     start()
     seconds = claim_seconds(plugins.Check) + 600
-    assert turns.claim_next("one", seconds) is not None
+    assert scheduling.claim_next("one", seconds) is not None
     before = Segment.objects.get().claimed_until
 
     count = future_times.bring_back()
@@ -133,7 +134,7 @@ def test_a_periodic_job_is_due_again_in_its_next_period() -> None:
 
 def test_times_that_can_be_are_left_alone(broker: FakeBroker) -> None:
     start()
-    assert turns.claim_next("one", 20) is not None
+    assert scheduling.claim_next("one", 20) is not None
     storage.reserve("a" * 30, CSVName.INPUT)
 
     assert future_times.bring_back() == 0
@@ -141,17 +142,17 @@ def test_times_that_can_be_are_left_alone(broker: FakeBroker) -> None:
 
 def test_reservations_of_the_future_are_forgotten() -> None:
     task = TaskFactory.create()
-    pacing.reserve(task, 1, 10)
+    rate_limit.reserve(task, 1, 10)
     ActionPace.objects.update(free_at=AHEAD)
 
-    assert pacing.reserve(task, 1, 10) == 0
+    assert rate_limit.reserve(task, 1, 10) == 0
 
 
 def test_reservations_of_a_slow_action_are_kept() -> None:
     task = TaskFactory.create()
-    pacing.reserve(task, 1, 0.01)
+    rate_limit.reserve(task, 1, 0.01)
 
-    assert pacing.reserve(task, 1, 0.01) is None
+    assert rate_limit.reserve(task, 1, 0.01) is None
 
 
 def test_a_sweep_puts_times_right_and_says_so(

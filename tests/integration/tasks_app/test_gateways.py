@@ -10,8 +10,8 @@ import pytest
 from botocore.config import Config
 from django.core.files.base import ContentFile
 
-from tasks_app import storage, storage_check
 from tasks_app.errors import StorageUnavailable, StoredFileChanged, StoredFileMissing
+from tasks_app.files import storage, storage_check
 from tasks_app.models import CSVName, TaskCSV
 from tests.factories import TaskFactory
 from tests.gateway import (

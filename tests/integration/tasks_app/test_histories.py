@@ -19,13 +19,15 @@ from hypothesis.stateful import (
 )
 
 from piston.accounts.models import Account
-from tasks_app import assembly, dispatch, lifecycle, messages, sweeping
+from tasks_app import lifecycle
 from tasks_app.errors import PistonError
-from tasks_app.execution import batches, ledger, slices, turns
+from tasks_app.execution import assembly, batches, ledger, scheduling, worker
 from tasks_app.execution.runs import Run
 from tasks_app.models import AccountTurn, AccountUsage, Part, Segment, Task, TaskCSV, TaskEvent
 from tasks_app.models.clock import database_time
+from tasks_app.queue import dispatch, sending
 from tasks_app.states import FINAL, MOVES
+from tasks_app.upkeep import sweeping
 from tests import engine
 from tests.broker import FakeBroker
 from tests.factories import AccountFactory
@@ -47,7 +49,7 @@ class Fuse:
         (ledger, "commit_batch"),
         (ledger, "advance"),
         (Segment, "release"),
-        (slices, "complete"),
+        (worker, "complete"),
         (dispatch, "wake"),
         (dispatch, "request_assembly"),
         (assembly, "write_file"),
@@ -115,7 +117,7 @@ class Histories(RuleBasedStateMachine):
     def break_down(self, task: Task) -> None:
         """Let something outside of its rows end a task."""
         for found in Task.objects.filter(pk=task.pk):
-            slices.give_up(found, "something broke", "something")
+            worker.give_up(found, "something broke", "something")
 
     @rule(task=tasks)
     def retry(self, task: Task) -> None:
@@ -145,8 +147,8 @@ class Histories(RuleBasedStateMachine):
     @rule()
     def freeze_a_worker(self) -> None:
         """Let a worker claim a segment and read on no further."""
-        segment = turns.claim_next("frozen", 20)
-        run = segment and slices.prepare(segment)
+        segment = scheduling.claim_next("frozen", 20)
+        run = segment and worker.prepare(segment)
         if run:
             self.frozen.append(run)
 
@@ -256,7 +258,7 @@ def test_no_history_loses_or_repeats_a_row(
     monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     broker = FakeBroker()
-    monkeypatch.setattr(messages, "send", broker.send)
+    monkeypatch.setattr(sending, "send", broker.send)
     monkeypatch.setattr(Histories, "broker", broker, raising=False)
     monkeypatch.setattr(Histories, "fuse", Fuse(monkeypatch), raising=False)
     examples = int(request.config.getoption("--histories"))

@@ -13,7 +13,7 @@ from django.db import OperationalError
 
 from categories import registry
 from piston.http.errors import FaultyRequest
-from tasks_app import intake
+from tasks_app import creating
 from tasks_app.csv_files.scanning import Scan
 from tasks_app.errors import CSVFormatError, FieldErrors, UnexpectedContent
 from tasks_app.models import Segment, Task, TaskCSV, TaskEvent
@@ -23,10 +23,10 @@ from tests.factories import AccountFactory, TaskFactory
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def order(action: str = "check") -> intake.Order:
+def order(action: str = "check") -> creating.Order:
     account = AccountFactory.create()
     category, action_class = registry.get_action("trial", action)
-    return intake.Order(account, account, category, action_class, engine.TESTER)
+    return creating.Order(account, account, category, action_class, engine.TESTER)
 
 
 def files_in(folder: Path) -> list[Path]:
@@ -64,7 +64,7 @@ def test_a_refused_file_leaves_nothing(body: bytes, error: type[Exception], sett
     before = files_in(settings.PISTON_DATA_DIR / "files")
 
     with pytest.raises(error):
-        intake.submit_csv(order(), io.BytesIO(body))
+        creating.submit_csv(order(), io.BytesIO(body))
 
     assert not Task.objects.exists()
     assert not TaskCSV.objects.exists()
@@ -83,16 +83,16 @@ def test_a_body_that_breaks_off_leaves_nothing(settings: Any) -> None:
             raise FaultyRequest("the body ended before it was complete")
 
     with pytest.raises(FaultyRequest):
-        intake.submit_csv(order(), CutOff())
+        creating.submit_csv(order(), CutOff())
 
     assert not TaskCSV.objects.exists()
 
 
 def test_input_for_an_action_that_takes_none_is_refused_and_the_reverse() -> None:
     with pytest.raises(UnexpectedContent) as unwanted:
-        intake.submit_csv(order("count"), io.BytesIO(b"name\na\n"))
+        creating.submit_csv(order("count"), io.BytesIO(b"name\na\n"))
     with pytest.raises(UnexpectedContent) as missing:
-        intake.submit_without_input(order("check"))
+        creating.submit_without_input(order("check"))
 
     assert unwanted.value.expected_content == "none"
     assert missing.value.expected_content == "text/csv"
@@ -102,7 +102,7 @@ def test_input_for_an_action_that_takes_none_is_refused_and_the_reverse() -> Non
 def test_a_gzipped_body_is_expanded_block_by_block(size: int) -> None:
     content = b"name,do\n" + b"".join(b"n%d,\n" % index for index in range(5000))
     members = gzip.compress(content[:20_000]) + gzip.compress(content[20_000:])
-    stream = intake.GunzippedStream(io.BytesIO(members), 10**6)
+    stream = creating.GunzippedStream(io.BytesIO(members), 10**6)
 
     expanded = b"".join(iter(lambda: stream.read(size), b""))
 
@@ -118,7 +118,7 @@ def test_a_gzipped_body_is_expanded_block_by_block(size: int) -> None:
     ],
 )
 def test_a_bad_gzip_is_a_format_error_that_says_why(body: bytes, reason: str) -> None:
-    stream = intake.GunzippedStream(io.BytesIO(body), 1_000_000)
+    stream = creating.GunzippedStream(io.BytesIO(body), 1_000_000)
 
     with pytest.raises(CSVFormatError, match=reason):
         list(iter(lambda: stream.read(4096), b""))
@@ -128,7 +128,7 @@ def test_a_bad_gzip_is_a_format_error_that_says_why(body: bytes, reason: str) ->
 def test_an_upload_whose_commit_raised_keeps_its_file_exactly_when_there_is_a_task(
     goes_through: bool, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    create, folder = intake.create_with_input, settings.PISTON_DATA_DIR / "files"
+    create, folder = creating.create_with_input, settings.PISTON_DATA_DIR / "files"
     before = files_in(folder)
 
     def create_and_lose_the_reply(*arguments: Any) -> NoReturn:
@@ -136,7 +136,7 @@ def test_an_upload_whose_commit_raised_keeps_its_file_exactly_when_there_is_a_ta
             create(*arguments)
         raise OperationalError("server closed the connection unexpectedly")
 
-    monkeypatch.setattr(intake, "create_with_input", create_and_lose_the_reply)
+    monkeypatch.setattr(creating, "create_with_input", create_and_lose_the_reply)
     with pytest.raises(OperationalError):
         engine.submit("check", "name,do", "a,")
 
@@ -158,14 +158,14 @@ def test_segments_cover_every_row_once_in_order_and_are_equally_long(rows: int) 
         block_rows=[rows],
     )
 
-    segments = intake.cut_segments(TaskFactory.build(), plugins.Spread, scan)
+    segments = creating.cut_segments(TaskFactory.build(), plugins.Spread, scan)
 
     edges = [(segment.start_row, segment.end_row) for segment in segments]
     assert edges[0][0] == 0
     assert edges[-1][1] == rows
     assert [end for _, end in edges[:-1]] == [start for start, _ in edges[1:]]
     assert all(segment.cursor_offset == 5 + 2 * segment.start_row for segment in segments)
-    assert 1 <= len(segments) <= intake.MOST_SEGMENTS
+    assert 1 <= len(segments) <= creating.MOST_SEGMENTS
     assert len(segments) > 1 or rows <= 100
     *all_but_the_last, last = [end - start for start, end in edges if end]
     assert len(set(all_but_the_last)) <= 1

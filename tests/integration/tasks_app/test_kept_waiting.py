@@ -13,7 +13,7 @@ from categories.contract import Context as ActionContext
 from categories.contract import Row, RowAction, Succeeded
 from piston.accounts.models import Account
 from tasks_app.errors import RowTimedOut
-from tasks_app.execution import kept_waiting, slices
+from tasks_app.execution import kept_waiting, worker
 from tasks_app.execution.deadlines import time_limit
 from tests import engine, plugins
 from tests.broker import FakeBroker
@@ -99,7 +99,7 @@ def test_a_row_that_waits_for_a_lock_stays_to_be_done(
 
     monkeypatch.setattr(kind, "process", wait)
     monkeypatch.setattr(kind, "row_seconds", 0.3)
-    slices.run_slice(task.pk, "one")
+    worker.run_slice(task.pk, "one")
 
     assert engine.fresh(task).failure_count == 0
     assert not task.segments.get().is_done

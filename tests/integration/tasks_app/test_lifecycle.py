@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from tasks_app import assembly, files, lifecycle, sweeping
+from tasks_app import lifecycle
 from tasks_app.errors import ClaimLost, CSVNotFound, StoredFileMissing, TaskNotFound
-from tasks_app.execution import slices, suspects
+from tasks_app.execution import assembly, poison_rows, worker
+from tasks_app.files import task_files
 from tasks_app.models import Segment, Task, TaskCSV, TaskEvent
 from tasks_app.models.task import TaskQuerySet
 from tasks_app.states import TaskStatus
+from tasks_app.upkeep import sweeping
 from tests import engine
 from tests.broker import FakeBroker
 from tests.factories import AccountFactory
@@ -142,17 +144,17 @@ def test_a_file_of_a_task_that_was_purged_meanwhile_is_not_there(
 ) -> None:
     task = engine.start(engine.submit("check", *ROWS))
     lifecycle.stop(task, engine.TESTER)
-    names_with = files.names_with
+    names_with = task_files.names_with
 
     def purged_after(task: Task, stored: Any) -> list[Any]:
         names = names_with(task, stored)
         remove_and_purge(task)
         return names
 
-    monkeypatch.setattr(files, "names_with", purged_after)
+    monkeypatch.setattr(task_files, "names_with", purged_after)
 
     with pytest.raises((CSVNotFound, StoredFileMissing)):
-        b"".join(files.open_file(task, name).read())
+        b"".join(task_files.open_file(task, name).read())
 
 
 @pytest.mark.parametrize("name", ["in.csv", "out.csv", "unprocessed.csv"])
@@ -161,14 +163,14 @@ def test_a_download_that_races_a_removal_is_answered_404(
 ) -> None:
     task = engine.start(engine.submit("check", *ROWS, account=caller.account))
     lifecycle.stop(task, engine.TESTER)
-    names_with = files.names_with
+    names_with = task_files.names_with
 
     def purged_after(task: Task, stored: Any) -> list[Any]:
         names = names_with(task, stored)
         remove_and_purge(task)
         return names
 
-    monkeypatch.setattr(files, "names_with", purged_after)
+    monkeypatch.setattr(task_files, "names_with", purged_after)
 
     response = caller.get(f"/{task.pk}?csv_name={name}")
 
@@ -193,10 +195,10 @@ def test_a_worker_gives_up_a_suspect_row_of_a_task_that_is_purged(
 ) -> None:
     task = engine.start(engine.submit("check", *ROWS))
 
-    with engine.worker("a message") as run:
+    with engine.claimed("a message") as run:
         remove_and_purge(task)
         with pytest.raises(ClaimLost):
-            suspects.mark_suspect(run.segment)
+            poison_rows.mark_suspect(run.segment)
 
 
 def test_staff_are_told_that_a_task_went_meanwhile(
@@ -216,7 +218,7 @@ def test_a_message_for_a_task_that_is_purged_at_once_does_nothing(
 ) -> None:
     task = engine.start(engine.submit("check", *ROWS))
     with monkeypatch.context() as dying:
-        dying.setattr(slices, "complete", lambda *_: None)
+        dying.setattr(worker, "complete", lambda *_: None)
         broker.deliver_all()
     update = Segment.objects.all().__class__.update
 
@@ -228,6 +230,6 @@ def test_a_message_for_a_task_that_is_purged_at_once_does_nothing(
 
     monkeypatch.setattr(Segment.objects.all().__class__, "update", followed)
 
-    slices.complete_abandoned(task.pk)
+    worker.complete_abandoned(task.pk)
 
     assert not Task.objects.filter(pk=task.pk).exists()

@@ -8,12 +8,13 @@ from contextlib import ExitStack
 import pytest
 from django.db import OperationalError, connection
 
-from tasks_app import lifecycle, sweeping
-from tasks_app.execution import batches, returning, slices, suspects, turns
-from tasks_app.execution.returning import Returns
+from tasks_app import lifecycle
+from tasks_app.execution import batches, poison_rows, releasing, scheduling, worker
+from tasks_app.execution.releasing import Returns
 from tasks_app.execution.runs import Run
 from tasks_app.models import Segment, Task, TaskEvent
 from tasks_app.models.clock import database_time
+from tasks_app.upkeep import sweeping
 from tests import engine
 from tests.broker import FakeBroker
 from tests.servers import wait_until
@@ -35,14 +36,14 @@ def claim_expired(workers: ExitStack, name: str) -> Run:
     """Let the claims that there are expire, and another worker take over."""
     Segment.objects.exclude(claimed_until=None).update(claimed_until=database_time(-1))
     let_pauses_end()
-    return workers.enter_context(engine.worker(name))
+    return workers.enter_context(engine.claimed(name))
 
 
 def try_alone(run: Run) -> None:
     """Do what a worker does up to the moment at which it is cut off, or dies, in a row."""
-    assert suspects.count_deaths(run.segment) < suspects.POISON_DEATHS
-    if suspects.is_alone(run.segment):
-        suspects.mark_suspect(run.segment)
+    assert poison_rows.count_deaths(run.segment) < poison_rows.POISON_DEATHS
+    if poison_rows.is_alone(run.segment):
+        poison_rows.mark_suspect(run.segment)
 
 
 def segment() -> Segment:
@@ -62,8 +63,8 @@ def test_workers_that_were_cut_off_in_the_same_row_do_not_blame_it(
     broker: FakeBroker, workers: ExitStack
 ) -> None:
     task = engine.start(engine.submit("check", *ROWS))
-    before = workers.enter_context(engine.worker("0"))
-    for number in range(1, 2 * suspects.POISON_DEATHS + 3):
+    before = workers.enter_context(engine.claimed("0"))
+    for number in range(1, 2 * poison_rows.POISON_DEATHS + 3):
         try_alone(before)
         after = claim_expired(workers, str(number))
         before.segment.give_back()
@@ -81,7 +82,7 @@ def test_who_says_that_it_lives_is_not_counted_before_or_after_the_next_trial(
     is_late: bool, broker: FakeBroker, workers: ExitStack
 ) -> None:
     engine.start(engine.submit("check", *ROWS))
-    workers.enter_context(engine.worker("dies"))
+    workers.enter_context(engine.claimed("dies"))
     living = claim_expired(workers, "lives")
     try_alone(living)
     other = claim_expired(workers, "other")
@@ -101,7 +102,7 @@ def test_a_row_that_seems_to_kill_is_left_for_a_while_in_which_workers_may_objec
     broker: FakeBroker, workers: ExitStack
 ) -> None:
     task = engine.start(engine.submit("check", *ROWS))
-    workers.enter_context(engine.worker("cut off"))
+    workers.enter_context(engine.claimed("cut off"))
     try_alone(claim_expired(workers, "dies"))
     living = claim_expired(workers, "lives")
     try_alone(living)
@@ -112,14 +113,14 @@ def test_a_row_that_seems_to_kill_is_left_for_a_while_in_which_workers_may_objec
     run_to_the_end(broker)
 
     assert not went_on
-    assert (left.claimed_until, left.suspect_trials) == (None, suspects.POISON_DEATHS)
+    assert (left.claimed_until, left.suspect_trials) == (None, poison_rows.POISON_DEATHS)
     assert left.retry_at is not None
     assert engine.fresh(task).status == "success"
 
 
 def test_a_row_is_blamed_when_nobody_objects(broker: FakeBroker, workers: ExitStack) -> None:
     task = engine.start(engine.submit("check", *ROWS))
-    workers.enter_context(engine.worker("dies"))
+    workers.enter_context(engine.claimed("dies"))
     for name in ("one", "two"):
         try_alone(claim_expired(workers, name))
 
@@ -131,7 +132,7 @@ def test_a_row_is_blamed_when_nobody_objects(broker: FakeBroker, workers: ExitSt
 
 def test_whoever_gave_time_does_not_take_it_back(broker: FakeBroker, workers: ExitStack) -> None:
     engine.start(engine.submit("check", *ROWS))
-    workers.enter_context(engine.worker("dies"))
+    workers.enter_context(engine.claimed("dies"))
     for name in ("one", "two"):
         try_alone(claim_expired(workers, name))
     late = claim_expired(workers, "three")
@@ -139,7 +140,7 @@ def test_whoever_gave_time_does_not_take_it_back(broker: FakeBroker, workers: Ex
     batches.run_next_batch(late)
     late.segment.release()
 
-    assert segment().suspect_trials == suspects.POISON_DEATHS
+    assert segment().suspect_trials == poison_rows.POISON_DEATHS
     assert segment().retry_at is not None
 
 
@@ -154,7 +155,7 @@ def test_a_worker_that_stood_still_says_so_when_its_claim_was_overtaken(
         commit(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(batches, "commit_outcomes", stand_still)
-    slices.run_slice(task.pk, "a message")
+    worker.run_slice(task.pk, "a message")
 
     assert segment().idle_claims == 1  # the other one's own
 
@@ -163,7 +164,7 @@ def test_what_was_committed_meanwhile_is_left_as_it_is(
     broker: FakeBroker, workers: ExitStack
 ) -> None:
     engine.start(engine.submit("check", *ROWS))
-    cut_off = workers.enter_context(engine.worker("cut off"))
+    cut_off = workers.enter_context(engine.claimed("cut off"))
     other = claim_expired(workers, "other")
     other.segment.batch_size = 1
     batches.run_next_batch(other)
@@ -177,11 +178,11 @@ def test_what_was_committed_meanwhile_is_left_as_it_is(
 def test_a_claim_is_given_back_as_soon_as_the_database_answers(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(returning, "PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(releasing, "PAUSE_SECONDS", 0.05)
     engine.start(engine.submit("check", *ROWS))
     tries: list[int] = []
     returns = Returns()
-    with engine.worker("cut off") as run:
+    with engine.claimed("cut off") as run:
 
         def give_back() -> None:
             tries.append(1)
@@ -201,12 +202,12 @@ def test_a_process_gives_back_what_it_has_before_it_claims_more(
 ) -> None:
     mine = Returns()
     monkeypatch.setattr(mine, "add_for_later", mine._left.append)
-    monkeypatch.setattr(slices, "returns", mine)
+    monkeypatch.setattr(worker, "returns", mine)
     engine.start(engine.submit("check", *ROWS))
-    with engine.worker("cut off") as run:
+    with engine.claimed("cut off") as run:
         mine.add_for_later(run.segment.give_back)
 
-    claimed = slices.claim_next("the next message")
+    claimed = worker.claim_next("the next message")
 
     assert claimed is not None
     assert (claimed.idle_claims, claimed.careful_until_row) == (1, 0)
@@ -217,7 +218,7 @@ def test_nothing_is_claimed_while_what_it_has_cannot_be_given_back(
 ) -> None:
     mine = Returns()
     monkeypatch.setattr(mine, "add_for_later", mine._left.append)
-    monkeypatch.setattr(slices, "returns", mine)
+    monkeypatch.setattr(worker, "returns", mine)
     engine.start(engine.submit("check", *ROWS))
 
     def away() -> None:
@@ -225,7 +226,7 @@ def test_nothing_is_claimed_while_what_it_has_cannot_be_given_back(
 
     mine.add_for_later(away)
 
-    assert slices.claim_next("a message") is None
+    assert worker.claim_next("a message") is None
     assert segment().claim == 0
 
 
@@ -233,13 +234,13 @@ def test_what_celery_has_ended_was_not_killed_by_its_row(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     later: list[object] = []
-    monkeypatch.setattr(slices.returns, "add_for_later", later.append)
+    monkeypatch.setattr(worker.returns, "add_for_later", later.append)
     engine.start(engine.submit("check", *ROWS))
-    claimed = turns.claim_next("a message", 20)
+    claimed = scheduling.claim_next("a message", 20)
     assert claimed is not None
-    Segment.objects.update(claimed_by=f"{turns.worker_name().partition(':')[0]}:1")
+    Segment.objects.update(claimed_by=f"{scheduling.worker_name().partition(':')[0]}:1")
 
-    slices.give_back_cancelled("a message")
+    worker.give_back_cancelled("a message")
     (give_back,) = later
     give_back()  # type: ignore[operator]
 
@@ -251,7 +252,7 @@ def test_the_parent_of_the_pool_is_told_by_celery() -> None:
 
     said: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(slices, "give_back_cancelled", said.append)
+        patch.setattr(worker, "give_back_cancelled", said.append)
         tasks.run_slice.on_retry(RuntimeError(), "an id", ("a task", 1), {}, None)
 
     assert said == ["an id"]
@@ -259,7 +260,7 @@ def test_the_parent_of_the_pool_is_told_by_celery() -> None:
 
 def test_a_stop_is_no_death(broker: FakeBroker, workers: ExitStack) -> None:
     task = engine.start(engine.submit("check", *ROWS))
-    stopped = workers.enter_context(engine.worker("a message"))
+    stopped = workers.enter_context(engine.claimed("a message"))
     lifecycle.stop(task, engine.TESTER)
 
     stopped.segment.give_back()

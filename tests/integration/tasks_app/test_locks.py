@@ -9,13 +9,15 @@ from contextlib import contextmanager
 import pytest
 from django.db import OperationalError
 
-from piston import locks
 from piston.accounts.models import Token
 from piston.accounts.signing_in import purge_expired_tokens
-from tasks_app import assembly, dispatch, lifecycle, sweeping
-from tasks_app.execution import slices, turns
+from piston.database import locks
+from tasks_app import lifecycle
+from tasks_app.execution import assembly, scheduling, worker
 from tasks_app.models import AccountTurn, AccountUsage, Segment, Task
 from tasks_app.models.clock import database_time
+from tasks_app.queue import dispatch
+from tasks_app.upkeep import sweeping
 from tests import engine
 from tests.broker import FakeBroker
 from tests.factories import AccountFactory, make_token
@@ -46,7 +48,7 @@ def test_the_first_segment_that_is_free_is_claimed(
     row = first if kind is Task else first.segments.get()
 
     with locked(row), soon():
-        claimed = turns.claim_next("one", 20)
+        claimed = scheduling.claim_next("one", 20)
 
     assert claimed is not None
     assert claimed.task_id == second.pk
@@ -58,9 +60,9 @@ def test_a_segment_that_is_locked_for_a_moment_is_claimed_then(
     task = start()
     holding = locked(task)
     holding.__enter__()
-    monkeypatch.setattr(turns, "sleep", lambda _: holding.__exit__(None, None, None))
+    monkeypatch.setattr(scheduling, "sleep", lambda _: holding.__exit__(None, None, None))
 
-    claimed = turns.claim_next("one", 20)
+    claimed = scheduling.claim_next("one", 20)
 
     assert claimed is not None
 
@@ -68,11 +70,11 @@ def test_a_segment_that_is_locked_for_a_moment_is_claimed_then(
 def test_a_task_that_stays_locked_is_left_and_named(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(turns, "LOCKED_SECONDS", 0.05)
+    monkeypatch.setattr(scheduling, "LOCKED_SECONDS", 0.05)
     task = start()
 
     with locked(task) as process:
-        claimed = turns.claim_next("one", 20)
+        claimed = scheduling.claim_next("one", 20)
 
     assert claimed is None
     said = f"Task {task.pk} stands still: its row is locked by PostgreSQL's process {process} "
@@ -97,7 +99,7 @@ def test_the_limit_on_workers_holds(broker: FakeBroker) -> None:
     task = engine.start(engine.submit("spread", *ROWS, *(f"m{index}," for index in range(400))))
     Task.objects.filter(pk=task.pk).update(max_workers=2)
 
-    claims = [turns.claim_next(f"message {number}", 20) for number in range(3)]
+    claims = [scheduling.claim_next(f"message {number}", 20) for number in range(3)]
 
     assert [claim is not None for claim in claims] == [True, True, False]
 
@@ -107,7 +109,7 @@ def test_an_account_whose_turn_is_locked_is_served_all_the_same(broker: FakeBrok
     turn = AccountTurn.objects.create(account=task.account, served_at="2000-01-01T00:00Z")
 
     with locked(turn), soon():
-        claimed = turns.claim_next("one", 20)
+        claimed = scheduling.claim_next("one", 20)
 
     assert claimed is not None
 
@@ -116,7 +118,7 @@ def test_a_new_account_that_is_locked_is_served_all_the_same(broker: FakeBroker)
     task = start()
 
     with locked(task.account), soon():
-        claimed = turns.claim_next("one", 20)
+        claimed = scheduling.claim_next("one", 20)
 
     assert claimed is not None
     assert not AccountTurn.objects.exists()
@@ -212,7 +214,7 @@ def test_an_output_waits_for_its_accounts_counts(
     broker: FakeBroker, caplog: pytest.LogCaptureFixture
 ) -> None:
     task = start()
-    slices.run_slice(task.pk, "one")
+    worker.run_slice(task.pk, "one")
     usage = AccountUsage.objects.get(pk=task.account_id)
 
     with locked(usage), soon():

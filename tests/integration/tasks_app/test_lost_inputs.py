@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from django.core.files.storage import default_storage
 
-from tasks_app import files
 from tasks_app.csv_files import blocks
 from tasks_app.errors import CSVNotFound
 from tasks_app.execution import batches
+from tasks_app.files import task_files
 from tasks_app.models import Task, TaskCSV, TaskEvent
 from tests import engine
 from tests.broker import FakeBroker
@@ -95,7 +95,7 @@ def test_no_row_is_run_from_bytes_that_were_not_uploaded(
     assert task.reason.startswith(said)
     assert names == [f"n{number:03}" for number in range(len(names))]
     assert 20 <= len(names) == task.success_count < 100
-    assert files.csv_names(task) == ["out.csv"]
+    assert task_files.csv_names(task) == ["out.csv"]
 
 
 def test_an_edit_of_rows_that_are_done_is_found_before_the_task_is_complete(
@@ -110,7 +110,7 @@ def test_an_edit_of_rows_that_are_done_is_found_before_the_task_is_complete(
     assert (task.status, task.success_count) == ("internal_error", 100)
     assert task.reason == "the input has changed since its upload: rows 1 to 9"
     assert len(seen_names(task)) == 100
-    assert files.csv_names(task) == ["out.csv"]
+    assert task_files.csv_names(task) == ["out.csv"]
 
 
 def test_an_input_that_vanishes_ends_its_task_with_the_rows_that_are_lost(
@@ -124,9 +124,9 @@ def test_an_input_that_vanishes_ends_its_task_with_the_rows_that_are_lost(
     task = engine.fresh(task)
     assert task.status == "internal_error"
     assert task.reason == "the input is missing: rows 21 to 100"
-    assert files.csv_names(task) == ["out.csv"]
+    assert task_files.csv_names(task) == ["out.csv"]
     with pytest.raises(CSVNotFound):
-        files.open_file(task, "unprocessed.csv")
+        task_files.open_file(task, "unprocessed.csv")
 
 
 def test_what_staff_can_know_of_a_lost_input_is_in_an_event(broker: FakeBroker) -> None:

@@ -11,10 +11,12 @@ from django.http import QueryDict
 from django.test.utils import CaptureQueriesContext
 
 from piston.accounts.models import Account
-from tasks_app import listing, quotas, sweeping
-from tasks_app.execution import turns
+from tasks_app import quotas
+from tasks_app.api import listing
+from tasks_app.execution import scheduling
 from tasks_app.models import Segment, Task, TaskCSV, TaskEvent
 from tasks_app.states import TaskStatus
+from tasks_app.upkeep import sweeping
 from tests.broker import FakeBroker
 from tests.factories import AccountFactory, TaskFactory
 
@@ -88,8 +90,8 @@ def test_what_an_account_has_none_of_is_looked_for_in_an_index(account: Account)
 @pytest.mark.postgresql
 def test_workers_and_sweepers_go_through_no_table(account: Account, broker: FakeBroker) -> None:
     read = {
-        "claim": tables_read_by(lambda: turns.claim_next("a-message", 20)),
-        "give back": tables_read_by(lambda: turns.give_back("a-message")),
+        "claim": tables_read_by(lambda: scheduling.claim_next("a-message", 20)),
+        "give back": tables_read_by(lambda: scheduling.give_back("a-message")),
         "sweep": tables_read_by(sweeping.sweep),
         "room": tables_read_by(lambda: quotas.check_room(account.pk)),
     }

@@ -12,9 +12,10 @@ from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
 from piston.accounts.models import Account
-from tasks_app import lifecycle, sweeping
+from tasks_app import lifecycle
 from tasks_app.models import AccountUsage, Task, TaskCSV
 from tasks_app.models.task import new_task_id
+from tasks_app.upkeep import sweeping
 from tests import engine
 from tests.factories import AccountFactory
 

@@ -10,10 +10,10 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from categories.contract import Page
-from categories.outcomes import Refused
-from tasks_app import sweeping
+from categories.contract.outcomes import Refused
 from tasks_app.models import Segment, Task, TaskEvent
 from tasks_app.models.clock import database_time
+from tasks_app.upkeep import sweeping
 from tests import engine, plugins
 from tests.broker import FakeBroker
 from tests.unanswered import let_pauses_end

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasks_app.execution import pacing
+from tasks_app.execution import rate_limit
 from tasks_app.models import ActionPace
 from tasks_app.models.clock import database_time
 from tests import plugins
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_reservations_queue_up_on_one_clock() -> None:
     task = TaskFactory.create()
 
-    waits = [pacing.reserve(task, 5, 10) for _ in range(4)]
+    waits = [rate_limit.reserve(task, 5, 10) for _ in range(4)]
 
     assert waits[0] == 0
     assert waits[1] == pytest.approx(0.5, abs=0.2)
@@ -26,10 +26,10 @@ def test_reservations_queue_up_on_one_clock() -> None:
 
 def test_time_that_nobody_used_is_not_saved_up() -> None:
     task = TaskFactory.create()
-    pacing.reserve(task, 1, 10)
+    rate_limit.reserve(task, 1, 10)
     ActionPace.objects.update(free_at=database_time(-3600))
 
-    first, second = pacing.reserve(task, 5, 10), pacing.reserve(task, 5, 10)
+    first, second = rate_limit.reserve(task, 5, 10), rate_limit.reserve(task, 5, 10)
 
     assert first == 0
     assert second == pytest.approx(0.5, abs=0.2)

@@ -15,12 +15,13 @@ from django.test.utils import CaptureQueriesContext
 
 from categories import registry
 from piston.accounts.models import Account
-from tasks_app import intake, lifecycle, quotas, sweeping
+from tasks_app import creating, lifecycle, quotas
 from tasks_app.errors import QuotaExceeded, TooManyStoredBytes, TooManyTasks
 from tasks_app.execution import batches
 from tasks_app.execution.ledger import Done
 from tasks_app.models import AccountUsage, Segment, Task, TaskCSV
 from tasks_app.states import TaskStatus
+from tasks_app.upkeep import sweeping
 from tests import engine
 from tests.broker import FakeBroker
 from tests.factories import AccountFactory, TaskFactory
@@ -153,11 +154,11 @@ def test_an_account_without_room_is_refused_before_its_body_is_read(settings: An
     account = AccountFactory.create()
     engine.submit("count", account=account)
     category, action = registry.get_action("trial", "check")
-    order = intake.Order(account, account, category, action, engine.TESTER)
+    order = creating.Order(account, account, category, action, engine.TESTER)
     body = io.BytesIO(b"name,do\na,\n")
 
     with pytest.raises(TooManyTasks):
-        intake.submit_csv(order, body)
+        creating.submit_csv(order, body)
 
     assert body.tell() == 0
 
@@ -166,11 +167,11 @@ def test_an_upload_is_cut_off_where_the_room_ends(settings: Any) -> None:
     settings.PISTON_MAX_STORED_BYTES_PER_ACCOUNT = 2**20
     account = AccountFactory.create()
     category, action = registry.get_action("trial", "check")
-    order = intake.Order(account, account, category, action, engine.TESTER)
+    order = creating.Order(account, account, category, action, engine.TESTER)
     body = io.BytesIO(b"name,do\n" + b"a,\n" * 2**20)
 
     with pytest.raises(TooManyStoredBytes):
-        intake.submit_csv(order, body)
+        creating.submit_csv(order, body)
 
     assert body.tell() <= 2 * 2**20
     assert not TaskCSV.objects.exists()
@@ -187,7 +188,9 @@ def test_of_those_who_race_for_the_last_place_one_gets_it(
     engine.submit("check", *LINES, account=account)
     setattr(settings, limit, value)
     all_are_there = threading.Barrier(4)
-    monkeypatch.setattr(intake, "create_with_input", after(all_are_there, intake.create_with_input))
+    monkeypatch.setattr(
+        creating, "create_with_input", after(all_are_there, creating.create_with_input)
+    )
 
     def upload() -> bool:
         try:
@@ -275,7 +278,7 @@ def test_a_full_output_does_not_end_a_task_that_has_nothing_left(
     settings: Any, broker: FakeBroker
 ) -> None:
     task = engine.start(engine.submit("finish", "name,do", "a,"))
-    with engine.worker("m") as run:
+    with engine.claimed("m") as run:
         batches.run_next_batch(run)  # and then it dies, before `finish`
     broker.queue.clear()
     settings.PISTON_MAX_OUTPUT_BYTES = 1
@@ -289,7 +292,7 @@ def test_a_full_output_does_not_end_a_task_that_has_nothing_left(
 
 def test_the_next_batch_is_as_large_as_its_output_may_be() -> None:
     task = engine.start(engine.submit("swell", "name,do", "a,"))
-    with engine.worker("m") as run:
+    with engine.claimed("m") as run:
         run.segment.batch_size = 100
         hundred = Done(row_count=100, success_count=100, failure_count=0, output=b"", was_last=True)
 

@@ -9,11 +9,13 @@ import pytest
 from celery.exceptions import Reject
 from django.db import IntegrityError, ProgrammingError
 
-from piston.schema import schema
-from tasks_app import dispatch, sweeping, tasks
-from tasks_app.execution import ledger, slices
+from piston.database.schema import schema
+from tasks_app import tasks
+from tasks_app.execution import ledger, worker
 from tasks_app.models import Part, Segment, Task
 from tasks_app.models.clock import database_time
+from tasks_app.queue import dispatch
+from tasks_app.upkeep import sweeping
 from tests import engine, plugins
 from tests.broker import FakeBroker
 
@@ -73,7 +75,7 @@ def test_however_often_the_ledger_is_refused_the_task_goes_on_afterwards(
     task = engine.start(engine.submit(action, *([] if action == "count" else ROWS)))
     with monkeypatch.context() as refusing:
         refusing.setattr(Part.objects, "add", refuse)
-        for _ in range(slices.MOST_IDLE_CLAIMS + 3):
+        for _ in range(worker.MOST_IDLE_CLAIMS + 3):
             let_time_pass(broker)
         assert Segment.objects.get(task=task).idle_claims == 0
 
@@ -98,7 +100,7 @@ def test_the_schema_is_looked_at_again_afterwards(
 def test_a_message_is_handed_back_when_nothing_can_be_claimed(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("tasks_app.messages.time.sleep", lambda _: None)
+    monkeypatch.setattr("tasks_app.queue.sending.time.sleep", lambda _: None)
     task = engine.start(engine.submit("check", *ROWS))
 
     with renamed("tasks_app_task", "wake_number"), pytest.raises(Reject) as rejected:
@@ -115,7 +117,7 @@ def test_a_claim_that_is_refused_is_no_error_of_the_message(
     dispatch.receive(task.pk, 1)
 
     with renamed("tasks_app_segment", "part_count"):
-        segment = slices.claim_next("a message")
+        segment = worker.claim_next("a message")
 
     assert segment is None
     assert engine.fresh(task).status == "executing"

@@ -9,8 +9,9 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from tasks_app import events, lifecycle, retention, sweeping
+from tasks_app import events, lifecycle
 from tasks_app.models import EventKind, Task, TaskEvent
+from tasks_app.upkeep import event_retention, sweeping
 from tests import engine
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -72,19 +73,19 @@ def test_a_removed_task_that_is_not_purged_yet_does_not_hold_up_the_others() -> 
     sweeping.purge(engine.fresh(purged))
     let_pass(DAYS + 1)
 
-    retention.forget_old_events()
+    event_retention.forget_old_events()
 
     assert set(TaskEvent.objects.values_list("task_id", flat=True)) == {waiting.pk}
 
 
 def test_many_are_forgotten_in_small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retention, "MOST_TASKS_AT_ONCE", 2)
+    monkeypatch.setattr(event_retention, "MOST_TASKS_AT_ONCE", 2)
     for _ in range(5):
         sweeping.purge(removed_task())
     let_pass(DAYS + 1)
 
-    assert retention.forget_gone_tasks() == 4
-    retention.forget_old_events()
+    assert event_retention.forget_gone_tasks() == 4
+    event_retention.forget_old_events()
     assert kinds() == []
 
 

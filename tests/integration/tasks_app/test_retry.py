@@ -10,7 +10,7 @@ import pytest
 from django.core.files.storage import default_storage
 
 from piston.accounts.models import Account
-from tasks_app import assembly, files, lifecycle, quotas, sweeping
+from tasks_app import lifecycle, quotas
 from tasks_app.errors import (
     CannotBeRetried,
     ClaimLost,
@@ -19,9 +19,11 @@ from tasks_app.errors import (
     TaskHasNotEnded,
     TaskNotFound,
 )
-from tasks_app.execution import batches, slices, turns
+from tasks_app.execution import assembly, batches, scheduling, worker
+from tasks_app.files import task_files
 from tasks_app.models import AccountUsage, Part, Segment, Task, TaskCSV, TaskEvent
 from tasks_app.models.clock import database_time
+from tasks_app.upkeep import sweeping
 from tests import engine, plugins
 from tests import settling as rows
 from tests.broker import FakeBroker
@@ -76,7 +78,7 @@ def taken_away(path: Path, *, after: int) -> Iterator[None]:
 
 def break_down(task: Task) -> None:
     """Let something end it that has nothing to do with its input."""
-    slices.give_up(task, "something broke it", "something")
+    worker.give_up(task, "something broke it", "something")
     assembly.assemble(task.pk)
 
 
@@ -109,7 +111,7 @@ def test_rows_are_done_once_and_stand_in_the_output_in_order(
     assert (task.reason, task.left_count) == ("", 0)
     assert [row[0] for row in engine.read(task)[1:]] == NAMES
     assert engine.read(task, "failed.csv")[1:] == [["n1", "fail"]]
-    assert files.csv_names(task) == ["in.csv", "out.csv", "failed.csv"]
+    assert task_files.csv_names(task) == ["in.csv", "out.csv", "failed.csv"]
     seen = [call.split()[0] for call in plugins.calls]
     assert seen == (["batch", "batch"] if action == "add_batch" else NAMES[6:])
     if action.startswith("add"):
@@ -140,7 +142,7 @@ def test_every_segment_goes_on_where_it_stood(
 
 def test_pages_go_on_where_they_stood(broker: FakeBroker) -> None:
     task = engine.start(engine.submit("count"))
-    with engine.worker("one") as run:
+    with engine.claimed("one") as run:
         batches.run_next_batch(run)
     break_down(task)
     assert engine.fresh(task).status == "internal_error"
@@ -189,7 +191,7 @@ def test_while_it_runs_again_it_looks_like_any_running_task(broker: FakeBroker) 
     task = engine.fresh(task)
     assert (task.status, task.ending, task.reason, task.ended_at) == ("executing", None, "", None)
     assert task.revision > revision
-    assert files.csv_names(task) == ["in.csv"]
+    assert task_files.csv_names(task) == ["in.csv"]
     assert (task.success_count, task.failure_count) == (5, 1)
     engine.assert_balanced(task)
 
@@ -223,9 +225,9 @@ def test_a_retried_task_does_what_a_lost_message_asked_for(broker: FakeBroker) -
 def test_a_worker_of_the_time_before_commits_nothing(broker: FakeBroker) -> None:
     task = engine.start(engine.submit("add", "name,do", *LINES))
     task.segments.update(batch_size=3)
-    segment = turns.claim_next("frozen", 20)
+    segment = scheduling.claim_next("frozen", 20)
     assert segment is not None
-    run = slices.prepare(segment)
+    run = worker.prepare(segment)
     assert run is not None
     with closing(run):
         break_down(task)
@@ -253,7 +255,7 @@ def test_what_the_account_keeps_is_counted_all_the_while(broker: FakeBroker) -> 
 
 def test_a_download_of_the_output_before_goes_on(broker: FakeBroker) -> None:
     task = broken(broker)
-    file = files.open_file(task, "out.csv")
+    file = task_files.open_file(task, "out.csv")
     expected = b"".join(file.read())
 
     retry(task, broker)
@@ -406,7 +408,7 @@ def test_a_task_of_another_version_is_not_retried(broker: FakeBroker) -> None:
 
 def test_a_task_that_has_no_row_left_is_not_retried(broker: FakeBroker) -> None:
     task = engine.start(engine.submit("check", "name,do", "n0,"))
-    with engine.worker("one") as run:
+    with engine.claimed("one") as run:
         batches.run_next_batch(run)
     path_of(task).unlink()
     Segment.objects.update(claimed_until=None)

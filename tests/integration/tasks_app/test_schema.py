@@ -10,9 +10,9 @@ from django.db import OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 
-from piston import beat
-from piston import schema as schema_module
-from piston.schema import schema
+from piston.celery import beat
+from piston.database import schema as schema_module
+from piston.database.schema import schema
 from tasks_app import lifecycle, tasks
 from tasks_app.models import Task
 from tests import engine

@@ -19,9 +19,9 @@ from django.core.files.base import ContentFile
 from django.db import connections
 from django.db.models.functions import Now
 
-from tasks_app import signs_of_life, storage, storage_check
 from tasks_app.csv_files import blocks
 from tasks_app.errors import StorageUnavailable, StoredFileChanged, StoredFileMissing
+from tasks_app.files import heartbeat, storage, storage_check
 from tasks_app.models import CSVName, TaskCSV
 from tests.factories import TaskFactory
 from tests.servers import ObjectStorage, started
@@ -148,7 +148,7 @@ def test_a_file_is_kept_alive_while_the_storage_lets_its_writer_wait(
     csv_file = storage.reserve("ef" * 15, CSVName.OUTPUT)
     TaskCSV.objects.update(kept_until=Now())
     is_alive = threading.Event()
-    monkeypatch.setattr(signs_of_life, "BEAT_SECONDS", 0.01)
+    monkeypatch.setattr(heartbeat, "BEAT_SECONDS", 0.01)
 
     save = storage.default_storage.save
 
@@ -169,7 +169,7 @@ def test_all_files_that_are_being_stored_are_kept_alive_by_one_thread(
 ) -> None:
     csv_files = [storage.reserve(f"{number:030}", CSVName.INPUT) for number in range(4)]
     TaskCSV.objects.update(kept_until=Now())
-    monkeypatch.setattr(signs_of_life, "BEAT_SECONDS", 0.01)
+    monkeypatch.setattr(heartbeat, "BEAT_SECONDS", 0.01)
     all_are_alive = threading.Barrier(len(csv_files) + 1)
 
     save = storage.default_storage.save
@@ -267,7 +267,7 @@ def test_a_file_of_an_older_release_has_no_checksums_and_is_read_as_it_is(backen
 
 def test_storage_that_is_away_is_told_apart_from_a_missing_file(settings: Any) -> None:
     backend = {
-        "BACKEND": "piston.object_storage.CheckedS3Storage",
+        "BACKEND": "piston.storages.s3.CheckedS3Storage",
         "OPTIONS": {
             "bucket_name": "piston",
             "endpoint_url": "http://127.0.0.1:9",

@@ -13,9 +13,10 @@ from django.core.files.base import ContentFile
 from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
-from tasks_app import storage, storage_check, sweeping
+from tasks_app.files import storage, storage_check
 from tasks_app.models import CSVName, TaskCSV
 from tasks_app.models.clock import database_time
+from tasks_app.upkeep import sweeping
 from tests import engine
 from tests.broker import FakeBroker
 from tests.servers import ObjectStorage, started
@@ -220,7 +221,7 @@ def test_a_database_without_tables_is_said_to_need_a_migration(
 def test_a_storage_that_is_away_is_an_error_of_its_own(settings: Any) -> None:
     options = {"bucket_name": "x", "endpoint_url": "http://127.0.0.1:9", "access_key": "a"}
     backend = {
-        "BACKEND": "piston.object_storage.CheckedS3Storage",
+        "BACKEND": "piston.storages.s3.CheckedS3Storage",
         "OPTIONS": options | {"secret_key": "b"},
     }
     settings.STORAGES = {**settings.STORAGES, "default": backend}

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from tasks_app import assembly, intake, lifecycle, storage, sweeping
+from tasks_app import creating, lifecycle
 from tasks_app.errors import ClaimLost
-from tasks_app.execution import slices
+from tasks_app.execution import assembly, worker
+from tasks_app.files import storage
 from tasks_app.models import CSVName, Part, Segment, Task, TaskCSV, TaskEvent
 from tasks_app.models.clock import database_time
+from tasks_app.upkeep import sweeping
 from tests import engine
 from tests.broker import FakeBroker
 
@@ -53,7 +55,7 @@ def test_a_task_whose_worker_died_after_the_last_row_is_completed(
 ) -> None:
     task = engine.start(engine.submit("check", *ROWS))
     with monkeypatch.context() as dying:
-        dying.setattr(slices, "complete", lambda *_: None)
+        dying.setattr(worker, "complete", lambda *_: None)
         broker.deliver_all()
     assert engine.fresh(task).status == "executing"
 
@@ -148,7 +150,7 @@ def test_a_file_being_written_is_kept_and_an_abandoned_one_deleted(broker: FakeB
 def test_an_upload_that_was_given_up_meanwhile_becomes_no_task(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = intake.store_and_scan
+    store = creating.store_and_scan
 
     def too_slow(*arguments: Any) -> Any:
         scan = store(*arguments)
@@ -156,7 +158,7 @@ def test_an_upload_that_was_given_up_meanwhile_becomes_no_task(
         sweeping.sweep()
         return scan
 
-    monkeypatch.setattr(intake, "store_and_scan", too_slow)
+    monkeypatch.setattr(creating, "store_and_scan", too_slow)
 
     with pytest.raises(storage.StorageUnavailable):
         engine.submit("check", *ROWS)
@@ -185,8 +187,8 @@ def test_a_finish_that_kills_its_worker_is_given_up(
 
     task = engine.start(engine.submit("check", *ROWS))
     with monkeypatch.context() as dying:
-        dying.setattr(slices, "complete", die)
-        for _ in range(slices.MOST_IDLE_CLAIMS + 2):
+        dying.setattr(worker, "complete", die)
+        for _ in range(worker.MOST_IDLE_CLAIMS + 2):
             with suppress(SystemExit):
                 broker.deliver_all()
             make_silent()

@@ -9,7 +9,7 @@ from django.db import OperationalError
 from django.db.models import F
 from django.utils import timezone
 
-from tasks_app.execution import batches, slices, turns
+from tasks_app.execution import batches, scheduling, worker
 from tasks_app.models import Segment, Task
 from tasks_app.models.clock import database_time
 from tests import engine
@@ -26,10 +26,10 @@ def test_the_account_that_waited_longest_is_next_however_many_tasks_another_has(
     busy, small = AccountFactory.create(), AccountFactory.create()
     for _ in range(5):
         engine.start(engine.submit("check", *ROWS, account=busy))
-    first = turns.claim_next("one", 20)
+    first = scheduling.claim_next("one", 20)
     engine.start(engine.submit("check", *ROWS, account=small))
 
-    second, third, fourth = (turns.claim_next(name, 20) for name in ("two", "three", "four"))
+    second, third, fourth = (scheduling.claim_next(name, 20) for name in ("two", "three", "four"))
 
     owners = [segment and segment.task.account_id for segment in (first, second, third, fourth)]
     assert owners == [busy.pk, small.pk, busy.pk, busy.pk]
@@ -41,7 +41,7 @@ def test_within_an_account_tasks_take_turns(broker: FakeBroker) -> None:
 
     claimed = []
     for turn in range(4):
-        segment = turns.claim_next(f"message {turn}", 20)
+        segment = scheduling.claim_next(f"message {turn}", 20)
         assert segment is not None
         claimed.append(segment.task_id)
         segment.release()
@@ -57,7 +57,7 @@ def test_the_longest_segment_of_a_task_is_next_so_that_all_end_at_about_one_time
     Segment.objects.filter(index=0).update(cursor_row=50)
     Segment.objects.filter(index=2).update(cursor_row=F("cursor_row") + 20)
 
-    claimed = [turns.claim_next(f"message {number}", 20) for number in range(4)]
+    claimed = [scheduling.claim_next(f"message {number}", 20) for number in range(4)]
 
     assert task.segments.count() == 4
     assert [segment and segment.index for segment in claimed] == [1, 3, 2, 0]
@@ -71,7 +71,7 @@ def test_a_slice_whose_time_is_up_still_runs_the_segments_last_batch(
     task = engine.start(engine.submit("check", *ROWS))
     Segment.objects.update(batch_size=100)  # the next is four times as large: it takes the rest
 
-    slices.run_slice(task.pk, "one")
+    worker.run_slice(task.pk, "one")
 
     assert Segment.objects.get().is_done
 
@@ -83,19 +83,19 @@ def test_a_slice_whose_time_is_up_leaves_more_than_a_batch_to_the_next(
     task = engine.start(engine.submit("check", *ROWS))
     Segment.objects.update(batch_size=50)
 
-    slices.run_slice(task.pk, "one")
+    worker.run_slice(task.pk, "one")
 
     assert Segment.objects.get().cursor_row == 50
 
 
 def test_a_claimed_segment_is_nobody_elses_until_the_claim_expires(broker: FakeBroker) -> None:
     engine.start(engine.submit("check", *ROWS))
-    first = turns.claim_next("one", 20)
+    first = scheduling.claim_next("one", 20)
     assert first is not None
 
-    while_held = turns.claim_next("two", 20)
+    while_held = scheduling.claim_next("two", 20)
     Segment.objects.update(claimed_until=database_time(-1))
-    afterwards = turns.claim_next("two", 20)
+    afterwards = scheduling.claim_next("two", 20)
 
     assert while_held is None
     assert afterwards is not None
@@ -104,10 +104,10 @@ def test_a_claimed_segment_is_nobody_elses_until_the_claim_expires(broker: FakeB
 
 def test_a_message_that_comes_again_takes_over_at_once(broker: FakeBroker) -> None:
     engine.start(engine.submit("check", *ROWS))
-    first = turns.claim_next("one", 20)
+    first = scheduling.claim_next("one", 20)
     assert first is not None
 
-    again = turns.claim_next("one", 20)
+    again = scheduling.claim_next("one", 20)
 
     assert again is not None
     assert (again.pk, again.claim) == (first.pk, first.claim + 1)
@@ -117,7 +117,7 @@ def test_no_more_workers_than_the_action_allows(broker: FakeBroker) -> None:
     task = engine.start(engine.submit("spread", *ROWS))
     Task.objects.filter(pk=task.pk).update(max_workers=2)
 
-    claims = [turns.claim_next(f"message {number}", 20) for number in range(3)]
+    claims = [scheduling.claim_next(f"message {number}", 20) for number in range(3)]
 
     assert task.segments.count() > 2
     assert [claim is not None for claim in claims] == [True, True, False]
@@ -127,39 +127,39 @@ def test_claims_go_by_the_databases_clock(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine.start(engine.submit("check", *ROWS))
-    assert turns.claim_next("one", 20) is not None
+    assert scheduling.claim_next("one", 20) is not None
     an_hour_later = timezone.now() + timedelta(hours=1)
     monkeypatch.setattr("django.utils.timezone.now", lambda: an_hour_later)
 
-    assert turns.claim_next("two", 20) is None
+    assert scheduling.claim_next("two", 20) is None
 
 
 def test_a_claim_that_nobody_learned_of_is_given_back(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = engine.start(engine.submit("check", *ROWS))
-    claim = turns.claim
+    claim = scheduling.claim
 
     def claim_and_lose_the_reply(*arguments: Any) -> NoReturn:
         claim(*arguments)
         raise OperationalError("server closed the connection unexpectedly")
 
-    monkeypatch.setattr(turns, "claim", claim_and_lose_the_reply)
-    slices.run_slice(task.pk, "one")
+    monkeypatch.setattr(scheduling, "claim", claim_and_lose_the_reply)
+    worker.run_slice(task.pk, "one")
     monkeypatch.undo()
 
-    again = turns.claim_next("two", 20)
+    again = scheduling.claim_next("two", 20)
     assert again is not None
     assert (again.claim, again.idle_claims) == (2, 1)
 
 
 def test_a_claim_that_somebody_else_has_by_now_is_not_given_back(broker: FakeBroker) -> None:
     engine.start(engine.submit("check", *ROWS))
-    segment = turns.claim_next("one", 20)
+    segment = scheduling.claim_next("one", 20)
     assert segment is not None
     Segment.objects.update(claimed_by="another host:1")
 
-    turns.give_back("one")
+    scheduling.give_back("one")
 
     assert Segment.objects.held().exists()
 
@@ -167,10 +167,10 @@ def test_a_claim_that_somebody_else_has_by_now_is_not_given_back(broker: FakeBro
 def test_a_worker_leaves_its_task_to_a_newcomer_after_the_batch_in_hand(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(turns, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(scheduling, "LOOK_SECONDS", 0)
     tasks = [engine.start(engine.submit("check", *ROWS)) for _ in range(2)]
 
-    slices.run_slice(tasks[0].pk, "one")
+    worker.run_slice(tasks[0].pk, "one")
 
     assert sorted(Segment.objects.values_list("part_count", flat=True)) == [0, 1]
 
@@ -179,14 +179,14 @@ def test_a_worker_leaves_its_task_to_a_newcomer_after_the_batch_in_hand(
 def test_a_worker_stays_for_tasks_of_the_same_account_and_for_those_that_had_a_turn(
     is_served: bool, broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(turns, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(scheduling, "LOOK_SECONDS", 0)
     busy = engine.start(engine.submit("check", *ROWS))
     other = engine.submit("check", *ROWS, account=None if is_served else busy.account)
     engine.start(other)
     if is_served:
         Task.objects.filter(pk=other.pk).update(served_at=timezone.now())
 
-    slices.run_slice(busy.pk, "one")
+    worker.run_slice(busy.pk, "one")
 
     assert Segment.objects.filter(is_done=True).count() == 1
     assert Segment.objects.filter(part_count=1).count() == 0
@@ -206,6 +206,6 @@ def test_whoever_ends_a_task_that_another_left_gives_its_segment_back(
 
     monkeypatch.setattr(Task, "end_work", end_work)
     with suppress(OperationalError):
-        slices.run_slice(task.pk, "one")
+        worker.run_slice(task.pk, "one")
 
     assert not Segment.objects.held().exists()

@@ -10,7 +10,7 @@ from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from categories.models import PeriodicRun
-from tasks_app import sweeping, upkeep
+from tasks_app.upkeep import hourly_and_daily, sweeping
 from tests.broker import FakeBroker
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -21,21 +21,21 @@ EVENING = datetime(2026, 5, 4, 23, 50, tzinfo=UTC)
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
     """The database's time, in a list of one."""
     now = [EVENING]
-    monkeypatch.setattr(upkeep, "read_database_clock", lambda: now[0])
+    monkeypatch.setattr(hourly_and_daily, "read_database_clock", lambda: now[0])
     return now
 
 
 def sent(broker: FakeBroker) -> int:
-    return [name for name, _ in broker.queue].count(upkeep.CHECK_STORAGE)
+    return [name for name, _ in broker.queue].count(hourly_and_daily.CHECK_STORAGE)
 
 
 def test_a_job_is_run_once_in_each_period(broker: FakeBroker, clock: list[datetime]) -> None:
-    upkeep.run_due_upkeep()
+    hourly_and_daily.run_due_upkeep()
     at_first = sent(broker)
     for _ in range(3):
         clock[0] += timedelta(minutes=15)
-        upkeep.run_due_upkeep()
-        upkeep.run_due_upkeep()
+        hourly_and_daily.run_due_upkeep()
+        hourly_and_daily.run_due_upkeep()
 
     assert (at_first, sent(broker)) == (0, 1)
 
@@ -43,17 +43,17 @@ def test_a_job_is_run_once_in_each_period(broker: FakeBroker, clock: list[dateti
 def test_of_two_sweepers_one_runs_a_job(
     broker: FakeBroker, clock: list[datetime], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    upkeep.run_due_upkeep()
+    hourly_and_daily.run_due_upkeep()
     clock[0] += timedelta(days=1)
-    run_job = upkeep.run_job
+    run_job = hourly_and_daily.run_job
 
-    def run_job_twice(job: upkeep.Job) -> None:
-        monkeypatch.setattr(upkeep, "run_job", run_job)
-        upkeep.run_due_upkeep()  # another sweeper, before this one is done
+    def run_job_twice(job: hourly_and_daily.Job) -> None:
+        monkeypatch.setattr(hourly_and_daily, "run_job", run_job)
+        hourly_and_daily.run_due_upkeep()  # another sweeper, before this one is done
         run_job(job)
 
-    monkeypatch.setattr(upkeep, "run_job", run_job_twice)
-    upkeep.run_due_upkeep()
+    monkeypatch.setattr(hourly_and_daily, "run_job", run_job_twice)
+    hourly_and_daily.run_due_upkeep()
 
     assert sent(broker) == 1
 
@@ -64,12 +64,12 @@ def test_one_jobs_trouble_is_written_down_and_does_not_stop_the_others(
     def broken() -> None:
         raise ZeroDivisionError("no way")
 
-    jobs = (upkeep.Job("broken", "hour", broken), *upkeep.JOBS)
-    monkeypatch.setattr(upkeep, "JOBS", jobs)
-    upkeep.run_due_upkeep()
+    jobs = (hourly_and_daily.Job("broken", "hour", broken), *hourly_and_daily.JOBS)
+    monkeypatch.setattr(hourly_and_daily, "JOBS", jobs)
+    hourly_and_daily.run_due_upkeep()
     clock[0] += timedelta(days=1)
 
-    upkeep.run_due_upkeep()
+    hourly_and_daily.run_due_upkeep()
 
     assert PeriodicRun.objects.get(job="broken").last_error == "ZeroDivisionError: no way"
     assert sent(broker) == 1

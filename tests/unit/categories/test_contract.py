@@ -17,8 +17,8 @@ from categories.contract import (
     RowFailed,
     Succeeded,
 )
+from categories.contract.rows import RowShape
 from categories.errors import BrokenDeclaration
-from categories.rows import RowShape
 
 
 class Echo(RowAction):

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from categories.copy_text import write_column, write_columns
+from categories.database.copy_text import write_column, write_columns
 from categories.number_management.states import NumberState
 
 MOMENT = datetime(2026, 11, 23, 16, 0, 0, 123456, tzinfo=UTC)

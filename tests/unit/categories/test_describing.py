@@ -1,4 +1,4 @@
-from categories.describing import csv_template, describe_action
+from categories.contract.help_and_template import csv_template, describe_action
 from categories.number_management.actions.add import Add
 from categories.number_management.actions.listing import List
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from categories.outcomes import WrittenRows
+from categories.contract.outcomes import WrittenRows
 
 CELL = st.text(alphabet='a",\n\r é', max_size=6)
 

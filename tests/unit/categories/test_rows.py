@@ -4,8 +4,8 @@ import pytest
 
 from categories.columns import AccountColumn, BooleanColumn, E164Column, IntegerColumn, TextColumn
 from categories.contract import Context, Row, RowAction, RowFailed, Succeeded
+from categories.contract.rows import OutputShape, RowShape, file_columns, row_number
 from categories.errors import UndeclaredOutput
-from categories.rows import OutputShape, RowShape, file_columns, row_number
 
 ACCOUNT_ID = "009afc511c97b2ae693c6cc4920988e8"
 

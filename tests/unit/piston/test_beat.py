@@ -9,7 +9,7 @@ from typing import Any
 import celery
 import pytest
 
-from piston import beat
+from piston.celery import beat
 
 INTERVAL = 5.0  # seconds
 

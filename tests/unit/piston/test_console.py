@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from piston import console
+from piston.processes import console
 
 
 def run(streams: dict[str, bytes]) -> str:

@@ -13,8 +13,8 @@ import pytest
 import redis
 from celery.exceptions import WorkerShutdown
 
-from piston import consumer
-from piston.consumer import Consumer
+from piston.celery import consumer
+from piston.celery.consumer import Consumer
 
 TROUBLES = [
     amqp.AccessRefused("login was refused"),

@@ -144,7 +144,7 @@ def test_a_database_elsewhere_is_made_private(tmp_path: Path, name: str) -> None
     "words",
     [
         ["manage.py", "check"],
-        ["-m", "gunicorn", "--config", "piston/gunicorn.py", "piston.wsgi"],
+        ["-m", "gunicorn", "--config", "piston/web/gunicorn.py", "piston.wsgi"],
         ["-m", "celery", "--app", "piston", "worker"],
         ["-m", "celery", "--app", "piston", "beat"],
     ],

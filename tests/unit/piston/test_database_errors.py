@@ -7,7 +7,7 @@ import pytest
 from django.db import DataError, IntegrityError, InterfaceError, OperationalError, ProgrammingError
 from psycopg import errors
 
-from piston import database_errors
+from piston.database import database_errors
 
 
 def caused(error: Exception, cause: Exception) -> Exception:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from django.core.files.base import ContentFile
 
-from piston.file_storage import SyncedFileStorage
+from piston.storages.folder import SyncedFileStorage
 
 
 def test_a_file_and_its_folders_are_on_disk_before_its_name_is_known(

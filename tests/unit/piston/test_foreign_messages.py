@@ -9,7 +9,7 @@ from celery import current_app
 from celery.exceptions import InvalidTaskError
 from celery.worker import strategy
 
-from piston import foreign_messages
+from piston.celery import foreign_messages
 from tasks_app import tasks
 
 
@@ -50,4 +50,7 @@ def test_what_can_be_read_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_all_messages_are_taken_so() -> None:
-    assert current_app.tasks[tasks.sweep.name].Strategy == "piston.foreign_messages:take_readable"
+    assert (
+        current_app.tasks[tasks.sweep.name].Strategy
+        == "piston.celery.foreign_messages:take_readable"
+    )

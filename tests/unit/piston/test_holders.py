@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from piston import holders
+from piston.processes import holders
 
 pytestmark = pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="Linux alone says so")
 

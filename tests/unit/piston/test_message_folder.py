@@ -17,7 +17,7 @@ import kombu
 import pytest
 from kombu.asynchronous import Hub
 
-from piston import message_folder
+from piston.celery import folder_broker
 
 QUEUE = "piston.slices"
 MESSAGE = {"body": "é", "properties": {"delivery_tag": "1"}}
@@ -30,7 +30,7 @@ class Came(Exception):
 
 @pytest.fixture
 def connection(tmp_path: Path) -> Iterator[Any]:
-    message_folder.take_over()
+    folder_broker.take_over()
     options = {
         "data_folder_in": str(tmp_path),
         "data_folder_out": str(tmp_path),
@@ -135,7 +135,7 @@ def test_what_killed_processes_left_is_deleted_but_not_what_is_being_written(
     left, under_way, message = (
         tmp_path / name for name in ("1_a.q.new", "2_b.q.new", f"3_c.{QUEUE}.msg")
     )
-    long_ago = time.time() - 2 * message_folder.TORN_SECONDS
+    long_ago = time.time() - 2 * folder_broker.TORN_SECONDS
     for file in (left, under_way, message):
         file.write_text("{")
     for file in (left, message):
@@ -187,7 +187,7 @@ def test_a_message_that_another_worker_has_just_taken_is_left_to_it(
 def test_the_kernel_wakes_a_loop_that_waits(
     channel: Any, connection: Any, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(message_folder, "LOOK_SECONDS", NEVER_SECONDS)
+    monkeypatch.setattr(folder_broker, "LOOK_SECONDS", NEVER_SECONDS)
     loop = listen(connection, hub)
     connection.transport.take()  # looks, and finds nothing
     send(channel, "hello")

@@ -11,7 +11,7 @@ WAIT_SECONDS = 20
 
 CHILD = """
 import os, signal, sys
-from piston import orphans
+from piston.processes import orphans
 
 if {by_thread}:
     orphans.is_told_by_linux = lambda _: False

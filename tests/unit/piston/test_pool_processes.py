@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from celery.signals import worker_process_init
 
-from piston import pool_processes
+from piston.celery import pool_processes
 
 PATIENCE_SECONDS = 60
 
@@ -18,7 +18,7 @@ WORKER = """
 import os, signal, sys, time
 import billiard
 from celery.signals import worker_process_init
-from piston import pool_processes
+from piston.celery import pool_processes
 
 def run(worker, is_late):
     print("forked", flush=True)
@@ -53,7 +53,10 @@ def test_where_the_kernel_cannot_be_told_nothing_happens(monkeypatch: pytest.Mon
 
 
 def test_this_kernel_takes_the_offer() -> None:
-    told = "from piston.pool_processes import *; offer_to_go_first(); print(OOM_SCORE.read_text())"
+    told = (
+        "from piston.celery.pool_processes import *;"
+        " offer_to_go_first(); print(OOM_SCORE.read_text())"
+    )
 
     done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
 
@@ -64,7 +67,7 @@ def test_this_kernel_takes_the_offer() -> None:
 def test_a_process_of_the_pool_is_nice_but_no_nicer_than_need_be(before: int) -> None:
     told = (
         "import os; from celery.signals import worker_process_init as begin;"
-        "from piston import pool_processes; pool_processes.take_over();"
+        "from piston.celery import pool_processes; pool_processes.take_over();"
         f"os.nice({before} - os.nice(0)); begin.send(sender=None); print(os.nice(0))"
     )
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from piston import celery as wiring
-from piston import foreign_messages, queues
+from piston.celery import application as wiring
+from piston.celery import foreign_messages, queues
 
 OWN, OTHER = "0011223344556677", "8899aabbccddeeff"
 SWEEP = "tests.sweep"

@@ -7,7 +7,7 @@ import logging
 import kombu
 import pytest
 
-from piston import redis_broker
+from piston.celery import redis_broker
 from tests.servers import Redis, started
 
 

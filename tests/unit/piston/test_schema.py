@@ -4,9 +4,9 @@ import pytest
 from celery.exceptions import Reject
 from django.db import OperationalError, ProgrammingError
 
-from piston import schema
-from piston.foreign_messages import Message
-from piston.schema import Schema, SchemaDiffers
+from piston.celery.foreign_messages import Message
+from piston.database import schema
+from piston.database.schema import Schema, SchemaDiffers
 
 KNOWN = frozenset({("tasks_app", "0001_tasks"), ("tasks_app", "0002_more")})
 OLDER = frozenset({("tasks_app", "0001_tasks")})
@@ -39,6 +39,7 @@ def rests(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def of(monkeypatch: pytest.MonkeyPatch, database: Database) -> Schema:
     """Return what a process knows that has such a database."""
     monkeypatch.setattr(schema, "read_applied", database.read)
+    monkeypatch.setattr(schema.connection, "close_if_unusable_or_obsolete", lambda: None)
     mine = Schema()
     mine.known = KNOWN
     return mine
@@ -102,7 +103,7 @@ def test_a_message_waits_until_the_schema_fits(
     monkeypatch: pytest.MonkeyPatch, rests: list[float]
 ) -> None:
     monkeypatch.setattr(schema, "schema", of(monkeypatch, Database(OLDER, OLDER, KNOWN)))
-    monkeypatch.setattr("piston.foreign_messages.schema", schema.schema)
+    monkeypatch.setattr("piston.celery.foreign_messages.schema", schema.schema)
 
     Message().before_start("an id", (), {})
 

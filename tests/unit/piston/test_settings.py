@@ -1,22 +1,24 @@
 """Do the settings keep processes from hanging on a server that is gone without a word?"""
 
-import importlib.util
+import importlib
+import sys
 from types import ModuleType
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from piston import settings
+from piston.settings import database
 
 
 @pytest.mark.parametrize("claim_seconds", [2, 6, 20, 300])
 def test_a_silent_database_is_given_up_within_a_claim_and_a_half(
     claim_seconds: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settings, "DATABASE_URL", "postgres://somebody@127.0.0.1:5432/piston")
-    monkeypatch.setattr(settings, "PISTON_CLAIM_SECONDS", claim_seconds)
+    monkeypatch.setattr(database, "DATABASE_URL", "postgres://somebody@127.0.0.1:5432/piston")
+    monkeypatch.setattr(database, "PISTON_CLAIM_SECONDS", claim_seconds)
 
-    options = settings.read_database()["OPTIONS"]
+    options = database.read_database()["OPTIONS"]
 
     waiting = options["keepalives_idle"] + (
         options["keepalives_count"] * options["keepalives_interval"]
@@ -40,12 +42,10 @@ def test_a_new_pool_process_has_time_to_start_and_is_replaced_when_it_does_not()
 
 def read_again() -> ModuleType:
     """Read the settings as a process that starts does, beside those in force."""
-    spec = importlib.util.find_spec("piston.settings")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in sys.modules if name.startswith("piston.settings")]:
+            patch.delitem(sys.modules, name)
+        return importlib.import_module("piston.settings")
 
 
 def test_an_installation_with_one_thread_hears_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,8 +6,12 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from piston import orphans, supervision
-from piston.supervision import process_environment, read_procfile, supervisor_configuration
+from piston.processes import orphans, supervision
+from piston.processes.supervision import (
+    process_environment,
+    read_procfile,
+    supervisor_configuration,
+)
 
 PROCFILE = Path(settings.BASE_DIR) / "Procfile"
 

@@ -16,8 +16,8 @@ from django.conf import settings
 
 from piston import disk_reserve
 from piston.http.transfers import NoPlace
-from tasks_app import conversion as conversions
-from tasks_app.conversion import Conversion, Turns
+from tasks_app.api import conversion as conversions
+from tasks_app.api.conversion import Conversion, Turns
 from tasks_app.csv_files import converting
 from tasks_app.errors import (
     ConverterDied,

@@ -5,7 +5,7 @@ import inspect
 import pytest
 from celery import current_app
 
-from tasks_app import dispatch
+from tasks_app.queue import dispatch
 
 
 @pytest.mark.parametrize("name", dispatch.OF_TASKS)

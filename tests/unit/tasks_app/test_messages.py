@@ -9,7 +9,8 @@ from celery.exceptions import Reject
 from django.db import InterfaceError, OperationalError
 from psycopg.errors import LockNotAvailable
 
-from tasks_app import dispatch, messages, tasks
+from tasks_app import tasks
+from tasks_app.queue import dispatch, sending
 
 
 @pytest.fixture
@@ -22,14 +23,14 @@ def frozen(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
         asked.append(name)
         thaw.wait(30)
 
-    monkeypatch.setattr(messages.current_app, "send_task", never)
-    monkeypatch.setattr(messages, "LONGEST_WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(sending.current_app, "send_task", never)
+    monkeypatch.setattr(sending, "LONGEST_WAIT_SECONDS", 0.05)
     yield asked
     thaw.set()
 
 
 def test_a_frozen_broker_costs_one_wait_and_then_nothing(frozen: list[Any]) -> None:
-    sender = messages.Sender()
+    sender = sending.Sender()
 
     answers = [sender.send("a message", 1) for _ in range(5)]
 
@@ -41,18 +42,18 @@ def test_a_broker_that_refuses_is_no_error(monkeypatch: pytest.MonkeyPatch) -> N
     def refuse(name: str, args: Any) -> None:
         raise ConnectionRefusedError
 
-    monkeypatch.setattr(messages.current_app, "send_task", refuse)
+    monkeypatch.setattr(sending.current_app, "send_task", refuse)
 
-    assert messages.Sender().send("a message") is False
+    assert sending.Sender().send("a message") is False
 
 
 def test_a_message_that_was_taken_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[Any] = []
     monkeypatch.setattr(
-        messages.current_app, "send_task", lambda name, args: sent.append((name, args))
+        sending.current_app, "send_task", lambda name, args: sent.append((name, args))
     )
 
-    assert messages.Sender().send("a message", "a", 1) is True
+    assert sending.Sender().send("a message", "a", 1) is True
     assert sent == [("a message", ("a", 1))]
 
 
@@ -61,7 +62,7 @@ def test_a_message_goes_back_to_the_broker_when_there_is_no_database(
     trouble: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rests: list[float] = []
-    monkeypatch.setattr("tasks_app.messages.time.sleep", rests.append)
+    monkeypatch.setattr("tasks_app.queue.sending.time.sleep", rests.append)
 
     def away(*_: object) -> None:
         raise trouble
@@ -71,7 +72,7 @@ def test_a_message_goes_back_to_the_broker_when_there_is_no_database(
         tasks.run_slice("a task", 1)
 
     assert rejected.value.requeue
-    assert rests == [messages.REST_SECONDS]
+    assert rests == [sending.REST_SECONDS]
 
 
 def test_a_message_that_fails_otherwise_does_not_go_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,9 +95,9 @@ def test_a_connection_from_before_a_restart_of_the_broker_loses_no_message(
         if len(tries) == 1:
             raise ConnectionResetError
 
-    monkeypatch.setattr(messages.current_app, "send_task", reset_once)
+    monkeypatch.setattr(sending.current_app, "send_task", reset_once)
 
-    assert messages.Sender().send("a message") is True
+    assert sending.Sender().send("a message") is True
     assert tries == ["a message"] * 2
 
 

@@ -4,15 +4,15 @@ import threading
 
 import pytest
 
-from tasks_app import signs_of_life
-from tasks_app.signs_of_life import Heart
+from tasks_app.files import heartbeat
+from tasks_app.files.heartbeat import Heart
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signs_of_life, "BEAT_SECONDS", 0.01)
+    monkeypatch.setattr(heartbeat, "BEAT_SECONDS", 0.01)
 
 
 def test_one_that_fails_does_not_stop_the_others() -> None:

@@ -16,7 +16,7 @@ from tests.servers import wait_until
 
 ON_SERVERS = (RABBITMQ, REDIS)
 EVERYWHERE = (RABBITMQ, REDIS, EMBEDDED)
-NOTICE_SECONDS = 8  # piston.schema looks every 5 s, and a slice has to end
+NOTICE_SECONDS = 8  # piston.database.schema looks every 5 s, and a slice has to end
 STILL_SECONDS = 3
 LINGER_CLAIM_SECONDS = 12.5  # of an action whose rows may take 5 s
 STRIKES = 3  # in the same row

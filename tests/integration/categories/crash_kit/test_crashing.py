@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from categories.contract import Context, Outcome, Page, Refused, Row, RowFailed, Succeeded
-from categories.rows import row_number
+from categories.contract.rows import row_number
 from piston.accounts.models import Account
 from tests.integration.categories.crash_kit import words
 from tests.integration.categories.crash_kit.words import (

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from categories.contract import Action, Context, Effects, Outcome, Row, Succeeded
-from categories.crash_kit.calls import Calls
-from categories.crash_kit.hazards import FailsAtFirst, Hazard
-from categories.crash_kit.trials import Trial, make_context
+from categories.testing.crash_kit.calls import Calls
+from categories.testing.crash_kit.hazards import FailsAtFirst, Hazard
+from categories.testing.crash_kit.trials import Trial, make_context
 from piston.accounts.models import Account
 from tests.integration.categories.crash_kit.words import NOW, List, Store
 

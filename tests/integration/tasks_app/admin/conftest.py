@@ -7,6 +7,7 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from categories import registry
+from categories.registry import refreshing
 
 StaffClient = Callable[..., Client]
 
@@ -41,5 +42,5 @@ def staff(db: None) -> StaffClient:
 @pytest.fixture
 def quiet_registry(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the registry read the database now, and not again in the middle of counting queries."""
-    monkeypatch.setattr(registry, "REFRESH_SECONDS", float("inf"))
+    monkeypatch.setattr(refreshing, "REFRESH_SECONDS", float("inf"))
     registry.all_entries()

@@ -8,8 +8,8 @@ from django.test import Client
 from django.urls import NoReverseMatch, reverse
 from django_celery_results.models import TaskResult
 
-from tasks_app.dispatch import OF_TASKS, RUN_SLICE
 from tasks_app.models import Task
+from tasks_app.queue.dispatch import OF_TASKS, RUN_SLICE
 from tests.factories import TaskFactory
 from tests.integration.tasks_app.admin import urls
 from tests.integration.tasks_app.admin.conftest import StaffClient

@@ -13,10 +13,12 @@ from categories import registry
 from categories.models import RegisteredCategory
 from piston import disk_reserve
 from piston.accounts.models import Account
-from tasks_app import conversion, files, intake, record_bodies
+from tasks_app import creating
+from tasks_app.api import conversion, json_bodies
+from tasks_app.api.json_bodies import SMALL_BYTES
 from tasks_app.errors import StorageUnavailable
+from tasks_app.files import task_files
 from tasks_app.models import Task, TaskCSV, TaskEvent
-from tasks_app.record_bodies import SMALL_BYTES
 from tests.factories import AccountFactory
 from tests.integration.tasks_app.api.calls import (
     GOOD_CSV,
@@ -42,7 +44,7 @@ class Unreadable(io.BytesIO):
 
 def stored_input(task: dict[str, Any]) -> bytes:
     stored = Task.objects.get(pk=task["id"])
-    return b"".join(files.open_file(stored, "in.csv").read())
+    return b"".join(task_files.open_file(stored, "in.csv").read())
 
 
 def attachment(response: Any) -> Any:
@@ -302,8 +304,8 @@ def test_a_large_body_has_a_file_name_or_no_records_like_a_small_one(
 def test_a_small_body_that_stands_for_a_large_csv_is_read_elsewhere(
     caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(record_bodies, "SMALL_ABSENT_CELLS", 3)
-    monkeypatch.setattr(record_bodies, "MOST_ABSENT_CELLS", 4)
+    monkeypatch.setattr(json_bodies, "SMALL_ABSENT_CELLS", 3)
+    monkeypatch.setattr(json_bodies, "MOST_ABSENT_CELLS", 4)
     records: list[Any] = [{"name": "Ada", "do": ""}, {"name": "Bob"}, {}, {"name": "Eve"}]
 
     fault = csv_fault(caller.put_json({"data": {"records": [*records, {}]}}))
@@ -326,8 +328,8 @@ def test_an_account_without_room_is_told_so_before_a_large_body_is_read(
 def test_a_csv_that_ends_because_its_converter_was_killed_is_never_taken_for_complete(
     caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(record_bodies, "PROGRAM", "tests.unit.tasks_app.odd_converter")
-    monkeypatch.setattr(record_bodies, "rules_for", lambda *_: SimpleNamespace(does="die late"))
+    monkeypatch.setattr(json_bodies, "PROGRAM", "tests.unit.tasks_app.odd_converter")
+    monkeypatch.setattr(json_bodies, "rules_for", lambda *_: SimpleNamespace(does="die late"))
 
     response = caller.put_json({"x": LONG})
 
@@ -576,7 +578,7 @@ def test_storage_that_is_away_is_worth_another_try(
     def fail(*_: Any) -> None:
         raise StorageUnavailable
 
-    monkeypatch.setattr(intake.storage, "save", fail)
+    monkeypatch.setattr(creating.storage, "save", fail)
 
     response = caller.put(GOOD_CSV)
 

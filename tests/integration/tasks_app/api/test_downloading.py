@@ -7,9 +7,10 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
-from tasks_app import assembly, files, storage
 from tasks_app.csv_files.blocks import ChecksumWriter, pack
 from tasks_app.errors import StorageUnavailable
+from tasks_app.execution import assembly
+from tasks_app.files import storage, task_files
 from tasks_app.models import CSVName, Part, Task, TaskCSV, TaskEvent
 from tasks_app.states import TaskStatus
 from tests.factories import PartFactory, SegmentFactory, TaskCSVFactory, TaskFactory
@@ -470,7 +471,7 @@ def test_ranges_are_cut_from_parts_too(caller: Caller, stopped: Task) -> None:
 def test_a_file_that_is_assembled_while_it_is_sent_arrives_whole(
     caller: Caller, stopped: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "GROUP_BYTES", 1)  # one part at a time
+    monkeypatch.setattr(task_files, "GROUP_BYTES", 1)  # one part at a time
 
     blocks = caller.get(f"/{stopped.pk}/output").streaming_content
     first = next(blocks) + next(blocks)
@@ -483,7 +484,7 @@ def test_a_file_that_is_assembled_while_it_is_sent_arrives_whole(
 def test_what_grew_before_it_was_assembled_is_cut_off_not_mixed(
     caller: Caller, stopped: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "GROUP_BYTES", 1)
+    monkeypatch.setattr(task_files, "GROUP_BYTES", 1)
 
     blocks = caller.get(f"/{stopped.pk}/output").streaming_content
     next(blocks)
@@ -500,7 +501,7 @@ def test_a_file_that_was_assembled_since_the_task_was_read_is_whole(
     read_before = Task.objects.prefetch_related("csvs").get(pk=stopped.pk)
     assembly.assemble(stopped.pk)
 
-    file = files.open_file(read_before, "out.csv")
+    file = task_files.open_file(read_before, "out.csv")
 
     assert b"".join(file.read()) == OUTPUT
 
@@ -508,7 +509,7 @@ def test_a_file_that_was_assembled_since_the_task_was_read_is_whole(
 def test_a_task_that_is_deleted_while_it_is_sent_is_cut_off_not_made_up(
     caller: Caller, stopped: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "GROUP_BYTES", 1)
+    monkeypatch.setattr(task_files, "GROUP_BYTES", 1)
 
     blocks = caller.get(f"/{stopped.pk}/output").streaming_content
     next(blocks)

@@ -7,9 +7,6 @@ from piston.http import errors as table
 from tasks_app import (
     errors as tasks,
 )
-from tasks_app import (
-    views,  # noqa: F401 - whoever loads the views has the table
-)
 
 ROOTS = (tasks.PistonError, categories.CategoryError)
 MODULES = {tasks.__name__, categories.__name__}

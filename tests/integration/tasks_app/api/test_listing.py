@@ -7,8 +7,8 @@ import pytest
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
+from tasks_app.api.serializers import to_gregorian
 from tasks_app.models import Task
-from tasks_app.serializers import to_gregorian
 from tasks_app.states import TaskStatus
 from tests.factories import AccountFactory, TaskCSVFactory, TaskFactory
 from tests.integration.tasks_app.api.calls import Caller, assert_faulty

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from tasks_app import files
+from tasks_app.files import task_files
 from tasks_app.models import TaskCSV, TaskEvent
 from tests import engine, plugins
 from tests import settling as rows
@@ -45,12 +45,12 @@ def test_a_row_that_was_done_counts_as_succeeded(broker: FakeBroker) -> None:
 
 def test_a_row_that_was_not_done_can_be_sent_again_by_the_client(broker: FakeBroker) -> None:
     task = rows.ended(broker, "", "crash", "")
-    before = files.csv_names(task)
+    before = task_files.csv_names(task)
 
     task = rows.settle(broker, task, "not_done", 2)
 
     assert before == ["in.csv", "out.csv"]
-    assert files.csv_names(task) == ["in.csv", "out.csv", "failed.csv"]
+    assert task_files.csv_names(task) == ["in.csv", "out.csv", "failed.csv"]
     assert engine.read(task, "failed.csv") == [["name", "do"], ["n2", "crash"]]
     assert engine.read(task)[2] == [
         "n2", "crash", "", "not done: staff found out that it did not happen",
@@ -154,8 +154,8 @@ def test_input_columns_come_back_byte_for_byte(broker: FakeBroker) -> None:
     rows.settle(broker, task, "not_done", 1, 2, 3)
     rows.settle(broker, task, "done", 4)
 
-    failed = b"".join(files.open_file(engine.fresh(task), "failed.csv").read())
-    output = b"".join(files.open_file(engine.fresh(task), "out.csv").read())
+    failed = b"".join(task_files.open_file(engine.fresh(task), "failed.csv").read())
+    output = b"".join(task_files.open_file(engine.fresh(task), "out.csv").read())
     assert failed == b'name,do\n"n ""1""",\nn2,"cr""ash"\n"n\n3",crash\n'
     assert output.endswith(b"\n n4 , ,,\n")
     assert output.count(b",not done: staff found out that it did not happen\n") == 3
@@ -181,9 +181,9 @@ def test_it_is_written_down_who_decided_what_and_what_became_of_it(broker: FakeB
 
 def test_a_download_that_is_under_way_is_not_cut(broker: FakeBroker) -> None:
     task = rows.ended(broker, "", "crash", *[""] * 50)
-    file = files.open_file(task, "out.csv")
+    file = task_files.open_file(task, "out.csv")
     old = b"".join(file.read())
-    begun = files.read_through(task, file, 0, file.size)
+    begun = task_files.read_through(task, file, 0, file.size)
 
     rows.settle(broker, task, "done", 2)
     rows.recover(broker)
@@ -207,7 +207,7 @@ def test_nothing_to_carry_out_changes_nothing(broker: FakeBroker) -> None:
 def test_more_than_one_message_can_carry_is_carried_by_several(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasks_app.settling.carrying_out.MOST_AT_ONCE", 2)
+    monkeypatch.setattr("tasks_app.indeterminate.carrying_out.MOST_AT_ONCE", 2)
     task = rows.ended(broker, *["crash"] * 5)
 
     rows.settle(broker, task, "done", 1, 2, 3, 4, 5)

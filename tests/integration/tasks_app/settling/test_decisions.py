@@ -7,12 +7,12 @@ from threading import Barrier, Thread
 import pytest
 from django.db import connection
 
-from tasks_app import assembly, lifecycle
+from tasks_app import lifecycle
 from tasks_app.errors import CannotBeSentAgain, TaskHasNotEnded, TaskNotFound
-from tasks_app.execution import batches, effects, suspects
+from tasks_app.execution import assembly, batches, external, poison_rows
+from tasks_app.indeterminate import decisions
 from tasks_app.models import Decision, EffectState, Segment, TaskEvent
 from tasks_app.models.clock import database_time
-from tasks_app.settling import decisions
 from tests import engine, plugins
 from tests import settling as rows
 from tests.broker import FakeBroker
@@ -79,7 +79,7 @@ def test_one_refused_row_does_not_keep_the_others_back(broker: FakeBroker) -> No
 
 def test_rows_of_a_task_that_has_not_ended_wait(broker: FakeBroker) -> None:
     task = engine.start(engine.submit("send", "name,do", "n1,crash", "n2,"))
-    with engine.worker("one") as run:
+    with engine.claimed("one") as run:
         batches.run_next_batch(run)
     with pytest.raises(TaskHasNotEnded) as running:
         rows.decide(task, "done", 1)
@@ -139,7 +139,7 @@ def test_a_row_of_a_stopped_task_can_be_settled_even_when_its_action_is_gone(
 ) -> None:
     """The action went after the row may have been sent: the row is in out.csv all the same."""
     task = engine.start(engine.submit("send", "name,do", "n1,", "n2,", "n3,"))
-    with engine.worker("one") as run, monkeypatch.context() as dying:
+    with engine.claimed("one") as run, monkeypatch.context() as dying:
         batches.run_next_batch(run)
         dying.setattr(batches, "commit_external", lambda *_, **__: None)
         batches.run_next_batch(run)
@@ -157,7 +157,7 @@ def test_a_row_of_a_stopped_task_can_be_settled_even_when_its_action_is_gone(
     assert output[0] == ["name", "do", "output_1" if is_gone else "key", "error"]
     assert output[2] == [
         "n2", "", "",
-        f"indeterminate: {effects.DIED}; it was not repeated",
+        f"indeterminate: {external.DIED}; it was not repeated",
     ]  # fmt: skip
     assert (left, counts) == ([["name", "do"], ["n3", ""]], (1, 1, 1))
     assert rows.effect(task, 2).state == EffectState.DONE
@@ -168,11 +168,11 @@ def test_a_row_of_a_stopped_task_can_be_settled_even_when_its_action_is_gone(
 def test_a_row_that_kills_its_worker_before_it_reaches_the_journal_can_be_settled(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(suspects, "OBJECTION_SECONDS", -1)
+    monkeypatch.setattr(poison_rows, "OBJECTION_SECONDS", -1)
     task = engine.start(engine.submit("send", "name,do", "n1,"))
     for _ in range(6):
         Segment.objects.update(claimed_until=None)
-        with engine.worker("a worker that will die") as dying:
+        with engine.claimed("a worker that will die") as dying:
             if batches.is_alone(dying.segment):
                 batches.mark_suspect(dying.segment)
     Segment.objects.update(claimed_until=None)

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from tasks_app import lifecycle, storage
+from tasks_app import lifecycle
 from tasks_app.errors import ClaimLost, StorageUnavailable
-from tasks_app.execution import effects
+from tasks_app.execution import external
+from tasks_app.files import storage
+from tasks_app.indeterminate import answers, claims, rewriting
 from tasks_app.models import EffectState, Task, TaskCSV, TaskEvent
-from tasks_app.settling import answers, claims, rewriting
 from tests import engine, plugins
 from tests import settling as rows
 from tests.broker import FakeBroker
@@ -23,7 +24,7 @@ PLACES = [
     (claims, "claim"),
     (answers, "answer"),
     (answers, "journal"),
-    (effects, "call"),
+    (external, "call"),
     (storage, "reserve"),
     (storage, "save"),
     (rewriting, "publish"),

@@ -8,10 +8,11 @@ import pytest
 from django.db import DataError
 
 from categories.contract import RowFailed, StopTask, Succeeded
-from categories.rows import RowShape
-from tasks_app import assembly, files, sweeping
-from tasks_app.execution import effects, ledger
+from categories.contract.rows import RowShape
+from tasks_app.execution import assembly, external, ledger
+from tasks_app.files import task_files
 from tasks_app.models import Segment, Task
+from tasks_app.upkeep import sweeping
 from tests import engine, plugins
 from tests import settling as rows
 from tests.broker import FakeBroker
@@ -38,7 +39,7 @@ def test_a_row_on_which_the_action_stops_the_task_is_indeterminate(
         "",
         "indeterminate: the action stopped the task: told to stop; it was not repeated",
     ]
-    assert files.csv_names(task) == ["in.csv", "out.csv", "unprocessed.csv"]
+    assert task_files.csv_names(task) == ["in.csv", "out.csv", "unprocessed.csv"]
     assert engine.read(task, "unprocessed.csv") == [["name", "do"], ["n3", ""]]
 
 
@@ -64,7 +65,7 @@ def test_an_answer_that_is_no_outcome_or_cannot_be_written_is_indeterminate(
     task = rows.ended(broker, "", "", action=action.name)
 
     assert (task.status, rows.counts(task)) == ("failure", (0, 2, 2))
-    assert files.csv_names(task) == ["in.csv", "out.csv"]
+    assert task_files.csv_names(task) == ["in.csv", "out.csv"]
 
 
 def test_an_answer_that_the_database_refuses_is_indeterminate(
@@ -92,7 +93,7 @@ def test_an_answer_that_the_database_refuses_is_indeterminate(
 def test_what_an_exception_says_cannot_stop_a_row_from_being_repeated(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch, short_pauses: None, text: str
 ) -> None:
-    monkeypatch.setattr(effects.logger, "disabled", True)  # it cannot be a test's output
+    monkeypatch.setattr(external.logger, "disabled", True)  # it cannot be a test's output
     answering(monkeypatch, ConnectionError(text), None)
 
     task = rows.ended(broker, "lost", action="send_again")
@@ -122,7 +123,7 @@ def test_a_row_that_its_columns_reject_after_it_was_sent_is_indeterminate(
 
     assert rows.counts(task) == (0, 1, 1)
     assert rows.effect(task, 1).state == "indeterminate"
-    assert files.csv_names(engine.fresh(task)) == ["in.csv", "out.csv"]
+    assert task_files.csv_names(engine.fresh(task)) == ["in.csv", "out.csv"]
 
 
 def test_a_task_that_is_broken_in_a_pause_does_not_offer_the_row_as_unprocessed(

@@ -7,9 +7,10 @@ import time
 import pytest
 
 from categories.contract import RowFailed
-from tasks_app import files, sweeping
+from tasks_app.files import task_files
 from tasks_app.models import Effect
 from tasks_app.models.clock import database_time
+from tasks_app.upkeep import sweeping
 from tests import plugins
 from tests import settling as rows
 from tests.broker import FakeBroker
@@ -54,7 +55,7 @@ def test_a_row_that_stays_without_an_answer_is_indeterminate_and_in_no_other_fil
 
     assert rows.counts(task) == (1, 1, 1)
     assert rows.errors(task)[1] == f"{CUT}; it was sent 6 times with the same effect key"
-    assert files.csv_names(task) == ["in.csv", "out.csv"]
+    assert task_files.csv_names(task) == ["in.csv", "out.csv"]
     assert len(set(plugins.calls)) == 2
 
 
@@ -67,7 +68,7 @@ def test_an_action_that_is_not_idempotent_sends_a_row_once(
 
     assert rows.errors(task)[1] == f"{CUT}; it was not repeated"
     assert len(plugins.calls) == 2
-    assert files.csv_names(task) == ["in.csv", "out.csv"]
+    assert task_files.csv_names(task) == ["in.csv", "out.csv"]
 
 
 @pytest.mark.parametrize("attempts", [1, 2, 4])
@@ -117,7 +118,7 @@ def test_a_refusal_of_the_first_attempt_is_believed(
     task = rows.ended(broker, "no", action="send_again")
 
     assert rows.errors(task) == ["400"]
-    assert files.csv_names(task) == ["in.csv", "out.csv", "failed.csv"]
+    assert task_files.csv_names(task) == ["in.csv", "out.csv", "failed.csv"]
 
 
 def test_a_refusal_after_an_attempt_without_an_answer_is_about_the_last_one_only(
@@ -133,4 +134,4 @@ def test_a_refusal_after_an_attempt_without_an_answer_is_about_the_last_one_only
         "indeterminate: an earlier attempt had no answer, the last one was refused"
         " (409 exists already); it was sent 2 times with the same effect key"
     )
-    assert files.csv_names(task) == ["in.csv", "out.csv"]
+    assert task_files.csv_names(task) == ["in.csv", "out.csv"]

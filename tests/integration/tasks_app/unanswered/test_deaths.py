@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tasks_app import files
-from tasks_app.execution import suspects
+from tasks_app.execution import poison_rows
+from tasks_app.files import task_files
 from tests import engine, plugins
 from tests import settling as rows
 from tests.broker import FakeBroker
@@ -49,7 +49,7 @@ def test_a_row_whose_last_attempt_killed_its_worker_is_not_sent_again(
 def test_an_idempotent_row_that_kills_its_workers_is_indeterminate(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(suspects, "OBJECTION_SECONDS", -1)
+    monkeypatch.setattr(poison_rows, "OBJECTION_SECONDS", -1)
     task = engine.start(engine.submit("send_again", "name", "n1", "n2"))
 
     for _ in range(3):
@@ -60,7 +60,7 @@ def test_an_idempotent_row_that_kills_its_workers_is_indeterminate(
         "indeterminate: the worker died on this row, 2 times;"
         " it was sent 3 times with the same effect key"
     )
-    assert files.csv_names(engine.fresh(task)) == ["in.csv", "out.csv"]
+    assert task_files.csv_names(engine.fresh(task)) == ["in.csv", "out.csv"]
 
 
 def test_attempts_without_an_answer_are_no_deaths(

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from django.core.files.storage import default_storage
 
-from tasks_app import files, lifecycle
+from tasks_app import lifecycle
+from tasks_app.files import task_files
 from tasks_app.models import Task, TaskCSV
 from tests import engine, plugins
 from tests import settling as rows
@@ -39,7 +40,7 @@ def edit(task: Task) -> bytes:
 def restore(task: Task, content: bytes) -> None:
     """Put a task's input back, and ask for it, so that it is offered again."""
     input_path(task).write_bytes(content)
-    files.open_file(engine.fresh(task), "in.csv")
+    task_files.open_file(engine.fresh(task), "in.csv")
 
 
 @pytest.mark.parametrize(
@@ -137,8 +138,8 @@ def test_a_line_comes_back_byte_for_byte_from_the_journal(
     task = run_through(broker, task)
     restore(task, content)
 
-    output = b"".join(files.open_file(task, "out.csv").read())
-    left = b"".join(files.open_file(engine.fresh(task), "unprocessed.csv").read())
+    output = b"".join(task_files.open_file(task, "out.csv").read())
+    left = b"".join(task_files.open_file(engine.fresh(task), "unprocessed.csv").read())
     assert output.startswith(b'name,do,key,error\n"n ""1""\n,\r",lost,,')
     assert left == b"name,do\n\nn2,\n"
 
@@ -160,7 +161,7 @@ def test_a_row_that_an_older_version_sent_is_offered_to_nobody_once_its_input_wa
     task = run_through(broker, task)
     restore(task, content)
 
-    assert files.csv_names(engine.fresh(task)) == ["in.csv", "out.csv"]
+    assert task_files.csv_names(engine.fresh(task)) == ["in.csv", "out.csv"]
     assert rows.decide(task, "done", 2).refused == {
         2: "it is in no file: an older version sent it, and then its input was lost"
     }

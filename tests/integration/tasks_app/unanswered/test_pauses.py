@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tasks_app import lifecycle, sweeping
-from tasks_app.execution import pacing, slices
+from tasks_app import lifecycle
+from tasks_app.execution import rate_limit, worker
 from tasks_app.models import Segment
+from tasks_app.upkeep import sweeping
 from tests import engine, plugins
 from tests import settling as rows
 from tests.broker import FakeBroker
@@ -21,7 +22,9 @@ def test_pauses_double_up_to_a_minute_and_are_kept_by_whoever_claims_the_segment
     monkeypatch.setattr(plugins.SendAgain, "max_attempts", 9)
     answering(monkeypatch, ConnectionError("cut"))
     pauses: list[float] = []
-    monkeypatch.setattr(pacing, "wait_unless_needed", lambda seconds: bool(pauses.append(seconds)))
+    monkeypatch.setattr(
+        rate_limit, "wait_unless_needed", lambda seconds: bool(pauses.append(seconds))
+    )
     task = engine.start(engine.submit("send_again", "name,do", "n1,lost"))
 
     broker.deliver_all()
@@ -36,12 +39,12 @@ def test_a_worker_waits_in_place_for_a_second_and_only_when_nobody_else_waits(
     monkeypatch: pytest.MonkeyPatch, broker: FakeBroker
 ) -> None:
     slept: list[float] = []
-    monkeypatch.setattr(pacing.time, "sleep", slept.append)
+    monkeypatch.setattr(rate_limit.time, "sleep", slept.append)
 
-    alone = pacing.wait_unless_needed(1.0)
-    too_long = pacing.wait_unless_needed(1.1)
+    alone = rate_limit.wait_unless_needed(1.0)
+    too_long = rate_limit.wait_unless_needed(1.1)
     engine.start(engine.submit("check", "name", "n1"))
-    beside_others = pacing.wait_unless_needed(1.0)
+    beside_others = rate_limit.wait_unless_needed(1.0)
 
     assert (alone, too_long, beside_others) == (True, False, False)
     assert slept == [1.0]
@@ -78,9 +81,9 @@ def test_the_sweeper_wakes_a_task_when_its_pause_is_over(
 def test_a_task_that_waits_again_and_again_is_not_given_up(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch, long_pauses: None
 ) -> None:
-    monkeypatch.setattr(plugins.SendAgain, "max_attempts", slices.MOST_IDLE_CLAIMS + 5)
+    monkeypatch.setattr(plugins.SendAgain, "max_attempts", worker.MOST_IDLE_CLAIMS + 5)
     monkeypatch.setattr(plugins.SendAgain, "retry_seconds", 1e9)
-    lost = [ConnectionError("cut")] * (slices.MOST_IDLE_CLAIMS + 2)
+    lost = [ConnectionError("cut")] * (worker.MOST_IDLE_CLAIMS + 2)
     answering(monkeypatch, *lost, None)
 
     task = run_through(broker, rows.ended(broker, "lost", action="send_again"))
@@ -108,7 +111,7 @@ def test_a_stop_while_a_worker_waits_in_place_takes_effect_when_it_wakes(
 ) -> None:
     answering(monkeypatch, ConnectionError("cut"))
     task = engine.start(engine.submit("send_again", "name,do", "n1,lost", "n2,"))
-    monkeypatch.setattr(pacing.time, "sleep", lambda _: lifecycle.stop(task, engine.TESTER))
+    monkeypatch.setattr(rate_limit.time, "sleep", lambda _: lifecycle.stop(task, engine.TESTER))
 
     broker.deliver_all()
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from categories.contract import RowFailed, StopTask, Succeeded
-from tasks_app import files
+from tasks_app.files import task_files
 from tests import plugins
 from tests import settling as rows
 from tests.broker import FakeBroker
@@ -35,7 +35,7 @@ def test_an_idempotent_row_that_is_sent_once_more_in_vain_stays_indeterminate(
     task = rows.settle(broker, task, "send_again", 2)
 
     assert rows.counts(task) == (1, 1, 1)
-    assert files.csv_names(task) == ["in.csv", "out.csv"]
+    assert task_files.csv_names(task) == ["in.csv", "out.csv"]
     assert rows.errors(task)[1].endswith("; it was sent 2 times with the same effect key")
     rows.assert_counts_equal_files(task)
 

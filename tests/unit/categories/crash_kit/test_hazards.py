@@ -2,7 +2,7 @@
 
 import pytest
 
-from categories.crash_kit.hazards import Died, DiesOnce, Hazard, shorten
+from categories.testing.crash_kit.hazards import Died, DiesOnce, Hazard, shorten
 
 
 def test_a_worker_dies_at_its_boundary_and_at_no_other() -> None:

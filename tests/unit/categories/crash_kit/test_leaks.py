@@ -7,7 +7,7 @@ from tempfile import NamedTemporaryFile, TemporaryDirectory, TemporaryFile
 
 import pytest
 
-from categories.crash_kit.leaks import files_opened, is_write
+from categories.testing.crash_kit.leaks import files_opened, is_write
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ import pytest
 
 from categories.columns import TextColumn
 from categories.contract import Context, Effects, Outcome, Row, RowAction, Succeeded
-from categories.crash_kit.batch_trials import Indeterminate
-from categories.crash_kit.calls import Call
-from categories.crash_kit.remains import Left, compare, compare_calls
-from categories.crash_kit.trials import Ran
+from categories.testing.crash_kit.batch_trials import Indeterminate
+from categories.testing.crash_kit.calls import Call
+from categories.testing.crash_kit.remains import Left, compare, compare_calls
+from categories.testing.crash_kit.trials import Ran
 
 
 class Send(RowAction):

@@ -6,9 +6,9 @@ from django.db import IntegrityError, ProgrammingError
 
 from categories.columns import TextColumn
 from categories.contract import Context, Outcome, Row, RowAction, RowFailed, Succeeded
-from categories.rows import OutputShape
+from categories.contract.rows import OutputShape
 from tasks_app.csv_files.reading import Batch
-from tasks_app.execution.outcomes import describe_failure, write_rows
+from tasks_app.execution.output_lines import describe_failure, write_rows
 
 
 class Look(RowAction):

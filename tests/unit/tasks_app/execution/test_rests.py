@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from tasks_app.execution import rests
-from tasks_app.execution.rests import Rest
+from tasks_app.execution import sqlite_lock
+from tasks_app.execution.sqlite_lock import Rest
 
 
 class Clock:
@@ -14,9 +14,9 @@ class Clock:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
         self.slept: list[float] = []
-        monkeypatch.setattr(rests, "connection", SimpleNamespace(vendor="sqlite"))
-        monkeypatch.setattr(rests, "monotonic", lambda: self.now)
-        monkeypatch.setattr(rests.time, "sleep", self.sleep)
+        monkeypatch.setattr(sqlite_lock, "connection", SimpleNamespace(vendor="sqlite"))
+        monkeypatch.setattr(sqlite_lock, "monotonic", lambda: self.now)
+        monkeypatch.setattr(sqlite_lock.time, "sleep", self.sleep)
 
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -66,7 +66,7 @@ def test_the_first_batch_begins_at_once(clock: Clock) -> None:
 def test_writers_on_postgresql_do_not_wait_for_each_other(
     clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rests.connection, "vendor", "postgresql")
+    monkeypatch.setattr(sqlite_lock.connection, "vendor", "postgresql")
     rest = Rest()
 
     rest.begin(0.1)

@@ -1,0 +1,41 @@
+"""What does a plugin declare, and what does an action say about a row? Authors import from here."""
+
+from categories.contract.actions import (
+    Action,
+    Category,
+    Context,
+    Effects,
+    PageAction,
+    PeriodicJob,
+    RowAction,
+)
+from categories.contract.outcomes import (
+    JSON,
+    Cells,
+    Outcome,
+    Page,
+    Refused,
+    RowFailed,
+    StopTask,
+    Succeeded,
+)
+from categories.contract.rows import Row
+
+__all__ = [
+    "JSON",
+    "Action",
+    "Category",
+    "Cells",
+    "Context",
+    "Effects",
+    "Outcome",
+    "Page",
+    "PageAction",
+    "PeriodicJob",
+    "Refused",
+    "Row",
+    "RowAction",
+    "RowFailed",
+    "StopTask",
+    "Succeeded",
+]

@@ -1,0 +1,188 @@
+"""What does a plugin declare? Categories and their actions."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from django.utils import timezone
+
+from categories.columns import Column
+from categories.contract import declaring
+from categories.contract.outcomes import (
+    JSON,
+    Outcome,
+    Page,
+    RowFailed,
+    Succeeded,
+)
+from categories.contract.rows import Row
+
+if TYPE_CHECKING:
+    from piston.accounts.models import Account
+
+
+class Effects(enum.Enum):
+    """What does a batch leave behind? It decides what happens after a crash (design §5)."""
+
+    NONE = "none"  # reads; simply run again
+    DATABASE = "database"  # writes to the database, in the ledger's transaction: exactly once
+    EXTERNAL = "external"  # calls the outside; one row at a time, journaled before it is sent
+
+
+@dataclass(frozen=True)
+class Context:
+    """For whom an action works; all that it may know beyond its rows."""
+
+    account_id: str  # whose task it is
+    auth_account_id: str  # who created the task: the one whose rights count
+    task_id: str
+    effect_key: str | None = None  # of an external row: the same through crash and retry
+    database: str = "default"  # alias of the connection whose transaction the batch is
+    now: Callable[[], datetime] = timezone.now
+
+    @cached_property
+    def account(self) -> Account:
+        """The account the task belongs to; read once."""
+        return self._read_account(self.account_id)
+
+    @cached_property
+    def auth_account(self) -> Account:
+        """The account that created the task; read once."""
+        return self._read_account(self.auth_account_id)
+
+    def _read_account(self, account_id: str) -> Account:
+        from piston.accounts.models import Account
+
+        return Account.objects.using(self.database).get(pk=account_id)
+
+
+# ---- What a plugin declares ----------------------------------------------------------------------
+
+
+class Action:
+    """One thing a category can do; subclass RowAction or PageAction.
+
+    The docstring's first line is the description, the rest the doc. A class that only others
+    inherit from says so: `class Lookup(RowAction, abstract=True)`.
+    """
+
+    name: ClassVar[str] = ""  # default: the class name in snake_case
+    description: ClassVar[str] = ""
+    doc: ClassVar[str] = ""
+    columns: ClassVar[Sequence[Column[Any]]] = ()  # collected in order of declaration
+    output: ClassVar[Sequence[Column[Any]]] = ()
+    replaces_header: ClassVar[bool] = False
+    effects: ClassVar[Effects] = Effects.DATABASE
+    idempotent: ClassVar[bool] = False  # EXTERNAL only: may be repeated with the same effect key
+    max_attempts: ClassVar[int] = 6  # idempotent only: how often a row without an answer is sent
+    retry_seconds: ClassVar[float] = 3_600.0  # idempotent only: for so long after the first time
+    ordered: ClassVar[bool] = True
+    rows_per_second: ClassVar[float | None] = None  # over all workers; None: as fast as they can
+    row_seconds: ClassVar[float] = 10.0  # time-out of a row
+    max_workers: ClassVar[int | None] = None  # per task; None: no bound of its own
+    batch_size: ClassVar[int] = 10_000  # rows, an upper bound: a batch aims at a time
+
+    takes_input: ClassVar[bool] = False
+    abstract: ClassVar[bool] = True
+
+    def __init_subclass__(cls, *, abstract: bool = False, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.abstract = abstract
+        declaring.declare_action(cls)
+
+    def permitted(self, context: Context) -> None:
+        """Raise Refused when the task may not run; asked once, before the first row."""
+
+    def finish(self, context: Context) -> None:
+        """Do what is left after the last row, inside the ledger's guarantees."""
+
+    @classmethod
+    def find_kind_problems(cls) -> Iterator[str]:
+        """Yield a sentence for everything that does not fit an action of this kind."""
+        yield "it is neither a RowAction nor a PageAction"
+
+
+class RowAction(Action, abstract=True):
+    """An action that works off input rows, one at a time or a batch at once."""
+
+    takes_input = True
+
+    @classmethod
+    def find_kind_problems(cls) -> Iterator[str]:
+        """Yield what an action with input lacks."""
+        if not cls.columns:
+            yield "an action with input declares at least one column"
+        if cls.process is RowAction.process and cls.process_batch is RowAction.process_batch:
+            yield "neither process nor process_batch is there"
+        elif cls.effects is Effects.EXTERNAL and cls.process is RowAction.process:
+            yield "an action with EXTERNAL effects has process: its rows are sent one at a time"
+
+    def process(self, row: Row, context: Context) -> Outcome | None:
+        """Work off one row: return Succeeded (None is Succeeded()), or raise RowFailed."""
+        raise NotImplementedError
+
+    def process_batch(self, rows: Sequence[Row], context: Context) -> list[Outcome]:
+        """Work off a batch: one outcome per row, in their order."""
+        return [self._outcome_of(row, context) for row in rows]
+
+    def _outcome_of(self, row: Row, context: Context) -> Outcome:
+        try:
+            return self.process(row, context) or Succeeded()
+        except RowFailed as failed:
+            return failed
+
+
+class PageAction(Action, abstract=True):
+    """An action without input: it yields its output page by page."""
+
+    effects = Effects.NONE
+
+    @classmethod
+    def find_kind_problems(cls) -> Iterator[str]:
+        """Yield what an action without input lacks, or has too much."""
+        if cls.columns:
+            yield "an action without input declares no columns"
+        if not cls.output:
+            yield "an action without input declares its output columns"
+        if cls.page is PageAction.page:
+            yield "page is not there"
+        if cls.effects is Effects.EXTERNAL:
+            yield "pages are not journaled, so that an action without input is never EXTERNAL"
+
+    def page(self, cursor: JSON | None, context: Context) -> Page:
+        """Return the page at the cursor; None asks for the first."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class PeriodicJob:
+    """Something a category does by itself, once in every minute, hour or day (UTC).
+
+    `run` gets the moment it was due, and runs in a transaction together with the record that it
+    ran: a crash undoes both, and the next sweep runs it again.
+    """
+
+    name: str
+    every: Literal["minute", "hour", "day"]
+    run: Callable[[datetime], None]
+    description: str
+
+
+class Category:
+    """A plugin: a name, a version, and the actions it offers."""
+
+    name: ClassVar[str] = ""
+    version: ClassVar[str] = ""  # a task is left by workers that have another one
+    description: ClassVar[str] = ""
+    doc: ClassVar[str] = ""
+    actions: ClassVar[Sequence[type[Action]]] = ()
+    periodic: ClassVar[Sequence[PeriodicJob]] = ()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        declaring.declare_category(cls)

@@ -1,0 +1,181 @@
+"""How do cells become typed rows, and outcomes become cells again? A column at a time."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from collections.abc import Mapping, Sequence
+from itertools import repeat
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from categories.columns import Column, is_unset
+from categories.contract.outcomes import Cells, RowFailed, Texts
+from categories.errors import CellError, UndeclaredOutput
+
+if TYPE_CHECKING:
+    from categories.contract import Action
+
+
+class Row(tuple[Any, ...]):
+    """The typed cells of an input row: `row.number`, or by the column's name `row["cnam.inbound"]`.
+
+    A cell that is unset, or whose column the file does not have, is None. Rows are tuples: one
+    costs about 0.15 µs.
+    """
+
+    __slots__ = ()
+    __places: ClassVar[dict[str, int | None]]  # column -> place in the tuple; None: not in the file
+
+    def __getitem__(self, key: Any) -> Any:
+        """Return the cell of a column; KeyError when the action does not declare it."""
+        if key.__class__ is str:
+            place = self.__places[key]
+            return None if place is None else tuple.__getitem__(self, place)
+        return tuple.__getitem__(self, key)
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
+
+
+def row_number(row: Row) -> int:
+    """Return which data row of the file this is; the header is not one, the first is 1."""
+    number: int = tuple.__getitem__(row, -1)
+    return number
+
+
+def file_columns(row: Row) -> list[str]:
+    """Return the names of the columns that the row's file has."""
+    return [name for name, place in row._Row__places.items() if place is not None]
+
+
+class RowShape:
+    """How the cells of a file with this header become the rows of an action."""
+
+    def __init__(self, action: type[Action], header: Sequence[str]) -> None:
+        declared = {column.name: column for column in action.columns}
+        # (place in the file, column), in file order; what the action does not declare is passed by
+        self.columns: list[tuple[int, Column[Any]]] = [
+            (place, declared[name]) for place, name in enumerate(header) if name in declared
+        ]
+        self.row_class = self._make_row_class(action)
+
+    def _make_row_class(self, action: type[Action]) -> type[Row]:
+        """Return the Row subclass of this file: one C-speed getter per column."""
+        cells = namedtuple("cells", [f"c{place}" for place in range(len(self.columns))])  # type: ignore[misc]  # noqa: PYI024
+        members: dict[str, Any] = {}
+        places: dict[str, int | None] = {}
+        in_file = {column.name: place for place, (_, column) in enumerate(self.columns)}
+        for column in action.columns:
+            place = places[column.name] = in_file.get(column.name)
+            getter = None if place is None else vars(cells)[f"c{place}"]
+            members[column.attribute] = members[column.name.replace(".", "_")] = getter
+        return type("Row", (Row,), {"__slots__": (), "_Row__places": places, **members})
+
+    def parse_batch(
+        self, cells: Sequence[Sequence[str]], first_number: int
+    ) -> list[Row | RowFailed]:
+        """Return a typed row for each row of cells; RowFailed where a column rejects its cell."""
+        in_columns = list(zip(*cells, strict=True))
+        values: list[Sequence[Any]] = []
+        bad: dict[int, list[tuple[str, str]]] = {}  # index of the row -> (column, why)
+        for place, column in self.columns:
+            in_column = in_columns[place] if in_columns else ()
+            values.append(parse_whole(column, in_column) or parse_singly(column, in_column, bad))
+        numbers = range(first_number, first_number + len(cells))
+        new_rows = map(tuple.__new__, repeat(self.row_class), zip(*values, numbers, strict=True))
+        rows: list[Row | RowFailed] = list(new_rows)
+        for index, faults in bad.items():
+            rows[index] = bad_fields(faults)
+        return rows
+
+
+def parse_whole(column: Column[Any], cells: Sequence[str]) -> list[Any] | None:
+    """Return the values of a column, or None when there is a bad cell among them."""
+    try:
+        values = column.parse_many(cells)
+    except CellError:
+        return None
+    return None if column.mandatory and None in values else values
+
+
+def parse_singly(
+    column: Column[Any], cells: Sequence[str], bad: dict[int, list[tuple[str, str]]]
+) -> list[Any]:
+    """Return the values of a column that has bad cells, and note which rows have them, and why."""
+    values: list[Any] = [None] * len(cells)
+    for index, cell in enumerate(cells):
+        why = "no value" if column.mandatory else ""
+        if not is_unset(cell):
+            try:
+                values[index], why = column.parse(cell), ""
+            except CellError as error:
+                why = error.why
+        if why:
+            bad.setdefault(index, []).append((column.name, why))
+    return values
+
+
+def bad_fields(faults: Sequence[tuple[str, str]]) -> RowFailed:
+    """Return the failure that names the bad cells in file order, and each reason once."""
+    names = " ".join(name for name, _ in faults)
+    reasons = "; ".join(dict.fromkeys(why for _, why in faults))
+    return RowFailed(f"bad field(s) {names}: {reasons}")
+
+
+class OutputShape:
+    """What the lines of an output file hold, for an action and the header of its input.
+
+    The input's columns as they came, the action's output columns that the input does not have
+    already, `error`. An action that replaces the header writes exactly its output and `error`.
+    """
+
+    def __init__(self, action: type[Action], header: Sequence[str] = ()) -> None:
+        self.action = action
+        self.keeps_input = not action.replaces_header
+        kept = list(header) if self.keeps_input else []
+        self.added = [column for column in action.output if column.name not in kept]
+        self.header = [*kept, *(column.name for column in self.added), "error"]
+        self._output_names = [column.name for column in action.output]
+        self._formats = [(column.name, column.format) for column in self.added]
+        # under a replaced header, a row without output still shows its own cells of these columns
+        places = {name: place for place, name in enumerate(header)}
+        self._echoes = [
+            None if self.keeps_input else places.get(column.name) for column in self.added
+        ]
+
+    def succeeded_cells(self, cells: Cells = (), input_cells: Sequence[str] = ()) -> list[str]:
+        """Return the texts to add for one output row; no cells: for a success without output.
+
+        Raises UndeclaredOutput.
+        """
+        if not cells:
+            return self.failed_cells("", input_cells)
+        if cells.__class__ is Texts:
+            return [*cells, ""]
+        if cells.__class__ is tuple and len(cells) == len(self._formats) == len(self._output_names):
+            texts = [format_cell(cell) for (_, format_cell), cell in zip(self._formats, cells)]  # noqa: B905
+            texts.append("")
+            return texts
+        by_name = self._by_name(cells)
+        texts = [format_cell(by_name.get(name)) for name, format_cell in self._formats]
+        texts.append("")
+        return texts
+
+    def _by_name(self, cells: Cells) -> Mapping[str, Any]:
+        if not isinstance(cells, Mapping):
+            if len(cells) != len(self._output_names):
+                raise UndeclaredOutput(self.action.__name__, [f"{len(cells)} cells"])
+            return dict(zip(self._output_names, cells, strict=True))
+        undeclared = cells.keys() - self._output_names
+        if undeclared:
+            raise UndeclaredOutput(self.action.__name__, undeclared)
+        return cells
+
+    def failed_cells(self, message: str, input_cells: Sequence[str] = ()) -> list[str]:
+        """Return the texts to add for a row that failed."""
+        texts = [
+            input_cells[place] if place is not None and input_cells else ""
+            for place in self._echoes
+        ]
+        texts.append(message)
+        return texts

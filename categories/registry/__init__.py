@@ -1,0 +1,25 @@
+"""Which categories are there, and which action has this name? Ask here."""
+
+from categories.registry.finding import (
+    all_categories,
+    all_entries,
+    expire,
+    get_action,
+    get_category,
+    known_names,
+    offered,
+    registered,
+)
+from categories.registry.refreshing import Entry
+
+__all__ = [
+    "Entry",
+    "all_categories",
+    "all_entries",
+    "expire",
+    "get_action",
+    "get_category",
+    "known_names",
+    "offered",
+    "registered",
+]

@@ -1,0 +1,50 @@
+"""Are the categories that ship declared rightly? Asked by Django's system checks at start-up."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from django.core import checks
+
+from categories.contract import Category, declaring
+from categories.locations import Location
+from categories.registry import loading
+
+
+@checks.register("categories")
+def check_categories(**_: Any) -> list[checks.CheckMessage]:
+    """Return an error for each category of PISTON_CATEGORIES that cannot be used."""
+    messages: list[checks.CheckMessage] = []
+    names: Counter[str] = Counter()
+    for path in loading.built_in_paths():
+        try:
+            category = loading.load_category(path)
+        except loading.CannotLoad as error:
+            messages.append(checks.Error(str(error), id="categories.E001"))
+            continue
+        names[category.name] += 1
+        messages += check_category(category)
+    messages += [
+        checks.Error(f"{count} categories are called {name!r}.", id="categories.E002")
+        for name, count in names.items()
+        if count > 1
+    ]
+    return messages
+
+
+def check_category(category: type[Category]) -> list[checks.CheckMessage]:
+    """Return an error for everything wrong with a category and its actions, with file and line."""
+    found: list[tuple[type, tuple[str, Location | None]]] = [
+        (category, problem) for problem in declaring.find_category_problems(category)
+    ]
+    for action in category.actions:
+        found += [(action, problem) for problem in declaring.find_action_problems(action)]
+    return [
+        checks.Error(
+            f"{location.file}:{location.line}: {subject.__qualname__}: {sentence}.",
+            id="categories.E003",
+        )
+        for subject, (sentence, line) in found
+        for location in [line or declaring.location_of(subject)]
+    ]

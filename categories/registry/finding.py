@@ -1,0 +1,93 @@
+"""Which categories are there? Those that ship, those of installed packages, those registered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from categories.contract import Action, Category
+from categories.errors import BrokenCategory, DisabledCategory, UnknownAction, UnknownCategory
+from categories.registry.refreshing import Entry, Registry
+
+_registry = Registry()
+_overlay: dict[str, type[Category]] = {}  # what tests put in front, by name
+
+
+def get_category(
+    name: str, *, version: str | None = None, for_new_task: bool = False
+) -> type[Category]:
+    """Return the category of this name, in `version` if this process has it; the caller compares.
+
+    Raises UnknownCategory; of its kinds BrokenCategory, and DisabledCategory `for_new_task`.
+    """
+    if name in _overlay:
+        return _overlay[name]
+    entry = _registry.find(name, version=version)
+    if entry is None:
+        raise UnknownCategory(name, known_names())
+    if entry.category is None:
+        raise BrokenCategory(name, known_names(), entry.problem)
+    if for_new_task and not entry.is_enabled:
+        raise DisabledCategory(name, known_names())
+    return entry.category
+
+
+def get_action(
+    category: str, action: str, *, version: str | None = None, for_new_task: bool = False
+) -> tuple[type[Category], type[Action]]:
+    """Return the category and its action; raise UnknownCategory or UnknownAction."""
+    found = get_category(category, version=version, for_new_task=for_new_task)
+    for candidate in found.actions:
+        if candidate.name == action:
+            return found, candidate
+    raise UnknownAction(category, action, (known.name for known in found.actions))
+
+
+def all_categories() -> list[type[Category]]:
+    """Return the categories that take new tasks, by name."""
+    usable = {
+        entry.name: entry.category
+        for entry in _registry.entries()
+        if entry.category is not None and entry.is_enabled
+    }
+    usable |= _overlay
+    return [usable[name] for name in sorted(usable)]
+
+
+def known_names() -> list[str]:
+    """Return the names of the categories that take new tasks."""
+    return [category.name for category in all_categories()]
+
+
+def offered() -> tuple[tuple[str, str, tuple[str, ...]], ...]:
+    """Return what this process can run: of each category its name, version and actions."""
+    usable = {
+        entry.name: entry.category for entry in _registry.entries() if entry.category is not None
+    }
+    usable |= _overlay
+    return tuple(
+        (name, category.version, tuple(action.name for action in category.actions))
+        for name, category in sorted(usable.items())
+    )
+
+
+def all_entries() -> list[Entry]:
+    """Return every category with its state: enabled, disabled, broken."""
+    return _registry.entries()
+
+
+def expire() -> None:
+    """Make this process read the registered categories again at the next question."""
+    _registry.expire()
+
+
+@contextmanager
+def registered(*categories: type[Category]) -> Iterator[None]:
+    """Put categories in front of the registry, for tests of this process."""
+    before = dict(_overlay)
+    _overlay.update({category.name: category for category in categories})
+    try:
+        yield
+    finally:
+        _overlay.clear()
+        _overlay.update(before)

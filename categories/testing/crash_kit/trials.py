@@ -1,0 +1,291 @@
+"""What is an action's run in a test? Workers, a ledger in memory, and batches as in a task."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, cast
+
+from django.db import transaction
+from django.utils import timezone
+
+from categories.contract import (
+    Action,
+    Cells,
+    Context,
+    Effects,
+    Outcome,
+    PageAction,
+    Refused,
+    Row,
+    RowAction,
+    RowFailed,
+    StopTask,
+    Succeeded,
+)
+from categories.contract.rows import OutputShape, RowShape
+from categories.testing.crash_kit.batch_trials import BatchTrial, Indeterminate, Stopping
+from categories.testing.crash_kit.hazards import Caught, Died, Hazard
+from categories.testing.crash_kit.sending_trials import SendingTrial
+from piston.accounts.models import Account
+
+Rows = str | Sequence[Mapping[str, Any]]  # CSV text with its header, or a mapping per row
+
+TASK_ID = "0" * 30
+NOBODY = "0" * 32  # an account id, for actions that never look
+
+
+@dataclass
+class Ran:
+    """What came of a run."""
+
+    header: list[str] = field(default_factory=list)
+    lines: list[list[str]] = field(default_factory=list)  # of the output, without the header
+    outcomes: list[Outcome] = field(default_factory=list)
+    refused: str = ""  # the reason; "" when it was permitted
+    stopped: str = ""  # the reason; "" when it came to its end
+
+    @property
+    def failures(self) -> list[str]:
+        """The messages of the rows that failed, in order."""
+        return [outcome.message for outcome in self.outcomes if isinstance(outcome, RowFailed)]
+
+    @property
+    def cells(self) -> list[dict[str, str]]:
+        """The lines of the output by column."""
+        return [dict(zip(self.header, line, strict=True)) for line in self.lines]
+
+
+def make_context(
+    account: Account | None, auth_account: Account | None, now: datetime | None
+) -> Context:
+    """Return the context of a task of `account`, created by `auth_account`, at `now`."""
+    moment = now or timezone.now()
+    acting = auth_account or account
+    return Context(
+        account_id=account.pk if account else NOBODY,
+        auth_account_id=acting.pk if acting else NOBODY,
+        task_id=TASK_ID,
+        now=lambda: moment,
+    )
+
+
+class Trial:
+    """One run of an action, by as many workers as die in it.
+
+    What a task keeps in its ledger is kept in attributes; all else goes with the worker. The
+    hazard hears of every point at which a worker may die. Without one, an exception that is none
+    of the contract's is raised; with one it fails its row, as in a task.
+    """
+
+    def __init__(
+        self,
+        action: type[Action],
+        rows: Rows,
+        context: Context,
+        batch_size: int | None = None,
+        *,
+        hazard: Hazard | None = None,
+        resume_size: int | None = None,
+        set_page_size: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self.action = action
+        self.context = context
+        self.is_strict = hazard is None
+        self.hazard = hazard or Hazard()
+        self.batch_size = batch_size or action.batch_size
+        self.resume_size = resume_size or self.batch_size
+        self.set_page_size = set_page_size
+        self.header, self.cells = read_rows(action, rows)
+        self.shape = OutputShape(action, self.header)
+        self.ran = Ran(header=self.shape.header)
+        self.is_permitted = False
+        self.row_count = 0  # committed
+        self.page_cursor: Any = None
+        self.pages_done = False
+        self.sent: int | None = None  # the row in the journal without an outcome
+        self.was_sent_at_death: int | None = None
+        self.is_finished = False
+
+    def run(self) -> Ran:
+        """Let workers go on where the last one died, until nobody dies."""
+        while True:
+            try:
+                self._work()
+            except Died:
+                self.was_sent_at_death = self.sent
+                self.batch_size = self.resume_size
+                self.page_cursor = json.loads(json.dumps(self.page_cursor))  # as the database does
+                self.hazard.replace_worker()
+            else:
+                return self.ran
+
+    def _work(self) -> None:
+        """Do what one worker does with its one action: ask, work off batches or pages, finish."""
+        worker = self.action()
+        self.set_page_size(self.batch_size)
+        if not self.is_permitted and not self._ask(worker):
+            return
+        while not self.ran.stopped and self.row_count < len(self.cells):
+            self._run_batch(cast("RowAction", worker))
+        while not self.action.takes_input and not self.pages_done and not self.ran.stopped:
+            self._run_page(cast("PageAction", worker))
+        if not self.ran.stopped and not self.is_finished:
+            self._finish(worker)
+
+    def _ask(self, worker: Action) -> bool:
+        self.hazard.boundary("before permitted")
+        try:
+            with self.hazard.watch("permitted", self.context, may_write=False):
+                worker.permitted(self.context)
+        except Refused as refused:
+            self.hazard.boundary("after permitted")
+            self.ran.refused = refused.reason
+            return False
+        self.hazard.boundary("after permitted")
+        self.is_permitted = True
+        return True
+
+    # ---- Rows ------------------------------------------------------------------------------------
+
+    def _run_batch(self, worker: RowAction) -> None:
+        external = self.action.effects is Effects.EXTERNAL
+        first = self.row_count
+        cells = self.cells[first : first + (1 if external else self.batch_size)]
+        rows = RowShape(self.action, self.header).parse_batch(cells, first + 1)
+        what = name_rows(first + 1, len(rows))
+        self.hazard.boundary(f"before {what}")
+        if external:
+            outcomes = [self._send(worker, rows[0], what)]
+        else:
+            outcomes = self._try(worker, rows, what)
+        self.row_count += len(outcomes)
+        self.sent = None
+        for line, outcome in zip(cells, outcomes, strict=False):
+            self._write(outcome, line)
+        last = outcomes[-1]
+        if isinstance(last, Stopping):
+            self.ran.stopped = last.message
+        elif isinstance(last, Indeterminate):
+            self.ran.stopped = last.stop_reason
+        self.hazard.boundary(f"after the commit of {what}")
+
+    def _try(self, worker: RowAction, rows: Sequence[Row | RowFailed], what: str) -> list[Outcome]:
+        """Run a batch in its transaction; when that fails, again and in halves."""
+        batch_trial = BatchTrial(worker, self.context, self.hazard, what, is_strict=self.is_strict)
+        try:
+            with self._transaction():
+                outcomes = batch_trial.run(rows)
+                self.hazard.boundary(f"after {what}, before the commit")
+        except Exception as error:
+            if not batch_trial.may_be_halved(error):
+                raise
+        else:
+            return outcomes
+        batch_trial.what = f"{what}, which failed at first and is run in halves"
+        with self._transaction():
+            outcomes = batch_trial.split(rows)
+            self.hazard.boundary(f"after {batch_trial.what}, before the commit")
+        return outcomes
+
+    def _send(self, worker: RowAction, row: Row | RowFailed, what: str) -> Outcome:
+        """Send a row to the outside, unless the journal says that it may have been sent."""
+        number = self.row_count + 1
+        if isinstance(row, RowFailed):
+            return row
+        attempt_count = int(self.sent == number)
+        if attempt_count and not self.action.idempotent:
+            return Indeterminate("a worker died, or lost the database, while it was being sent")
+        self.sent = number
+        context = replace(self.context, effect_key=f"{TASK_ID}-{number}")
+        trial = SendingTrial(
+            worker, context, self.hazard, what, number, attempt_count, is_strict=self.is_strict
+        )
+        return trial.run(row)
+
+    # ---- Pages, and the end ----------------------------------------------------------------------
+
+    def _run_page(self, worker: PageAction) -> None:
+        last, what = self.page_cursor, f"the page at {self.page_cursor!r}"
+        self.hazard.boundary(f"before {what}")
+        try:
+            with self._transaction():
+                may_write = self.action.effects is not Effects.NONE
+                with self.hazard.watch(what, self.context, may_write=may_write):
+                    page = worker.page(last, self.context)
+                self.hazard.boundary(f"after {what}, before the commit")
+        except StopTask as stop:
+            self.ran.stopped = stop.reason
+            return
+        check_cursor(page.cursor, last, what)
+        self._write(Succeeded.many(page.rows), [])
+        self.page_cursor, self.pages_done = page.cursor, page.cursor is None
+        self.hazard.boundary(f"after the commit of {what}")
+
+    def _finish(self, worker: Action) -> None:
+        self.hazard.boundary("before finish")
+        has_own = type(worker).finish is not Action.finish  # else no database is needed
+        with transaction.atomic(using=self.context.database) if has_own else nullcontext():
+            with self.hazard.watch("finish", self.context):
+                worker.finish(self.context)
+            self.hazard.boundary("after finish, before the commit")
+        self.is_finished = True
+        self.hazard.boundary("after the commit of finish")
+
+    def _transaction(self) -> AbstractContextManager[Any]:
+        if self.action.effects is Effects.DATABASE:
+            return transaction.atomic(using=self.context.database)
+        return nullcontext()
+
+    def _write(self, outcome: Outcome, line: Sequence[str]) -> None:
+        self.ran.outcomes.append(outcome)
+        kept = list(line) if self.shape.keeps_input else []
+        if isinstance(outcome, RowFailed):
+            self.ran.lines.append(kept + self.shape.failed_cells(outcome.message, line))
+            return
+        rows: Iterable[Cells] = outcome.rows
+        if self.action.takes_input:
+            rows = rows or ((),)  # a row without output still has its line
+        self.ran.lines += [kept + self.shape.succeeded_cells(cells, line) for cells in rows]
+
+
+def name_rows(first: int, count: int) -> str:
+    """Return how a batch is called in messages."""
+    return f"row {first}" if count == 1 else f"the batch of rows {first} to {first + count - 1}"
+
+
+def check_cursor(cursor: Any, last: Any, what: str) -> None:
+    """Raise Caught when a task could not go on from the cursor."""
+    try:
+        kept = json.loads(json.dumps(cursor))
+    except (TypeError, ValueError) as error:
+        raise Caught(
+            f"The cursor after {what} is {cursor!r}. It is kept as JSON; that cannot be: {error}"
+        ) from None
+    if kept is not None and kept == json.loads(json.dumps(last)):
+        raise Caught(f"The cursor stays at {cursor!r}: the task would never end.")
+
+
+def read_rows(action: type[Action], rows: Rows) -> tuple[list[str], list[list[str]]]:
+    """Return header and cells; raise ValueError for a column that the action does not declare."""
+    if isinstance(rows, str):
+        header, *cells = list(csv.reader(io.StringIO(rows, newline="")))
+    else:
+        header = list(dict.fromkeys(name for row in rows for name in row))
+        cells = [[to_cell(row.get(name)) for name in header] for row in rows]
+    unknown = set(header) - {column.name for column in action.columns}
+    if unknown:
+        raise ValueError(f"{action.__name__} declares no column {', '.join(sorted(unknown))}.")
+    return header, cells
+
+
+def to_cell(value: Any) -> str:
+    """Return a value of a test's row as the text that stands in a file."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)

@@ -1,0 +1,53 @@
+"""The Celery application: how messages travel. What they mean stands in `tasks_app/tasks.py`."""
+
+import os
+import sys
+from typing import Any
+
+from celery import Celery
+from celery.signals import beat_init, celeryd_init, setup_logging
+from django.core.exceptions import ImproperlyConfigured
+
+from piston.celery import folder_broker, foreign_messages, pool_processes, queues, redis_broker
+from piston.database import schema
+from piston.installation import identity
+from piston.processes import supervision
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "piston.settings")
+
+
+class Application(Celery):  # type: ignore[misc]  # Celery has no types
+    """Celery's application, for which wrong settings are a sentence, not a traceback."""
+
+    amqp_cls = queues.AMQP
+
+    def send_task(self, name: str, *arguments: Any, **options: Any) -> Any:
+        """Send a message that says which installation it belongs to."""
+        headers = (options.pop("headers", None) or {}) | {queues.OWNER: identity.identify()}
+        return super().send_task(name, *arguments, headers=headers, **options)
+
+    def _load_config(self) -> Any:
+        """Read the settings, which Celery does when its command line first needs one."""
+        try:
+            return super()._load_config()
+        except ImproperlyConfigured as error:
+            sys.exit(str(error))
+
+
+folder_broker.take_over()
+redis_broker.take_over()
+pool_processes.take_over()
+celeryd_init.connect(supervision.end_with_supervisor)
+beat_init.connect(supervision.end_with_supervisor)
+celeryd_init.connect(schema.say_at_start)
+beat_init.connect(schema.say_at_start)
+celeryd_init.connect(identity.wait_until_known)
+beat_init.connect(identity.wait_until_known)
+app = Application("piston", task_cls=foreign_messages.Message)
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+
+@setup_logging.connect  # type: ignore[untyped-decorator]
+def keep_logging(**_: Any) -> None:
+    """Leave logging as `settings.LOGGING` has it: with a receiver here, Celery sets up nothing."""

@@ -1,0 +1,53 @@
+"""How does beat send for a sweep, again and again, whatever becomes of the broker?"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from celery import beat
+from django.db import connection
+
+from piston.database.schema import schema
+
+logger = logging.getLogger(__name__)
+
+
+class Scheduler(beat.Scheduler):  # type: ignore[misc]  # Celery has no types
+    """Celery's scheduler, on connections of the pool, which replaces those that failed.
+
+    Celery's own keeps one connection for ever: after a restart of RabbitMQ it is dead, and as
+    messages are sent without retries (`task_publish_retry`) nothing would ever be sent again.
+    """
+
+    producer = None  # that connection
+
+    def tick(self, *arguments: Any, **options: Any) -> float:
+        """Send what is due; return seconds until the next time.
+
+        When this machine's clock is set back, Celery's own waits until it is again as late as it
+        was; here what was sent counts as sent just now.
+        """
+        for entry in self.schedule.values():
+            now = entry.default_now()
+            if entry.last_run_at > now:
+                logger.warning("The clock was set back by %s", entry.last_run_at - now)
+                entry.last_run_at = now
+                self._heap = None  # made again from the entries
+        seconds: float = super().tick(*arguments, **options)
+        return seconds
+
+    def apply_entry(self, entry: Any, producer: Any = None) -> None:
+        """Send a message that is due; without the broker that is a line in the log, not fifty.
+
+        Nothing is sent while the database's schema does not fit this code.
+        """
+        fits = schema.fits()
+        connection.close()  # no more than web and workers need
+        if not fits:
+            return
+        logger.debug("Sending due task %s (%s)", entry.name, entry.task)
+        try:
+            self.apply_async(entry, producer=producer, advance=False)
+        except beat.SchedulingError as error:
+            logger.warning("The broker did not take it, the next one is sent in time: %s", error)

@@ -1,0 +1,1 @@
+"""What does every process ask of the database, whichever it is?"""

@@ -1,0 +1,1 @@
+"""How do the processes of the Procfile run on one machine?"""

@@ -1,0 +1,8 @@
+"""With which values does this installation run? All come from the environment."""
+
+from piston.settings.base import *  # noqa: F403
+from piston.settings.celery import *  # noqa: F403
+from piston.settings.database import *  # noqa: F403
+from piston.settings.limits import *  # noqa: F403
+from piston.settings.storage import *  # noqa: F403
+from piston.settings.web import *  # noqa: F403

@@ -1,0 +1,75 @@
+"""What can be run here, and how is it explained? `GET /v2/tasks` (decisions §5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from categories import registry
+from categories.contract import Action, Category
+from categories.contract.help_and_template import csv_template, describe_action
+from categories.errors import UnknownAction, UnknownCategory
+from piston.http.errors import InvalidRequest
+
+_described: WeakKeyDictionary[type[Category], dict[str, Any]] = WeakKeyDictionary()
+
+
+def describe(category: str, action: str) -> dict[str, Any]:
+    """Return the help for one action, for a category's, or for everything.
+
+    Raises InvalidRequest for a name that is unknown, and for an action without its category.
+    """
+    if category and action:
+        found, named = find_action(category, action)
+        return {action: describe_category(found)[named.name]}
+    if category:
+        return describe_category(find_category(category))
+    if action:
+        raise refuse("an action is named together with its category")
+    return {each.name: describe_category(each) for each in registry.all_categories()}
+
+
+def template(category: str, action: str) -> str | None:
+    """Return a CSV to fill in for an action; None when none is named, or it takes no input.
+
+    Raises InvalidRequest for a name that is unknown.
+    """
+    if not (category and action):
+        return None
+    _, named = find_action(category, action)
+    return csv_template(named) if named.takes_input else None
+
+
+def describe_category(category: type[Category]) -> dict[str, Any]:
+    """Return the help for each action; made once, for a new version is another class."""
+    if category not in _described:
+        _described[category] = {each.name: describe_action(each) for each in category.actions}
+    return _described[category]
+
+
+def find_category(name: str) -> type[Category]:
+    """Return a category that takes new tasks, or raise InvalidRequest."""
+    try:
+        return registry.get_category(name, for_new_task=True)
+    except UnknownCategory as error:
+        raise refuse_name("category", name, error.known) from error
+
+
+def find_action(category: str, name: str) -> tuple[type[Category], type[Action]]:
+    """Return a category that takes new tasks and its action, or raise InvalidRequest."""
+    find_category(category)
+    try:
+        return registry.get_action(category, name, for_new_task=True)
+    except UnknownAction as error:
+        raise refuse_name("action", name, error.known) from error
+
+
+def refuse_name(kind: str, name: str, known: Iterable[str]) -> InvalidRequest:
+    """Return the error for an unknown name, with those that are known."""
+    return refuse(f"there is no {kind} {name!r}; there are: {', '.join(known) or 'none'}")
+
+
+def refuse(reason: str) -> InvalidRequest:
+    """Return the specification's error, with the reason beside it."""
+    return InvalidRequest({"message": "invalid request", "reason": reason})

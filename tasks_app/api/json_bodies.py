@@ -1,0 +1,105 @@
+"""Where are the records of a JSON body read? A small one here, a larger one by a converter."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import IO, Any, Protocol
+
+from django.conf import settings
+
+from piston import disk_reserve
+from piston.http.transfers import check_connection, take_place_for_work
+from tasks_app import quotas
+from tasks_app.api.conversion import Conversion, turns
+from tasks_app.creating import Order
+from tasks_app.csv_files import records
+from tasks_app.csv_files.records import RecordRules, TooManyAbsentCells
+from tasks_app.files import storage
+
+SMALL_BYTES = 64 * 1024  # is read here, in a few milliseconds
+SMALL_ABSENT_CELLS = 100_000  # unless records leave out more cells than this
+MOST_ABSENT_CELLS = 100_000_000
+PROGRAM = records.__name__
+
+
+class Records(Protocol):
+    """What a JSON body holds: its `head`, and its rows as CSV."""
+
+    head: dict[str, Any]
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return the next block of the CSV."""
+
+
+class SmallRecords(io.BytesIO):
+    """The records of a small body."""
+
+    def __init__(self, text: bytes, rules: RecordRules) -> None:
+        self.head, blocks = records.convert(io.BytesIO(text), io.BytesIO(), rules)
+        super().__init__(b"".join(blocks))
+
+
+@contextmanager
+def open_records(
+    environ: dict[str, Any], body: storage.Readable, order: Order
+) -> Iterator[Records]:
+    """Read a whole body and give its records.
+
+    Raises InvalidJSON, FaultyDocument, UnexpectedContent, CSVFormatError, StorageUnavailable,
+    StorageFull, ConverterDied, NoPlace, ServerStopping, ClientGone, QuotaExceeded and whatever
+    `body` raises.
+    """
+    start = read_start(body)
+    small = read_small(start, order) if len(start) <= SMALL_BYTES else None
+    if small:
+        yield small
+        return
+    take_place_for_work(environ)
+    quotas.check_room(order.account.pk)
+    look = partial(check_connection, environ)
+    tree = order.auth_account.find_root_id()
+    rules = vars(rules_for(order, MOST_ABSENT_CELLS))
+    with tempfile.TemporaryFile(dir=settings.PISTON_DATA_DIR) as file:
+        keep(file, start, body)
+        with (
+            turns.taken(tree, look),
+            Conversion(PROGRAM, file, rules, look) as conversion,
+        ):
+            yield conversion
+
+
+def read_start(body: storage.Readable) -> bytes:
+    """Return all of a small body, the beginning of a larger one."""
+    start = b""
+    while len(start) <= SMALL_BYTES and (block := body.read(SMALL_BYTES)):
+        start += block
+    return start
+
+
+def read_small(text: bytes, order: Order) -> SmallRecords | None:
+    """Return the records of a small body; None if they stand for a large CSV."""
+    try:
+        return SmallRecords(text, rules_for(order, SMALL_ABSENT_CELLS))
+    except TooManyAbsentCells:
+        return None
+
+
+def rules_for(order: Order, most_absent_cells: int) -> RecordRules:
+    """Return what records may be that are the input of an order."""
+    return RecordRules(order.action.takes_input, settings.PISTON_MAX_COLUMNS, most_absent_cells)
+
+
+def keep(file: IO[bytes], start: bytes, body: storage.Readable) -> None:
+    """Write a body to a file that has no name and goes with this request."""
+    block = start
+    while block:
+        with storage.storage_errors():
+            disk_reserve.check_room(len(block))
+            file.write(block)
+        block = body.read(storage.BLOCK_BYTES)
+    with storage.storage_errors():
+        file.seek(0)  # writes what is left

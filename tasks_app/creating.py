@@ -1,0 +1,281 @@
+"""How does an upload become a task? One pass from the socket to storage, then one transaction."""
+
+from __future__ import annotations
+
+import logging
+import math
+import zlib
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from categories import registry
+from categories.contract import Action, Category
+from piston.accounts.models import Account
+from piston.plurals import plural
+from tasks_app import events, quotas
+from tasks_app.csv_files import blocks
+from tasks_app.csv_files.scanning import Scan, ScanLimits, Scanner
+from tasks_app.errors import (
+    CSVFormatError,
+    StorageUnavailable,
+    TooManyStoredBytes,
+    UnexpectedContent,
+)
+from tasks_app.events import Actor
+from tasks_app.files import storage
+from tasks_app.models import CSVName, EventKind, Segment, Task, TaskCSV
+from tasks_app.models.task import new_task_id
+
+logger = logging.getLogger(__name__)
+
+MOST_SEGMENTS = 64  # of a parallel action; several per worker, so that all end at about one time
+
+
+@dataclass(frozen=True)
+class Order:
+    """Which action is to be run, for whom, as whose request."""
+
+    account: Account
+    auth_account: Account
+    category: type[Category]
+    action: type[Action]
+    actor: Actor
+    file_name: str | None = None
+    authorize_again: Callable[[], None] = lambda: None  # raises when its body took too long for it
+
+
+def find_action(category: str, action: str) -> tuple[type[Category], type[Action]]:
+    """Return what a new task is to run; raises UnknownCategory or UnknownAction."""
+    return registry.get_action(category, action, for_new_task=True)
+
+
+def submit_without_input(order: Order) -> Task:
+    """Create a task for an action that takes no input; raises UnexpectedContent for others."""
+    if order.action.takes_input:
+        raise UnexpectedContent("text/csv")
+    quotas.check_room(order.account.pk)
+    with transaction.atomic():
+        task = create_task(order, new_task_id(), total_count=None)
+        Segment.objects.create(task=task, index=0)
+        quotas.count_task(task)
+    return task
+
+
+def submit_csv(order: Order, body: storage.Readable, *, length: int | None = None) -> Task:
+    """Create a task from a CSV that is read block by block, scanned and stored in one pass.
+
+    `length` is how many bytes that will be, if it is known: too many are refused at once.
+
+    Raises UnexpectedContent, QuotaExceeded, CSVFormatError, FieldErrors, StorageUnavailable,
+    and whatever `body` raises. Until everything is in order there is no task, and
+    the file belongs to nobody: deleted at once, or by the sweeper if we are killed.
+    """
+    if not order.action.takes_input:
+        raise UnexpectedContent("none")
+    room = quotas.check_room(order.account.pk, length or 1)
+    task_id = new_task_id()
+    csv_file = storage.reserve(task_id, CSVName.INPUT)
+    try:
+        scan = store_and_scan(order.action, csv_file, RoomyStream(body, room))
+        return create_with_input(order, task_id, csv_file, scan)
+    except BaseException:
+        give_up(csv_file)
+        raise
+
+
+def store_and_scan(action: type[Action], csv_file: TaskCSV, body: storage.Readable) -> Scan:
+    """Store the body and return what its scan found."""
+    stream = ScannedStream(action, body)
+    storage.save(csv_file, stream)
+    return stream.scan
+
+
+@transaction.atomic
+def create_with_input(order: Order, task_id: str, csv_file: TaskCSV, scan: Scan) -> Task:
+    """Create the task with its input and segments."""
+    task = create_task(order, task_id, total_count=scan.row_count)
+    adopted = (
+        TaskCSV.objects.unfinished()
+        .filter(pk=csv_file.pk)
+        .update(
+            task=task,
+            kept_until=None,
+            row_count=scan.row_count,
+            header=list(scan.header),
+            header_bytes=scan.header_line,
+            block_rows=blocks.pack(scan.block_rows, "Q"),
+        )
+    )
+    if not adopted:
+        raise StorageUnavailable("The upload was given up: it made no progress for too long.")
+    Segment.objects.bulk_create(cut_segments(task, order.action, scan))
+    quotas.count_task(task)
+    return task
+
+
+def create_task(order: Order, task_id: str, *, total_count: int | None) -> Task:
+    """Create the task and its first event, if the order still stands."""
+    order.authorize_again()
+    task = Task.objects.create(
+        id=task_id,
+        account=order.account,
+        auth_account=order.auth_account,
+        category=order.category.name,
+        action=order.action.name,
+        category_version=order.category.version,
+        file_name=order.file_name,
+        total_count=total_count,
+        max_workers=order.action.max_workers,
+    )
+    task.refresh_from_db()  # the database sets created_at
+    events.record(task, EventKind.CREATED, order.actor)
+    return task
+
+
+def cut_segments(task: Task, action: type[Action], scan: Scan) -> list[Segment]:
+    """Return the segments of an input: one for an ordered action, several for a parallel one.
+
+    They are equally long, but for the last: the longest one decides when the last worker ends.
+    """
+    most = 1 if action.ordered else MOST_SEGMENTS
+    step = max(1, math.ceil(len(scan.checkpoints) / most))
+    starts = [(0, scan.data_offset), *scan.checkpoints[step::step]]
+    ends = [*starts[1:], (scan.row_count, scan.size_bytes)]
+    return [
+        Segment(
+            task=task,
+            index=index,
+            start_row=start_row,
+            cursor_row=start_row,
+            cursor_offset=offset,
+            end_row=end_row,
+            end_offset=end_offset,
+        )
+        for index, ((start_row, offset), (end_row, end_offset)) in enumerate(
+            zip(starts, ends, strict=True)
+        )
+        if end_row > start_row
+    ]
+
+
+def give_up(csv_file: TaskCSV) -> None:
+    """Delete what was stored of a refused upload; the sweeper does what fails now.
+
+    A commit that raised may have gone through (design §4.5): then the file is a task's, and stays.
+    """
+    try:
+        if TaskCSV.objects.unfinished().filter(pk=csv_file.pk).update(is_given_up=True):
+            storage.delete(csv_file.key)
+            csv_file.delete()
+    except Exception:
+        logger.exception("The row of a refused upload stays for the sweeper: %s", csv_file.key)
+        delete_unrecorded(csv_file)
+
+
+def delete_unrecorded(csv_file: TaskCSV) -> None:
+    """Delete the bytes although the database cannot be written; SQLite's disk may be full.
+
+    Only SQLite: a commit of ours that raised cannot go through there once its connection is
+    closed, so what can be read is certain.
+    """
+    with suppress(Exception):
+        connection.close()
+        is_ours = TaskCSV.objects.filter(pk=csv_file.pk, task=None)
+        if connection.vendor == "sqlite" and is_ours.exists():
+            storage.delete(csv_file.key)
+
+
+class ScannedStream:
+    """The body of an upload; every block that is read from it has been scanned.
+
+    The end of the file is answered only when the scan is content, so storage
+    backends never complete a file that is refused.
+    """
+
+    def __init__(self, action: type[Action], body: storage.Readable) -> None:
+        self.body = body
+        self.scan: Scan
+        self.scanner = Scanner(
+            {column.name: column.mandatory for column in action.columns},
+            ScanLimits(
+                columns=settings.PISTON_MAX_COLUMNS,
+                cell_bytes=settings.PISTON_MAX_CELL_BYTES,
+                rows=settings.PISTON_MAX_ROWS,
+            ),
+        )
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return the next block; raises CSVFormatError or FieldErrors once they are certain."""
+        block = self.body.read(size)
+        if block:
+            self.scanner.feed(block)
+        else:
+            self.scan = self.scanner.close()
+        return block
+
+
+class RoomyStream:
+    """The bytes of a body, as long as its account has room for them; None is without a limit."""
+
+    def __init__(self, body: storage.Readable, room: int | None) -> None:
+        self.body = body
+        self.room = room
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return the next block; raises TooManyStoredBytes for the one that fits no more."""
+        block = self.body.read(size)
+        if self.room is not None:
+            self.room -= len(block)
+            if self.room < 0:
+                raise TooManyStoredBytes(settings.PISTON_MAX_STORED_BYTES_PER_ACCOUNT)
+        return block
+
+
+class GunzippedStream:
+    """The decompressed bytes of a gzipped body, never more than one block of them in memory."""
+
+    def __init__(self, body: storage.Readable, limit_bytes: int) -> None:
+        self.body = body
+        self.left_bytes = limit_bytes
+        self.limit_bytes = limit_bytes
+        self.inflater = zlib.decompressobj(wbits=31)
+        self.compressed = b""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return the next block; raises CSVFormatError for what is no gzip, or expands too far."""
+        size = storage.BLOCK_BYTES if size < 0 else size
+        while True:
+            if not self.compressed:
+                self.compressed = self.body.read(storage.BLOCK_BYTES)
+                if not self.compressed and self.inflater.eof:
+                    return b""
+            has_all = not self.compressed  # then only what the inflater still holds is left
+            block = self._inflate(size)
+            if block:
+                self._count(block)
+                return block
+            if has_all:
+                raise CSVFormatError("the gzipped body is cut off")
+
+    def _inflate(self, size: int) -> bytes:
+        if self.inflater.eof:  # a file may consist of several members (RFC 1952 §2.2)
+            self.inflater = zlib.decompressobj(wbits=31)
+        try:
+            block = self.inflater.decompress(self.compressed, size)
+        except zlib.error as error:
+            raise CSVFormatError(f"the body is not valid gzip: {error}") from error
+        self.compressed = self.inflater.unused_data or self.inflater.unconsumed_tail
+        return block
+
+    def _count(self, block: bytes) -> None:
+        self.left_bytes -= len(block)
+        if self.left_bytes < 0:
+            limit = self.limit_bytes
+            raise CSVFormatError(
+                f"the body expands to more than {limit} {plural('byte', limit)}",
+                expected=limit,
+            )

@@ -1,0 +1,91 @@
+"""Can this process do a task? What if not: it is left to a worker that has its version (ADR 18)."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from time import monotonic, sleep
+
+from django.db.models.functions import Now
+
+from categories import registry
+from categories.errors import BrokenCategory, CategoryError
+from tasks_app.models import Task
+from tasks_app.queue import dispatch
+
+logger = logging.getLogger(__name__)
+
+MOST_HANDOVERS = 3  # of a task's messages by each process, one after the other
+FORGET_SECONDS = 5.0  # after which one more is handed over: it is the sweeper who asks again
+STAND_BACK_SECONDS = 0.1  # after it: an idle process of the same pool takes the message meanwhile
+MOST_REMEMBERED = 10_000  # tasks
+
+
+@dataclass
+class Met:
+    """How often this process has handed a task over since a worker claimed it, and when."""
+
+    served_at: datetime | None
+    count: int = 0
+    at: float = 0.0  # on this process's monotonic clock
+
+
+_met: dict[str, Met] = {}  # of this process alone: it saves work and decides nothing
+
+
+def find_problem(task: Task) -> CategoryError | VersionDiffers | None:
+    """Return why this process cannot do the task; None when it can."""
+    try:
+        category, _ = registry.get_action(task.category, task.action, version=task.category_version)
+    except CategoryError as error:
+        return error
+    if category.version != task.category_version:
+        return VersionDiffers(task, category.version)
+    return None
+
+
+def describe_problem(problem: CategoryError) -> str:
+    """Return the problem in words for a task's owner: a broken category says where its code is."""
+    if isinstance(problem, BrokenCategory):
+        return f"the category {problem.name!r} cannot be used"
+    return str(problem)
+
+
+class VersionDiffers(CategoryError):
+    """The task was created under another version of its category."""
+
+    code = "version_differs"
+
+    def __init__(self, task: Task, version: str) -> None:
+        super().__init__(
+            f"the task was created under version {task.category_version} of {task.category}, "
+            f"installed is version {version}"
+        )
+
+
+def leave_unless_it_fits(task_id: str) -> None:
+    """Leave a running task to other workers if this one cannot do it, and say so.
+
+    Its message is handed over a few times: a process that fits may be idle, even in this pool.
+    Then the sweeper asks now and then, and each answer is handed over once. So workers do not play
+    with messages that nobody can use.
+    """
+    task = Task.objects.running().filter(pk=task_id).first()
+    if task is None or (problem := find_problem(task)) is None:
+        return
+    Task.objects.running().filter(pk=task_id, unfit_since=None).update(unfit_since=Now())
+    met = _met.get(task_id)
+    if met is None:
+        logger.warning("Task %s is left to another worker: %s", task_id, problem)
+        if len(_met) >= MOST_REMEMBERED:
+            _met.clear()
+    if met is None or met.served_at != task.served_at:
+        met = _met[task_id] = Met(task.served_at)
+    elif monotonic() - met.at > FORGET_SECONDS:
+        met.count = min(met.count, MOST_HANDOVERS - 1)
+    met.count += 1
+    met.at = monotonic()
+    if met.count <= MOST_HANDOVERS:
+        dispatch.wake(task_id)
+        sleep(STAND_BACK_SECONDS)

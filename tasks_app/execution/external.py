@@ -1,0 +1,246 @@
+"""How is a row sent to the outside once, and what if nobody knows whether it was? (design §5)"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import replace
+
+from django.db import connection, transaction
+from django.db.models import F
+
+from categories.contract import Context, Outcome, Row, RowAction, RowFailed, StopTask, Succeeded
+from piston.database import database_errors
+from piston.database.compiled_queries import CompiledSelect, Slot
+from tasks_app.csv_files.boundaries import rows_in
+from tasks_app.csv_files.reading import Batch
+from tasks_app.errors import ClaimLost, RowTimedOut
+from tasks_app.execution.deadlines import time_limit
+from tasks_app.execution.output_lines import (
+    Indeterminate,
+    Unanswered,
+    describe_failure,
+    stop_reason,
+    storable,
+)
+from tasks_app.execution.traces import log_row
+from tasks_app.models import Effect, EffectState, Segment, Task
+from tasks_app.models.clock import database_time
+
+logger = logging.getLogger(__name__)
+
+MIN_PAUSE_SECONDS = (
+    1.0  # before a row is sent for the second time; it doubles with each further one
+)
+MAX_PAUSE_SECONDS = 60.0
+DIED = "a worker died, or lost the database, while it was being sent"
+
+
+def effect_key(task_id: str, row_number: int) -> str:
+    """Return the key of a row's effect: same task, same row, same key, through crash and retry."""
+    return hashlib.sha256(f"{task_id}/{row_number}".encode()).hexdigest()[:32]
+
+
+def send(
+    segment: Segment,
+    action: RowAction,
+    context: Context,
+    row: Row,
+    batch: Batch,
+    *,
+    claim_seconds: float,
+) -> Outcome:
+    """Send the one row of a batch to the outside, journaled before it goes; return its outcome.
+
+    A row found in the journal was sent before, and no answer is known: an idempotent
+    action sends it again with the same key, within its bounds; any other is `Indeterminate`.
+    Raises ClaimLost, with nothing sent, when the row is no longer ours to send.
+    """
+    number = segment.cursor_row + 1
+    key = effect_key(segment.task_id, number)
+    earlier = find_unanswered(segment)
+    if earlier is not None and not may_be_repeated(earlier, action):
+        return unknown(earlier)
+    journal(segment, number, key, seconds=action.row_seconds + claim_seconds, batch=batch)
+    outcome = call(action, context, row, number, key)
+    return outcome if earlier is None else doubt(outcome, earlier.attempt_count + 1)
+
+
+def call(action: RowAction, context: Context, row: Row, number: int, key: str) -> Outcome:
+    """Call the action for a row that stands in the journal; return what became of it.
+
+    Only RowFailed is a certain no. Whoever stops the task, or answers with something that is no
+    outcome, may have called before: nobody knows.
+    """
+    try:
+        with time_limit(action.row_seconds):
+            outcome: object = action.process(row, replace(context, effect_key=key))
+    except RowFailed as failed:
+        return failed
+    except StopTask as stop:
+        return Indeterminate(f"the action stopped the task: {stop}", stop_reason=stop.reason)
+    except RowTimedOut as error:
+        connection.close()  # the alarm may have struck in the middle of a query
+        return Unanswered(str(error))
+    except Exception as error:  # noqa: BLE001 - whatever a plugin raises is no answer
+        log_row("A row has no answer", context.task_id, number, error)
+        unanswered = Unanswered(describe_failure(error))
+        if database_errors.is_missing(error):
+            unanswered.missing = database_errors.describe(error)
+        return unanswered
+    if outcome is None:
+        return Succeeded()
+    if not isinstance(outcome, Succeeded | RowFailed):
+        kind = type(outcome).__name__
+        return Indeterminate(f"the action answered with {kind}, which is no outcome")
+    return outcome
+
+
+def doubt(outcome: Outcome, attempt_count: int) -> Outcome:
+    """Return what the outcome of a row says that was sent before without an answer.
+
+    A success holds for all its attempts: they had the same key. A refusal is about the last one
+    only; an earlier one may have happened (the outside may refuse the last because of it).
+    """
+    if isinstance(outcome, Indeterminate):
+        return outcome.after(attempt_count)
+    if isinstance(outcome, RowFailed):
+        why = f"an earlier attempt had no answer, the last one was refused ({outcome})"
+        return Indeterminate(why, attempt_count=attempt_count)
+    return outcome
+
+
+def unwritable(outcome: Outcome, error: Exception) -> Indeterminate:
+    """Return what becomes of a row whose outcome cannot be written, by no fault of the database."""
+    why = f"it was sent, but the answer cannot be written ({describe_failure(error)})"
+    return Indeterminate(why, stop_reason=stop_reason(outcome))
+
+
+# ---- The journal ---------------------------------------------------------------------------------
+
+
+def find_unanswered(segment: Segment) -> Effect | None:
+    """Return the journal's entry of the next row; None when it was never sent."""
+    for found in JOURNAL.fetch(task_id=segment.task_id, row_number=segment.cursor_row + 1):
+        return found
+    return None
+
+
+def find_line(effect: Effect) -> Batch | None:
+    """Return the row as it was read before it was sent; None if an older version sent it."""
+    kept = Effect.objects.filter(pk=effect.pk).defer(None).first()
+    if kept is None or kept.input_line is None or kept.input_end_offset is None:
+        return None
+    line = bytes(kept.input_line)
+    cells, _, _ = next(rows_in(line, is_last=True))
+    return Batch([line], [cells], [kept.input_end_offset], is_last=False)
+
+
+def may_be_repeated(effect: Effect, action: RowAction, *, in_seconds: float = 0) -> bool:
+    """Say whether a row without an answer may be sent once more, that many seconds from now."""
+    if not action.idempotent or effect.attempt_count >= action.max_attempts:
+        return False
+    in_time = database_time(in_seconds - action.retry_seconds)
+    return Effect.objects.filter(pk=effect.pk, sent_at__gt=in_time).exists()
+
+
+def unknown(effect: Effect, why: str = "") -> Indeterminate:
+    """Return the outcome of a row that was sent, and of which no answer will be known."""
+    why = why or effect.last_error or DIED
+    return Indeterminate(why, attempt_count=effect.attempt_count)
+
+
+def blamed(segment: Segment, why: str) -> Indeterminate:
+    """Return the outcome of a row that kills its workers; some die before it is journaled."""
+    effect = find_unanswered(segment)
+    return unknown(effect, why) if effect else Indeterminate(why)
+
+
+@transaction.atomic
+def journal(segment: Segment, number: int, key: str, *, seconds: float, batch: Batch) -> None:
+    """Record that the row is about to be sent, and hold the claim for as long as that may take.
+
+    The attempt is counted before it is made: a worker that dies in it has made it. The row's line
+    is kept: if no answer comes, it has to be in out.csv, even when the input is lost meanwhile.
+    """
+    running = Task.objects.running().filter(pk=segment.task_id)
+    if not running.update(revision=F("revision")):  # locks the row: a stop waits, or was before
+        raise ClaimLost
+    mine = Segment.objects.filter(pk=segment.pk, claim=segment.claim)
+    if not mine.update(claimed_until=database_time(seconds)):
+        raise ClaimLost
+    sent = {
+        "claim": segment.claim,
+        "input_line": batch.lines[0],
+        "input_end_offset": batch.end_offsets[0],
+    }
+    found = Effect.objects.filter(task=segment.task_id, row_number=number)
+    if found.update(attempt_count=F("attempt_count") + 1, last_error="", **sent):
+        return
+    Effect.objects.create(
+        task_id=segment.task_id,
+        row_number=number,
+        key=key,
+        input_offset=segment.cursor_offset,
+        **sent,
+    )
+
+
+@transaction.atomic
+def postpone(segment: Segment, action: RowAction, unanswered: Unanswered) -> float | None:
+    """Let a row without an answer be sent again later; return in how many seconds.
+
+    None: it is not sent again, because it is not allowed to be, or its task runs no more. The
+    pauses double; when the next one ends is written down, so that any worker keeps to it.
+    """
+    running = Task.objects.running().filter(pk=segment.task_id)
+    if not running.update(revision=F("revision")):  # locks the row, as above
+        return None
+    effect = find_unanswered(segment)
+    if effect is None:
+        return None
+    doublings = min(effect.attempt_count - 1, 30)
+    seconds = min(MIN_PAUSE_SECONDS * 2.0**doublings, MAX_PAUSE_SECONDS)
+    if not may_be_repeated(effect, action, in_seconds=seconds):
+        return None
+    mine = Segment.objects.filter(pk=segment.pk, claim=segment.claim)
+    # nobody died of the row: it is no longer a suspect
+    if not mine.update(retry_at=database_time(seconds), suspect_row=None, suspect_trials=0):
+        raise ClaimLost
+    Effect.objects.filter(pk=effect.pk).update(last_error=storable(unanswered.why))
+    return seconds
+
+
+def record(segment: Segment, outcome: Outcome) -> None:
+    """Settle the journal; call it in the transaction that commits the row's outcome.
+
+    The line of an indeterminate row is kept until people have settled it.
+    """
+    number = segment.cursor_row + 1
+    if not isinstance(outcome, Indeterminate):
+        Effect.objects.filter(task=segment.task_id, row_number=number).update(
+            state=EffectState.DONE, input_line=None
+        )
+        return
+    Effect.objects.update_or_create(  # a row can kill its worker before it reaches the journal
+        task_id=segment.task_id,
+        row_number=number,
+        defaults={
+            "key": effect_key(segment.task_id, number),
+            "claim": segment.claim,
+            "state": EffectState.INDETERMINATE,
+            "input_offset": segment.cursor_offset,
+        },
+    )
+
+
+def is_in_flight(task: Task) -> bool:
+    """Is a row of the task at a worker that may still answer?"""
+    return bool(task.effects.sent().exists() and task.segments.all().held().exists())
+
+
+JOURNAL = CompiledSelect(  # compiled: every row that is sent asks
+    lambda: Effect.objects.filter(
+        task=Slot.text("task_id"), row_number=Slot.number("row_number")
+    ).only("attempt_count", "last_error")
+)

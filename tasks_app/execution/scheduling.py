@@ -1,0 +1,233 @@
+"""Whose segment does a free worker take next? The account's that has waited longest (ADR 9)."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from datetime import timedelta
+from functools import lru_cache, partial
+from time import monotonic, sleep
+
+from django.db import OperationalError, connection, transaction
+from django.db.models import BigIntegerField, Case, F, QuerySet, When
+from django.db.models.functions import Greatest, Now
+
+from categories import registry
+from piston.database import locks
+from piston.database.compiled_queries import CompiledSelect, CompiledUpdate, Slot
+from piston.database.locks import WaitBriefly, but_locked
+from piston.node import node_name
+from tasks_app.execution.poison_rows import SHRINKAGE
+from tasks_app.models import AccountTurn, Segment, Task
+from tasks_app.models.clock import database_time
+from tasks_app.models.segment import Offered, is_of_kinds
+
+TRIES = 5  # candidates that other workers took first, before giving up for this message
+LOOK_SECONDS = 0.05  # at least, between two looks for newcomers
+LOCKED_SECONDS = 1.0  # for which a segment that is locked is looked at again
+LOOK_AGAIN_SECONDS = 0.02  # after the first look; the pauses double
+
+
+def claim_next(message_id: str, claim_seconds: float) -> Segment | None:
+    """Claim the segment whose turn it is, or return None when there is nothing to do.
+
+    A message only wakes a worker up; which task it works on is decided here, so
+    that no tenant waits behind another: first the account that was served
+    longest ago, then that account's task that was.
+    """
+    offered = registry.offered()
+    if not offered:
+        return None
+    if locks.may_be_foreign():
+        return claim_unlocked(offered, message_id, claim_seconds)
+    for _ in range(TRIES):
+        candidates = whose_turn(offered).fetch(message_id=message_id)
+        if not candidates:
+            return None
+        if claimed := claim(lambda: candidates, message_id, claim_seconds):  # noqa: B023
+            return claimed
+    return None
+
+
+def claim_unlocked(offered: Offered, message_id: str, claim_seconds: float) -> Segment | None:
+    """Claim the first segment that nobody has locked, nor its task; None when there is none.
+
+    One that is all there is may be locked only because another worker commits a batch of the task:
+    it is looked at again for a while. Whoever holds it for longer is not waited for.
+    """
+    until = monotonic() + LOCKED_SECONDS
+    choose = partial(whose_turn(offered, unlocked=True).fetch, message_id=message_id)
+    pause = LOOK_AGAIN_SECONDS
+    while True:
+        if claimed := claim(choose, message_id, claim_seconds):
+            return claimed
+        left = whose_turn(offered).fetch(message_id=message_id)
+        if not left:
+            return None
+        if monotonic() > until:
+            locks.warn_of_lock(Task, left[0].task_id, if_known=True)  # else all are very busy
+            return None
+        sleep(pause)
+        pause *= 2
+
+
+class Newcomers:
+    """Tasks of other accounts that were started and that nobody has worked on yet.
+
+    A worker leaves its task to them after the batch in hand: they need not wait for its slice
+    to end. Each is new only once, so however many accounts there are, slices stay long.
+    """
+
+    def __init__(self, account_id: str) -> None:
+        self.account_id = account_id
+        self.look_at = monotonic() + LOOK_SECONDS
+
+    def are_waiting(self) -> bool:
+        """Is there one? The database is asked twenty times a second at most."""
+        if monotonic() < self.look_at:
+            return False
+        self.look_at = monotonic() + LOOK_SECONDS
+        offered = registry.offered()
+        return bool(offered and newcomers(offered).fetch(account_id=self.account_id))
+
+
+def worker_name() -> str:
+    """Return the host and the process that claims are made by."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def give_back(message_id: str) -> None:
+    """Give back what this worker claimed for a message, whether or not it learned of it."""
+    for segment in Segment.objects.filter(claimed_for=message_id, claimed_by=worker_name()):
+        segment.give_back()
+
+
+def give_back_of_pool(message_id: str) -> None:
+    """Give back what any process of this host claimed for a message."""
+    of_host = Segment.objects.filter(claimed_by__startswith=f"{socket.gethostname()}:")
+    for segment in of_host.filter(claimed_for=message_id):
+        segment.give_back()
+
+
+@transaction.atomic
+def claim(
+    choose: Callable[[], list[Segment]], message_id: str, claim_seconds: float
+) -> Segment | None:
+    """Take the chosen segment for this worker; None if there is none, or another took it first.
+
+    The claim is one guarded UPDATE that raises the claim number; from then on
+    no older claim can commit. The task's row is locked first: so the limit on
+    its workers holds, and locks are taken in the same order everywhere.
+    """
+    candidate = next(iter(choose()), None)
+    if candidate is None:
+        return None
+    SERVE_TASK.run(task_id=candidate.task_id, node=node_name())
+    claimed = CLAIM_SEGMENT.run(
+        segment_id=candidate.pk,
+        message_id=message_id,
+        worker=worker_name(),
+        held_for=timedelta(seconds=claim_seconds),
+    )
+    if not claimed:
+        return None
+    serve_account(candidate.task.account_id)
+    (segment,) = READ_SEGMENT.fetch(segment_id=candidate.pk)
+    return segment
+
+
+def serve_account(account_id: str) -> None:
+    """Note that the account had its turn; a note that somebody has locked stays as it is."""
+    if SERVE_ACCOUNT.run(account_id=account_id):
+        return
+    turn = AccountTurn(account_id=account_id, served_at=Now())
+    try:
+        with transaction.atomic():
+            AccountTurn.objects.bulk_create([turn], ignore_conflicts=True)
+            connection.check_constraints()  # now: it looks at the account, which may be locked
+    except OperationalError as error:
+        if not locks.is_locked(error):
+            raise
+
+
+MESSAGE = Slot.text("message_id")
+SEGMENT = Slot.number("segment_id")
+
+
+# Every slice of a second sends these, and a small task waits for them.
+@lru_cache(maxsize=8)  # it changes with what is registered
+def whose_turn(offered: Offered, *, unlocked: bool = False) -> CompiledSelect[Segment]:
+    """Return the query for the segment whose turn it is, among what this process can run.
+
+    With `unlocked`, for the first that can be locked at once, together with its task.
+    """
+
+    def make() -> QuerySet[Segment]:
+        first = (
+            Segment.objects.claimable(MESSAGE)
+            .of_kinds(offered)
+            .with_room()
+            .select_related("task")
+            .order_by(
+                F("task__account__turn__served_at").asc(nulls_first=True),
+                F("task__served_at").asc(nulls_first=True),
+                "task_id",
+                F("cursor_row") - F("end_row"),  # the longest: so all end at about one time
+                "index",
+            )[:1]
+        )
+        return but_locked(first, "task") if unlocked else first
+
+    return CompiledSelect(make)
+
+
+@lru_cache(maxsize=8)
+def newcomers(offered: Offered) -> CompiledSelect[Task]:
+    """Return the query for a task of another account that is new, among those."""
+    return CompiledSelect(
+        lambda: (
+            Task.objects.running()
+            .filter(is_of_kinds(offered), served_at=None)
+            .exclude(account=Slot.text("account_id"))[:1]
+        )
+    )
+
+
+SERVE_TASK = CompiledUpdate(
+    lambda: Task.objects.filter(WaitBriefly(), pk=Slot.text("task_id")),
+    served_at=Now(),
+    node=Slot.text("node"),
+    unfit_since=None,
+)
+CLAIM_SEGMENT = CompiledUpdate(
+    lambda: Segment.objects.claimable(MESSAGE).with_room().filter(pk=SEGMENT),
+    claim=F("claim") + 1,
+    claimed_until=database_time(Slot.duration("held_for")),
+    claimed_by=Slot.text("worker"),
+    claimed_for=MESSAGE,
+    idle_claims=F("idle_claims") + 1,
+    # the last claim ended without a commit: a worker may have died of one of these rows
+    careful_until_row=Case(
+        When(idle_claims__gt=0, then=F("cursor_row") + F("batch_size")),
+        default=F("careful_until_row"),
+        output_field=BigIntegerField(),
+    ),
+    batch_size=Case(
+        When(
+            idle_claims__gt=0,
+            then=Greatest(F("batch_size") / SHRINKAGE, 1, output_field=BigIntegerField()),
+        ),
+        default=F("batch_size"),
+        output_field=BigIntegerField(),
+    ),
+)
+SERVE_ACCOUNT = CompiledUpdate(
+    lambda: AccountTurn.objects.filter(
+        pk__in=AccountTurn.objects.select_for_update(skip_locked=True, no_key=True)
+        .filter(pk=Slot.text("account_id"))
+        .values("pk")
+    ),
+    served_at=Now(),
+)
+READ_SEGMENT = CompiledSelect(lambda: Segment.objects.select_related("task").filter(pk=SEGMENT))

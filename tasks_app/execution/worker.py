@@ -1,0 +1,296 @@
+"""How does one slice go? Claim, ask permission, run batches until the time is up, send on."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import closing, suppress
+from functools import partial
+from time import monotonic
+
+from django.conf import settings
+from django.db import DatabaseError, Error, InterfaceError, connection, transaction
+from django.db.models import F
+
+from categories import registry
+from categories.contract import Action, Context, Refused
+from piston import disk_reserve
+from piston.database.schema import log_failure
+from piston.disk_reserve import DiskFull
+from tasks_app import events, quotas
+from tasks_app.errors import (
+    ActionBroken,
+    ActionWaits,
+    ClaimLost,
+    LedgerRefused,
+    StorageUnavailable,
+    StoredFileMissing,
+)
+from tasks_app.execution import batches, compatibility, external, ledger, scheduling, waiting
+from tasks_app.execution.attempts import NOT_THE_ROWS_FAULT, blaming_the_action
+from tasks_app.execution.poison_rows import SHRINKAGE
+from tasks_app.execution.releasing import hand_back, returns
+from tasks_app.execution.runs import Run, claim_seconds
+from tasks_app.files import task_files
+from tasks_app.models import CSVName, Effect, EventKind, Segment, Task
+from tasks_app.models.durability import NeedNotLast
+from tasks_app.queue import dispatch
+from tasks_app.states import Ending
+
+logger = logging.getLogger(__name__)
+
+MOST_IDLE_CLAIMS = 30  # claims in a row without a commit, before the task is given up
+
+
+def run_slice(message_task_id: str, message_id: str) -> str | None:
+    """Work for about a second on the segment whose turn it is, then send for what is left.
+
+    The message's own task is woken again as well: its message may have served another one.
+    Returns the id of the task whose output is due now, None when none is.
+    """
+    until = monotonic() + settings.PISTON_SLICE_MILLISECONDS / 1000
+    if disk_reserve.is_short():
+        logger.warning("Tasks have to wait, no row is to blame: %s", disk_reserve.REASON)
+        return None  # the sweeper wakes them when there is room
+    segment = claim_next(message_id)
+    if segment is None:
+        complete_abandoned(message_task_id)
+        compatibility.leave_unless_it_fits(message_task_id)
+        return None
+    try:
+        if segment.task_id != message_task_id:  # else it has this segment left
+            complete_abandoned(message_task_id)
+            compatibility.leave_unless_it_fits(message_task_id)
+        run = prepare(segment)
+        if run is None and compatibility.find_problem(segment.task):
+            segment.release()
+            return None  # the sweeper wakes the task again: soon, but not at once
+        if run is not None:
+            if not run.action.ordered:
+                dispatch.wake(segment.task_id)  # other workers may join
+            work_until(until, run)
+        segment.release()
+    except ClaimLost:
+        logger.info("Claim %s on %s was overtaken", segment.claim, segment)
+        returns.add(segment.give_back)  # it may be ours still: a stop overtakes a worker, too
+    except ActionWaits as error:
+        waiting.wait(segment, error)
+        return None  # as below
+    except (StorageUnavailable, DiskFull, LedgerRefused, Error) as error:
+        log_failure(f"{segment} has to wait, no row is to blame", error)
+        if isinstance(error, DiskFull):
+            try_fewer_rows(segment)
+        hand_back(segment)
+        return None  # the sweeper wakes the task again: soon, but not at once
+    for task_id in {segment.task_id, message_task_id}:
+        dispatch.wake(task_id)
+    due = Task.objects.awaiting_assembly().filter(pk=segment.task_id).exists()
+    return segment.task_id if due else None
+
+
+def claim_next(message_id: str) -> Segment | None:
+    """Claim the segment whose turn it is; None when there is nothing to do, or no database.
+
+    A claim that was committed without our learning of it is given back: else it
+    would have to expire, and count as a worker's death.
+    """
+    is_claiming = False
+    try:
+        returns.finish()
+        is_claiming = True
+        return scheduling.claim_next(message_id, settings.PISTON_CLAIM_SECONDS)
+    except Error as error:
+        log_failure("Nothing could be claimed", error)
+        connection.close()
+        if is_claiming:
+            returns.add(partial(scheduling.give_back, message_id))
+        return None
+
+
+def give_back_cancelled(message_id: str) -> None:
+    """Give back what a process claimed for a message before the worker ended it on purpose.
+
+    Celery does that when the connection to the broker is lost, and at a stop that lasts too long.
+    No row has killed that process.
+    """
+    returns.add_for_later(partial(scheduling.give_back_of_pool, message_id))
+
+
+def try_fewer_rows(segment: Segment) -> None:
+    """Let the next batch be smaller: there may be room for the output of some of its rows."""
+    mine = Segment.objects.filter(pk=segment.pk, claim=segment.claim)
+    with suppress(DatabaseError, InterfaceError):
+        mine.update(batch_size=max(1, segment.batch_size // SHRINKAGE))
+
+
+def prepare(segment: Segment) -> Run | None:
+    """Find the action and ask its permission; None when that ended the task.
+
+    None also when what this process can run has just changed: the task is left to others.
+    """
+    task = segment.task
+    if segment.idle_claims > MOST_IDLE_CLAIMS:
+        task.end_work(Ending.BROKEN, f"no progress in {segment.idle_claims - 1} attempts")
+        return None
+    if compatibility.find_problem(task):
+        return None
+    _, action_class = registry.get_action(task.category, task.action)
+    if not segment.is_done and (full := quotas.describe_full_output(task)):
+        task.end_work(Ending.CUT_SHORT, full)
+        return None
+    seconds = claim_seconds(action_class)
+    if seconds > settings.PISTON_CLAIM_SECONDS and not segment.renew(seconds):
+        raise ClaimLost
+    run = Run(segment, action_class(), context_of(task))
+    return run if is_permitted(run) else None
+
+
+def context_of(task: Task) -> Context:
+    """Return what the action may know of the task."""
+    return Context(
+        account_id=task.account_id, auth_account_id=task.auth_account_id, task_id=task.pk
+    )
+
+
+def is_permitted(run: Run) -> bool:
+    """Ask the action, once, before the first row; a refusal ends the task."""
+    if run.task.is_permitted or type(run.action).permitted is Action.permitted:
+        return True  # it was asked, or has nothing to say
+    try:
+        with blaming_the_action():
+            refusal = find_refusal(run)
+    except ActionBroken as error:
+        give_up(run.task, str(error), error.detail)
+        return False
+    if refusal is not None:
+        run.task.end_work(Ending.REFUSED, refusal)
+        return False
+    # or it is asked again; no row that is committed forgets it
+    Task.objects.running().filter(NeedNotLast(), pk=run.task.pk).update(is_permitted=True)
+    return True
+
+
+def find_refusal(run: Run) -> str | None:
+    """Return why the action does not permit the task; None: it does."""
+    try:
+        run.action.permitted(run.context)
+    except Refused as refused:
+        return refused.reason
+    return None
+
+
+def work_until(until: float, run: Run) -> None:
+    """Run batches until the time is up or the segment is done; a broken action ends the task.
+
+    The segment's last batch is run even so: another claim for a few rows would take longer.
+    """
+    newcomers = scheduling.Newcomers(run.task.account_id)
+    try:
+        with closing(run):
+            while not run.segment.is_done and batches.run_next_batch(run):
+                is_over = monotonic() > until and not batches.is_last(run)
+                if is_over or newcomers.are_waiting():
+                    break
+    except StoredFileMissing as error:
+        go_without_input(run, error)
+    except ActionBroken as error:
+        connection.close()  # a time-out may have struck in the middle of a query
+        give_up(run.task, str(error), error.detail)
+    if run.segment.is_done:
+        complete(run.task, run.action, run.context)
+
+
+def go_without_input(run: Run, error: StoredFileMissing) -> None:
+    """End a task whose input is missing or has changed, once the row that was sent is recorded.
+
+    If that was the segment's last row, nothing is lost yet: the assembly looks at the input again.
+    """
+    sent = external.find_unanswered(run.segment)
+    if sent is not None:
+        settle_row(run.task, run.segment, sent)
+    if not run.segment.is_done:
+        give_up(run.task, run.describe_loss(error), str(error))
+
+
+def give_up(task: Task, reason: str, detail: str) -> None:
+    """End a task that cannot go on: its owner is told the reason, staff the detail as well."""
+    logger.warning("Task %s is broken: %s", task.pk, detail, exc_info=True)
+    with transaction.atomic():
+        if task.end_work(Ending.BROKEN, reason):
+            events.record(task, EventKind.BROKEN, events.SYSTEM, detail=detail)
+
+
+def complete(task: Task, action: Action, context: Context) -> None:
+    """End the work on a task whose segments are all done; `finish` runs in the same transaction."""
+    if task.segments.all().unfinished().exists():
+        return
+    try:
+        with blaming_the_action("the action could not finish"), transaction.atomic():
+            with ledger.statements_of_ours():
+                is_first = task.end_work(Ending.COMPLETED)
+            if is_first:
+                action.finish(context)
+    except ActionBroken as error:
+        give_up(task, str(error), error.detail)
+
+
+def complete_abandoned(task_id: str) -> None:
+    """Complete a task whose worker died between its last batch and the end, if it is one.
+
+    Each attempt is counted before it is made: a `finish` that kills its worker is given up.
+    """
+    segment = Segment.objects.filter(task__in=Task.objects.abandoned(), task=task_id).last()
+    if segment is None or compatibility.find_problem(segment.task):
+        return
+    Segment.objects.filter(pk=segment.pk).update(idle_claims=F("idle_claims") + 1)
+    try:
+        segment.refresh_from_db(fields=["idle_claims"])
+    except Segment.DoesNotExist:  # the task was removed, and purged at once
+        return
+    try:
+        run = prepare(segment)
+        if run is not None:
+            complete(segment.task, run.action, run.context)
+    except ActionWaits as error:
+        waiting.wait(segment, error)
+        return
+    except (Error, *NOT_THE_ROWS_FAULT):
+        hand_back(segment)
+        raise
+    segment.release()
+    if Task.objects.awaiting_assembly().filter(pk=task_id).exists():
+        dispatch.request_assembly(task_id)
+
+
+def settle_unanswered(task: Task) -> None:
+    """Record the external rows of an ended task that have no answer as `indeterminate`."""
+    sent = {effect.row_number: effect for effect in task.effects.sent()}
+    for segment in task.segments.all().unfinished() if sent else ():
+        effect = sent.get(segment.cursor_row + 1)
+        if effect is None:
+            continue
+        fenced = Segment.objects.filter(pk=segment.pk, claim=segment.claim).exclude(
+            pk__in=Segment.objects.held()
+        )
+        if not fenced.update(claim=F("claim") + 1):
+            raise ClaimLost
+        segment.claim += 1
+        settle_row(task, segment, effect)
+
+
+def settle_row(task: Task, segment: Segment, sent: Effect) -> None:
+    """Record the sent row at the segment's cursor as `indeterminate`.
+
+    No action is needed for that, and no input: the journal has the row's line. It has none of a
+    row that an older version sent. If the input of such a row is lost, it stays `sent` for ever.
+    """
+    action_class = task_files.find_action(task)
+    try:
+        if action_class is None:
+            logger.error("The action of %s is gone; nobody knows of its last row", task.pk)
+            header = task.csvs.filter(name=CSVName.INPUT).values_list("header", flat=True).first()
+            action_class = task_files.stand_in(task, header or ())
+        with closing(Run(segment, action_class(), context_of(task))) as run:
+            batch = external.find_line(sent) or run.take(1)
+            batches.commit_external(run, batch, external.unknown(sent), was_sent=True)
+    except StoredFileMissing:
+        logger.exception("A sent row of %s has no line: its input is lost", task.pk)

@@ -1,0 +1,1 @@
+"""Which files does a task have, and where do they live?"""

@@ -1,0 +1,98 @@
+"""What can staff say about rows of which nobody knows whether they happened? (ADR 13)"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from tasks_app import events
+from tasks_app.errors import TaskHasNotEnded, TaskNotFound
+from tasks_app.events import Actor
+from tasks_app.indeterminate import answers, claims
+from tasks_app.models import Decision, Effect, EffectState, EventKind, Task
+from tasks_app.queue import dispatch
+
+LONGEST_NOTE = 1_000  # characters
+
+
+@dataclass
+class Verdict:
+    """Which rows were decided about, and of each other one why not."""
+
+    decided: list[int] = field(default_factory=list)
+    refused: dict[int, str] = field(default_factory=dict)
+
+
+def decide(
+    task: Task, row_numbers: Iterable[int], decision: Decision, actor: Actor, note: str = ""
+) -> Verdict:
+    """Write down what a person knows about rows, or wants done; workers carry it out.
+
+    Of several people who decide about the same row the first one counts; the others are told so.
+    Raises TaskHasNotEnded, TaskNotFound, and CannotBeSentAgain.
+    """
+    if len(note) > LONGEST_NOTE:
+        raise ValueError(f"A note has at most {LONGEST_NOTE} characters.")
+    if decision == Decision.SEND_AGAIN:
+        answers.find_action(task)
+    verdict = Verdict()
+    with transaction.atomic():
+        lock_ended(task)
+        for row_number in sorted(set(row_numbers)):
+            if decide_row(task, row_number, decision, actor, note):
+                verdict.decided.append(row_number)
+            else:
+                verdict.refused[row_number] = refusal(task, row_number)
+        if verdict.decided:
+            dispatch.request_settling(task.pk)
+    return verdict
+
+
+def lock_ended(task: Task) -> None:
+    """Keep the task as it is for this transaction; raises TaskHasNotEnded or TaskNotFound."""
+    if claims.assembled().filter(pk=task.pk).update(revision=F("revision")):
+        return
+    if not Task.objects.visible().filter(pk=task.pk).exists():
+        raise TaskNotFound(task.pk)
+    raise TaskHasNotEnded(task.pk)
+
+
+def decide_row(task: Task, row_number: int, decision: Decision, actor: Actor, note: str) -> bool:
+    """Decide about one row in one guarded UPDATE; False when that is not possible (any more)."""
+    open_rows = Effect.objects.placed().filter(
+        task=task,
+        row_number=row_number,
+        state=EffectState.INDETERMINATE,
+        input_offset__isnull=False,
+    )
+    decided = open_rows.update(
+        state=EffectState.DECIDED,
+        decision=decision,
+        decided_by=actor.name,
+        decided_at=Now(),
+        note=note,
+        settled_as="",
+    )
+    if decided:
+        events.record(
+            task, EventKind.DECIDED, actor, row=row_number, decision=decision.value, note=note
+        )
+    return bool(decided)
+
+
+def refusal(task: Task, row_number: int) -> str:
+    """Return why nobody can decide about a row now."""
+    effect = task.effects.filter(row_number=row_number).first()
+    if effect is None:
+        return "it is not indeterminate"
+    if effect.state == EffectState.SENT:
+        return "it is in no file: an older version sent it, and then its input was lost"
+    if effect.decision:
+        return f"{effect.decided_by} decided already: {effect.get_decision_display()}"
+    if effect.state == EffectState.DONE:
+        return "its outcome is known"
+    return "its place in the files is not known: it was recorded by an older version"

@@ -1,0 +1,202 @@
+"""How do settled rows get into the files and the counts? In one transaction, safe to repeat."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from django.db import transaction
+from django.db.models import F, Subquery
+from django.db.models.functions import Length
+
+from piston.plurals import plural
+from tasks_app import events, quotas
+from tasks_app.errors import ClaimLost
+from tasks_app.execution.assembly import RenewingStream
+from tasks_app.files import storage, task_files
+from tasks_app.files.task_files import Range
+from tasks_app.indeterminate import claims
+from tasks_app.indeterminate.answers import UNDECIDED
+from tasks_app.indeterminate.places import Place, find_places
+from tasks_app.models import (
+    CSVName,
+    Effect,
+    EffectState,
+    EventKind,
+    Part,
+    SettledAs,
+    Task,
+    TaskCSV,
+)
+from tasks_app.models.clock import database_time
+
+KEEP_OLD_SECONDS = 3_600.0  # a file that was replaced: for downloads under way, which are not cut
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Bytes that take the place of others."""
+
+    start: int
+    end: int
+    new: Range
+
+
+def rewrite(task: Task, most: int) -> None:
+    """Bring answered rows into the task's files and counts, all at once; raises ClaimLost.
+
+    Whoever is cut off in the middle leaves files that no task refers to, and nothing else.
+    """
+    answered = (
+        task.effects.filter(state=EffectState.ANSWERED)
+        .defer("output", "failed")
+        .annotate(output_bytes=Length("output"), failed_line_bytes=Length("failed"))
+        .order_by("row_number")
+    )
+    effects = list(answered[:most])
+    if not effects:
+        return
+    places = list(find_places(task, effects))
+    written = [write_output(task, places)]
+    if any(effect.settled_as == SettledAs.FAILED for effect in effects):
+        written.append(write_failed(task, places))
+    publish(task, effects, written)
+
+
+def write_output(task: Task, places: Iterable[Place]) -> TaskCSV:
+    """Write out.csv with the new lines; it belongs to no task yet."""
+    edits = [Edit(place.start, place.end, answer_range(place.effect, "output")) for place in places]
+    return write_file(task, CSVName.OUTPUT, edits)
+
+
+def write_failed(task: Task, places: Iterable[Place]) -> TaskCSV:
+    """Write failed.csv with the rows that failed by now, in the order of the input."""
+    edits = [
+        Edit(place.failed_start, place.failed_start, answer_range(place.effect, "failed"))
+        for place in places
+        if place.effect.settled_as == SettledAs.FAILED
+    ]
+    csv_file = write_file(task, CSVName.FAILED, edits)
+    csv_file.row_count += len(edits)
+    return csv_file
+
+
+def write_file(task: Task, name: CSVName, edits: Iterable[Edit]) -> TaskCSV:
+    """Write a file of the task once more, with edits; one that it has not begins with a header."""
+    old = task.csvs.filter(name=name).first()
+    if old is None:
+        content = task_files.literal_range(task_files.header_line(task, name))
+    else:
+        content = task_files.stored_range(old, 0, old.size_bytes)
+    whole = task_files.DownloadableFile(name, "", tuple(edited(content, edits)))
+    csv_file = storage.reserve(task.pk, name)
+    renew = partial(claims.renew, task)
+    storage.save(csv_file, RenewingStream(whole.read(), renew), while_storing=renew)
+    csv_file.row_count = old.row_count if old else 0
+    return csv_file
+
+
+def edited(content: Range, edits: Iterable[Edit]) -> Iterator[Range]:
+    """Yield the ranges that a file is made of after edits, which come in order."""
+    place = 0
+    for edit in edits:
+        yield part_of(content, place, edit.start)
+        yield edit.new
+        place = edit.end
+    yield part_of(content, place, content.size)
+
+
+def part_of(content: Range, start: int, end: int) -> Range:
+    """Return a range over the bytes from `start` up to `end` of another one."""
+    return Range(end - start, lambda first, last: content.read(start + first, start + last))
+
+
+def answer_range(effect: Effect, column: str) -> Range:
+    """Return a range over the lines of an answer, which are read only when they are written."""
+    size: int = effect.output_bytes if column == "output" else effect.failed_line_bytes  # type: ignore[attr-defined]
+
+    def read(first: int, last: int) -> Iterator[bytes]:
+        lines = Effect.objects.filter(pk=effect.pk).values_list(column, flat=True).first()
+        if lines is None:  # the task was removed, and purged at once
+            raise ClaimLost
+        yield bytes(lines)[first:last]
+
+    return Range(size, read)
+
+
+@transaction.atomic
+def publish(task: Task, effects: Sequence[Effect], written: list[TaskCSV]) -> None:
+    """Swap the files, move the counts and settle the effects: all of it or nothing.
+
+    The status stays: it says what the run came to, and is final.
+    """
+    results = [effect.settled_as for effect in effects]
+    succeeded, failed = results.count(SettledAs.SUCCEEDED), results.count(SettledAs.FAILED)
+    moved = claims.mine(task).update(
+        success_count=F("success_count") + succeeded,
+        failure_count=F("failure_count") - succeeded,
+        indeterminate_count=F("indeterminate_count") - succeeded - failed,
+        revision=F("revision") + 1,
+        assembly_until=None,
+    )
+    if not moved:
+        raise ClaimLost
+    for csv_file in written:
+        swap(task, csv_file)
+    for effect in effects:
+        settle(task, effect)
+    quotas.recount_files(task)
+    rows = f"{len(effects)} {plural('row', len(effects))}"
+    logger.info("Settled: %s of task %s", rows, task.pk)
+
+
+def swap(task: Task, csv_file: TaskCSV) -> None:
+    """Give the task a file in the place of the one of the same name, which is deleted later."""
+    task.csvs.filter(name=csv_file.name).update(
+        task=None, kept_until=database_time(KEEP_OLD_SECONDS), is_given_up=True
+    )
+    free = TaskCSV.objects.unfinished().filter(pk=csv_file.pk)
+    if not free.update(task=task, kept_until=None, row_count=csv_file.row_count):
+        raise ClaimLost
+
+
+def change_part(task: Task, effect: Effect) -> None:
+    """Bring a row's answer into its part, where the task has kept its parts to be retried."""
+    answer = Effect.objects.filter(pk=effect.pk)
+    succeeded = int(effect.settled_as == SettledAs.SUCCEEDED)
+    Part.objects.filter(task=task, first_row=effect.row_number).update(
+        success_count=succeeded,
+        failure_count=1 - succeeded,
+        output=Subquery(answer.values("output")),
+        output_bytes=effect.output_bytes,  # type: ignore[attr-defined]
+        failed=Subquery(answer.values("failed")),
+        failed_bytes=effect.failed_line_bytes,  # type: ignore[attr-defined]
+    )
+
+
+def settle(task: Task, effect: Effect) -> None:
+    """Write down that a row's answer stands in the files."""
+    is_unknown = effect.settled_as == SettledAs.INDETERMINATE
+    state = EffectState.INDETERMINATE if is_unknown else EffectState.DONE
+    change_part(task, effect)
+    Effect.objects.filter(pk=effect.pk).update(
+        state=state,
+        grown_bytes=Length("output") - F("line_bytes"),
+        failed_bytes=Length("failed"),
+        output=b"",
+        failed=b"",
+        **(UNDECIDED if is_unknown else {"input_line": None}),
+    )
+    events.record(
+        task,
+        EventKind.SETTLED,
+        events.SYSTEM,
+        row=effect.row_number,
+        decision=effect.decision,
+        decided_by=effect.decided_by,
+        settled_as=effect.settled_as,
+    )

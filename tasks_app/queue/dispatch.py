@@ -1,0 +1,97 @@
+"""Who is woken up, and when? Every task has at most one live message; it is sent after commit."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from piston.database import locks
+from piston.database.compiled_queries import CompiledSelect, CompiledUpdate, Slot
+from piston.database.locks import WaitBriefly
+from tasks_app.models import Segment, Task
+from tasks_app.models.durability import NeedNotLast
+from tasks_app.queue import sending
+
+RUN_SLICE = "tasks_app.run_slice"
+ASSEMBLE_OUTPUT = "tasks_app.assemble_output"
+SETTLE_ROWS = "tasks_app.settle_rows"
+OF_TASKS = (RUN_SLICE, ASSEMBLE_OUTPUT, SETTLE_ROWS)  # their first argument is a task's id
+
+
+def wake(task_id: str) -> None:
+    """Send a message for a running task with work to do, unless one is on its way."""
+    if WORK.fetch(task_id=task_id) and locks.unless_locked(
+        Task, task_id, lambda: WAKE.run(task_id=task_id)
+    ):
+        transaction.on_commit(lambda: send_wake(task_id))
+
+
+def dispatched() -> dict[str, Any]:
+    """Return what changes in a task when a new message is sent for it."""
+    return {"wake_number": F("wake_number") + 1, "dispatched_at": Now()}
+
+
+def send_wake(task_id: str) -> None:
+    """Send the task's newest message (again); of several copies the first to arrive counts."""
+    number = Task.objects.filter(pk=task_id).values_list("wake_number", flat=True).first()
+    if number is not None:
+        send_numbered(task_id, number)
+
+
+def send_numbered(task_id: str, number: int) -> None:
+    """Send the message that has this number."""
+    sending.send(RUN_SLICE, task_id, number)
+
+
+def receive(task_id: str, number: int) -> bool:
+    """Take note that a message has arrived; False for a copy that is out of date.
+
+    So messages cannot multiply, however often a broker or the sweeper repeats them. False also
+    where the task is locked: the sweeper sends again when it is free.
+    """
+    take_note = partial(RECEIVE.run, task_id=task_id, number=number)
+    return bool(locks.unless_locked(Task, task_id, take_note))
+
+
+def request_assembly(task_id: str) -> None:
+    """Send for the assembly of a task's output."""
+    Task.objects.filter(WaitBriefly(), pk=task_id).update(dispatched_at=Now())
+    transaction.on_commit(lambda: send_assemble(task_id))
+
+
+def send_assemble(task_id: str) -> None:
+    """Send the message that asks for the assembly."""
+    sending.send(ASSEMBLE_OUTPUT, task_id)
+
+
+def request_settling(task_id: str) -> None:
+    """Send for what people decided about rows of an ended task."""
+    Task.objects.filter(WaitBriefly(), pk=task_id).update(dispatched_at=Now())
+    transaction.on_commit(lambda: send_settle(task_id))
+
+
+def send_settle(task_id: str) -> None:
+    """Send the message that asks for it."""
+    sending.send(SETTLE_ROWS, task_id)
+
+
+TASK = Slot.text("task_id")
+WORK = CompiledSelect(lambda: Segment.objects.claimable().with_room().filter(task=TASK)[:1])
+WAKE = CompiledUpdate(
+    lambda: Task.objects.running().filter(WaitBriefly(), pk=TASK, dispatched_at=None),
+    **dispatched(),
+)
+RECEIVE = CompiledUpdate(
+    lambda: Task.objects.filter(
+        NeedNotLast(),  # the sweeper would send the message again
+        WaitBriefly(),
+        pk=TASK,
+        wake_number=Slot.number("number"),
+        dispatched_at__isnull=False,
+    ),
+    dispatched_at=None,
+)

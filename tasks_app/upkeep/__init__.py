@@ -1,0 +1,1 @@
+"""What is put right, removed or forgotten by itself?"""

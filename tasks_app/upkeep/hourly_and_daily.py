@@ -1,0 +1,85 @@
+"""What is done once an hour or a day, beside what categories declare? Started by the sweeper.
+
+The moment of a job's last run stands in the database. Of sweepers at the same moment one claims
+the run, in one UPDATE; one that is cut off is done in the next period.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+
+from django.conf import settings
+from django.utils import timezone
+
+from categories.models import PeriodicRun
+from categories.periodic import LONGEST_ERROR, OWNER, beginning_of
+from piston.database.locks import WaitBriefly
+from piston.http.admin_sign_in import forget_attempts
+from tasks_app.models.clock import read_database_clock
+from tasks_app.queue import sending
+
+CHECK_STORAGE = "tasks_app.check_storage"
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Job:
+    """Something that is done by itself now and then."""
+
+    name: str
+    every: str  # hour or day
+    run: Callable[[], object]
+
+
+def clear_sessions() -> None:
+    """Delete the sessions of the admin that have expired; Django leaves that to its operators."""
+    import_module(settings.SESSION_ENGINE).SessionStore.clear_expired()
+
+
+def request_storage_check() -> None:
+    """Send for it: it may take longer than a sweep."""
+    sending.send(CHECK_STORAGE)
+
+
+JOBS = (
+    Job("forget_sign_ins", "hour", forget_attempts),
+    Job("clear_sessions", "day", clear_sessions),
+    Job("check_storage", "day", request_storage_check),
+)
+
+
+def run_due_upkeep() -> None:
+    """Run what became due since the last call; a new installation begins with the next period."""
+    now = read_database_clock()
+    runs = {run.job: run for run in PeriodicRun.objects.filter(category=OWNER)}
+    for job in JOBS:
+        due_at = beginning_of(job.every, now)
+        if job.name not in runs:
+            PeriodicRun.objects.get_or_create(
+                category=OWNER, job=job.name, defaults={"last_due_at": due_at}
+            )
+            continue
+        records = PeriodicRun.objects.filter(WaitBriefly(), category=OWNER, job=job.name)
+        if runs[job.name].last_due_at < due_at and records.filter(last_due_at__lt=due_at).update(
+            last_due_at=due_at, last_run_at=timezone.now()
+        ):
+            run_job(job)
+
+
+def run_job(job: Job) -> None:
+    """Run a job and write down how it went."""
+    started = time.monotonic()
+    error = ""
+    try:
+        job.run()
+    except Exception as failure:
+        logger.exception("The job %s failed", job.name)
+        error = f"{type(failure).__name__}: {failure}"[:LONGEST_ERROR]
+    PeriodicRun.objects.filter(category=OWNER, job=job.name).update(
+        last_run_seconds=round(time.monotonic() - started, 3), last_error=error
+    )
