@@ -28,10 +28,11 @@ demo: setup ## 10,000 real rows through a server of its own, in under a minute
 test: setup-dev ## all tests: on the embedded default, and on real servers wherever they are found
 	@exec $(BIN)/python -m tests.matrix
 
-lint: setup-dev ## format, lint, types, migrations, Django's checks
+lint: setup-dev ## format, lint, types, imports, migrations, Django's checks
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy .
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python manage.py check --fail-level WARNING
 

@@ -3,8 +3,8 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from piston.accounts.views import SignIn
 from piston.http.readiness import readiness
+from piston.http.sign_in import SignIn
 from piston.http.views import health
 
 urlpatterns = [

@@ -15,7 +15,7 @@ from celery.worker import consumer
 from celery.worker.state import maybe_shutdown
 from kombu.common import ignore_errors
 
-from piston.celery.backoff import growing_pauses
+from piston.backoff import growing_pauses
 
 logger = logging.getLogger(__name__)
 

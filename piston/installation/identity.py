@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import Error, connection
 
-from piston.celery.backoff import growing_pauses
+from piston.backoff import growing_pauses
 
 logger = logging.getLogger(__name__)
 

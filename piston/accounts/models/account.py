@@ -10,7 +10,7 @@ from django.core.validators import RegexValidator
 from django.db import models, transaction
 from django.utils import timezone
 
-from piston.accounts import tree
+from piston.accounts.models import tree
 from piston.accounts.models.account_link import AccountLink
 
 ACCOUNT_ID_LENGTH = 32  # hex characters

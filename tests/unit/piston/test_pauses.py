@@ -2,7 +2,7 @@
 
 from itertools import islice
 
-from piston.celery.backoff import growing_pauses
+from piston.backoff import growing_pauses
 
 
 def test_each_pause_is_twice_the_last_one_up_to_a_bound() -> None:
