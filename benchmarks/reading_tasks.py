@@ -23,6 +23,7 @@ from benchmarks.fleet import Fleet
 from benchmarks.many_tasks import ACCOUNTS, fill
 from benchmarks.measuring import Comparison, Scale, main, ratios, take_turns
 from benchmarks.plans import assert_no_table_is_read, big_tables, plans_of, sequential_scans
+from piston.gregorian import UNIX_EPOCH_SECONDS
 from tests.acceptance.chaos.scene import Servers
 
 FEW, MANY = 1_000, 1_000_000
