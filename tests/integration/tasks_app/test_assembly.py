@@ -88,7 +88,7 @@ def test_an_assembler_that_was_overtaken_publishes_nothing(broker: FakeBroker) -
     assembly.assemble(task.pk)
 
     with pytest.raises(ClaimLost):
-        assembly.publish(task, old, written)
+        assembly.hand_over(task, old, written)
 
     assert task.csvs.filter(name="out.csv").count() == 1
     assert engine.fresh(task).status == "partial"

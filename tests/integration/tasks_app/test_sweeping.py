@@ -70,7 +70,7 @@ def test_an_assembly_that_was_cut_off_is_done_again_and_its_file_deleted(
 ) -> None:
     task = engine.start(engine.submit("check", *ROWS))
     with monkeypatch.context() as dying:
-        dying.setattr(assembly, "publish", lambda *_: None)
+        dying.setattr(assembly, "hand_over", lambda *_: None)
         broker.deliver_all()
     left_behind = list(TaskCSV.objects.filter(task=None).values_list("key", flat=True))
     Task.objects.update(assembly_until=database_time(-1))
@@ -173,7 +173,7 @@ def test_a_file_that_is_being_deleted_is_given_to_no_task(broker: FakeBroker) ->
 
     kept = csv_file.keep(60)
     with pytest.raises(ClaimLost):
-        assembly.publish(task, task.assembly_claim, [csv_file])
+        assembly.hand_over(task, task.assembly_claim, [csv_file])
 
     assert not kept
     assert not TaskCSV.objects.filter(task=task, name="out.csv").exists()

@@ -8,11 +8,13 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from tasks_app.csv_files.converting import Converted, serve
-from tasks_app.csv_files.json_text import Readable
 from tasks_app.errors import UnexpectedContent
+
+if TYPE_CHECKING:
+    from piston.readable import Readable
 
 
 def convert(source: Readable, spool: IO[bytes], *, does: str) -> Converted:

@@ -27,7 +27,7 @@ PLACES = [
     (external, "call"),
     (storage, "reserve"),
     (storage, "save"),
-    (rewriting, "publish"),
+    (rewriting, "swap_files"),
     (rewriting, "swap"),
     (rewriting, "settle"),
     (claims, "release"),
@@ -197,7 +197,7 @@ def test_a_worker_that_was_overtaken_publishes_nothing(
     written = rewriting.write_output(paused, [])
 
     with pytest.raises(ClaimLost):
-        rewriting.publish(paused, [effect], [written])
+        rewriting.swap_files(paused, [effect], [written])
 
     assert rows.counts(task) == (2, 1, 0)
     rows.assert_counts_equal_files(task)
@@ -244,13 +244,13 @@ def test_a_task_that_is_removed_meanwhile_stays_removed(
 ) -> None:
     task = rows.ended(broker, "", "crash")
     rows.decide(task, "done", 2)
-    publish = rewriting.publish
+    publish = rewriting.swap_files
 
     def remove_first(*arguments: Any) -> None:
         lifecycle.remove(engine.fresh(task), engine.TESTER)
         publish(*arguments)
 
-    monkeypatch.setattr(rewriting, "publish", remove_first)
+    monkeypatch.setattr(rewriting, "swap_files", remove_first)
 
     broker.deliver_all()
     rows.recover(broker)
