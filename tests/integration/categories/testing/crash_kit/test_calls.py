@@ -7,7 +7,7 @@ import pytest
 
 from categories.contract import Context, Effects, Outcome, Row, RowFailed, StopTask, Succeeded
 from categories.testing import Calls, assert_survives_crashes, run_action
-from tests.integration.categories.crash_kit.words import ROWS, Store, catching
+from tests.integration.categories.testing.crash_kit.words import ROWS, Store, catching
 
 pytestmark = pytest.mark.django_db
 

@@ -10,8 +10,8 @@ from django.utils import timezone
 from categories.contract import Context, Outcome, Page, Refused, Row, RowFailed, Succeeded
 from categories.contract.rows import row_number
 from piston.accounts.models import Account
-from tests.integration.categories.crash_kit import words
-from tests.integration.categories.crash_kit.words import (
+from tests.integration.categories.testing.crash_kit import words
+from tests.integration.categories.testing.crash_kit.words import (
     NOW,
     ROWS,
     List,

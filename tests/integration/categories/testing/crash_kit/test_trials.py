@@ -9,7 +9,7 @@ from categories.testing.crash_kit.calls import Calls
 from categories.testing.crash_kit.hazards import FailsAtFirst, Hazard
 from categories.testing.crash_kit.trials import Trial, make_context
 from piston.accounts.models import Account
-from tests.integration.categories.crash_kit.words import NOW, List, Store
+from tests.integration.categories.testing.crash_kit.words import NOW, List, Store
 
 pytestmark = pytest.mark.django_db
 

@@ -9,7 +9,7 @@ from django.db.utils import load_backend
 
 from categories.contract import Context, Effects, Outcome, Row, RowFailed, Succeeded
 from piston.accounts.models import Account
-from tests.integration.categories.crash_kit.words import ROWS, Store, catching, survive
+from tests.integration.categories.testing.crash_kit.words import ROWS, Store, catching, survive
 
 pytestmark = pytest.mark.django_db
 

@@ -29,7 +29,7 @@ from tasks_app.errors import (
 )
 from tests.unit.tasks_app.csv_files.json_documents import RULES, answer
 
-PROGRAM = "tests.unit.tasks_app.odd_converter"
+PROGRAM = "tests.unit.tasks_app.api.odd_converter"
 SECONDS = 60
 
 

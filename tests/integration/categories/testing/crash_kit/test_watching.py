@@ -7,7 +7,7 @@ import pytest
 
 from categories.contract import Context, Outcome, Row
 from piston.accounts.models import Account
-from tests.integration.categories.crash_kit.words import Store, catching, survive
+from tests.integration.categories.testing.crash_kit.words import Store, catching, survive
 
 pytestmark = pytest.mark.django_db
 processed = 0  # what a plugin might count in a global
