@@ -21,6 +21,7 @@ NEIGHBOURS = 3  # small tasks one after the other
 COMMIT_SECONDS = 7.0  # in which a commit has met a lock, and its claim, too
 MANY = 52  # tasks: more than a sweep sends for
 STILL = "stands still: its row is locked by PostgreSQL's process {}"
+SEGMENTS_STILL = "stands still: its segments are locked by PostgreSQL's process {}"
 WAITING = "SELECT count(*) FROM pg_locks WHERE locktype = 'relation' AND NOT granted"
 LOCK_TASK = "SELECT 1 FROM tasks_app_task WHERE id = %s FOR UPDATE"
 LOCK_SEGMENTS = (
@@ -122,7 +123,7 @@ def segments_locked(work: Work) -> None:
     with held(scene, LOCK_SEGMENTS, of=scene.client.account_id) as process:
         time.sleep(COMMIT_SECONDS)
         run_neighbours(work)
-        words = f"{sent.task_id} {STILL.format(process)}"
+        words = f"{sent.task_id} {SEGMENTS_STILL.format(process)}"
         work.wait_for(lambda: workers_said(scene, words), LONGEST_SECONDS)
     work.all_go_on()
 
