@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from threading import Event, Thread
 
 import pytest
 from django.db import OperationalError, connection
+from psycopg.errors import LockNotAvailable
 
 from tasks_app import lifecycle
 from tasks_app.execution import batches, poison_rows, releasing, scheduling, worker
@@ -228,6 +230,66 @@ def test_nothing_is_claimed_while_what_it_has_cannot_be_given_back(
 
     assert worker.claim_next("a message") is None
     assert segment().claim == 0
+
+
+def test_a_claim_that_is_locked_holds_up_neither_others_nor_the_next_claim(
+    broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = Returns()
+    monkeypatch.setattr(mine, "add_for_later", mine._left.append)
+    monkeypatch.setattr(worker, "returns", mine)
+    engine.start(engine.submit("check", *ROWS))
+    returned: list[str] = []
+
+    def meet_a_lock() -> None:
+        raise OperationalError("lock timeout") from LockNotAvailable()
+
+    mine.add_for_later(meet_a_lock)
+    mine.add_for_later(lambda: returned.append("the next one"))
+
+    assert worker.claim_next("a message") is not None
+    assert returned == ["the next one"]
+    assert mine._locked == [meet_a_lock]
+
+
+def test_a_claim_that_is_locked_is_given_back_when_the_lock_is_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(releasing, "PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(releasing, "LOCKED_PAUSE_SECONDS", 0.05)
+    tries: list[int] = []
+    returns = Returns()
+
+    def give_back() -> None:
+        tries.append(1)
+        if len(tries) < 4:
+            raise OperationalError("lock timeout") from LockNotAvailable()
+
+    returns.add(give_back)
+    wait_until(lambda: returns._thread is None, seconds=20)
+
+    assert len(tries) == 4
+
+
+def test_nobody_who_adds_a_claim_waits_for_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(releasing, "PAUSE_SECONDS", 0.01)
+    begun, answered = Event(), Event()
+    returns = Returns()
+
+    def stand_still() -> None:
+        begun.set()
+        answered.wait(30)
+
+    returns.add_for_later(stand_still)
+    assert begun.wait(30)
+    adding = Thread(target=returns.add_for_later, args=(print,), daemon=True)
+    adding.start()
+    adding.join(10)
+    was_added = not adding.is_alive()
+    answered.set()
+
+    assert was_added
+    wait_until(lambda: returns._thread is None, seconds=20)
 
 
 def test_what_celery_has_ended_was_not_killed_by_its_row(
