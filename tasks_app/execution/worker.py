@@ -15,6 +15,7 @@ from categories import registry
 from categories.contract import Action, Context, Refused
 from piston import disk_reserve
 from piston.database.schema import log_failure
+from piston.database.swallowed_errors import refuse_swallowed
 from piston.disk_reserve import DiskFull
 from tasks_app import events, quotas
 from tasks_app.errors import (
@@ -229,6 +230,7 @@ def complete(task: Task, action: Action, context: Context) -> None:
                 is_first = task.end_work(Ending.COMPLETED)
             if is_first:
                 action.finish(context)
+                refuse_swallowed()
     except ActionBroken as error:
         give_up(task, str(error), error.detail)
 
