@@ -56,12 +56,12 @@ define install
 endef
 
 # $(call compile,NAME): the library NAME.so from NAME.c, where there is a C compiler; it is not needed,
-# but uploads are scanned at half the speed without it.
+# but uploads are scanned at a tenth of the speed without it.
 define compile
 	if [ ! $(1).so -nt $(1).c ]; then \
 		{ command -v $(CC) >/dev/null && $(CC) -O3 -shared -fPIC -o $(1).new $(1).c && mv $(1).new $(1).so; } >&2 \
 		|| [ -e .venv/uncompiled ] || { touch .venv/uncompiled; \
-			echo "No C compiler ($(CC)) that works: uploads are scanned at half the speed. docs/deploying.md says more" >&2; }; \
+			echo "No C compiler ($(CC)) that works: uploads are scanned at a tenth of the speed. docs/deploying.md says more" >&2; }; \
 	fi
 endef
 

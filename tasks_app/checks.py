@@ -9,6 +9,7 @@ from django.core import checks
 
 from piston import data_folder
 from piston.plurals import plural
+from tasks_app.csv_files import scanning
 
 SHORTEST_SECRET_KEY = 32  # characters
 
@@ -134,3 +135,18 @@ def check_several_machines(**_: Any) -> list[checks.CheckMessage]:
             )
         )
     return found
+
+
+@checks.register("piston", deploy=True)
+def check_scanner(**_: Any) -> list[checks.CheckMessage]:
+    """Name the machine on which uploads are scanned slowly (`manage.py check --deploy`)."""
+    if scanning.COMPILED_SCAN is not None:
+        return []
+    return [
+        checks.Warning(
+            "Uploads are scanned at a tenth of the speed: tasks_app/csv_files/scan_block.so is not"
+            " there, or not for this machine.",
+            hint="Install a C compiler (apt-get install gcc libc6-dev), then: make setup.",
+            id="tasks_app.W005",
+        )
+    ]

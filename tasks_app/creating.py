@@ -18,7 +18,8 @@ from piston.plurals import plural
 from piston.readable import Readable
 from tasks_app import events, quotas
 from tasks_app.csv_files import blocks
-from tasks_app.csv_files.scanning import Scan, ScanLimits, Scanner
+from tasks_app.csv_files.limits import ScanLimits
+from tasks_app.csv_files.scanning import Scan, Scanner
 from tasks_app.errors import (
     CSVFormatError,
     StorageUnavailable,

@@ -16,7 +16,7 @@ from piston.http.errors import FaultyRequest
 from piston.http.transfers import take_place_for_stream
 from tasks_app import events
 from tasks_app.api.http_errors import RangeNotSatisfiable
-from tasks_app.csv_files.writing import escape_for_spreadsheets
+from tasks_app.csv_files.escaping import escape_for_spreadsheets
 from tasks_app.errors import CSVNotFound, StoredFileMissing
 from tasks_app.events import Actor
 from tasks_app.files import task_files

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 
 from google_crc32c import extend
 
-from tasks_app.csv_files.plain_scan import Places
-
 FIRST_BLOCK_BYTES = 256 * 1024
 LARGEST_BLOCK_BYTES = 2**20  # bounds the memory of readers: a block is verified as a whole
 MOST_BLOCKS = 1_024  # of a smaller size; an even number
@@ -80,9 +78,9 @@ class RowCounter:
         self._ends = BlockEnds()
         self._row_count = 0
 
-    def add(self, row_ends: Places, offset: int) -> None:
+    def add(self, row_ends: Sequence[int], offset: int) -> None:
         """Note the ends of the next rows, counted from byte `offset` of the file."""
-        last = offset + int(row_ends[len(row_ends) - 1]) if len(row_ends) else 0
+        last = offset + row_ends[-1] if row_ends else 0
         while self._ends.next_end <= last:
             ended = bisect_right(row_ends, self._ends.next_end - offset)
             self._ends.add(self._row_count + ended)

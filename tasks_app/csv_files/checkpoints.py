@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tasks_app.csv_files.plain_scan import Places
+from collections.abc import Sequence
 
 FIRST_SPACING = 100  # rows
 MOST_CHECKPOINTS = 2_000
@@ -19,12 +19,12 @@ class Checkpoints:
         self._row_count = 0
         self._spacing = FIRST_SPACING
 
-    def add(self, row_ends: Places, offset: int) -> None:
+    def add(self, row_ends: Sequence[int], offset: int) -> None:
         """Note the ends of the next rows, counted from byte `offset` of the file."""
         first = self._spacing - 1 - self._row_count % self._spacing
         for place in range(first, len(row_ends), self._spacing):
             row_count = self._row_count + place + 1
-            self._entries.append((row_count, offset + int(row_ends[place])))
+            self._entries.append((row_count, offset + row_ends[place]))
         self._row_count += len(row_ends)
         while len(self._entries) > MOST_CHECKPOINTS:
             del self._entries[1::2]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tasks_app.csv_files.plain_scan import Places
-
 MOST_KEPT_ROWS = 100  # decisions §6
 MOST_KEPT_BYTES = 2**20  # of all kept rows; the first one is kept whatever its length
 
@@ -18,7 +16,7 @@ class MissingValues:
         self.rows: list[str] = []
         self._bytes = 0
 
-    def add(self, block: bytes, row_ends: Places, places: Sequence[int]) -> None:
+    def add(self, block: bytes, row_ends: Sequence[int], places: Sequence[int]) -> None:
         """Note the rows at `places` among those that end at `row_ends` in `block`."""
         self.count += len(places)
         for place in places[: MOST_KEPT_ROWS - len(self.rows)]:
@@ -29,6 +27,6 @@ class MissingValues:
             self.rows.append(row.decode())
 
 
-def row_start(row_ends: Places, place: int) -> int:
+def row_start(row_ends: Sequence[int], place: int) -> int:
     """Return where a row starts, or where the blank lines before it do."""
     return row_ends[place - 1] if place else 0

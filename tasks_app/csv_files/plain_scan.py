@@ -1,26 +1,19 @@
 """Which rows does a block hold, and which lack a mandatory value? With the standard library.
 
-`compiled_scan` and `numpy_scan` answer the same question sooner and give up where they are not
-sure; this is the reference that they have to agree with, and decides about the rest.
+`compiled_scan` answers the same question sooner, and stops in front of any row of which it is not
+certain. This module decides about that row, and about all rows where nothing was compiled.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, TypeAlias
 
 from categories.columns import is_unset
 from tasks_app.csv_files.boundaries import count_line_ends, rows_in
 from tasks_app.csv_files.faults import find_fault
 from tasks_app.csv_files.limits import ScanLimits
-
-
-class Places(Protocol):
-    """Byte positions in rising order: a list, or what the quick ways have instead."""
-
-    def __len__(self) -> int: ...
-    def __getitem__(self, place: int, /) -> int: ...
 
 
 class RowForm(NamedTuple):
@@ -36,9 +29,12 @@ class BlockScan:
     """The rows that a block begins with. It ends before a row that is incomplete or at fault."""
 
     used_bytes: int = 0  # up to the end of the last row, or of the blank lines after it
-    row_ends: Places = field(default_factory=list)  # their line ends included
+    row_ends: Sequence[int] = field(default_factory=list)  # their line ends included
     unset_rows: Sequence[int] = field(default_factory=list)  # places of rows that lack a value
     line_count: int = 0  # physical lines in the used bytes
+
+
+QuickScan: TypeAlias = Callable[[bytes, RowForm], BlockScan]
 
 
 def scan_block(block: bytes, form: RowForm, *, is_last: bool) -> BlockScan:

@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from tasks_app.csv_files.converting import BLOCK_BYTES, Converted, serve
 from tasks_app.csv_files.json_text import JSONText
+from tasks_app.csv_files.writing import LINE_END, Lines
 from tasks_app.errors import CSVFormatError, FaultyDocument, InvalidJSON, UnexpectedContent
 
 if TYPE_CHECKING:  # a converter starts faster without the platform
@@ -24,7 +25,6 @@ if TYPE_CHECKING:  # a converter starts faster without the platform
 LONGEST_PLAIN_NUMBER = 40  # characters; 1e-300 would take three hundred, in each of a million cells
 LONGEST_FILE_NAME = 2_000  # characters that are looked at; fewer are allowed
 PENDING_CHARACTERS = 256 * 1024  # of rows that are written together
-LINE_END = "\r\n"  # never written: csv.writer quotes cells with a character of its line end
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 ROW_END = b"\xff\n"  # in the temporary file; no UTF-8 has this byte
 
@@ -57,12 +57,6 @@ class TooManyAbsentCells(CSVFormatError):
         super().__init__(reason, row=row, expected=limit)
 
 
-class _Lines(list[str]):
-    """What csv.writer takes for a file; it writes once per row."""
-
-    write = list.append
-
-
 class Rows:
     """The rows that records stand for."""
 
@@ -74,7 +68,7 @@ class Rows:
         self._places: dict[str, int] = {}  # of the columns
         self._count = 0
         self._absent_cells = 0
-        self._pending = _Lines()
+        self._pending = Lines()
         self._pending_characters = 0
         self._writer = csv.writer(self._pending, lineterminator=LINE_END)
         self._widths: list[tuple[int, int]] = []  # up to where in the spool rows have which width

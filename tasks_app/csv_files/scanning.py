@@ -8,11 +8,17 @@ from dataclasses import dataclass
 
 from piston.plurals import plural
 from tasks_app.csv_files.contents import Contents
-from tasks_app.csv_files.fast_scan import QUICKEST, QuickScan
 from tasks_app.csv_files.limits import ScanLimits
+from tasks_app.csv_files.plain_scan import QuickScan
 from tasks_app.errors import CSVFormatError
 
-__all__ = ["Scan", "ScanLimits", "Scanner"]
+COMPILED_SCAN: (
+    QuickScan | None
+)  # None: nothing was compiled, and an upload is scanned ten times as long
+try:
+    from tasks_app.csv_files.compiled_scan import scan_block as COMPILED_SCAN  # noqa: N812
+except ImportError:
+    COMPILED_SCAN = None
 
 BLOCK_BYTES = 256 * 1024  # scanned at once; more would not fit the processor's cache
 
@@ -44,7 +50,7 @@ class Scanner:
         columns: Mapping[str, bool],
         limits: ScanLimits,
         *,
-        quick_scan: QuickScan | None = QUICKEST,
+        quick_scan: QuickScan | None = COMPILED_SCAN,
         block_bytes: int = BLOCK_BYTES,
     ) -> None:
         self._contents = Contents(columns, limits, quick_scan)

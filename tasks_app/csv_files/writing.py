@@ -5,14 +5,10 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Sequence
 
-from tasks_app.csv_files.escaping import escape_for_spreadsheets
-
-__all__ = ["encode_row", "encode_rows", "escape_for_spreadsheets"]
-
 LINE_END = "\r\n"  # never written: csv.writer quotes cells with a character of its line end
 
 
-class _Lines(list[str]):
+class Lines(list[str]):
     """What csv.writer takes for a file; it writes once per row."""
 
     write = list.append
@@ -29,6 +25,6 @@ def encode_rows(rows: Iterable[Sequence[str]]) -> list[bytes]:
     The only cell of a row is `""` when it is empty, for a blank line is no row. A lone surrogate,
     which has no UTF-8, becomes `\udxxx`: no text can keep a batch from being written.
     """
-    lines = _Lines()
+    lines = Lines()
     csv.writer(lines, lineterminator=LINE_END).writerows(rows)
     return [line[: -len(LINE_END)].encode(errors="backslashreplace") for line in lines]

@@ -7,6 +7,8 @@ import pytest
 from django.core import checks
 from pytest_django.fixtures import Settings
 
+from tasks_app.csv_files import scanning
+
 
 def found(**options: Any) -> set[str | None]:
     return {message.id for message in checks.run_checks(tags=["piston"], **options)}
@@ -44,11 +46,12 @@ def test_sqlite_with_a_broker_for_several_machines_is_warned_of(settings: Settin
 
 
 def test_what_one_machine_keeps_to_itself_is_named_before_deploying(
-    settings: Settings,
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.DATABASE_IS_EMBEDDED = False
     settings.BROKER_IS_EMBEDDED = True
     settings.PISTON_S3_BUCKET = ""
+    monkeypatch.setattr(scanning, "COMPILED_SCAN", "is there")
 
     assert found(include_deployment_checks=True) == {"tasks_app.W002", "tasks_app.W003"}
 
@@ -60,3 +63,14 @@ def test_a_data_folder_that_others_may_look_into_is_warned_of(
     tmp_path.chmod(0o750)
 
     assert found() == {"tasks_app.W004"}
+
+
+def test_a_scanner_that_was_not_compiled_is_warned_of_before_deploying(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.BROKER_IS_EMBEDDED = False
+    settings.DATABASE_IS_EMBEDDED = False
+    settings.PISTON_S3_BUCKET = "files"
+    monkeypatch.setattr(scanning, "COMPILED_SCAN", None)
+
+    assert found(include_deployment_checks=True) == {"tasks_app.W005"}

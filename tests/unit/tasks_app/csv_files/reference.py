@@ -11,26 +11,18 @@ from typing import Any
 
 import pytest
 
-from tasks_app.csv_files import numpy_scan
-from tasks_app.csv_files.fast_scan import QuickScan
-from tasks_app.csv_files.scanning import Scan, ScanLimits, Scanner
+from tasks_app.csv_files.limits import ScanLimits
+from tasks_app.csv_files.plain_scan import QuickScan
+from tasks_app.csv_files.scanning import COMPILED_SCAN, Scan, Scanner
 from tasks_app.errors import CSVFormatError, FieldErrors
 
-try:
-    from tasks_app.csv_files import compiled_scan
-except ImportError:
-    compiled_scan = None  # type: ignore[assignment]
-
-QUICK_SCANS: dict[str, QuickScan] = {"numpy": numpy_scan.scan_block}
-if compiled_scan is not None:
-    QUICK_SCANS["compiled"] = compiled_scan.scan_block
-WAYS: dict[str, QuickScan | None] = {"plain": None, **QUICK_SCANS}
+WAYS: dict[str, QuickScan | None] = {"plain": None}
+if COMPILED_SCAN is not None:
+    WAYS["compiled"] = COMPILED_SCAN
 with_compiler = pytest.mark.skipif(
-    compiled_scan is None, reason="scan_block.c is not compiled: there was no C compiler (cc)"
+    COMPILED_SCAN is None, reason="scan_block.c is not compiled: there was no C compiler (cc)"
 )
-COMPILED = pytest.param("compiled", marks=with_compiler)
-every_way = pytest.mark.parametrize("way", ["plain", "numpy", COMPILED])
-every_quick_way = pytest.mark.parametrize("way", ["numpy", COMPILED])
+every_way = pytest.mark.parametrize("way", ["plain", pytest.param("compiled", marks=with_compiler)])
 
 BOM = b"\xef\xbb\xbf"
 LIMITS = ScanLimits(columns=1_000, cell_bytes=2**20, rows=50_000_000)

@@ -13,7 +13,8 @@ import pytest
 
 from tasks_app.csv_files import checkpoints
 from tasks_app.csv_files.contents import Contents
-from tasks_app.csv_files.scanning import ScanLimits, Scanner
+from tasks_app.csv_files.limits import ScanLimits
+from tasks_app.csv_files.scanning import Scanner
 from tasks_app.errors import CSVFormatError, FieldErrors
 from tests.unit.tasks_app.csv_files.reference import LIMITS, every_way, feed, outcome, rows_of
 

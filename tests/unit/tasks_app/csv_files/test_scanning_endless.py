@@ -9,7 +9,8 @@ from itertools import chain, repeat
 
 import pytest
 
-from tasks_app.csv_files.scanning import ScanLimits, Scanner
+from tasks_app.csv_files.limits import ScanLimits
+from tasks_app.csv_files.scanning import Scanner
 from tasks_app.errors import CSVFormatError, FieldErrors, PistonError
 from tests.unit.tasks_app.csv_files.reference import WAYS, every_way
 

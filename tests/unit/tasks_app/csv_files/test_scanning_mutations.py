@@ -7,8 +7,9 @@ import io
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tasks_app.csv_files.limits import ScanLimits
 from tasks_app.csv_files.reading import RowReader
-from tasks_app.csv_files.scanning import Scan, ScanLimits
+from tasks_app.csv_files.scanning import Scan
 from tests.patience import many
 from tests.unit.tasks_app.csv_files.files import SCRAPS, declared_columns, regular_files
 from tests.unit.tasks_app.csv_files.reference import LIMITS, WAYS, first_fault, outcome, rows_of
