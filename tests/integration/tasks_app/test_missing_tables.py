@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -17,6 +18,7 @@ from tasks_app.models.clock import database_time
 from tasks_app.upkeep import sweeping
 from tests import engine, plugins
 from tests.broker import FakeBroker
+from tests.locking import locked
 from tests.unanswered import let_pauses_end
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -354,3 +356,51 @@ def test_the_pause_of_a_row_that_is_sent_again_is_not_cut_short(
 
     assert 25 < pause_of(task) < 33
     assert_waits(task)
+
+
+@pytest.mark.parametrize("column", ["waiting_since", "unfit_since"])
+def test_a_task_that_has_just_gone_on_is_not_ended(
+    column: str, broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = engine.start(engine.submit("check", *ROWS))
+    Task.objects.update(**{column: database_time(-settings_unfit() - 60)})
+    chosen = [engine.fresh(task)]
+    if column == "unfit_since":
+        Task.objects.update(category_version="another")
+        chosen = [engine.fresh(task)]
+    Task.objects.update(**{column: None})
+    end = sweeping.end_waiting if column == "waiting_since" else sweeping.end_unfit
+
+    sweeping.for_each(chosen, end)
+
+    assert engine.fresh(task).ending is None
+
+
+@pytest.mark.postgresql
+def test_a_locked_task_that_waits_in_vain_is_passed_over(
+    broker: FakeBroker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(sweeping, "MOST_AT_ONCE", 1)
+    held, other = (engine.start(engine.submit("check", *ROWS)) for _ in range(2))
+    set_waiting(seconds=settings_unfit() + 60)
+    Task.objects.filter(pk=held.pk).update(waiting_since=database_time(-settings_unfit() - 90))
+
+    with locked(held):
+        sweeping.end_waiting_tasks()
+
+    assert engine.fresh(other).ending == "broken"
+    assert engine.fresh(held).ending is None
+    assert f"Task {held.pk} stands still" in caplog.text
+
+
+@pytest.mark.postgresql
+def test_one_that_is_locked_meanwhile_is_not_waited_for(broker: FakeBroker) -> None:
+    task = engine.start(engine.submit("check", *ROWS))
+    set_waiting(seconds=settings_unfit() + 60)
+    began = time.monotonic()
+
+    with locked(task):
+        sweeping.for_each([engine.fresh(task)], sweeping.end_waiting)
+
+    assert time.monotonic() - began < 3
+    assert engine.fresh(task).ending is None
