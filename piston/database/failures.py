@@ -11,6 +11,11 @@ from piston.database.schema import schema
 
 logger = logging.getLogger(__name__)
 
+READ_ONLY = (
+    "The database takes no writes. Let DATABASE_URL lead to the primary, or let that be written to;"
+    " this process then goes on by itself."
+)
+
 
 def log_failure(what: str, error: Exception) -> None:
     """Log why something has to wait: in a line, or, when a statement of ours failed, loudly.
@@ -20,6 +25,9 @@ def log_failure(what: str, error: Exception) -> None:
     cause = error.__cause__ if isinstance(error.__cause__, Error) else error
     if not isinstance(cause, Error) or database_errors.is_away(cause):
         logger.warning("%s: %s", what, error)
+        return
+    if database_errors.is_read_only(cause):
+        logger.error("%s: %s (%s)", what, READ_ONLY, database_errors.describe(cause))
         return
     schema.look_again()
     logger.error(
