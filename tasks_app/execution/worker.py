@@ -14,7 +14,7 @@ from django.db.models import F
 from categories import registry
 from categories.contract import Action, Context, Refused
 from piston import disk_reserve
-from piston.database.schema import log_failure
+from piston.database.failures import log_failure
 from piston.database.swallowed_errors import refuse_swallowed
 from piston.disk_reserve import DiskFull
 from tasks_app import events, quotas
