@@ -23,9 +23,9 @@ from tasks_app import events
 from tasks_app.csv_files.reading import Batch
 from tasks_app.errors import ActionWaits, ClaimLost, RowTimedOut
 from tasks_app.execution import external, ledger, rate_limit
-from tasks_app.execution.attempts import NOT_THE_ROWS_FAULT, Attempt, blaming_the_action
+from categories.running.attempts import NOT_THE_ROWS_FAULT, Attempt, blaming_the_action
 from tasks_app.execution.garbage import collected_afterwards
-from tasks_app.execution.kept_waiting import allow_time
+from categories.running.database_waits import allow_time
 from tasks_app.execution.ledger import Done
 from tasks_app.execution.output_lines import Indeterminate, Unanswered, done_with
 from tasks_app.execution.pages import run_page
@@ -41,7 +41,7 @@ from tasks_app.execution.poison_rows import (
 )
 from tasks_app.execution.runs import Run
 from tasks_app.execution.sqlite_lock import rest
-from tasks_app.execution.traces import log_row
+from categories.running.failure_log import log_row
 from tasks_app.models import EventKind
 
 logger = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from piston.database.swallowed_errors import find_swallowed
 from tasks_app.csv_files.boundaries import rows_in
 from tasks_app.csv_files.reading import Batch
 from tasks_app.errors import ClaimLost, RowTimedOut
-from tasks_app.execution.deadlines import time_limit
+from categories.running.time_limit import time_limit
 from tasks_app.execution.output_lines import (
     Indeterminate,
     Unanswered,
@@ -24,7 +24,7 @@ from tasks_app.execution.output_lines import (
     stop_reason,
     storable,
 )
-from tasks_app.execution.traces import log_row
+from categories.running.failure_log import log_row
 from tasks_app.models import Effect, EffectState, Segment, Task
 from tasks_app.models.clock import database_time
 

@@ -15,9 +15,10 @@ from categories.contract.rows import OutputShape
 from piston.database.swallowed_errors import refuse_swallowed
 from tasks_app.csv_files.writing import encode_rows
 from tasks_app.errors import ActionBroken, RowTimedOut
-from tasks_app.execution import kept_waiting, ledger
-from tasks_app.execution.attempts import blaming_the_action
-from tasks_app.execution.deadlines import time_limit
+from tasks_app.execution import ledger
+from categories.running import database_waits
+from categories.running.attempts import blaming_the_action
+from categories.running.time_limit import time_limit
 from tasks_app.execution.ledger import Done
 from tasks_app.execution.runs import Run
 
@@ -30,7 +31,7 @@ def run_page(run: Run) -> None:
     guard: AbstractContextManager[Any] = transaction.atomic() if writes else nullcontext()
     with blaming_the_action(), guard:  # PostgreSQL may look at what it wrote at the COMMIT
         if writes:
-            kept_waiting.allow_time(run.action.row_seconds, run.claim_seconds)
+            database_waits.allow_time(run.action.row_seconds, run.claim_seconds)
         try:
             done = done_with_page(run, read_page(run))
         except StopTask as stop:

@@ -27,7 +27,7 @@ from tasks_app.errors import (
     StoredFileMissing,
 )
 from tasks_app.execution import batches, compatibility, external, ledger, scheduling, waiting
-from tasks_app.execution.attempts import NOT_THE_ROWS_FAULT, blaming_the_action
+from categories.running.attempts import NOT_THE_ROWS_FAULT, blaming_the_action
 from tasks_app.execution.poison_rows import SHRINKAGE
 from tasks_app.execution.releasing import hand_back, returns
 from tasks_app.execution.runs import Run, claim_seconds

@@ -19,7 +19,7 @@ from tasks_app.csv_files.reading import Batch
 from tasks_app.csv_files.writing import encode_row
 from tasks_app.errors import CannotBeSentAgain, StoredFileMissing
 from tasks_app.execution import external, rate_limit, worker
-from tasks_app.execution.attempts import NOT_THE_ROWS_FAULT, telling_faults
+from categories.running.attempts import NOT_THE_ROWS_FAULT, telling_faults
 from tasks_app.execution.output_lines import Indeterminate, Written, describe_failure, write_rows
 from tasks_app.execution.runs import Run
 from tasks_app.files import storage

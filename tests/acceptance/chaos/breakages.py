@@ -157,7 +157,7 @@ BREAKAGES = {
             "rows may take as long as they like",
             (
                 Change(
-                    "tasks_app/execution/deadlines.py",
+                    "categories/running/time_limit.py",
                     "    if threading.current_thread()",
                     "    if True or threading.current_thread()",
                 ),

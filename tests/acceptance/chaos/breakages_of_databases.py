@@ -37,7 +37,7 @@ for breakage in (
         "a row that the database keeps waiting has taken too long",
         (
             Change(
-                "tasks_app/execution/deadlines.py",
+                "categories/running/time_limit.py",
                 "        if error.was_asking:\n            kept_waiting.blame_the_wait(error)\n",
                 "",
             ),
@@ -81,7 +81,7 @@ for breakage in (
         "what goes wrong with the database is the fault of the row that meets it",
         (
             Change(
-                "tasks_app/execution/attempts.py",
+                "categories/running/attempts.py",
                 "    *(OperationalError, InterfaceError, DiskFull, RowTimedOut),\n",
                 "    *(InterfaceError, DiskFull, RowTimedOut),\n",
             ),

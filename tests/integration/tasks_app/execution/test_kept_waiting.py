@@ -13,8 +13,9 @@ from categories.contract import Context as ActionContext
 from categories.contract import Row, RowAction, Succeeded
 from piston.accounts.models import Account
 from tasks_app.errors import RowTimedOut
-from tasks_app.execution import kept_waiting, worker
-from tasks_app.execution.deadlines import time_limit
+from tasks_app.execution import worker
+from categories.running import database_waits
+from categories.running.time_limit import time_limit
 from tests import engine, plugins
 from tests.broker import FakeBroker
 from tests.factories import AccountFactory
@@ -66,7 +67,7 @@ def test_a_statement_that_is_slow_by_itself_is_timed_out() -> None:
 def test_who_thinks_for_too_long_is_timed_out_without_a_question_to_the_database(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.delattr(kept_waiting, "cancel_statement")
+    monkeypatch.delattr(database_waits, "cancel_statement")
 
     with pytest.raises(RowTimedOut), time_limit(0.1):
         threading.Event().wait(60)
@@ -78,7 +79,7 @@ def test_without_a_database_to_ask_it_has_to_wait(
     def fail() -> bool:
         raise OperationalError("connection refused")
 
-    monkeypatch.setattr(kept_waiting, "cancel_statement", fail)
+    monkeypatch.setattr(database_waits, "cancel_statement", fail)
 
     with pytest.raises(OperationalError, match="refused"), time_limit(0.3):
         rename(locked_account)
@@ -114,7 +115,7 @@ def test_a_transaction_may_last_as_long_as_its_rows_may(
     row_seconds: float, claim_seconds: float, expected: Any
 ) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
-        kept_waiting.allow_time(row_seconds, claim_seconds)
+        database_waits.allow_time(row_seconds, claim_seconds)
         cursor.execute(
             "SELECT current_setting('idle_in_transaction_session_timeout'),"
             " current_setting('lock_timeout')"

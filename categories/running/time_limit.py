@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from tasks_app.errors import RowTimedOut
-from tasks_app.execution import kept_waiting
+from categories.running import database_waits
 
 RING_AGAIN_SECONDS = 1.0  # for code that catches every exception and goes on
 STDERR = 2  # the descriptor: Celery puts a logger in the place of sys.stderr
@@ -28,7 +28,7 @@ def time_limit(seconds: float) -> Iterator[None]:
             yield
     except RowTimedOut as error:
         if error.was_asking:
-            kept_waiting.blame_the_wait(error)
+            database_waits.blame_the_wait(error)
         raise
 
 
@@ -49,7 +49,7 @@ def alarm_after(seconds: float) -> Iterator[None]:
 
     def ring(_signal: int, _frame: FrameType | None) -> None:
         if not is_over:  # an alarm on its way at the end must not strike what comes after
-            raise RowTimedOut(f"timed out after {seconds:g} s", was_asking=kept_waiting.is_asked())
+            raise RowTimedOut(f"timed out after {seconds:g} s", was_asking=database_waits.is_asked())
 
     previous = signal.signal(signal.SIGALRM, ring)
     signal.setitimer(signal.ITIMER_REAL, seconds, RING_AGAIN_SECONDS)

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tasks_app.errors import RowTimedOut
-from tasks_app.execution.deadlines import time_limit
+from categories.running.time_limit import time_limit
 
 DEAF = """
 import signal, time

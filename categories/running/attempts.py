@@ -38,9 +38,9 @@ from tasks_app.errors import (
     PistonError,
     RowTimedOut,
 )
-from tasks_app.execution.deadlines import time_limit
+from categories.running.time_limit import time_limit
 from tasks_app.execution.output_lines import Stopping, describe_failure, describe_fully
-from tasks_app.execution.traces import log_row
+from categories.running.failure_log import log_row
 
 SUCCEEDED = Succeeded()  # of every row about which the action says nothing
 # and nothing of the ledger
