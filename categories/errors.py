@@ -96,3 +96,27 @@ class RegistrationRefused(CategoryError):
     """The category cannot be registered."""
 
     code = "registration_refused"
+
+
+class ActionWaits(CategoryError):
+    """The action needs what the database does not have, or does not allow.
+
+    No row is to blame. The message is for staff. `row_is_lost`: a row was sent outside all the
+    same, and is `indeterminate` because of it. So would the next one be.
+    """
+
+    code = "action_waits"
+
+    def __init__(self, message: str, *, row_is_lost: bool = False) -> None:
+        super().__init__(message)
+        self.row_is_lost = row_is_lost
+
+
+class RowTimedOut(CategoryError):
+    """The row took longer than its action allows."""
+
+    code = "row_timed_out"
+
+    def __init__(self, message: str | None = None, *, was_asking: bool = False) -> None:
+        super().__init__(message)
+        self.was_asking = was_asking  # the database, and had no answer yet

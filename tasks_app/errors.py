@@ -265,31 +265,7 @@ class ActionBroken(PistonError):
         self.detail = detail or message
 
 
-class ActionWaits(PistonError):
-    """The action needs what the database does not have, or does not allow.
-
-    No row is to blame. The message is for staff. `row_is_lost`: a row was sent outside all the
-    same, and is `indeterminate` because of it. So would the next one be.
-    """
-
-    code = "action_waits"
-
-    def __init__(self, message: str, *, row_is_lost: bool = False) -> None:
-        super().__init__(message)
-        self.row_is_lost = row_is_lost
-
-
 class LedgerRefused(PistonError):
     """The database refuses a statement of the ledger, which is not the action's fault."""
 
     code = "ledger_refused"
-
-
-class RowTimedOut(PistonError):
-    """The row took longer than its action allows."""
-
-    code = "row_timed_out"
-
-    def __init__(self, message: str | None = None, *, was_asking: bool = False) -> None:
-        super().__init__(message)
-        self.was_asking = was_asking  # the database, and had no answer yet

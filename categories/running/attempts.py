@@ -8,11 +8,12 @@ from time import monotonic
 from typing import Any, Self
 
 from django.db import (
+    DEFAULT_DB_ALIAS,
     Error,
     InterfaceError,
     OperationalError,
     ProgrammingError,
-    connection,
+    connections,
     transaction,
 )
 
@@ -27,33 +28,21 @@ from categories.contract import (
     Succeeded,
 )
 from categories.contract.rows import row_number
+from categories.errors import ActionWaits, RowTimedOut
+from categories.running.failure_log import log_row
+from categories.running.failures import Stopping, describe_failure
+from categories.running.time_limit import time_limit
 from piston.database import database_errors
 from piston.database.swallowed_errors import find_swallowed, refuse_swallowed
 from piston.disk_reserve import DiskFull
 from piston.plurals import plural
-from tasks_app.errors import (
-    ActionBroken,
-    ActionWaits,
-    LedgerRefused,
-    PistonError,
-    RowTimedOut,
-)
-from categories.running.time_limit import time_limit
-from tasks_app.execution.output_lines import Stopping, describe_failure, describe_fully
-from categories.running.failure_log import log_row
 
 SUCCEEDED = Succeeded()  # of every row about which the action says nothing
-# and nothing of the ledger
-NOT_THE_ROWS_FAULT = (
-    *(OperationalError, InterfaceError, DiskFull, RowTimedOut),
-    *(ActionWaits, LedgerRefused),
-)
+NOT_THE_ROWS_FAULT = (OperationalError, InterfaceError, DiskFull, RowTimedOut, ActionWaits)
 
 
-class WroteBeforeFailing(PistonError):
+class WroteBeforeFailing(Exception):
     """A row failed after it had written; it has to be run alone, so that its writes are undone."""
-
-    code = "wrote_before_failing"
 
 
 class Attempt:
@@ -61,6 +50,7 @@ class Attempt:
 
     def __init__(self, action: RowAction, context: Context, seconds: float) -> None:
         self.action = action
+        self.process = action.process
         self.context = context
         self.seconds = seconds
         self.deadline = monotonic() + seconds
@@ -69,17 +59,26 @@ class Attempt:
 
     def run(self, rows: Sequence[Row | RowFailed]) -> list[Outcome]:
         """Run the rows at once; any exception means that nothing of it may be kept."""
-        more = self.seconds if len(rows) > 1 else 0
-        with telling_faults(), time_limit(self.action.row_seconds + more):
+        with telling_faults(self.context.database), self.limit(len(rows)):
             outcomes = self._run_batch(rows) if self.takes_batches else self._run_rows(rows)
-        refuse_swallowed()
+        refuse_swallowed(self.context.database)
         return outcomes
+
+    def limit(self, row_count: int) -> AbstractContextManager[None]:
+        """Limit the time of so many rows: a batch ends at its deadline, a row at its own."""
+        more = self.seconds if row_count > 1 else 0
+        return time_limit(self.action.row_seconds + more)
+
+    def may_be_halved(self, error: Exception) -> bool:
+        """Say whether a row may be to blame for the error, so that it is looked for."""
+        return not isinstance(error, NOT_THE_ROWS_FAULT)
 
     def _run_rows(self, rows: Sequence[Row | RowFailed]) -> list[Outcome]:
         outcomes: list[Outcome] = []
-        process, context, deadline = self.action.process, self.context, self.deadline
+        process, context, deadline = self.process, self.context, self.deadline
         written = 0
-        with WriteCounter() if self.writes else nullcontext() as counter:
+        using = context.database
+        with WriteCounter(using) if self.writes else nullcontext() as counter:
             for row in rows:  # millions of times: nothing is called here that need not be
                 if isinstance(row, RowFailed):
                     outcomes.append(row)
@@ -89,7 +88,7 @@ class Attempt:
                 try:
                     outcomes.append(process(row, context) or SUCCEEDED)
                 except RowFailed as failed:
-                    if counter and (counter.writes > written or find_swallowed()):
+                    if counter and (counter.writes > written or find_swallowed(using)):
                         raise WroteBeforeFailing from failed
                     outcomes.append(failed.with_traceback(None))  # it would hold all rows
                 if counter:
@@ -112,12 +111,12 @@ class Attempt:
         try:
             with self._savepoint():
                 outcomes = self.run(rows)
-                if self.writes:
-                    connection.check_constraints()  # else foreign keys are looked at by the COMMIT
+                if self.writes:  # else foreign keys are looked at by the COMMIT
+                    connections[self.context.database].check_constraints()
                 return outcomes
-        except NOT_THE_ROWS_FAULT:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever a plugin raises is its row's failure
+        except Exception as error:
+            if not self.may_be_halved(error):
+                raise
             if len(rows) == 1:
                 return [self._failure(error, rows[0])]
         middle = len(rows) // 2
@@ -131,7 +130,7 @@ class Attempt:
         return outcomes + self.split(rows[middle:])
 
     def _savepoint(self) -> AbstractContextManager[Any]:
-        return transaction.atomic() if self.writes else nullcontext()
+        return transaction.atomic(self.context.database) if self.writes else nullcontext()
 
     def _failure(self, error: Exception, row: Row | RowFailed) -> RowFailed:
         if isinstance(error, StopTask):
@@ -148,9 +147,11 @@ class Attempt:
 class WriteCounter:
     """Counts the statements that a block sends to the database and that may write."""
 
-    def __init__(self) -> None:
+    def __init__(self, using: str) -> None:
         self.writes = 0
-        self._wrapper: AbstractContextManager[None] = connection.execute_wrapper(self._count)
+        self._wrapper: AbstractContextManager[None] = connections[using].execute_wrapper(
+            self._count
+        )
 
     def __enter__(self) -> Self:
         self._wrapper.__enter__()
@@ -166,14 +167,14 @@ class WriteCounter:
 
 
 @contextmanager
-def telling_faults() -> Iterator[None]:
+def telling_faults(using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
     """Tell what the database lacks from what is wrong with rows, in what a plugin raises.
 
     Raises ActionWaits for the one. What is wrong with rows is never an OperationalError then: that
     means that the database is away.
     """
     try:
-        with connection.wrap_database_errors:  # some talk to the driver itself
+        with connections[using].wrap_database_errors:  # some talk to the driver itself
             yield
     except Error as error:
         if database_errors.is_missing(error):
@@ -181,16 +182,3 @@ def telling_faults() -> Iterator[None]:
         if database_errors.is_of_statement(error):
             raise ProgrammingError(*error.args) from error
         raise
-
-
-@contextmanager
-def blaming_the_action(what: str = "the action failed") -> Iterator[None]:
-    """Turn what a plugin raises where no row can be blamed into ActionBroken."""
-    try:
-        with telling_faults():
-            yield
-    except (PistonError, StopTask, *NOT_THE_ROWS_FAULT):
-        raise
-    except Exception as error:
-        why = f"{what}: {describe_failure(error)}"
-        raise ActionBroken(why, detail=describe_fully(error)) from error

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from tasks_app.errors import RowTimedOut
+from categories.errors import RowTimedOut
 from categories.running import database_waits
 
 RING_AGAIN_SECONDS = 1.0  # for code that catches every exception and goes on
@@ -49,7 +49,9 @@ def alarm_after(seconds: float) -> Iterator[None]:
 
     def ring(_signal: int, _frame: FrameType | None) -> None:
         if not is_over:  # an alarm on its way at the end must not strike what comes after
-            raise RowTimedOut(f"timed out after {seconds:g} s", was_asking=database_waits.is_asked())
+            raise RowTimedOut(
+                f"timed out after {seconds:g} s", was_asking=database_waits.is_asked()
+            )
 
     previous = signal.signal(signal.SIGALRM, ring)
     signal.setitimer(signal.ITIMER_REAL, seconds, RING_AGAIN_SECONDS)

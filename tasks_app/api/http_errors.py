@@ -106,11 +106,11 @@ answer_with(categories.UnknownAction, lambda error: NotFound(error.name))
 
 for _error in (
     tasks.ActionBroken,
-    tasks.ActionWaits,
+    categories.ActionWaits,
     tasks.ClaimLost,
     tasks.InvalidTransition,
     tasks.LedgerRefused,
-    tasks.RowTimedOut,
+    categories.RowTimedOut,
     tasks.StoredFileMissing,
     tasks.StoredFileChanged,
     tasks.TaskError,

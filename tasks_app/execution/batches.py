@@ -17,17 +17,21 @@ from categories.contract import (
     RowAction,
     RowFailed,
 )
+from categories.errors import ActionWaits, RowTimedOut
+from categories.running.attempts import Attempt
+from categories.running.database_waits import allow_time
+from categories.running.failure_log import log_row
+from categories.running.failures import Indeterminate, Unanswered
 from piston import disk_reserve
 from piston.plurals import plural
 from tasks_app import events
 from tasks_app.csv_files.reading import Batch
-from tasks_app.errors import ActionWaits, ClaimLost, RowTimedOut
+from tasks_app.errors import ClaimLost
 from tasks_app.execution import external, ledger, rate_limit
-from categories.running.attempts import NOT_THE_ROWS_FAULT, Attempt, blaming_the_action
+from tasks_app.execution.blame import NOT_THE_ROWS_FAULT, blaming_the_action
 from tasks_app.execution.garbage import collected_afterwards
-from categories.running.database_waits import allow_time
 from tasks_app.execution.ledger import Done
-from tasks_app.execution.output_lines import Indeterminate, Unanswered, done_with
+from tasks_app.execution.output_lines import done_with
 from tasks_app.execution.pages import run_page
 from tasks_app.execution.poison_rows import (
     POISON_DEATHS,
@@ -41,7 +45,6 @@ from tasks_app.execution.poison_rows import (
 )
 from tasks_app.execution.runs import Run
 from tasks_app.execution.sqlite_lock import rest
-from categories.running.failure_log import log_row
 from tasks_app.models import EventKind
 
 logger = logging.getLogger(__name__)

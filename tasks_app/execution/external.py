@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from dataclasses import replace
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F
 
-from categories.contract import Context, Outcome, Row, RowAction, RowFailed, StopTask, Succeeded
-from piston.database import database_errors
-from piston.database.compiled_queries import CompiledSelect, Slot
-from piston.database.swallowed_errors import find_swallowed
-from tasks_app.csv_files.boundaries import rows_in
-from tasks_app.csv_files.reading import Batch
-from tasks_app.errors import ClaimLost, RowTimedOut
-from categories.running.time_limit import time_limit
-from tasks_app.execution.output_lines import (
+from categories.contract import Context, Outcome, Row, RowAction
+from categories.running import calls
+from categories.running.failures import (
     Indeterminate,
     Unanswered,
     describe_failure,
     stop_reason,
     storable,
 )
-from categories.running.failure_log import log_row
+from piston.database.compiled_queries import CompiledSelect, Slot
+from tasks_app.csv_files.boundaries import rows_in
+from tasks_app.csv_files.reading import Batch
+from tasks_app.errors import ClaimLost
 from tasks_app.models import Effect, EffectState, Segment, Task
 from tasks_app.models.clock import database_time
 
@@ -34,7 +30,6 @@ MIN_PAUSE_SECONDS = (
     1.0  # before a row is sent for the second time; it doubles with each further one
 )
 MAX_PAUSE_SECONDS = 60.0
-DIED = "a worker died, or lost the database, while it was being sent"
 
 
 def effect_key(task_id: str, row_number: int) -> str:
@@ -63,55 +58,8 @@ def send(
     if earlier is not None and not may_be_repeated(earlier, action):
         return unknown(earlier)
     journal(segment, number, key, seconds=action.row_seconds + claim_seconds, batch=batch)
-    outcome = call(action, context, row, number, key)
-    return outcome if earlier is None else doubt(outcome, earlier.attempt_count + 1)
-
-
-def call(action: RowAction, context: Context, row: Row, number: int, key: str) -> Outcome:
-    """Call the action for a row that stands in the journal; return what became of it.
-
-    Only RowFailed is a certain no. Whoever stops the task, or answers with something that is no
-    outcome, may have called before: nobody knows.
-    """
-    try:
-        with time_limit(action.row_seconds):
-            outcome: object = action.process(row, replace(context, effect_key=key))
-    except RowFailed as failed:
-        return failed
-    except StopTask as stop:
-        return Indeterminate(f"the action stopped the task: {stop}", stop_reason=stop.reason)
-    except RowTimedOut as error:
-        connection.close()  # the alarm may have struck in the middle of a query
-        return Unanswered(str(error))
-    except Exception as error:  # noqa: BLE001 - whatever a plugin raises is no answer
-        log_row("A row has no answer", context.task_id, number, error)
-        unanswered = Unanswered(describe_failure(error))
-        if database_errors.is_missing(error):
-            unanswered.missing = database_errors.describe(error)
-        return unanswered
-    finally:
-        if find_swallowed():
-            connection.close()  # the action left it unusable; its outcome is written all the same
-    if outcome is None:
-        return Succeeded()
-    if not isinstance(outcome, Succeeded | RowFailed):
-        kind = type(outcome).__name__
-        return Indeterminate(f"the action answered with {kind}, which is no outcome")
-    return outcome
-
-
-def doubt(outcome: Outcome, attempt_count: int) -> Outcome:
-    """Return what the outcome of a row says that was sent before without an answer.
-
-    A success holds for all its attempts: they had the same key. A refusal is about the last one
-    only; an earlier one may have happened (the outside may refuse the last because of it).
-    """
-    if isinstance(outcome, Indeterminate):
-        return outcome.after(attempt_count)
-    if isinstance(outcome, RowFailed):
-        why = f"an earlier attempt had no answer, the last one was refused ({outcome})"
-        return Indeterminate(why, attempt_count=attempt_count)
-    return outcome
+    outcome = calls.call(action, context, row, number, key)
+    return outcome if earlier is None else calls.doubt(outcome, earlier.attempt_count + 1)
 
 
 def unwritable(outcome: Outcome, error: Exception) -> Indeterminate:
@@ -150,7 +98,9 @@ def may_be_repeated(effect: Effect, action: RowAction, *, in_seconds: float = 0)
 
 def unknown(effect: Effect, why: str = "") -> Indeterminate:
     """Return the outcome of a row that was sent, and of which no answer will be known."""
-    outcome = Indeterminate(why or effect.last_error or DIED, attempt_count=effect.attempt_count)
+    outcome = Indeterminate(
+        why or effect.last_error or calls.DIED, attempt_count=effect.attempt_count
+    )
     outcome.was_asked = False
     return outcome
 

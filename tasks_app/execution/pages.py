@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import json
-import re
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
 from django.db import transaction
 
-from categories.contract import JSON, Effects, Page, PageAction, StopTask
+from categories.contract import Effects, Page, PageAction, StopTask
 from categories.contract.outcomes import WrittenRows
 from categories.contract.rows import OutputShape
+from categories.errors import RowTimedOut
+from categories.running import database_waits
+from categories.running.cursors import find_cursor_problem
+from categories.running.time_limit import time_limit
 from piston.database.swallowed_errors import refuse_swallowed
 from tasks_app.csv_files.writing import encode_rows
-from tasks_app.errors import ActionBroken, RowTimedOut
+from tasks_app.errors import ActionBroken
 from tasks_app.execution import ledger
-from categories.running import database_waits
-from categories.running.attempts import blaming_the_action
-from categories.running.time_limit import time_limit
+from tasks_app.execution.blame import blaming_the_action
 from tasks_app.execution.ledger import Done
 from tasks_app.execution.runs import Run
-
-NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # as JSON writes it, not as a text about it
 
 
 def run_page(run: Run) -> None:
@@ -58,21 +56,9 @@ def read_page(run: Run) -> Page:
             page = action.page(cursor, run.context)
     except RowTimedOut as error:
         raise ActionBroken(f"the action failed: its page {error}") from error
-    if page.cursor is not None and page.cursor == cursor:
-        raise ActionBroken(f"the action failed: its cursor stays at {cursor!r}")
-    check_storable(page.cursor)
+    if problem := find_cursor_problem(page.cursor, last=cursor):
+        raise ActionBroken(f"the action failed: its cursor {problem}")
     return page
-
-
-def check_storable(cursor: JSON | None) -> None:
-    """Raise ActionBroken for a cursor that a database does not keep, whose refusal is not ours."""
-    try:
-        text = json.dumps(cursor, allow_nan=False, ensure_ascii=False)
-        text.encode()
-    except (TypeError, ValueError) as error:
-        raise ActionBroken(f"the action failed: its cursor cannot be kept: {error}") from error
-    if NUL.search(text):
-        raise ActionBroken("the action failed: its cursor cannot be kept: it has a NUL character")
 
 
 def done_with_page(run: Run, page: Page) -> Done:

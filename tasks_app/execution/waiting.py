@@ -13,8 +13,8 @@ from time import monotonic
 from django.db import Error
 from django.db.models.functions import Coalesce, Greatest, Now
 
-from tasks_app.errors import ActionWaits
-from tasks_app.execution.output_lines import storable
+from categories.errors import ActionWaits
+from categories.running.failures import storable
 from tasks_app.execution.releasing import hand_back
 from tasks_app.models import Segment, Task
 from tasks_app.models.clock import database_time, read_database_clock

@@ -13,6 +13,7 @@ from django.db.models import F
 
 from categories import registry
 from categories.contract import Action, Context, Refused
+from categories.errors import ActionWaits
 from piston import disk_reserve
 from piston.database.failures import log_failure
 from piston.database.swallowed_errors import refuse_swallowed
@@ -20,14 +21,13 @@ from piston.disk_reserve import DiskFull
 from tasks_app import events, quotas
 from tasks_app.errors import (
     ActionBroken,
-    ActionWaits,
     ClaimLost,
     LedgerRefused,
     StorageUnavailable,
     StoredFileMissing,
 )
 from tasks_app.execution import batches, compatibility, external, ledger, scheduling, waiting
-from categories.running.attempts import NOT_THE_ROWS_FAULT, blaming_the_action
+from tasks_app.execution.blame import NOT_THE_ROWS_FAULT, blaming_the_action
 from tasks_app.execution.poison_rows import SHRINKAGE
 from tasks_app.execution.releasing import hand_back, returns
 from tasks_app.execution.runs import Run, claim_seconds

@@ -13,14 +13,17 @@ from django.db.models.functions import Now
 from categories import registry
 from categories.contract import Outcome, Row, RowAction, RowFailed
 from categories.errors import CategoryError
+from categories.running import calls
+from categories.running.attempts import telling_faults
+from categories.running.failures import Indeterminate, describe_failure
 from tasks_app import events
 from tasks_app.csv_files.boundaries import rows_in
 from tasks_app.csv_files.reading import Batch
 from tasks_app.csv_files.writing import encode_row
 from tasks_app.errors import CannotBeSentAgain, StoredFileMissing
 from tasks_app.execution import external, rate_limit, worker
-from categories.running.attempts import NOT_THE_ROWS_FAULT, telling_faults
-from tasks_app.execution.output_lines import Indeterminate, Written, describe_failure, write_rows
+from tasks_app.execution.blame import NOT_THE_ROWS_FAULT
+from tasks_app.execution.output_lines import Written, write_rows
 from tasks_app.execution.runs import Run
 from tasks_app.files import storage
 from tasks_app.indeterminate import claims
@@ -149,9 +152,9 @@ def send_again(task: Task, effect: Effect) -> Answer | None:
         batch = read_row(run, effect)
         row = read_cells(run, batch, effect)
         journal(task, effect, seconds=action.row_seconds)
-        outcome = external.call(action, run.context, row, effect.row_number, effect.key)
+        outcome = calls.call(action, run.context, row, effect.row_number, effect.key)
         if action.idempotent:  # for others, that person said that it may be sent as if never sent
-            outcome = external.doubt(outcome, effect.attempt_count + 1)
+            outcome = calls.doubt(outcome, effect.attempt_count + 1)
         return answer_with(run, batch, outcome)
 
 

@@ -7,8 +7,9 @@ from time import monotonic
 
 from django.conf import settings
 
+from categories.errors import ActionWaits
 from piston import disk_reserve
-from tasks_app.errors import ActionWaits, ClaimLost
+from tasks_app.errors import ClaimLost
 from tasks_app.execution import waiting
 from tasks_app.indeterminate import answers, claims, rewriting
 from tasks_app.models import Effect, EffectState, Task

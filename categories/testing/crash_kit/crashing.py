@@ -11,7 +11,7 @@ from typing import Any
 from django.db import models
 
 from categories.contract import Action, Effects
-from categories.testing.crash_kit.batch_trials import Stopping
+from categories.running.failures import Stopping
 from categories.testing.crash_kit.calls import Calls, Mishap
 from categories.testing.crash_kit.hazards import DiesOnce, FailsAtFirst, HasBadRow, Hazard
 from categories.testing.crash_kit.remains import Left, compare, compare_bad_answer, compare_calls

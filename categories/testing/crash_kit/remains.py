@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 from categories.contract import Action, RowFailed, Succeeded
-from categories.testing.crash_kit.batch_trials import Indeterminate
+from categories.running.failures import Indeterminate
 from categories.testing.crash_kit.calls import Call, Mishap
 from categories.testing.crash_kit.trials import Ran
 from categories.testing.crash_kit.watching import describe_difference

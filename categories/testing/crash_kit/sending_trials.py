@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from categories.contract import Context, Outcome, Row, RowAction, RowFailed, StopTask, Succeeded
-from categories.testing.crash_kit.batch_trials import Indeterminate, describe_failure
+from categories.running import calls
+from categories.running.failures import Indeterminate, Unanswered
 from categories.testing.crash_kit.hazards import Caught, Hazard
-
-
-class Unanswered(Exception):
-    """Nobody knows yet whether the row's effect happened."""
 
 
 @dataclass
@@ -28,44 +25,28 @@ class SendingTrial:
     def run(self, row: Row) -> Outcome:
         """Return what became of the row."""
         most = self.worker.max_attempts if self.worker.idempotent else 1
-        why = "a worker died, or lost the database, while it was being sent"
+        outcome: Outcome = Indeterminate(calls.DIED)
         while self.attempt_count < most:
             self.attempt_count += 1
             self.hazard.boundary(f"after {self.what} was journaled, before it was sent")
-            try:
-                outcome = self._doubt(self._call(row))
-            except Unanswered as unanswered:
-                why = str(unanswered)
-            else:
+            outcome = self._call(row)
+            if not isinstance(outcome, Unanswered):
                 self.hazard.boundary(f"after {self.what} was sent, before the commit")
-                return outcome
-        return Indeterminate(why, attempt_count=self.attempt_count)
-
-    def _call(self, row: Row) -> Outcome:
-        """Call the action; an exception that is none of the contract's says nothing."""
-        outcome: object
-        try:
-            with self.hazard.watch(self.what, self.context, row_number=self.number):
-                outcome = self.worker.process(row, self.context)
-        except RowFailed as failed:
-            return failed
-        except StopTask as stop:
-            why = f"the action stopped the task: {stop}"
-            return Indeterminate(why, attempt_count=self.attempt_count, stop_reason=stop.reason)
-        except Exception as error:
-            if self.is_strict or isinstance(error, Caught):
-                raise
-            raise Unanswered(describe_failure(error)) from error
-        if outcome is None:
-            return Succeeded()
-        if not isinstance(outcome, Succeeded | RowFailed):
-            raise Caught(f"In {self.what} it answered {outcome!r}, which is no outcome.")
+                break
         return outcome
 
-    def _doubt(self, outcome: Outcome) -> Outcome:
-        """Return what a refusal says of a row that was sent before: only the last time counts."""
-        is_refused = isinstance(outcome, RowFailed) and not isinstance(outcome, Indeterminate)
-        if self.attempt_count == 1 or not is_refused:
-            return outcome
-        why = f"an earlier attempt had no answer, the last one was refused ({outcome})"
-        return Indeterminate(why, attempt_count=self.attempt_count)
+    def _call(self, row: Row) -> Outcome:
+        """Call the action once. A strict test wants to see exceptions that are no answer."""
+        try:
+            with self.hazard.watch(self.what, self.context, row_number=self.number):
+                answer: object = self.worker.process(row, self.context)
+        except Exception as error:
+            is_meant = isinstance(error, RowFailed | StopTask)
+            if isinstance(error, Caught) or (self.is_strict and not is_meant):
+                raise
+            outcome = calls.outcome_of_error(error, self.context, self.number)
+        else:
+            if answer is not None and not isinstance(answer, Succeeded | RowFailed):
+                raise Caught(f"In {self.what} it answered {answer!r}, which is no outcome.")
+            outcome = calls.outcome_of(answer)
+        return calls.doubt(outcome, self.attempt_count) if self.attempt_count > 1 else outcome

@@ -29,7 +29,10 @@ from categories.contract import (
     Succeeded,
 )
 from categories.contract.rows import OutputShape, RowShape
-from categories.testing.crash_kit.batch_trials import BatchTrial, Indeterminate, Stopping
+from categories.running import calls
+from categories.running.cursors import find_cursor_problem
+from categories.running.failures import Indeterminate, Stopping
+from categories.testing.crash_kit.batch_trials import BatchTrial
 from categories.testing.crash_kit.hazards import Caught, Died, Hazard
 from categories.testing.crash_kit.sending_trials import SendingTrial
 from piston.accounts.models import Account
@@ -172,7 +175,7 @@ class Trial:
         if isinstance(last, Stopping):
             self.ran.stopped = last.message
         elif isinstance(last, Indeterminate):
-            self.ran.stopped = last.stop_reason
+            self.ran.stopped = last.stop_reason or ""
         self.hazard.boundary(f"after the commit of {what}")
 
     def _try(self, worker: RowAction, rows: Sequence[Row | RowFailed], what: str) -> list[Outcome]:
@@ -200,7 +203,7 @@ class Trial:
             return row
         attempt_count = int(self.sent == number)
         if attempt_count and not self.action.idempotent:
-            return Indeterminate("a worker died, or lost the database, while it was being sent")
+            return Indeterminate(calls.DIED)
         self.sent = number
         context = replace(self.context, effect_key=f"{TASK_ID}-{number}")
         trial = SendingTrial(
@@ -222,7 +225,8 @@ class Trial:
         except StopTask as stop:
             self.ran.stopped = stop.reason
             return
-        check_cursor(page.cursor, last, what)
+        if problem := find_cursor_problem(page.cursor, last=last):
+            raise Caught(f"The cursor after {what} {problem}.")
         self._write(Succeeded.many(page.rows), [])
         self.page_cursor, self.pages_done = page.cursor, page.cursor is None
         self.hazard.boundary(f"after the commit of {what}")
@@ -257,18 +261,6 @@ class Trial:
 def name_rows(first: int, count: int) -> str:
     """Return how a batch is called in messages."""
     return f"row {first}" if count == 1 else f"the batch of rows {first} to {first + count - 1}"
-
-
-def check_cursor(cursor: Any, last: Any, what: str) -> None:
-    """Raise Caught when a task could not go on from the cursor."""
-    try:
-        kept = json.loads(json.dumps(cursor))
-    except (TypeError, ValueError) as error:
-        raise Caught(
-            f"The cursor after {what} is {cursor!r}. It is kept as JSON; that cannot be: {error}"
-        ) from None
-    if kept is not None and kept == json.loads(json.dumps(last)):
-        raise Caught(f"The cursor stays at {cursor!r}: the task would never end.")
 
 
 def read_rows(action: type[Action], rows: Rows) -> tuple[list[str], list[list[str]]]:

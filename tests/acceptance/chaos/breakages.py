@@ -40,7 +40,7 @@ MINE = 'pk=Slot.number("segment_id"), claim=Slot.number("claim")'
 JOURNAL = (
     "    journal(segment, number, key, seconds=action.row_seconds + claim_seconds, batch=batch)\n"
 )
-CALL = "outcome = call(action, context, row, number, key)\n"
+CALL = "outcome = calls.call(action, context, row, number, key)\n"
 PART_NUMBER = "number=segment.part_count,"
 COUNTED_PART_NUMBER = (
     "number=Part.objects.filter(task=segment.task_id, segment_index=segment.index).count(),"
@@ -127,14 +127,14 @@ BREAKAGES = {
             "a row without an answer has failed, and is offered for sending again",
             (
                 Change(
-                    EFFECTS,
-                    "        unanswered = Unanswered(describe_failure(error))\n",
-                    "        return RowFailed(describe_failure(error))\n",
+                    "categories/running/calls.py",
+                    "    unanswered = Unanswered(describe_failure(error))\n",
+                    "    return RowFailed(describe_failure(error))\n",
                 ),
                 Change(
                     EFFECTS,
-                    "    return outcome if earlier is None else doubt(",
-                    "    return outcome if earlier is None or True else doubt(",
+                    "    return outcome if earlier is None else calls.doubt(",
+                    "    return outcome if earlier is None or True else calls.doubt(",
                 ),
             ),
         ),

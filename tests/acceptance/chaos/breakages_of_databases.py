@@ -38,7 +38,7 @@ for breakage in (
         (
             Change(
                 "categories/running/time_limit.py",
-                "        if error.was_asking:\n            kept_waiting.blame_the_wait(error)\n",
+                "        if error.was_asking:\n            database_waits.blame_the_wait(error)\n",
                 "",
             ),
         ),
@@ -82,8 +82,8 @@ for breakage in (
         (
             Change(
                 "categories/running/attempts.py",
-                "    *(OperationalError, InterfaceError, DiskFull, RowTimedOut),\n",
-                "    *(InterfaceError, DiskFull, RowTimedOut),\n",
+                "NOT_THE_ROWS_FAULT = (OperationalError, ",
+                "NOT_THE_ROWS_FAULT = (",
             ),
         ),
     ),

@@ -6,6 +6,7 @@ import hashlib
 
 import pytest
 
+from categories.contract import Succeeded
 from tasks_app import lifecycle
 from tasks_app.errors import ClaimLost
 from tasks_app.execution import assembly, batches
@@ -141,7 +142,7 @@ def test_a_stopped_task_waits_for_an_external_row_that_may_still_be_answered(
         waiting = engine.fresh(task).is_assembled
         offered = task_files.csv_names(engine.fresh(task))
         batch = run.take(1)
-        answered(run, batch, batches.external.Succeeded(key="k"), was_sent=True)
+        answered(run, batch, Succeeded(key="k"), was_sent=True)
         Segment.objects.update(claimed_until=database_time(-1))
         assembly.assemble(task.pk)
 

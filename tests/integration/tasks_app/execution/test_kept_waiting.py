@@ -11,11 +11,11 @@ from django.db import OperationalError, connection, transaction
 
 from categories.contract import Context as ActionContext
 from categories.contract import Row, RowAction, Succeeded
-from piston.accounts.models import Account
-from tasks_app.errors import RowTimedOut
-from tasks_app.execution import worker
+from categories.errors import RowTimedOut
 from categories.running import database_waits
 from categories.running.time_limit import time_limit
+from piston.accounts.models import Account
+from tasks_app.execution import worker
 from tests import engine, plugins
 from tests.broker import FakeBroker
 from tests.factories import AccountFactory

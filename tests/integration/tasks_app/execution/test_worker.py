@@ -6,6 +6,7 @@ from django.db import OperationalError, connection
 from categories import registry
 from categories.contract import Page
 from categories.errors import BrokenCategory
+from categories.running import calls
 from piston.accounts.models import Account
 from tasks_app import lifecycle
 from tasks_app.errors import ClaimLost, StorageUnavailable
@@ -310,7 +311,7 @@ def test_external_rows_carry_a_stable_key(broker: FakeBroker) -> None:
 
 @pytest.mark.parametrize(
     ("action", "calls", "error"),
-    [("send", 1, f"indeterminate: {external.DIED}; it was not repeated"),
+    [("send", 1, f"indeterminate: {calls.DIED}; it was not repeated"),
      ("send_again", 2, "")],
 )  # fmt: skip
 def test_an_external_row_whose_worker_died_is_repeated_only_if_idempotent(

@@ -7,9 +7,10 @@ from threading import Barrier, Thread
 import pytest
 from django.db import connection
 
+from categories.running import calls
 from tasks_app import lifecycle
 from tasks_app.errors import CannotBeSentAgain, TaskHasNotEnded, TaskNotFound
-from tasks_app.execution import assembly, batches, external, poison_rows
+from tasks_app.execution import assembly, batches, poison_rows
 from tasks_app.indeterminate import decisions
 from tasks_app.models import Decision, EffectState, Segment, TaskEvent
 from tasks_app.models.clock import database_time
@@ -157,7 +158,7 @@ def test_a_row_of_a_stopped_task_can_be_settled_even_when_its_action_is_gone(
     assert output[0] == ["name", "do", "output_1" if is_gone else "key", "error"]
     assert output[2] == [
         "n2", "", "",
-        f"indeterminate: {external.DIED}; it was not repeated",
+        f"indeterminate: {calls.DIED}; it was not repeated",
     ]  # fmt: skip
     assert (left, counts) == ([["name", "do"], ["n3", ""]], (1, 1, 1))
     assert rows.effect(task, 2).state == EffectState.DONE

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from categories.running import calls
 from tasks_app import lifecycle
 from tasks_app.errors import ClaimLost, StorageUnavailable
-from tasks_app.execution import external
 from tasks_app.files import storage
 from tasks_app.indeterminate import answers, claims, rewriting
 from tasks_app.models import EffectState, Task, TaskCSV, TaskEvent
@@ -24,7 +24,7 @@ PLACES = [
     (claims, "claim"),
     (answers, "answer"),
     (answers, "journal"),
-    (external, "call"),
+    (calls, "call"),
     (storage, "reserve"),
     (storage, "save"),
     (rewriting, "swap_files"),

@@ -6,14 +6,14 @@ import time
 
 import pytest
 
-from tasks_app.errors import RowTimedOut
+from categories.errors import RowTimedOut
 from categories.running.time_limit import time_limit
 
 DEAF = """
 import signal, time
-from tasks_app.execution import deadlines
-deadlines.DEAF_SECONDS = 0.2
-with deadlines.time_limit(0.1):
+from categories.running import time_limit
+time_limit.DEAF_SECONDS = 0.2
+with time_limit.time_limit(0.1):
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
     time.sleep(60)
 """
@@ -34,8 +34,10 @@ def test_a_process_that_hears_no_alarm_ends_and_says_where_it_was() -> None:
 
 
 def test_nothing_is_left_armed_behind_the_block() -> None:
-    quick = "import time\nfrom tasks_app.execution import deadlines\ndeadlines.DEAF_SECONDS = 0.1\n"
-    quick += "with deadlines.time_limit(0.1):\n    pass\ntime.sleep(0.4)\n"
+    quick = (
+        "import time\nfrom categories.running import time_limit\ntime_limit.DEAF_SECONDS = 0.1\n"
+    )
+    quick += "with time_limit.time_limit(0.1):\n    pass\ntime.sleep(0.4)\n"
 
     ended = subprocess.run([sys.executable, "-c", quick], timeout=50, check=False)
 

@@ -136,7 +136,7 @@ def test_a_cursor_that_is_not_json_is_noticed(cursor: Any) -> None:
         def page(self, at: Any, context: Context) -> Page:
             return Page([("a",)], cursor=cursor)
 
-    with catching("The cursor after the page at None is", "kept as JSON"):
+    with catching("The cursor after the page at None", "kept as JSON"):
         list_all(Marks)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from categories.columns import TextColumn
 from categories.contract import Context, Effects, Outcome, Row, RowAction, Succeeded
-from categories.testing.crash_kit.batch_trials import Indeterminate
+from categories.running.failures import Indeterminate
 from categories.testing.crash_kit.calls import Call
 from categories.testing.crash_kit.remains import Left, compare, compare_calls
 from categories.testing.crash_kit.trials import Ran

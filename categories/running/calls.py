@@ -1,0 +1,75 @@
+"""How is an action called that reaches the outside, and what does its answer say?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from django.db import connection
+
+from categories.contract import Context, Outcome, Row, RowAction, RowFailed, StopTask, Succeeded
+from categories.errors import RowTimedOut
+from categories.running.failure_log import log_row
+from categories.running.failures import Indeterminate, Unanswered, describe_failure
+from categories.running.time_limit import time_limit
+from piston.database import database_errors
+from piston.database.swallowed_errors import find_swallowed
+
+DIED = "a worker died, or lost the database, while it was being sent"
+
+
+def call(action: RowAction, context: Context, row: Row, number: int, key: str) -> Outcome:
+    """Call the action for a row that stands in the journal; return what became of it."""
+    try:
+        with time_limit(action.row_seconds):
+            answer = action.process(row, replace(context, effect_key=key))
+    except Exception as error:  # noqa: BLE001 - whatever a plugin raises is no answer
+        if isinstance(error, RowTimedOut):
+            connection.close()  # the alarm may have struck in the middle of a query
+        return outcome_of_error(error, context, number)
+    finally:
+        if find_swallowed():
+            connection.close()  # the action left it unusable; its outcome is written all the same
+    return outcome_of(answer)
+
+
+def outcome_of(answer: object) -> Outcome:
+    """Return what an answer says; one that is no outcome may stand for anything."""
+    if answer is None:
+        return Succeeded()
+    if not isinstance(answer, Succeeded | RowFailed):
+        kind = type(answer).__name__
+        return Indeterminate(f"the action answered with {kind}, which is no outcome")
+    return answer
+
+
+def outcome_of_error(error: Exception, context: Context, number: int) -> Outcome:
+    """Return what an exception says of a row: only RowFailed is a certain no.
+
+    An action that stops the task may have called before. Any other exception is no answer.
+    """
+    if isinstance(error, RowFailed):
+        return error
+    if isinstance(error, StopTask):
+        why = f"the action stopped the task: {error}"
+        return Indeterminate(why, stop_reason=error.reason)
+    if isinstance(error, RowTimedOut):
+        return Unanswered(str(error))
+    log_row("A row has no answer", context.task_id, number, error)
+    unanswered = Unanswered(describe_failure(error))
+    if database_errors.is_missing(error):
+        unanswered.missing = database_errors.describe(error)
+    return unanswered
+
+
+def doubt(outcome: Outcome, attempt_count: int) -> Outcome:
+    """Return what the outcome of a row says that was sent before without an answer.
+
+    A success holds for all its attempts: they had the same key. A refusal is about the last one
+    only; an earlier one may have happened (the outside may refuse the last because of it).
+    """
+    if isinstance(outcome, Indeterminate):
+        return outcome.after(attempt_count)
+    if isinstance(outcome, RowFailed):
+        why = f"an earlier attempt had no answer, the last one was refused ({outcome})"
+        return Indeterminate(why, attempt_count=attempt_count)
+    return outcome

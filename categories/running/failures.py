@@ -1,0 +1,91 @@
+"""What is said about a row that did not succeed? In its `error` cell, and to staff."""
+
+from __future__ import annotations
+
+import re
+from typing import Self
+
+from categories.contract import Outcome, RowFailed
+from categories.errors import UndeclaredOutput
+
+LONGEST_MESSAGE = 1_000  # characters of an error cell
+ABOUT_VALUES = (
+    ArithmeticError,
+    AssertionError,
+    LookupError,
+    TypeError,
+    ValueError,
+    UndeclaredOutput,
+)
+PLACE = re.compile(r"[a-z][a-z0-9+.-]*://[^\s'\"]+|(?<![\w/.])/[^\s'\"/]+/[^\s'\"]*", re.IGNORECASE)
+
+
+class Indeterminate(RowFailed):
+    """Nobody knows whether the row's effect happened; it is not offered for sending again.
+
+    `stop_reason` is set where the action stopped the task on this row.
+    """
+
+    was_asked = True  # False: only earlier workers asked
+
+    def __init__(self, why: str, *, attempt_count: int = 1, stop_reason: str | None = None) -> None:
+        repeated = "it was not repeated"
+        if attempt_count > 1:
+            repeated = f"it was sent {attempt_count} times with the same effect key"
+        super().__init__(f"indeterminate: {why}; {repeated}")
+        self.why = why
+        self.stop_reason = stop_reason
+
+    def after(self, attempt_count: int) -> Self:
+        """Return the same about a row that was sent so many times."""
+        return type(self)(self.why, attempt_count=attempt_count, stop_reason=self.stop_reason)
+
+
+class Unanswered(Indeterminate):
+    """No answer came, or none that says anything; asked again, the outside may give one."""
+
+    missing: str = ""  # what the database lacks, if that is why
+
+    def after(self, attempt_count: int) -> Self:
+        """Return the same about a row that was sent so many times."""
+        again = super().after(attempt_count)
+        again.missing = self.missing
+        return again
+
+
+class Stopping(RowFailed):
+    """The row on which the action stopped the task."""
+
+
+def describe_failure(error: BaseException) -> str:
+    """Return one line for who owns the task: a row's `error` cell, or a part of its reason.
+
+    It names no file, host or statement. An error that was not meant for the tenant shows its text
+    only if it is about values; all others come from what is around the action, and say its name.
+    """
+    if isinstance(error, RowFailed):
+        return str(error)[:LONGEST_MESSAGE]
+    kind = type(error).__name__
+    if isinstance(error, OSError) or not isinstance(error, ABOUT_VALUES):
+        return f"{kind}: the details are in the log"
+    return f"{kind}: {PLACE.sub('…', str(error))}"[:LONGEST_MESSAGE]
+
+
+def describe_fully(error: BaseException) -> str:
+    """Return one line for staff."""
+    return f"{type(error).__name__}: {error}"[:LONGEST_MESSAGE]
+
+
+def storable(text: str) -> str:
+    """Return a plugin's text as any database can keep it: PostgreSQL refuses NUL and surrogates."""
+    kept = text.replace("\0", "\\x00").encode(errors="backslashreplace").decode()
+    return kept[:LONGEST_MESSAGE]
+
+
+def stop_reason(outcome: Outcome) -> str | None:
+    """Return why the action stopped the task on this row; None: it did not."""
+    if isinstance(outcome, Stopping):
+        return storable(outcome.message)
+    if isinstance(outcome, Indeterminate) and outcome.stop_reason is not None:
+        return storable(outcome.stop_reason)
+    return None
