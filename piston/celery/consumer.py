@@ -11,16 +11,33 @@ import logging
 import time
 from typing import Any
 
-from celery.worker import consumer
+from celery.worker import consumer, state
 from celery.worker.state import maybe_shutdown
 from kombu.common import ignore_errors
 
 from piston.backoff import growing_pauses
+from piston.relied_on import SET_IN_INIT, rely_on
 
 logger = logging.getLogger(__name__)
 
 GOOD_SECONDS = 15.0  # that a connection has to last, for the next pause to be a short one again
 LOOK_SECONDS = 0.5  # between two looks, during a pause, whether the worker is to stop
+
+
+rely_on(
+    __name__,
+    consumer.Consumer,
+    __init__="self, on_task_request, ...",
+    on_connection_error_before_connected="self, exc",
+    on_connection_error_after_connected="self, exc",
+    connect="self",
+    connection_for_read="self, heartbeat=None",
+    conninfo=SET_IN_INIT,
+    channel_errors=SET_IN_INIT,
+    hub=SET_IN_INIT,
+    amqheartbeat=SET_IN_INIT,
+)
+rely_on(__name__, state, maybe_shutdown="")
 
 
 class Consumer(consumer.Consumer):  # type: ignore[misc]  # Celery has no types

@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from gunicorn.http.body import ChunkedReader  # type: ignore[import-untyped]
+from gunicorn.http.wsgi import Response  # type: ignore[import-untyped]
+
 from piston.http.transfers import TICKET, try_to_look_up_tree
+from piston.relied_on import SET_IN_INIT, rely_on
 from piston.web.bodies import read_straight
+
+rely_on(
+    __name__,
+    Response,
+    start_response="self, status, headers, exc_info=None",
+    force_close="self",
+)
+rely_on(__name__, ChunkedReader, parser=SET_IN_INIT)
 
 
 def serve(application: Any, environ: dict[str, Any], start_response: Any) -> Any:

@@ -15,10 +15,12 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, cast
 
+from gunicorn.http.message import Request  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
 from piston import settings
 from piston.http.transfers import Places
+from piston.relied_on import SET_IN_INIT, rely_on
 from piston.web.connections import Connection, Phase, Waiting
 from piston.web.heads import Arrival, is_urgent, look_at
 from piston.web.lingering import MAX_LINGER_COUNT, Linger
@@ -33,6 +35,27 @@ CUT_SECONDS = 3.0  # before the end of the grace: transfers that are still open 
 OUTBOXES_BYTES = 64 * 2**20  # of answers that wait for their clients, all together
 BLOCK_BYTES = 16 * 1024
 ACCEPT_COUNT = 64  # connections in one go
+
+rely_on(
+    __name__,
+    ThreadWorker,
+    init_process="self",
+    get_thread_pool="self",
+    load_wsgi="self",
+    accept="self, listener",
+    enqueue_req="self, conn",
+    handle="self, conn",
+    handle_request="self, req, conn",
+    finish_request="self, conn, fs",
+    murder_keepalived="self, force=False",
+    _cap_keepalive="self, deadline",
+    alive=SET_IN_INIT,
+    cfg=SET_IN_INIT,
+    nr_conns=SET_IN_INIT,
+    poller=SET_IN_INIT,
+    worker_connections=SET_IN_INIT,
+)
+rely_on(__name__, Request, _expected_100_continue=bool)
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
