@@ -23,12 +23,12 @@ from benchmarks.fleet import Fleet
 from benchmarks.many_tasks import ACCOUNTS, fill
 from benchmarks.measuring import Comparison, Scale, main, ratios, take_turns
 from benchmarks.plans import assert_no_table_is_read, big_tables, plans_of, sequential_scans
+from piston.gregorian import UNIX_EPOCH_SECONDS
 from tests.acceptance.chaos.scene import Servers
 
 FEW, MANY = 1_000, 1_000_000
 RUNNING_TASKS, RUNNING_ROWS = 4, 2_000_000
 REQUESTS = 20  # per question and round
-GREGORIAN = 62_167_219_200  # seconds from the year 0 to 1970
 FILTERS = {  # the asked account has tasks of all of these, also where there are few
     "status": "filter_status=failure",
     "two statuses": 'filter_status=["failure","pending"]',
@@ -82,7 +82,7 @@ class Reader:
         task_id, _, moment = self.fleet.look_for(own, self.account)
         below = self.fleet.look_for(f"{select} <> %s AND id ~ '^.a' LIMIT 1", self.account)
         key = base64.urlsafe_b64encode(f"{moment}-{task_id}".encode()).decode().rstrip("=")
-        second = moment // 1_000_000 + GREGORIAN
+        second = moment // 1_000_000 + UNIX_EPOCH_SECONDS
         home = f"/v2/accounts/{self.account}/tasks"
         filters = [*FILTERS.values(), f"created_from={second - 3600}&created_to={second + 60}"]
         return {

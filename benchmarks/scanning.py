@@ -25,7 +25,7 @@ from benchmarks.measuring import (
 from benchmarks.samples import COLUMNS, KINDS, make_file, make_rows
 
 if TYPE_CHECKING:
-    from tasks_app.files.storage import Readable
+    from piston.readable import Readable
 
 LEAST = {"plain": 3.0, "mixed": 3.0, "quoted": 1.3, "stray": None}  # times as fast as csv.reader
 MOST_MEMORY = 30.0  # MiB above idle

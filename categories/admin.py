@@ -13,24 +13,7 @@ from categories import registry
 from categories.models import PeriodicRun, RegisteredCategory
 from categories.periodic import OWNER
 from categories.registry import registering
-
-
-class ReadOnlyAdmin(admin.ModelAdmin):
-    """Rows that commands and workers write."""
-
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Refuse."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Refuse."""
-        return False
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        """Return every field of the model."""
-        return [field.name for field in self.opts.fields] + list(self.readonly_fields)
+from piston.admin.read_only import ReadOnlyAdmin
 
 
 @admin.register(RegisteredCategory)
@@ -41,6 +24,14 @@ class RegisteredCategoryAdmin(ReadOnlyAdmin):
     list_filter = ("is_enabled", "source")
     readonly_fields = ("state", "offers")
     actions = ("enable", "disable")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Let those who may change categories enable and disable them."""
+        return admin.ModelAdmin.has_change_permission(self, request, obj)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """Return every field of the model: nothing is typed."""
+        return [field.name for field in self.opts.fields] + list(self.readonly_fields)
 
     @admin.display(description="state here")
     def state(self, record: RegisteredCategory) -> str:
@@ -87,10 +78,6 @@ class PeriodicRunAdmin(ReadOnlyAdmin):
     )  # fmt: skip
     list_filter = ("category",)
     readonly_fields = ("every", "description")
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Refuse."""
-        return False
 
     @admin.display(boolean=True, description="good")
     def is_good(self, run: PeriodicRun) -> bool:

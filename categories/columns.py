@@ -6,17 +6,17 @@ import copy
 import json
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from categories.errors import CellError
 from categories.locations import Location, find_location
+from piston.gregorian import from_gregorian, to_gregorian
 from piston.plurals import plural
 
 T = TypeVar("T")
 
-GREGORIAN_OFFSET = 62_167_219_200  # seconds from year 0 to 1970; decisions §2
 BLANKS = " \t"  # cells of nothing else are unset
 
 
@@ -309,10 +309,10 @@ class DateTimeColumn(Column[datetime]):
         if re.fullmatch(r"[0-9]{1,12}", text) is None:
             raise CellError("not Gregorian seconds")
         try:
-            return datetime.fromtimestamp(int(text) - GREGORIAN_OFFSET, UTC)
-        except (ValueError, OverflowError, OSError) as error:
+            return from_gregorian(int(text))
+        except OverflowError as error:
             raise CellError("outside of the calendar") from error
 
     def format(self, value: datetime | None) -> str:
         """Return the whole seconds since year 0."""
-        return "" if value is None else str(int(value.timestamp()) + GREGORIAN_OFFSET)
+        return "" if value is None else str(to_gregorian(value))

@@ -1,9 +1,10 @@
-"""What do all commands share? One sentence when the database does not answer as it should."""
+"""What do all commands share? One sentence when something is wrong, and no traceback."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, ProgrammingError
 
@@ -11,12 +12,18 @@ from piston import disk_reserve
 
 
 class DatabaseCommand(BaseCommand):
-    """A command whose `run` asks the database."""
+    """A command whose `run` asks the database, and may raise an error that is `expected`."""
+
+    expected: ClassVar[tuple[type[Exception], ...]] = ()
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run; turn an answer that the database refuses into a CommandError."""
+        """Run; turn what can go wrong into a CommandError."""
         try:
             self.run(**options)
+        except self.expected as error:
+            raise CommandError(str(error)) from error
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from error
         except (OperationalError, ProgrammingError) as error:
             if disk_reserve.is_full(error):
                 raise  # manage.py says what to do

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.db import connection, transaction
 
-from categories import registry
 from categories.contract import Action, Category
 from piston.accounts.models import Account
 from piston.plurals import plural
+from piston.readable import Readable
 from tasks_app import events, quotas
 from tasks_app.csv_files import blocks
 from tasks_app.csv_files.limits import ScanLimits
@@ -49,11 +49,6 @@ class Order:
     authorize_again: Callable[[], None] = lambda: None  # raises when its body took too long for it
 
 
-def find_action(category: str, action: str) -> tuple[type[Category], type[Action]]:
-    """Return what a new task is to run; raises UnknownCategory or UnknownAction."""
-    return registry.get_action(category, action, for_new_task=True)
-
-
 def submit_without_input(order: Order) -> Task:
     """Create a task for an action that takes no input; raises UnexpectedContent for others."""
     if order.action.takes_input:
@@ -66,7 +61,7 @@ def submit_without_input(order: Order) -> Task:
     return task
 
 
-def submit_csv(order: Order, body: storage.Readable, *, length: int | None = None) -> Task:
+def submit_csv(order: Order, body: Readable, *, length: int | None = None) -> Task:
     """Create a task from a CSV that is read block by block, scanned and stored in one pass.
 
     `length` is how many bytes that will be, if it is known: too many are refused at once.
@@ -88,7 +83,7 @@ def submit_csv(order: Order, body: storage.Readable, *, length: int | None = Non
         raise
 
 
-def store_and_scan(action: type[Action], csv_file: TaskCSV, body: storage.Readable) -> Scan:
+def store_and_scan(action: type[Action], csv_file: TaskCSV, body: Readable) -> Scan:
     """Store the body and return what its scan found."""
     stream = ScannedStream(action, body)
     storage.save(csv_file, stream)
@@ -197,7 +192,7 @@ class ScannedStream:
     backends never complete a file that is refused.
     """
 
-    def __init__(self, action: type[Action], body: storage.Readable) -> None:
+    def __init__(self, action: type[Action], body: Readable) -> None:
         self.body = body
         self.scan: Scan
         self.scanner = Scanner(
@@ -222,7 +217,7 @@ class ScannedStream:
 class RoomyStream:
     """The bytes of a body, as long as its account has room for them; None is without a limit."""
 
-    def __init__(self, body: storage.Readable, room: int | None) -> None:
+    def __init__(self, body: Readable, room: int | None) -> None:
         self.body = body
         self.room = room
 
@@ -239,7 +234,7 @@ class RoomyStream:
 class GunzippedStream:
     """The decompressed bytes of a gzipped body, never more than one block of them in memory."""
 
-    def __init__(self, body: storage.Readable, limit_bytes: int) -> None:
+    def __init__(self, body: Readable, limit_bytes: int) -> None:
         self.body = body
         self.left_bytes = limit_bytes
         self.limit_bytes = limit_bytes

@@ -51,18 +51,20 @@ FINAL = frozenset(
 
 MOVES = (
     Move(TaskStatus.PENDING, TaskStatus.EXECUTING, "lifecycle.start", "somebody started it"),
-    Move(TaskStatus.EXECUTING, TaskStatus.SUCCESS, "assembly.publish", "no row failed"),
+    Move(TaskStatus.EXECUTING, TaskStatus.SUCCESS, "assembly.hand_over", "no row failed"),
     Move(
         TaskStatus.EXECUTING,
         TaskStatus.FAILURE,
-        "assembly.publish",
+        "assembly.hand_over",
         "no row succeeded, or the action refused the account",
     ),
-    Move(TaskStatus.EXECUTING, TaskStatus.PARTIAL, "assembly.publish", "some rows did not succeed"),
+    Move(
+        TaskStatus.EXECUTING, TaskStatus.PARTIAL, "assembly.hand_over", "some rows did not succeed"
+    ),
     Move(
         TaskStatus.EXECUTING,
         TaskStatus.INTERNAL_ERROR,
-        "assembly.publish",
+        "assembly.hand_over",
         "its action or input is gone, or it could make no progress",
     ),
     Move(TaskStatus.EXECUTING, TaskStatus.STOPPED, "lifecycle.stop", "somebody stopped it"),

@@ -18,7 +18,6 @@ from django.db.models.expressions import Combinable
 from django.db.models.functions import Cast, NullIf
 
 from categories.columns import (
-    GREGORIAN_OFFSET,
     BooleanColumn,
     ChoiceColumn,
     Column,
@@ -28,6 +27,7 @@ from categories.columns import (
     TextColumn,
 )
 from categories.contract.outcomes import Cells, WrittenRows
+from piston.gregorian import gregorian_sql
 from piston.relied_on import rely_on
 
 FIRST_ROWS = 5_000  # of the first page
@@ -115,5 +115,5 @@ def _(_column: BooleanColumn, value: Combinable) -> Combinable:
 
 @sql_text.register
 def _(_column: DateTimeColumn, value: Combinable) -> Combinable:
-    seconds = f"trunc(extract(epoch FROM %(expressions)s))::bigint + {GREGORIAN_OFFSET}"
+    seconds = gregorian_sql("%(expressions)s")
     return Func(value, template=seconds, output_field=models.BigIntegerField())

@@ -3,45 +3,26 @@
 from __future__ import annotations
 
 import re
-from typing import Any, cast
+from typing import Any
 
 from django.contrib import admin
-from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.functional import cached_property
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from categories.admin import ReadOnlyAdmin
 from categories.number_management.describing import describe_number
 from categories.number_management.models import NUMBER_LENGTH, NumberChange, PhoneNumber
+from piston.admin.read_only import ReadOnlyAdmin
 
-MOST_COUNTED = 10_000  # rows; counting all of millions takes seconds
 CHANGES_SHOWN = 50
 
 
-class BoundedPaginator(Paginator):
-    """Pages over the first MOST_COUNTED rows; a search leads to the others."""
-
-    @cached_property
-    def count(self) -> int:
-        """Return how many rows there are, MOST_COUNTED at most."""
-        rows = cast("QuerySet[Any]", self.object_list)
-        return rows[:MOST_COUNTED].count()
-
-
 class NumberSearch(ReadOnlyAdmin):
-    """Rows that are found by the beginning of a number."""
+    """Rows that are found by the beginning of a number; tasks change them, never a person."""
 
-    paginator = BoundedPaginator
-    list_per_page = 50
     search_fields = ("number",)
     search_help_text = "The beginning of a number, as +1415."
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Refuse: numbers change through tasks, so that the register is complete."""
-        return False
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

@@ -1,12 +1,9 @@
-"""What do all commands about accounts share? One sentence when something is wrong."""
+"""What do all commands about accounts share? They find an account, and answer in JSON."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
-
-from django.core.exceptions import ValidationError
-from django.core.management.base import CommandError
 
 from piston.accounts.errors import AccountError, UnknownAccount
 from piston.accounts.models import Account
@@ -14,16 +11,9 @@ from piston.command_line import DatabaseCommand
 
 
 class AccountCommand(DatabaseCommand):
-    """A command whose `run` may raise what the models raise."""
+    """A command that answers with a line of JSON."""
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        """Run; turn what can go wrong into a CommandError."""
-        try:
-            super().handle(*args, **options)
-        except AccountError as error:
-            raise CommandError(str(error)) from error
-        except ValidationError as error:
-            raise CommandError(" ".join(error.messages)) from error
+    expected = (AccountError,)
 
     def print_json(self, **document: Any) -> None:
         """Print one line of JSON, for people and scripts alike."""

@@ -10,9 +10,11 @@ from __future__ import annotations
 import logging
 import time
 from typing import Any
+from weakref import WeakSet
 
 from celery.worker import consumer, state
-from celery.worker.state import maybe_shutdown
+from celery.worker.request import Request
+from celery.worker.state import active_requests, maybe_shutdown
 from kombu.common import ignore_errors
 
 from piston.backoff import growing_pauses
@@ -32,12 +34,22 @@ rely_on(
     on_connection_error_after_connected="self, exc",
     connect="self",
     connection_for_read="self, heartbeat=None",
+    cancel_active_requests="self",
+    pool=object,
     conninfo=SET_IN_INIT,
     channel_errors=SET_IN_INIT,
     hub=SET_IN_INIT,
     amqheartbeat=SET_IN_INIT,
 )
-rely_on(__name__, state, maybe_shutdown="")
+rely_on(
+    __name__,
+    Request,
+    cancel="self, pool, signal=None, emit_retry=True",
+    acknowledged=bool,
+    worker_pid=object,
+    _already_cancelled=bool,
+)
+rely_on(__name__, state, maybe_shutdown="", active_requests=WeakSet)
 
 
 class Consumer(consumer.Consumer):  # type: ignore[misc]  # Celery has no types
@@ -56,13 +68,33 @@ class Consumer(consumer.Consumer):  # type: ignore[misc]  # Celery has no types
         self.note(error)
 
     def on_connection_error_after_connected(self, error: Exception) -> None:
-        """Give the connection up, and what was taken from it."""
+        """Give the connection up, and end what is at work on messages that came by it.
+
+        Celery does that, too, but it asks the database first, which may be away as well.
+        """
+        for request in tuple(active_requests):
+            if request.task.acks_late and not request.acknowledged:
+                logger.warning(
+                    "The broker is lost, so its message is another's: ending %s", request
+                )
+                try:
+                    request.cancel(self.pool, emit_retry=False)
+                except Exception:
+                    logger.exception("The process at work on %s could not be ended", request)
+                tell(request)
         try:
             super().on_connection_error_after_connected(error)
         except Exception:
             logger.exception("The connection to the broker could not be closed in order")
             self.connection = None
         self.note(error)
+
+    def cancel_active_requests(self) -> None:
+        """End what lasts too long at a stop."""
+        active = tuple(active_requests)
+        super().cancel_active_requests()
+        for request in active:
+            tell(request)
 
     def note(self, error: Exception) -> None:
         """Say which trouble it is, and choose the pause after it."""
@@ -98,3 +130,9 @@ class Consumer(consumer.Consumer):  # type: ignore[misc]  # Celery has no types
         while time.monotonic() < until:
             maybe_shutdown()
             time.sleep(LOOK_SECONDS)
+
+
+def tell(request: Any) -> None:
+    """Tell the task of a request that was cancelled; Celery does not, where messages come again."""
+    if request._already_cancelled:
+        request.task.on_cancelled(request.id, request.worker_pid)

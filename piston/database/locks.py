@@ -25,7 +25,7 @@ HOLDERS = """
     SELECT held.pid, activity.application_name, activity.state FROM pg_locks AS held
     LEFT JOIN pg_stat_activity AS activity USING (pid)
     WHERE held.locktype = 'transactionid' AND held.granted
-    AND held.transactionid IN (SELECT xmax FROM {table} WHERE {key} = %s)
+    AND held.transactionid IN (SELECT xmax FROM {table} WHERE {key} = ANY(%s))
 """
 
 
@@ -90,23 +90,20 @@ def unless_locked(model: type[Model], key: Any, act: Callable[[], int]) -> int:
         return 0
 
 
-def warn_of_lock(model: type[Model], key: Any, *, if_known: bool = False) -> None:
-    """Say in the log that a row stands still, and who has locked it (or nothing, `if_known`)."""
-    holder = find_holder(model, key)
-    if holder or not if_known:
-        unknown = "somebody that PostgreSQL does not name"
-        said = "%s %s stands still: its row is locked by %s"
-        logger.warning(said, model.__name__, key, holder or unknown)
+def warn_of_lock(model: type[Model], key: Any) -> None:
+    """Say in the log that a row stands still, and who has locked it."""
+    holder = find_holder(model, key) or "somebody that PostgreSQL does not name"
+    logger.warning("%s %s stands still: its row is locked by %s", model.__name__, key, holder)
 
 
-def find_holder(model: type[Model], key: Any) -> str:
-    """Return who has locked a row, as far as PostgreSQL knows; "" where nobody is known to."""
-    if not may_be_foreign():
+def find_holder(model: type[Model], *keys: Any) -> str:
+    """Return who has locked one of the rows, as far as PostgreSQL knows; "" if nobody is known."""
+    if not keys or not may_be_foreign():
         return ""
     table = connection.ops.quote_name(model._meta.db_table)
     column = connection.ops.quote_name(str(model._meta.pk.column))
     with connection.cursor() as cursor:
-        cursor.execute(HOLDERS.format(table=table, key=column), [key])
+        cursor.execute(HOLDERS.format(table=table, key=column), [list(keys)])
         found = cursor.fetchone()
     if found is None:
         return ""

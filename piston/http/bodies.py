@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn
 
 from django.http import HttpRequest
 from rest_framework.request import Request
@@ -21,16 +21,10 @@ from piston.http.errors import (
     RequestTooLarge,
 )
 from piston.http.transfers import NoPlace, ServerStopping, TooSlow, take_place_for_body
+from piston.readable import Readable
 
 BLOCK_BYTES = 64 * 1024
 MAX_SMALL_JSON_BYTES = 16 * 1024  # else 413; what is read at once holds the whole interpreter
-
-
-class Readable(Protocol):
-    """What gives bytes: b"" at the end."""
-
-    def read(self, size: int, /) -> bytes:
-        """Return at most `size` bytes."""
 
 
 class Body:

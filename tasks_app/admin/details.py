@@ -9,10 +9,10 @@ from django.db.models import prefetch_related_objects
 from django.utils import timezone
 
 from categories.contract.help_and_template import describe_action
-from piston.database import locks
 from piston.plurals import plural
 from tasks_app.admin.messages import find_failures
 from tasks_app.admin.showing import NOTHING, show_bytes, show_count, show_text, show_time
+from tasks_app.execution import lock_holders
 from tasks_app.files import task_files
 from tasks_app.models import Effect, EffectState, EventKind, Segment, Task, TaskEvent
 
@@ -79,7 +79,7 @@ def read_details(task: Task) -> dict[str, Any]:
         "effects": [describe_effect(each) for each in unknown[:MOST_LINES]],
         "events": [describe_event(each) for each in newest_events(task)],
         "failures": find_failures(task),
-        "holder": locks.find_holder(Task, task.pk),
+        "holder": lock_holders.find_holder(task.pk),
         "help": describe_action(action) if action else None,
         "most_lines": MOST_LINES,
     }

@@ -28,7 +28,7 @@ def download(
     if not for_spreadsheet:  # what is escaped gets longer
         response.headers["Content-Length"] = str(file.size)
     response.headers["Content-Disposition"] = content_disposition_header(
-        as_attachment=True, filename=f"{task.category}_{task.action}_{task.pk}_{file.name.value}"
+        as_attachment=True, filename=task_files.download_name(task, file)
     )
     events.record(task, EventKind.DOWNLOADED, actor, name=file.name.value)
     return response

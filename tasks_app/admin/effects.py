@@ -18,7 +18,7 @@ from django.utils.safestring import SafeString
 
 from tasks_app.admin import settling
 from tasks_app.admin.details import describe_decision
-from tasks_app.admin.reading import ReadOnlyAdmin
+from tasks_app.admin.reading import WideAdmin
 from tasks_app.admin.searching import TASK_ID
 from tasks_app.admin.showing import show_time
 from tasks_app.indeterminate.decisions import LONGEST_NOTE
@@ -47,7 +47,7 @@ class StateFilter(admin.SimpleListFilter):
 
 
 @admin.register(Effect)
-class EffectAdmin(ReadOnlyAdmin):
+class EffectAdmin(WideAdmin):
     """The rows that are not settled, newest first."""
 
     list_title = "External rows to settle"

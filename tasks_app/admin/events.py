@@ -14,13 +14,13 @@ from django.utils.safestring import SafeString
 from tasks_app.admin import searching
 from tasks_app.admin.details import describe_change, describe_detail
 from tasks_app.admin.filters import HappenedFilter
-from tasks_app.admin.reading import ReadOnlyAdmin
+from tasks_app.admin.reading import WideAdmin
 from tasks_app.admin.showing import show_text, show_time
 from tasks_app.models import TaskEvent
 
 
 @admin.register(TaskEvent)
-class TaskEventAdmin(ReadOnlyAdmin):
+class TaskEventAdmin(WideAdmin):
     """The events of all tasks, newest first."""
 
     list_title = "Events"

@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from django_celery_results import admin as celery_admin  # noqa: F401 - before it is replaced
 from django_celery_results.models import GroupResult, TaskResult
 
-from tasks_app.admin.reading import ReadOnlyAdmin
+from tasks_app.admin.reading import WideAdmin
 from tasks_app.admin.showing import NOTHING, show_text, show_time
 from tasks_app.models import Task
 from tasks_app.queue.dispatch import OF_TASKS
@@ -76,7 +76,7 @@ for model in (TaskResult, GroupResult):  # groups: nothing here makes any
 
 
 @admin.register(TaskResult)
-class MessageAdmin(ReadOnlyAdmin):
+class MessageAdmin(WideAdmin):
     """Messages that failed, with the task each was for."""
 
     list_title = "Messages that failed"

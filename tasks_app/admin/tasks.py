@@ -25,7 +25,7 @@ from tasks_app.admin.filters import (
     CreatedFilter,
     StatusFilter,
 )
-from tasks_app.admin.reading import ReadOnlyAdmin
+from tasks_app.admin.reading import WideAdmin
 from tasks_app.admin.steering import REMOVE, RETRY, START, STEPS, STOP, Step
 from tasks_app.errors import CSVNotFound, StorageUnavailable, StoredFileMissing
 from tasks_app.models import Task
@@ -36,7 +36,7 @@ PAGE = "admin:tasks_app_task_change"
 
 
 @admin.register(Task)
-class TaskAdmin(ReadOnlyAdmin):
+class TaskAdmin(WideAdmin):
     """All tasks, newest first."""
 
     list_title = "Tasks"

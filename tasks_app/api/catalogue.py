@@ -21,10 +21,10 @@ def describe(category: str, action: str) -> dict[str, Any]:
     Raises InvalidRequest for a name that is unknown, and for an action without its category.
     """
     if category and action:
-        found, named = find_action(category, action)
+        found, named = offered_action(category, action)
         return {action: describe_category(found)[named.name]}
     if category:
-        return describe_category(find_category(category))
+        return describe_category(offered_category(category))
     if action:
         raise refuse("an action is named together with its category")
     return {each.name: describe_category(each) for each in registry.all_categories()}
@@ -37,7 +37,7 @@ def template(category: str, action: str) -> str | None:
     """
     if not (category and action):
         return None
-    _, named = find_action(category, action)
+    _, named = offered_action(category, action)
     return csv_template(named) if named.takes_input else None
 
 
@@ -48,7 +48,7 @@ def describe_category(category: type[Category]) -> dict[str, Any]:
     return _described[category]
 
 
-def find_category(name: str) -> type[Category]:
+def offered_category(name: str) -> type[Category]:
     """Return a category that takes new tasks, or raise InvalidRequest."""
     try:
         return registry.get_category(name, for_new_task=True)
@@ -56,9 +56,9 @@ def find_category(name: str) -> type[Category]:
         raise refuse_name("category", name, error.known) from error
 
 
-def find_action(category: str, name: str) -> tuple[type[Category], type[Action]]:
+def offered_action(category: str, name: str) -> tuple[type[Category], type[Action]]:
     """Return a category that takes new tasks and its action, or raise InvalidRequest."""
-    find_category(category)
+    offered_category(category)
     try:
         return registry.get_action(category, name, for_new_task=True)
     except UnknownAction as error:

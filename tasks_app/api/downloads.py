@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from django.http import StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import get_conditional_response
+from django.utils.http import content_disposition_header
 from rest_framework.request import Request
 
 from piston.http.errors import FaultyRequest
@@ -41,8 +42,8 @@ def send_file(request: Request, task: Task, name: str, actor: Actor) -> HttpResp
         logger.exception("%s of task %s is not in storage", file.name, task.pk)
         raise CSVNotFound(task.pk) from error
     if response.streaming:
-        response.headers["Content-Disposition"] = (
-            f'attachment; filename="{task.category}_{task.action}_{task.pk}_{file.name.value}"'
+        response.headers["Content-Disposition"] = content_disposition_header(
+            as_attachment=True, filename=task_files.download_name(task, file)
         )
         take_place_for_stream(request.META, response)
     if is_a_download(request, response, file.size):

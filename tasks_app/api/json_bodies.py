@@ -13,6 +13,7 @@ from django.conf import settings
 
 from piston import disk_reserve
 from piston.http.transfers import check_connection, take_place_for_work
+from piston.readable import Readable
 from tasks_app import quotas
 from tasks_app.api.conversion import Conversion, turns
 from tasks_app.creating import Order
@@ -44,9 +45,7 @@ class SmallRecords(io.BytesIO):
 
 
 @contextmanager
-def open_records(
-    environ: dict[str, Any], body: storage.Readable, order: Order
-) -> Iterator[Records]:
+def open_records(environ: dict[str, Any], body: Readable, order: Order) -> Iterator[Records]:
     """Read a whole body and give its records.
 
     Raises InvalidJSON, FaultyDocument, UnexpectedContent, CSVFormatError, StorageUnavailable,
@@ -72,7 +71,7 @@ def open_records(
             yield conversion
 
 
-def read_start(body: storage.Readable) -> bytes:
+def read_start(body: Readable) -> bytes:
     """Return all of a small body, the beginning of a larger one."""
     start = b""
     while len(start) <= SMALL_BYTES and (block := body.read(SMALL_BYTES)):
@@ -93,7 +92,7 @@ def rules_for(order: Order, most_absent_cells: int) -> RecordRules:
     return RecordRules(order.action.takes_input, settings.PISTON_MAX_COLUMNS, most_absent_cells)
 
 
-def keep(file: IO[bytes], start: bytes, body: storage.Readable) -> None:
+def keep(file: IO[bytes], start: bytes, body: Readable) -> None:
     """Write a body to a file that has no name and goes with this request."""
     block = start
     while block:

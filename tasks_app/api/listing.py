@@ -13,13 +13,10 @@ from django.db.models import Exists, OuterRef, Prefetch, Q
 from django.http import QueryDict
 
 from piston.accounts.models import Account
+from piston.gregorian import UNIX_EPOCH, from_gregorian, to_gregorian
 from piston.http.errors import FaultyRequest
 from tasks_app.models import Effect, Task, TaskCSV
-from tasks_app.models.task import (
-    UNIX_EPOCH,
-    UNIX_EPOCH_IN_GREGORIAN_SECONDS,
-    TaskQuerySet,
-)
+from tasks_app.models.task import TaskQuerySet
 from tasks_app.states import TaskStatus
 
 DEFAULT_PAGE_SIZE = 50  # tasks
@@ -149,19 +146,18 @@ def read_period(query: QueryDict) -> Q:
     """Return the condition of created_from and created_to, both inclusive."""
     condition = Q()
     if "created_from" in query:
-        condition &= Q(created_at__gte=from_gregorian(read_number(query, "created_from")))
+        condition &= Q(created_at__gte=nearest_moment(read_number(query, "created_from")))
     if "created_to" in query:
-        condition &= Q(created_at__lt=from_gregorian(read_number(query, "created_to") + 1))
+        condition &= Q(created_at__lt=nearest_moment(read_number(query, "created_to") + 1))
     return condition
 
 
-def from_gregorian(seconds: int) -> datetime:
+def nearest_moment(seconds: int) -> datetime:
     """Return the moment; where Python's calendar does not reach, its first or last one."""
-    unix_seconds = seconds - UNIX_EPOCH_IN_GREGORIAN_SECONDS
     try:
-        return UNIX_EPOCH + timedelta(seconds=unix_seconds)
+        return from_gregorian(seconds)
     except OverflowError:
-        return FIRST_MOMENT if unix_seconds < 0 else LAST_MOMENT
+        return FIRST_MOMENT if seconds < to_gregorian(LAST_MOMENT) else LAST_MOMENT
 
 
 def read_number(query: QueryDict, name: str, *, default: int | None = None) -> int:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
+from piston.gregorian import to_gregorian
 from tasks_app.files import task_files
 from tasks_app.models import Task
-from tasks_app.models.task import UNIX_EPOCH, UNIX_EPOCH_IN_GREGORIAN_SECONDS
 
 
 def represent(task: Task) -> dict[str, Any]:
@@ -16,7 +16,7 @@ def represent(task: Task) -> dict[str, Any]:
     The counts are there as soon as the task has started. Costs no query when `csvs` is
     prefetched, else one.
     """
-    created = to_gregorian(task.created_at)
+    created = _seconds(task.created_at)
     return {
         "account_id": task.account_id,
         "action": task.action,
@@ -24,13 +24,13 @@ def represent(task: Task) -> dict[str, Any]:
         "category": task.category,
         "created": created,
         "csvs": [name.value for name in task_files.csv_names(task)],
-        "end_timestamp": to_gregorian(task.ended_at),
+        "end_timestamp": _seconds(task.ended_at),
         "failure_count": task.failure_count if task.has_started else None,
         "file_name": task.file_name,
         "id": task.pk,
         "node": task.node or None,
         "reason": task.reason or None,
-        "start_timestamp": to_gregorian(task.started_at),
+        "start_timestamp": _seconds(task.started_at),
         "status": task.status,
         "submit_timestamp": created,
         "success_count": task.success_count if task.has_started else None,
@@ -43,8 +43,6 @@ def read_only(task: Task) -> dict[str, Any]:
     return {"_read_only": represent(task)}
 
 
-def to_gregorian(moment: datetime | None) -> int | None:
-    """Return whole seconds since the year 0 (decisions §2)."""
-    if moment is None:
-        return None
-    return (moment - UNIX_EPOCH) // timedelta(seconds=1) + UNIX_EPOCH_IN_GREGORIAN_SECONDS
+def _seconds(moment: datetime | None) -> int | None:
+    """Return a moment as the API writes it."""
+    return None if moment is None else to_gregorian(moment)

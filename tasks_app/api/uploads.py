@@ -10,13 +10,13 @@ from rest_framework.request import Request
 
 from piston.http.bodies import Body, open_body
 from piston.http.errors import FaultyRequest
+from piston.readable import Readable
 from tasks_app import creating
 from tasks_app.api.json_bodies import open_records
 from tasks_app.api.renderers import CSV_TYPES
 from tasks_app.creating import GunzippedStream, Order
 from tasks_app.errors import UnexpectedContent
 from tasks_app.files import storage
-from tasks_app.files.storage import Readable
 from tasks_app.models import Task
 
 JSON_TYPES = ("application/json", "", "application/x-www-form-urlencoded")  # the last: curl -d

@@ -10,13 +10,14 @@ from django.http.response import HttpResponseBase
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
+from categories import registry
 from piston.accounts.models import Account
 from piston.database.compiled_queries import CompiledSelect, Slot
 from piston.database.schema import schema
 from piston.http.envelope import Enveloped, EnvelopeRenderer, hash_revision
 from piston.http.errors import InvalidRequest, NotFound
 from piston.http.views import Endpoint
-from tasks_app import creating, lifecycle
+from tasks_app import lifecycle
 from tasks_app.api import catalogue, downloads, listing, uploads
 from tasks_app.api.renderers import CSVRenderer
 from tasks_app.api.serializers import read_only, represent
@@ -77,7 +78,7 @@ class AccountTasks(TaskEndpoint):
         if not all(names):
             reason = "the query has to name a category and an action"
             raise InvalidRequest({"message": "invalid request", "reason": reason})
-        category, action = creating.find_action(*names)
+        category, action = registry.get_action(*names, for_new_task=True)
         file_name = uploads.read_file_name(query.get("file_name"))
         return Order(
             self.account,

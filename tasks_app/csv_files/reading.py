@@ -7,23 +7,14 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
+from piston.readable import ReadableFile
 from tasks_app.csv_files.boundaries import complete_lines, rows_in
 from tasks_app.errors import CSVFormatError
 
 BLOCK_BYTES = 128 * 1024  # parsed at once: some 1,500 rows, which fit the processor's cache
 MOST_PENDING_BYTES = 256 * 2**20  # no scanned row is that long
-
-
-class Readable(Protocol):
-    """What a reader needs of a file; every storage has it."""
-
-    def read(self, size: int, /) -> bytes:
-        """Return up to `size` bytes, and none only at the end of the file."""
-
-    def close(self) -> None:
-        """Give back what the file holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +37,7 @@ class RowReader:
 
     def __init__(
         self,
-        file: Readable,
+        file: ReadableFile,
         *,
         width: int,
         offset: int,
@@ -117,7 +108,7 @@ class _Rows(NamedTuple):
 
 
 def _parse_blocks(
-    file: Readable, offset: int, end_offset: int | None, block_bytes: int
+    file: ReadableFile, offset: int, end_offset: int | None, block_bytes: int
 ) -> Iterator[_Rows]:
     """Yield the rows of each block, their ends as offsets in the file."""
     end = sys.maxsize if end_offset is None else end_offset
@@ -169,7 +160,7 @@ def _parse_with_quotes(block: bytes, offset: int, *, is_last: bool) -> _Rows:
     return rows._replace(used_bytes=used)
 
 
-def read_fully(file: Readable, size: int) -> bytes:
+def read_fully(file: ReadableFile, size: int) -> bytes:
     """Read `size` bytes, or all there are; a single read may bring fewer."""
     pieces = []
     while size and (piece := file.read(size)):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from piston.readable import ReadableFile
 from tasks_app.csv_files.blocks import Checksums, rows_between, unpack
-from tasks_app.csv_files.reading import Readable, read_fully
+from tasks_app.csv_files.reading import read_fully
 from tasks_app.errors import StoredFileChanged, StoredFileMissing
 from tasks_app.models import TaskCSV
 
@@ -23,7 +24,7 @@ class VerifiedFile:
     def __init__(
         self,
         csv_file: TaskCSV,
-        file: Readable,
+        file: ReadableFile,
         start: int,
         end: int,
         found_changed: Callable[[TaskCSV, int, int], Exception],

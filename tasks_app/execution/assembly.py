@@ -74,7 +74,7 @@ def assemble_claimed(task: Task) -> None:
         for name in (CSVName.OUTPUT, CSVName.FAILED)
         if name is CSVName.OUTPUT or task_files.has_failed_rows(task)
     ]
-    publish(task, claim, written)
+    hand_over(task, claim, written)
 
 
 def check_input(task: Task, claim: int) -> None:
@@ -118,7 +118,7 @@ def write_file(task: Task, name: CSVName, claim: int) -> TaskCSV:
 
 
 @transaction.atomic
-def publish(task: Task, claim: int, written: list[TaskCSV]) -> None:
+def hand_over(task: Task, claim: int, written: list[TaskCSV]) -> None:
     """Give the files to the task, end it, and drop the parts: all of it or nothing.
 
     A broken task with rows left keeps its parts: they are what its output is made of when it is

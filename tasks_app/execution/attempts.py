@@ -28,6 +28,7 @@ from categories.contract import (
 )
 from categories.contract.rows import row_number
 from piston.database import database_errors
+from piston.database.swallowed_errors import find_swallowed, refuse_swallowed
 from piston.disk_reserve import DiskFull
 from piston.plurals import plural
 from tasks_app.errors import (
@@ -70,7 +71,9 @@ class Attempt:
         """Run the rows at once; any exception means that nothing of it may be kept."""
         more = self.seconds if len(rows) > 1 else 0
         with telling_faults(), time_limit(self.action.row_seconds + more):
-            return self._run_batch(rows) if self.takes_batches else self._run_rows(rows)
+            outcomes = self._run_batch(rows) if self.takes_batches else self._run_rows(rows)
+        refuse_swallowed()
+        return outcomes
 
     def _run_rows(self, rows: Sequence[Row | RowFailed]) -> list[Outcome]:
         outcomes: list[Outcome] = []
@@ -86,7 +89,7 @@ class Attempt:
                 try:
                     outcomes.append(process(row, context) or SUCCEEDED)
                 except RowFailed as failed:
-                    if counter and counter.writes > written:
+                    if counter and (counter.writes > written or find_swallowed()):
                         raise WroteBeforeFailing from failed
                     outcomes.append(failed.with_traceback(None))  # it would hold all rows
                 if counter:

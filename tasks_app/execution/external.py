@@ -12,6 +12,7 @@ from django.db.models import F
 from categories.contract import Context, Outcome, Row, RowAction, RowFailed, StopTask, Succeeded
 from piston.database import database_errors
 from piston.database.compiled_queries import CompiledSelect, Slot
+from piston.database.swallowed_errors import find_swallowed
 from tasks_app.csv_files.boundaries import rows_in
 from tasks_app.csv_files.reading import Batch
 from tasks_app.errors import ClaimLost, RowTimedOut
@@ -88,6 +89,9 @@ def call(action: RowAction, context: Context, row: Row, number: int, key: str) -
         if database_errors.is_missing(error):
             unanswered.missing = database_errors.describe(error)
         return unanswered
+    finally:
+        if find_swallowed():
+            connection.close()  # the action left it unusable; its outcome is written all the same
     if outcome is None:
         return Succeeded()
     if not isinstance(outcome, Succeeded | RowFailed):
@@ -146,8 +150,16 @@ def may_be_repeated(effect: Effect, action: RowAction, *, in_seconds: float = 0)
 
 def unknown(effect: Effect, why: str = "") -> Indeterminate:
     """Return the outcome of a row that was sent, and of which no answer will be known."""
-    why = why or effect.last_error or DIED
-    return Indeterminate(why, attempt_count=effect.attempt_count)
+    outcome = Indeterminate(why or effect.last_error or DIED, attempt_count=effect.attempt_count)
+    outcome.was_asked = False
+    return outcome
+
+
+def shows_that_nothing_is_missing(outcome: Outcome) -> bool:
+    """Say whether the row, which was sent, met nothing that the database lacks."""
+    if isinstance(outcome, Unanswered) and outcome.missing:
+        return False
+    return not isinstance(outcome, Indeterminate) or outcome.was_asked
 
 
 def blamed(segment: Segment, why: str) -> Indeterminate:

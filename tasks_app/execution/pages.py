@@ -12,6 +12,7 @@ from django.db import transaction
 from categories.contract import JSON, Effects, Page, PageAction, StopTask
 from categories.contract.outcomes import WrittenRows
 from categories.contract.rows import OutputShape
+from piston.database.swallowed_errors import refuse_swallowed
 from tasks_app.csv_files.writing import encode_rows
 from tasks_app.errors import ActionBroken, RowTimedOut
 from tasks_app.execution import kept_waiting, ledger
@@ -42,6 +43,7 @@ def run_page(run: Run) -> None:
                 was_last=False,
                 cut_short=stop.reason,
             )
+        refuse_swallowed()
         with transaction.atomic():
             ledger.commit_batch(run.segment, done, next_size=1, claim_seconds=run.claim_seconds)
     ledger.advance(run.segment, done, next_size=1)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models.functions import Now
 
+from piston.database import locks
 from tasks_app.models import ActionPace, Segment, Task
 from tasks_app.models.clock import SLACK_SECONDS
 
@@ -42,8 +43,10 @@ def longest_queue_seconds(rows_per_second: float) -> float:
 def reserve(task: Task, row_count: int, rows_per_second: float) -> float | None:
     """Reserve the time of so many rows; return the seconds until then, None: come back later.
 
-    Reservations of all workers queue up on the database's clock.
+    Reservations of all workers queue up on the database's clock. Who meets a lock that somebody
+    else holds finds out soon: the row is one for all tasks of the action.
     """
+    locks.wait_briefly()
     name = f"{task.category}/{task.action}"
     ActionPace.objects.bulk_create([ActionPace(action=name, free_at=Now())], ignore_conflicts=True)
     pace = ActionPace.objects.select_for_update().annotate(clock=Now()).get(pk=name)

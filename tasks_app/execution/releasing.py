@@ -6,6 +6,7 @@ the only one who can, and it has to, before others count: it may be idle from no
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 from collections.abc import Callable
@@ -15,11 +16,14 @@ from time import sleep
 
 from django.db import Error, connection
 
+from piston.database import locks
 from tasks_app.models import Segment
 
 logger = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 0.5  # between two tries; each takes up to `connect_timeout` where nobody answers
+LOCKED_PAUSE_SECONDS = 2.0  # the same where all that is left is locked: each costs 250 ms
+EXIT_SECONDS = 3.0  # for what is left when the process ends, at a stop
 
 
 class Returns:
@@ -30,8 +34,10 @@ class Returns:
 
     def reset(self) -> None:
         """Begin with nothing; a child process has none of its parent's claims or threads."""
-        self._lock = Lock()
+        self._lock = Lock()  # of the thread and the lists; nobody waits for the database under it
+        self._working = Lock()  # of whoever gives back: one after the other, in order
         self._left: list[Callable[[], object]] = []
+        self._locked: list[Callable[[], object]] = []  # met a lock; the thread's alone
         self._thread: Thread | None = None
 
     def add(self, give_back: Callable[[], object]) -> None:
@@ -51,20 +57,34 @@ class Returns:
                 self._thread.start()
 
     def finish(self) -> None:
-        """Give back what is left; raises the database's error while it is away."""
-        with self._lock:
+        """Give back what is left; raises the database's error while it is away.
+
+        What somebody else has locked is left to the thread: nothing else waits for it.
+        """
+        with self._working:
             while self._left:
+                give_back = self._left[0]
                 try:
-                    self._left[0]()
-                except Error:
-                    raise
+                    give_back()
+                except Error as error:
+                    if not locks.is_locked(error):
+                        raise
+                    self._locked.append(give_back)
                 except Exception:
                     logger.exception("A claim cannot be given back, and has to expire")
-                del self._left[0]
+                del self._left[0]  # others only append
+
+    def wait(self) -> None:
+        """Wait for a moment until all is given back: the thread ends with its process."""
+        if (thread := self._thread) is not None:
+            thread.join(EXIT_SECONDS)
 
     def _work(self) -> None:
         while True:
-            sleep(PAUSE_SECONDS)
+            sleep(PAUSE_SECONDS if self._left else LOCKED_PAUSE_SECONDS)
+            with self._working:
+                self._left.extend(self._locked)
+                self._locked.clear()
             try:
                 self.finish()
             except Error as error:
@@ -72,7 +92,7 @@ class Returns:
             finally:
                 connection.close()  # this thread's own
             with self._lock:
-                if not self._left:
+                if not self._left and not self._locked:
                     self._thread = None
                     return
 
@@ -88,3 +108,4 @@ def hand_back(segment: Segment) -> None:
 
 returns = Returns()
 os.register_at_fork(after_in_child=returns.reset)
+atexit.register(returns.wait)

@@ -18,6 +18,7 @@ from piston.database import locks
 from piston.database.compiled_queries import CompiledSelect, CompiledUpdate, Slot
 from piston.database.locks import WaitBriefly, but_locked
 from piston.node import node_name
+from tasks_app.execution import lock_holders
 from tasks_app.execution.poison_rows import SHRINKAGE
 from tasks_app.models import AccountTurn, Segment, Task
 from tasks_app.models.clock import database_time
@@ -66,7 +67,7 @@ def claim_unlocked(offered: Offered, message_id: str, claim_seconds: float) -> S
         if not left:
             return None
         if monotonic() > until:
-            locks.warn_of_lock(Task, left[0].task_id, if_known=True)  # else all are very busy
+            lock_holders.warn(left[0].task_id)  # if nobody is known, all are very busy
             return None
         sleep(pause)
         pause *= 2
@@ -89,24 +90,26 @@ class Newcomers:
             return False
         self.look_at = monotonic() + LOOK_SECONDS
         offered = registry.offered()
-        return bool(offered and newcomers(offered).fetch(account_id=self.account_id))
+        if not offered or not newcomers(offered).fetch(account_id=self.account_id):
+            return False
+        if not locks.may_be_foreign():
+            return True
+        with transaction.atomic():  # of what is locked nobody could claim anything
+            return bool(claimable_newcomers(offered).fetch(account_id=self.account_id))
 
 
-def worker_name() -> str:
-    """Return the host and the process that claims are made by."""
-    return f"{socket.gethostname()}:{os.getpid()}"
+def worker_name(process_id: int | None = None) -> str:
+    """Return the host and the process (by default, this one) that claims are made by."""
+    return f"{socket.gethostname()}:{process_id or os.getpid()}"
 
 
-def give_back(message_id: str) -> None:
-    """Give back what this worker claimed for a message, whether or not it learned of it."""
-    for segment in Segment.objects.filter(claimed_for=message_id, claimed_by=worker_name()):
-        segment.give_back()
+def give_back(message_id: str, process_id: int | None = None) -> None:
+    """Give back what this process, or another of this host, claimed for a message.
 
-
-def give_back_of_pool(message_id: str) -> None:
-    """Give back what any process of this host claimed for a message."""
-    of_host = Segment.objects.filter(claimed_by__startswith=f"{socket.gethostname()}:")
-    for segment in of_host.filter(claimed_for=message_id):
+    Whether or not it learned of it. The message may be another worker's by now, even on this host.
+    """
+    claimed_by = worker_name(process_id)
+    for segment in Segment.objects.filter(claimed_for=message_id, claimed_by=claimed_by):
         segment.give_back()
 
 
@@ -190,6 +193,21 @@ def newcomers(offered: Offered) -> CompiledSelect[Task]:
             Task.objects.running()
             .filter(is_of_kinds(offered), served_at=None)
             .exclude(account=Slot.text("account_id"))[:1]
+        )
+    )
+
+
+@lru_cache(maxsize=8)
+def claimable_newcomers(offered: Offered) -> CompiledSelect[Segment]:
+    """Return the query for a segment of such a task that can be locked at once, with its task."""
+    return CompiledSelect(
+        lambda: but_locked(
+            Segment.objects.claimable()
+            .of_kinds(offered)
+            .filter(task__served_at=None)
+            .exclude(task__account=Slot.text("account_id"))
+            .select_related("task")[:1],
+            "task",
         )
     )
 

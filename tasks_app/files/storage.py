@@ -9,15 +9,16 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic, sleep
-from typing import Protocol, cast
+from typing import cast
 
 from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import default_storage
 
 from piston import disk_reserve
+from piston.readable import Readable, ReadableFile
 from piston.storages.folder import Backend, StoredFile, SyncedFileStorage
-from tasks_app.csv_files import blocks, reading
+from tasks_app.csv_files import blocks
 from tasks_app.csv_files.verifying import VerifiedFile, blocks_around
 from tasks_app.errors import StorageFull, StorageUnavailable, StoredFileChanged, StoredFileMissing
 from tasks_app.files.heartbeat import heart
@@ -33,13 +34,6 @@ KEY = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{28}-[0-9a-f]{16}\.(?:in|out|failed)\
 LONGEST_BLOCK_SECONDS = 900.0
 PROOF_SECONDS = 0.25  # before each of the two questions that prove that a file is missing
 NOT_THERE = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
-
-
-class Readable(Protocol):
-    """Anything that bytes can be read from, block by block."""
-
-    def read(self, size: int = -1, /) -> bytes:
-        """Return at most `size` bytes; none at the end."""
 
 
 def reserve(task_id: str, name: CSVName) -> TaskCSV:
@@ -96,7 +90,7 @@ def check_room(size_bytes: int) -> None:
             disk_reserve.check_room(size_bytes)
 
 
-def open_range(csv_file: TaskCSV, start: int = 0, end: int | None = None) -> reading.Readable:
+def open_range(csv_file: TaskCSV, start: int = 0, end: int | None = None) -> ReadableFile:
     """Open the bytes of a file from `start` up to `end`; None is its end.
 
     Raises StorageUnavailable, StoredFileMissing, and StoredFileChanged for another file than the

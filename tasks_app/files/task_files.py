@@ -225,6 +225,11 @@ def header_line(task: Task, name: CSVName) -> bytes:
     return b"%b,%b\n" % (input_line, added)
 
 
+def download_name(task: Task, file: DownloadableFile) -> str:
+    """Return what a file is called where it is saved: telling, and of letters that suit all."""
+    return f"{task.category}_{task.action}_{task.pk}_{file.name.value}"
+
+
 def find_action(task: Task) -> type[Action] | None:
     """Return the task's action, or None when it is gone."""
     try:

@@ -142,7 +142,7 @@ def send_again(task: Task, effect: Effect) -> Answer | None:
     """
     if effect.state == EffectState.RESENT:
         return died_again(task, effect)
-    action = find_action(task)
+    action = require_same_action(task)
     if action.rows_per_second and not rate_limit.wait_for_turn(task, 1, action.rows_per_second):
         return None
     with closing(run_of(task, effect, action)) as run:
@@ -169,7 +169,7 @@ def read_cells(run: Run, batch: Batch, effect: Effect) -> Row:
     return row
 
 
-def find_action(task: Task) -> RowAction:
+def require_same_action(task: Task) -> RowAction:
     """Return the task's action; CannotBeSentAgain if it is gone or has changed."""
     try:
         category, action = registry.get_action(

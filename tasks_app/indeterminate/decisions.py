@@ -38,7 +38,7 @@ def decide(
     if len(note) > LONGEST_NOTE:
         raise ValueError(f"A note has at most {LONGEST_NOTE} characters.")
     if decision == Decision.SEND_AGAIN:
-        answers.find_action(task)
+        answers.require_same_action(task)
     verdict = Verdict()
     with transaction.atomic():
         lock_ended(task)

@@ -64,7 +64,7 @@ def rewrite(task: Task, most: int) -> None:
     written = [write_output(task, places)]
     if any(effect.settled_as == SettledAs.FAILED for effect in effects):
         written.append(write_failed(task, places))
-    publish(task, effects, written)
+    swap_files(task, effects, written)
 
 
 def write_output(task: Task, places: Iterable[Place]) -> TaskCSV:
@@ -129,7 +129,7 @@ def answer_range(effect: Effect, column: str) -> Range:
 
 
 @transaction.atomic
-def publish(task: Task, effects: Sequence[Effect], written: list[TaskCSV]) -> None:
+def swap_files(task: Task, effects: Sequence[Effect], written: list[TaskCSV]) -> None:
     """Swap the files, move the counts and settle the effects: all of it or nothing.
 
     The status stays: it says what the run came to, and is final.

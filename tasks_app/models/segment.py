@@ -175,7 +175,11 @@ class Segment(models.Model):
         if self.release():
             return
         overtaken = Segment.objects.filter(
-            pk=self.pk, claim__gt=self.claim, part_count=self.part_count, idle_claims__gt=0
+            WaitBriefly(),
+            pk=self.pk,
+            claim__gt=self.claim,
+            part_count=self.part_count,
+            idle_claims__gt=0,
         )
         overtaken.update(
             idle_claims=F("idle_claims") - 1,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection
-from datetime import UTC, datetime
 from typing import Any
 
 from django.db import models
@@ -16,9 +15,6 @@ from piston.database.locks import WaitBriefly
 from tasks_app.errors import InvalidTransition, TaskNotFound
 from tasks_app.models.clock import database_time
 from tasks_app.states import ENTERED_FROM, FINAL, Ending, TaskStatus
-
-UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-UNIX_EPOCH_IN_GREGORIAN_SECONDS = 62_167_219_200  # decisions §2
 
 # True of every task. Only a query that says it can be planned with the indexes over all accounts:
 # else a large account's list would be looked for among everybody's newer tasks.

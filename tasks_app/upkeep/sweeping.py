@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from time import monotonic, sleep
+from time import monotonic
 
 from django.conf import settings
 from django.db import transaction
@@ -30,15 +30,13 @@ from tasks_app.models import Effect, EventKind, Part, Segment, Task, TaskCSV
 from tasks_app.models.clock import database_time, read_database_clock
 from tasks_app.queue import dispatch
 from tasks_app.states import FINAL, Ending, TaskStatus
-from tasks_app.upkeep import future_times
+from tasks_app.upkeep import future_times, unlocked
 from tasks_app.upkeep.event_retention import forget_old_events
 from tasks_app.upkeep.hourly_and_daily import run_due_upkeep
 
 logger = logging.getLogger(__name__)
 
 MOST_UNFIT_AT_ONCE = 10
-MOST_NAMED = 5  # tasks that are locked, by each step of a sweep
-LOCK_SECONDS = 0.3  # after which a lock is somebody else's
 MOST_AT_ONCE = 50  # tasks per step and sweep; a woken worker serves whoever waited longest anyway
 DELETION_SECONDS = 60  # for one file; then another sweeper tries
 DELETING_SECONDS = 0.5  # of tasks, and of files, in a sweep; the next one goes on
@@ -114,23 +112,9 @@ def for_each(tasks: Iterable[Task], act: Callable[[Task], None]) -> None:
             logger.exception("Sweeping: %s of task %s failed", act.__name__, task.pk)
 
 
-def free(tasks: QuerySet[Task], count: int = MOST_AT_ONCE) -> list[Task]:
-    """Return the first of the tasks that nobody has locked; others would hold the sweep up."""
-    found = locks.unlocked(tasks[:count])
-    if len(found) < count and locks.may_be_foreign():
-        warn_of_locked(tasks.exclude(pk__in=[task.pk for task in found]))
-    return found
-
-
-def warn_of_locked(tasks: QuerySet[Task]) -> None:
-    """Name some of the tasks in the log that stay locked, and by whom."""
-    if not (keys := [task.pk for task in tasks[:MOST_NAMED]]):
-        return
-    sleep(LOCK_SECONDS)  # for a batch that is being committed
-    freed = {task.pk for task in locks.unlocked(Task.objects.filter(pk__in=keys))}
-    for key in keys:
-        if key not in freed and Task.objects.filter(pk=key).exists():
-            locks.warn_of_lock(Task, key)
+def free(tasks: QuerySet[Task]) -> list[Task]:
+    """Return the first of the tasks that nobody has locked."""
+    return unlocked.free(tasks, MOST_AT_ONCE)
 
 
 def wake_abandoned_tasks() -> None:
@@ -143,7 +127,7 @@ def wake_silent_tasks() -> None:
     waiting = Segment.objects.claimable().values("task")
     silent = Task.objects.running().filter(quiet(), pk__in=waiting, unfit_since=None)
     longest_waiting = silent.order_by(F("served_at").asc(nulls_first=True))
-    for_each(free(longest_waiting), repeat_message)
+    for_each(unlocked.with_free_segment(longest_waiting, MOST_AT_ONCE), repeat_message)
 
 
 def wake_unfit_tasks() -> None:
@@ -152,21 +136,31 @@ def wake_unfit_tasks() -> None:
     A few at random, however many there are: they take nothing from those that can be done.
     """
     unfit = Task.objects.running().filter(quiet(), unfit_since__isnull=False)
-    for_each(free(unfit.order_by("?"), MOST_UNFIT_AT_ONCE), repeat_message)
+    for_each(unlocked.free(unfit.order_by("?"), MOST_UNFIT_AT_ONCE), repeat_message)
 
 
 def end_unfit_tasks() -> None:
     """End tasks whose version or action no worker has had for so long."""
+    for_each(free(for_too_long("unfit_since")), end_unfit)
+
+
+def for_too_long(since: str) -> QuerySet[Task]:
+    """Return the running tasks that nobody has been able to work on for so long."""
     before = database_time(-settings.PISTON_UNFIT_SECONDS)
-    unfit = Task.objects.running().filter(unfit_since__lt=before).order_by("unfit_since")
-    for_each(free(unfit), end_unfit)
+    return Task.objects.running().filter(**{f"{since}__lt": before}).order_by(since)
+
+
+def still(tasks: QuerySet[Task], task: Task) -> bool:
+    """Say whether a task is one of these, which stays so until the transaction ends."""
+    return tasks.select_for_update(no_key=True).filter(pk=task.pk).first() is not None
 
 
 @transaction.atomic
 def end_unfit(task: Task) -> None:
     """End a task that no worker fits, unless this one does."""
     locks.wait_briefly()
-    if (problem := compatibility.find_problem(task)) is None:
+    problem = compatibility.find_problem(task)
+    if problem is None or not still(for_too_long("unfit_since"), task):
         return
     differs = isinstance(problem, compatibility.VersionDiffers)
     ending = Ending.REFUSED if differs else Ending.BROKEN
@@ -178,14 +172,15 @@ def end_unfit(task: Task) -> None:
 
 def end_waiting_tasks() -> None:
     """End tasks whose action has missed something in the database for so long."""
-    before = database_time(-settings.PISTON_UNFIT_SECONDS)
-    waiting = Task.objects.running().filter(waiting_since__lt=before).order_by("waiting_since")
-    for_each(waiting[:MOST_AT_ONCE], end_waiting)
+    for_each(free(for_too_long("waiting_since")), end_waiting)
 
 
 @transaction.atomic
 def end_waiting(task: Task) -> None:
     """End a task that waits in vain; the reason has the kind of what is missing, no names."""
+    locks.wait_briefly()
+    if not still(for_too_long("waiting_since"), task):
+        return
     kind = task.waiting_for.partition(":")[0]
     if task.end_work(Ending.BROKEN, f"the action failed: {kind}: the details are in the log"):
         events.record(task, EventKind.BROKEN, events.SYSTEM, detail=task.waiting_for)

@@ -7,13 +7,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from categories import registry
-from categories.command_line import CategoryCommand
 from categories.contract import Action
+from categories.errors import CategoryError
 from categories.models import Source
+from piston.command_line import DatabaseCommand
 
 
-class Command(CategoryCommand):
+class Command(DatabaseCommand):
     """Show the categories, the actions of one, or everything about an action."""
+
+    expected = (CategoryError,)
+    # a broken category must not keep people from looking at it
+    requires_system_checks: list[str] = []
 
     help = "Show all categories, the actions of one, or the columns and rules of an action."
 

@@ -8,13 +8,18 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from categories.command_line import CategoryCommand
+from categories.errors import CategoryError
 from categories.registry.refreshing import REFRESH_SECONDS
 from categories.registry.registering import register
+from piston.command_line import DatabaseCommand
 
 
-class Command(CategoryCommand):
+class Command(DatabaseCommand):
     """Import a category, check it, and record it."""
+
+    expected = (CategoryError,)
+    # a broken category must not keep people from looking at it
+    requires_system_checks: list[str] = []
 
     help = (
         "Import a category, check it, and record it. Web and workers use it within seconds; "

@@ -5,12 +5,17 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from categories.command_line import CategoryCommand
+from categories.errors import CategoryError
 from categories.registry.registering import unregister
+from piston.command_line import DatabaseCommand
 
 
-class Command(CategoryCommand):
+class Command(DatabaseCommand):
     """Remove a category from the registry."""
+
+    expected = (CategoryError,)
+    # a broken category must not keep people from looking at it
+    requires_system_checks: list[str] = []
 
     help = (
         "Remove a category from the registry. Tasks of it that run end as internal_error; "

@@ -11,6 +11,7 @@ from django.db import connections
 from categories.contract import Context, Effects
 from categories.testing.crash_kit.calls import Calls
 from categories.testing.crash_kit.leaks import files_opened, is_write
+from piston.database.swallowed_errors import find_swallowed
 
 
 class Died(BaseException):
@@ -80,6 +81,7 @@ class Hazard:
                 self.refuse_survivors()
                 raise
             self.refuse_survivors()
+            refuse_swallowed_errors(what, context.database)
             if self.effects is not None and len(connection.run_on_commit) > asked:
                 self.leaks.append(
                     f"In {what} it asked for something after the commit (transaction.on_commit):"
@@ -181,6 +183,12 @@ class HasBadRow(Hazard):
         """Raise BadRow when the bad row is among them."""
         if self.number in numbers:
             raise BadRow(f"row {self.number} is bad, for a test")
+
+
+def refuse_swallowed_errors(what: str, using: str) -> None:
+    """Raise Caught when the action caught an error and left a transaction that is lost with it."""
+    if found := find_swallowed(using):
+        raise Caught(f"In {what}: {found} A task fails such a row, or ends.") from found
 
 
 def shorten(sql: Any) -> str:

@@ -21,6 +21,18 @@ for breakage in (
         ),
     ),
     Breakage(
+        "locked-claims-first",
+        "a process claims nothing while a claim that it gives back is locked",
+        (
+            Change(
+                "tasks_app/execution/releasing.py",
+                "                    if not locks.is_locked(error):\n"
+                "                        raise\n",
+                "                    raise\n",
+            ),
+        ),
+    ),
+    Breakage(
         "waits-blamed",
         "a row that the database keeps waiting has taken too long",
         (

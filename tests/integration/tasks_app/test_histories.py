@@ -53,7 +53,7 @@ class Fuse:
         (dispatch, "wake"),
         (dispatch, "request_assembly"),
         (assembly, "write_file"),
-        (assembly, "publish"),
+        (assembly, "hand_over"),
     ]
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:

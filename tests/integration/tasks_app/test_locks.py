@@ -14,11 +14,12 @@ from piston.accounts.signing_in import purge_expired_tokens
 from piston.database import locks
 from tasks_app import lifecycle
 from tasks_app.execution import assembly, scheduling, worker
-from tasks_app.models import AccountTurn, AccountUsage, Segment, Task
+from tasks_app.execution.releasing import Returns
+from tasks_app.models import AccountTurn, AccountUsage, ActionPace, Segment, Task
 from tasks_app.models.clock import database_time
 from tasks_app.queue import dispatch
-from tasks_app.upkeep import sweeping
-from tests import engine
+from tasks_app.upkeep import sweeping, unlocked
+from tests import engine, plugins
 from tests.broker import FakeBroker
 from tests.factories import AccountFactory, make_token
 from tests.locking import locked
@@ -78,6 +79,20 @@ def test_a_task_that_stays_locked_is_left_and_named(
 
     assert claimed is None
     said = f"Task {task.pk} stands still: its row is locked by PostgreSQL's process {process} "
+    assert said in caplog.text
+
+
+def test_a_task_whose_segments_stay_locked_is_left_and_named(
+    broker: FakeBroker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(scheduling, "LOCKED_SECONDS", 0.05)
+    task = start()
+
+    with locked(task.segments.get()) as process:
+        claimed = scheduling.claim_next("one", 20)
+
+    assert claimed is None
+    said = f"Task {task.pk} stands still: its segments are locked by PostgreSQL's process {process}"
     assert said in caplog.text
 
 
@@ -173,6 +188,49 @@ def test_a_sweep_passes_over_more_locked_tasks_than_it_sends_for(
     assert f"process {process} " in caplog.text
 
 
+def test_a_sweep_sends_for_no_task_whose_segments_are_locked_but_for_those_behind_it(
+    broker: FakeBroker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(sweeping, "MOST_AT_ONCE", 2)
+    tasks = [start() for _ in range(4)]
+    Task.objects.update(dispatched_at=database_time(-60))
+    broker.queue.clear()
+
+    with locked(*(task.segments.get() for task in tasks[:3])) as process, soon():
+        sweeping.wake_silent_tasks()
+
+    assert [arguments[0] for _, arguments in broker.queue] == [tasks[3].pk]
+    said = f"Task {tasks[0].pk} stands still: its segments are locked by PostgreSQL's process"
+    assert f"{said} {process} " in caplog.text
+
+
+def test_a_task_with_one_segment_that_is_free_is_sent_for(broker: FakeBroker) -> None:
+    task = engine.start(engine.submit("spread", *ROWS, *(f"m{index}," for index in range(400))))
+    Task.objects.update(dispatched_at=database_time(-60))
+    broker.queue.clear()
+
+    with locked(*task.segments.order_by("index")[1:]), soon():
+        sweeping.wake_silent_tasks()
+
+    assert [arguments[0] for _, arguments in broker.queue] == [task.pk]
+
+
+@pytest.mark.parametrize("kind", [Task, Segment])
+def test_a_worker_does_not_leave_its_task_to_a_new_one_that_is_locked(
+    kind: type[Task | Segment], broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduling, "LOOK_SECONDS", 0)
+    newcomers = scheduling.Newcomers(start().account_id)
+    other = start()
+    row = other if kind is Task else other.segments.get()
+
+    with locked(row), soon():
+        while_locked = newcomers.are_waiting()
+    afterwards = newcomers.are_waiting()
+
+    assert (while_locked, afterwards) == (False, True)
+
+
 def test_a_sweep_names_nobody_whose_lock_is_over_in_a_moment(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -180,7 +238,7 @@ def test_a_sweep_names_nobody_whose_lock_is_over_in_a_moment(
     Task.objects.update(dispatched_at=database_time(-60))
     holding = locked(task)
     holding.__enter__()
-    monkeypatch.setattr(sweeping, "sleep", lambda _: holding.__exit__(None, None, None))
+    monkeypatch.setattr(unlocked, "sleep", lambda _: holding.__exit__(None, None, None))
 
     sweeping.wake_silent_tasks()
 
@@ -210,6 +268,25 @@ def test_an_account_whose_counts_are_locked_does_not_hold_up_a_sweep(broker: Fak
     assert Task.objects.exists()
 
 
+def test_a_claim_that_is_locked_does_not_keep_its_worker_from_others(
+    broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2):
+        start()
+    held = scheduling.claim_next("one", 20)
+    assert held is not None
+    mine = Returns()
+    monkeypatch.setattr(mine, "add_for_later", mine._left.append)
+    monkeypatch.setattr(worker, "returns", mine)
+
+    with locked(held), soon():
+        mine.add(held.give_back)
+        claimed = worker.claim_next("two")
+
+    assert claimed is not None
+    assert claimed.task_id != held.task_id
+
+
 def test_an_output_waits_for_its_accounts_counts(
     broker: FakeBroker, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -222,6 +299,23 @@ def test_an_output_waits_for_its_accounts_counts(
 
     assert engine.fresh(task).status == "executing"
     assert "has to wait" in caplog.text
+
+
+def test_an_action_whose_pace_is_locked_keeps_no_worker_waiting(
+    broker: FakeBroker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(plugins.Check, "rows_per_second", 200.0)
+    task = start()
+    pace = ActionPace.objects.create(action="trial/check", free_at=database_time(-60))
+
+    with locked(pace), soon():
+        worker.run_slice(task.pk, "one")
+
+    assert engine.fresh(task).failure_count == 0
+    assert not Segment.objects.held().exists()
+    assert "has to wait, no row is to blame" in caplog.text
+    worker.run_slice(task.pk, "two")
+    assert engine.fresh(task).success_count > 0
 
 
 def test_expired_tokens_go_but_for_the_one_that_is_locked() -> None:

@@ -92,7 +92,7 @@ MEMBERS = {
     ),
     "piston.storages.s3": (S3Storage, "_create_session", "S3Storage._create_session(self)"),
     "piston.accounts.admin": (ChangeList, "get_results", "ChangeList.get_results(self, request)"),
-    "tasks_app.admin.counting": (
+    "piston.admin.capped_list": (
         ChangeList,
         "get_results",
         "ChangeList.get_results(self, request)",

@@ -18,8 +18,10 @@ from tests.servers import wait_until
 ON_SERVERS = (RABBITMQ, REDIS)
 LONGEST_SECONDS = 20.0  # of a small task of somebody else; undisturbed it takes one
 NEIGHBOURS = 3  # small tasks one after the other
+COMMIT_SECONDS = 7.0  # in which a commit has met a lock, and its claim, too
 MANY = 52  # tasks: more than a sweep sends for
 STILL = "stands still: its row is locked by PostgreSQL's process {}"
+SEGMENTS_STILL = "stands still: its segments are locked by PostgreSQL's process {}"
 WAITING = "SELECT count(*) FROM pg_locks WHERE locktype = 'relation' AND NOT granted"
 LOCK_TASK = "SELECT 1 FROM tasks_app_task WHERE id = %s FOR UPDATE"
 LOCK_SEGMENTS = (
@@ -104,6 +106,26 @@ def account_rows_locked(work: Work) -> None:
     with held(scene, *LOCK_ALL, of=scene.client.account_id):
         run_neighbours(work)
     work.go_on()
+
+
+@fault(
+    "somebody locks all segments of a running task in the database, and keeps them",
+    outcome="that task alone stands still, also for the workers whose claims are among what is"
+    " locked; the log names it and the process that has the lock",
+    on=ON_SERVERS,
+    broken_by="locked-claims-first",
+)
+def segments_locked(work: Work) -> None:
+    """Lock segments, not their task, while every process of the workers holds one."""
+    scene = work.scene
+    (sent,) = work.begin("spread")
+    work.get_going(0.05, 0.2)
+    with held(scene, LOCK_SEGMENTS, of=scene.client.account_id) as process:
+        time.sleep(COMMIT_SECONDS)
+        run_neighbours(work)
+        words = f"{sent.task_id} {SEGMENTS_STILL.format(process)}"
+        work.wait_for(lambda: workers_said(scene, words), LONGEST_SECONDS)
+    work.all_go_on()
 
 
 @fault(

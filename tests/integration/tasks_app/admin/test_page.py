@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from tasks_app import events
 from tasks_app.events import Actor
-from tasks_app.models import CSVName, Effect, EventKind, Task
+from tasks_app.models import CSVName, Effect, EventKind, Segment, Task
 from tasks_app.states import Ending, TaskStatus
 from tests.factories import SegmentFactory, TaskCSVFactory, TaskFactory
 from tests.integration.tasks_app.admin import urls
@@ -233,11 +233,14 @@ def test_a_missing_task_leads_back_to_the_index(superuser: Client) -> None:
 
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
-def test_the_page_of_a_task_that_somebody_has_locked_says_who(superuser: Client) -> None:
+@pytest.mark.parametrize("said", ["its row is locked", "its segments are locked"])
+def test_the_page_of_a_task_that_somebody_has_locked_says_who(said: str, superuser: Client) -> None:
     task = TaskFactory(status="executing")
+    segment = Segment.objects.create(task=task, index=0, end_row=1)
 
-    with locked(task) as process:
+    with locked(task if "row" in said else segment) as process:
         page = read_page(superuser, task)
 
+    assert said in page
     assert f"process {process} " in page
-    assert "is locked" not in read_page(superuser, task)
+    assert "locked by" not in read_page(superuser, task)

@@ -328,7 +328,7 @@ def test_an_account_without_room_is_told_so_before_a_large_body_is_read(
 def test_a_csv_that_ends_because_its_converter_was_killed_is_never_taken_for_complete(
     caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(json_bodies, "PROGRAM", "tests.unit.tasks_app.odd_converter")
+    monkeypatch.setattr(json_bodies, "PROGRAM", "tests.unit.tasks_app.api.odd_converter")
     monkeypatch.setattr(json_bodies, "rules_for", lambda *_: SimpleNamespace(does="die late"))
 
     response = caller.put_json({"x": LONG})

@@ -1,0 +1,46 @@
+"""Did a plugin catch an error of the database and go on? Nothing of that transaction can be kept.
+
+Django rolls it back at its end, and so does PostgreSQL: both without a word.
+"""
+
+from __future__ import annotations
+
+from django.db import DEFAULT_DB_ALIAS, Error, OperationalError, connections
+
+
+class SwallowedError(Exception):
+    """An error of the database was caught, or its connection closed, inside a transaction.
+
+    Nothing more can be done in that. Put `transaction.atomic()` around what may fail, inside of
+    the `try`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(" ".join(str(self.__doc__).split()))
+
+
+def find_swallowed(using: str = DEFAULT_DB_ALIAS) -> SwallowedError | Error | None:
+    """Return what is wrong with a connection; None: nothing.
+
+    OperationalError for one that was lost: the database is away. Outside of our transactions,
+    SwallowedError for one that the plugin began itself and left open.
+    """
+    connection = connections[using]
+    state = ""  # on SQLite only Django knows
+    if connection.vendor == "postgresql" and connection.connection is not None:
+        state = connection.connection.info.transaction_status.name
+    if state == "UNKNOWN" and not connection.closed_in_transaction:
+        return OperationalError("the connection was lost")
+    if connection.in_atomic_block:
+        is_broken = connection.needs_rollback or state == "INERROR"
+    else:
+        is_broken = state in {"INTRANS", "INERROR"}
+    return SwallowedError() if is_broken else None
+
+
+def refuse_swallowed(using: str = DEFAULT_DB_ALIAS) -> None:
+    """Raise what is wrong with a connection; outside of our transactions, give that up."""
+    if found := find_swallowed(using):
+        if not connections[using].in_atomic_block:
+            connections[using].close()
+        raise found
