@@ -16,6 +16,7 @@ from celery import beat
 from celery.app import amqp
 from celery.worker import consumer, strategy
 from django.contrib.admin.views.main import ChangeList
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.postgresql.base import DatabaseWrapper as PostgreSQL
 from django.db.backends.sqlite3.base import DatabaseWrapper as SQLite
 from django.db.backends.utils import CursorWrapper
@@ -89,6 +90,11 @@ MEMBERS = {
         SQLite,
         "_start_transaction_under_autocommit",
         "DatabaseWrapper._start_transaction_under_autocommit(self)",
+    ),
+    "piston.database.swallowed_errors": (
+        BaseDatabaseWrapper,
+        "__init__",
+        "BaseDatabaseWrapper.closed_in_transaction",
     ),
     "piston.storages.s3": (S3Storage, "_create_session", "S3Storage._create_session(self)"),
     "piston.accounts.admin": (ChangeList, "get_results", "ChangeList.get_results(self, request)"),
