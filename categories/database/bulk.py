@@ -12,9 +12,11 @@ from typing import Any
 
 from django.db import connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
 from django.db.models.expressions import RawSQL
 
 from categories.database.copy_text import NUL, write_columns
+from piston.relied_on import rely_on
 
 Prepare = Callable[[Any], Any]
 # what both databases' drivers take as it is
@@ -25,6 +27,9 @@ PLAIN_FIELDS = (
     models.BooleanField,
     models.ForeignKey,
 )
+
+
+rely_on(__name__, CursorWrapper, _execute_with_wrappers="self, sql, params, many, executor")
 
 
 def insert_rows(

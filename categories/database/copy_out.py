@@ -12,6 +12,7 @@ from time import monotonic
 from typing import Any
 
 from django.db import connections, models
+from django.db.backends.utils import CursorWrapper
 from django.db.models import Func, Value
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Cast, NullIf
@@ -27,11 +28,14 @@ from categories.columns import (
 )
 from categories.contract.outcomes import Cells, WrittenRows
 from piston.gregorian import gregorian_sql
+from piston.relied_on import rely_on
 
 FIRST_ROWS = 5_000  # of the first page
 PAGE_BYTES = 4 * 2**20  # aimed at: a page is held in memory
 PAGE_SECONDS = 0.25  # aimed at: a page from a slow disk must not run into its time limit
 GROWTH = 4  # a page is at most so many times larger than the one before
+
+rely_on(__name__, CursorWrapper, _execute_with_wrappers="self, sql, params, many, executor")
 
 
 def copy_out(

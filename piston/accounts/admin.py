@@ -15,6 +15,7 @@ from django.utils import timezone
 from piston.accounts.models import Account, ApiKey, Token
 from piston.accounts.models.api_key import ApiKeyQuerySet
 from piston.accounts.models.token import TokenQuerySet
+from piston.relied_on import rely_on
 
 
 class UndeletableAdmin(admin.ModelAdmin):
@@ -39,6 +40,9 @@ class AccountForm(ModelForm):
         if parent is not None and self.instance.pk and parent.is_within(self.instance):
             raise forms.ValidationError("An account cannot move below itself.")
         return parent
+
+
+rely_on(__name__, ChangeList, get_results="self, request")
 
 
 class AccountList(ChangeList):

@@ -10,6 +10,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
+from piston.relied_on import rely_on
+
 MOST_COUNTED = 10_000  # rows; older ones are reached with the filters
 
 
@@ -35,6 +37,9 @@ class CappedPaginator(Paginator):
     def is_capped(self) -> bool:
         """Are there more rows than the pages hold?"""
         return len(self.keys) > MOST_COUNTED
+
+
+rely_on(__name__, ChangeList, get_results="self, request")
 
 
 class CappedList(ChangeList):

@@ -12,8 +12,18 @@ from piston.celery import folder_broker, foreign_messages, pool_processes, queue
 from piston.database import schema
 from piston.installation import identity
 from piston.processes import supervision
+from piston.relied_on import rely_on
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "piston.settings")
+
+
+rely_on(
+    __name__,
+    Celery,
+    amqp_cls=str,
+    send_task="self, name, args=None, kwargs=None, ...",
+    _load_config="self",
+)
 
 
 class Application(Celery):  # type: ignore[misc]  # Celery has no types

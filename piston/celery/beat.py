@@ -9,8 +9,22 @@ from celery import beat
 from django.db import connection
 
 from piston.database.schema import schema
+from piston.relied_on import SET_IN_INIT, rely_on
 
 logger = logging.getLogger(__name__)
+
+
+rely_on(
+    __name__,
+    beat.Scheduler,
+    tick="self, ...",
+    apply_entry="self, entry, producer=None",
+    apply_async="self, entry, producer=None, advance=True, **kwargs",
+    producer=object,
+    schedule=property,
+    _heap=SET_IN_INIT,
+)
+rely_on(__name__, beat.ScheduleEntry, default_now="self", last_run_at=object)
 
 
 class Scheduler(beat.Scheduler):  # type: ignore[misc]  # Celery has no types

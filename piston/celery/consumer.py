@@ -10,17 +10,46 @@ from __future__ import annotations
 import logging
 import time
 from typing import Any
+from weakref import WeakSet
 
-from celery.worker import consumer
+from celery.worker import consumer, state
+from celery.worker.request import Request
 from celery.worker.state import active_requests, maybe_shutdown
 from kombu.common import ignore_errors
 
 from piston.backoff import growing_pauses
+from piston.relied_on import SET_IN_INIT, rely_on
 
 logger = logging.getLogger(__name__)
 
 GOOD_SECONDS = 15.0  # that a connection has to last, for the next pause to be a short one again
 LOOK_SECONDS = 0.5  # between two looks, during a pause, whether the worker is to stop
+
+
+rely_on(
+    __name__,
+    consumer.Consumer,
+    __init__="self, on_task_request, ...",
+    on_connection_error_before_connected="self, exc",
+    on_connection_error_after_connected="self, exc",
+    connect="self",
+    connection_for_read="self, heartbeat=None",
+    cancel_active_requests="self",
+    pool=object,
+    conninfo=SET_IN_INIT,
+    channel_errors=SET_IN_INIT,
+    hub=SET_IN_INIT,
+    amqheartbeat=SET_IN_INIT,
+)
+rely_on(
+    __name__,
+    Request,
+    cancel="self, pool, signal=None, emit_retry=True",
+    acknowledged=bool,
+    worker_pid=object,
+    _already_cancelled=bool,
+)
+rely_on(__name__, state, maybe_shutdown="", active_requests=WeakSet)
 
 
 class Consumer(consumer.Consumer):  # type: ignore[misc]  # Celery has no types

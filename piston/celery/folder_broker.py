@@ -21,17 +21,58 @@ from queue import Empty
 from typing import Any
 
 import inotify_simple  # type: ignore[import-untyped]
+from kombu import transport
+from kombu.asynchronous import Hub
 from kombu.exceptions import ChannelError
-from kombu.transport import TRANSPORT_ALIASES, filesystem
+from kombu.transport import TRANSPORT_ALIASES, filesystem, virtual
+from kombu.transport.base import Implements
 from kombu.utils.json import dumps, loads
 
 from piston import disk_reserve
+from piston.relied_on import SET_IN_INIT, rely_on
 
 logger = logging.getLogger(__name__)
 
 TORN_SECONDS = 600  # then nobody is writing it any more: writing one takes milliseconds
 LOOK_SECONDS = 1.0  # between two looks into the folder, though the kernel says what comes
 LOOK_WITHOUT_WATCH_SECONDS = 0.1  # where it does not say
+
+rely_on(
+    __name__,
+    filesystem.Channel,
+    __init__="self, connection, **kwargs",
+    _put="self, queue, payload, **kwargs",
+    _get="self, queue",
+    _queue_bind="self, exchange, routing_key, pattern, queue",
+    get_table="self, exchange",
+    _exchange_file="self, exchange",
+    data_folder_in=object,
+    data_folder_out=object,
+    qos=property,
+    _consumers=SET_IN_INIT,
+)
+rely_on(
+    __name__,
+    filesystem.Transport,
+    __init__="self, client, **kwargs",
+    register_with_event_loop="self, connection, loop",
+    close_connection="self, connection",
+    _deliver="self, message, queue",
+    Channel=type,
+    implements=Implements,
+    channels=object,
+    cycle=object,
+)
+rely_on(__name__, virtual.QoS, can_consume="self")
+rely_on(
+    __name__,
+    Hub,
+    add_reader="self, fds, callback, *args",
+    call_repeatedly="self, delay, callback, *args",
+    remove="self, fd",
+    on_tick=SET_IN_INIT,
+)
+rely_on(__name__, transport, TRANSPORT_ALIASES=dict)
 
 
 class Channel(filesystem.Channel):  # type: ignore[misc]  # kombu has no types

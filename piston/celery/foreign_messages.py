@@ -12,6 +12,10 @@ from celery.worker import strategy
 from piston.celery import queues
 from piston.database.schema import schema
 from piston.installation.identity import identify
+from piston.relied_on import rely_on
+
+rely_on(__name__, celery.Task, Strategy=str)
+rely_on(__name__, strategy, default="task, app, consumer, ...")
 
 
 class Message(celery.Task):  # type: ignore[misc]  # Celery has no types

@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from billiard import current_process
+from billiard.process import BaseProcess
 from celery.signals import worker_process_init
 
 from piston.processes import orphans
+from piston.relied_on import SET_IN_INIT, rely_on
 
 OOM_SCORE = Path("/proc/self/oom_score_adj")
 FIRST_TO_GO = "500"  # thousandths of the memory there is, on top of what the process has
@@ -27,6 +29,9 @@ FIRST_TO_GO = "500"  # thousandths of the memory there is, on top of what the pr
 NICENESS = 10  # a tenth of the share of a process that is not nice, while both want to run
 # Linux: niceness counts within a session only where the kernel groups processes by them
 SESSION = Path("/proc/self/autogroup")
+
+
+rely_on(__name__, BaseProcess, _parent_pid=SET_IN_INIT)
 
 
 def take_over() -> None:

@@ -14,11 +14,22 @@ from celery.app import amqp
 from kombu import Queue
 
 from piston.installation.identity import identify
+from piston.relied_on import rely_on
 
 logger = logging.getLogger(__name__)
 
 OWNER = "installation"  # the header of each message that says whose it is
 REST_SECONDS = 1.0  # of a process, before it gives a message back that is not ours
+
+
+rely_on(
+    __name__,
+    amqp.AMQP,
+    queues=object,
+    Queues="self, queues, ...",
+    default_exchange=object,
+    as_task_v2="self, task_id, name, args=None, kwargs=None, ...",
+)
 
 
 class AMQP(amqp.AMQP):  # type: ignore[misc]  # Celery has no types

@@ -12,7 +12,28 @@ from __future__ import annotations
 
 from typing import Any
 
+from kombu import transport
 from kombu.transport import TRANSPORT_ALIASES, redis, virtual
+
+from piston.relied_on import SET_IN_INIT, rely_on
+
+rely_on(
+    __name__,
+    virtual.Message,
+    ack="self, multiple=False",
+    reject="self, requeue=False",
+    ack_log_error="self, logger, errors, multiple=False",
+    reject_log_error="self, logger, errors, requeue=False",
+)
+rely_on(
+    __name__,
+    redis.Channel,
+    _connparams="self, asynchronous=False",
+    Message=type,
+    connection=SET_IN_INIT,
+)
+rely_on(__name__, redis.Transport, Channel=type)
+rely_on(__name__, transport, TRANSPORT_ALIASES=dict)
 
 
 class Message(virtual.Message):  # type: ignore[misc]  # kombu has no types

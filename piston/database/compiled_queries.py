@@ -19,11 +19,27 @@ from django.db.models import (
     QuerySet,
     TextField,
 )
-from django.db.models.sql import UpdateQuery
+from django.db.models.sql import Query, UpdateQuery
 from django.db.models.sql.compiler import SQLCompiler
 from django.db.models.sql.constants import ROW_COUNT
 
+from piston.relied_on import rely_on
+
 M = TypeVar("M", bound=Model)
+
+rely_on(
+    __name__,
+    SQLCompiler,
+    as_sql="self, with_limits=True, with_col_aliases=False",
+    execute_sql="self, result_type='multi', chunked_fetch=False, chunk_size=100",
+)
+rely_on(
+    __name__,
+    Query,
+    get_compiler="self, using=None, connection=None, elide_empty=True",
+    chain="self, klass=None",
+)
+rely_on(__name__, UpdateQuery, add_update_values="self, values")
 
 
 class Slot(Expression):

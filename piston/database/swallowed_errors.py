@@ -6,6 +6,17 @@ Django rolls it back at its end, and so does PostgreSQL: both without a word.
 from __future__ import annotations
 
 from django.db import DEFAULT_DB_ALIAS, Error, OperationalError, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from piston.relied_on import SET_IN_INIT, rely_on
+
+rely_on(
+    __name__,
+    BaseDatabaseWrapper,
+    closed_in_transaction=SET_IN_INIT,
+    in_atomic_block=SET_IN_INIT,
+    needs_rollback=SET_IN_INIT,
+)
 
 
 class SwallowedError(Exception):

@@ -6,6 +6,10 @@ from typing import Any
 
 from django.core.handlers.wsgi import WSGIRequest
 
+from piston.relied_on import rely_on
+
+rely_on(__name__, WSGIRequest, _set_content_type_params="self, meta")
+
 
 class Request(WSGIRequest):
     """A request that counts as one without a Content-Type when nobody can read what it has.

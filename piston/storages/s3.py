@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 from django.core.files import File
 from storages.backends.s3 import S3Storage
 
+from piston.relied_on import rely_on
 from piston.storages.folder import StoredFile
 
 CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)", re.ASCII)
@@ -26,6 +27,15 @@ Answer = Mapping[str, Any]
 
 class ObjectStorageError(OSError):
     """Object storage refuses, is away, or something answers in its place."""
+
+
+rely_on(
+    __name__,
+    S3Storage,
+    _save="self, name, content",
+    _create_session="self",
+    connection=property,
+)
 
 
 class CheckedS3Storage(S3Storage):  # type: ignore[misc]  # it has no types

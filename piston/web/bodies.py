@@ -4,7 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from gunicorn.http.body import LengthReader  # type: ignore[import-untyped]
+from gunicorn.http.body import Body, LengthReader  # type: ignore[import-untyped]
+from gunicorn.http.unreader import Unreader  # type: ignore[import-untyped]
+
+from piston.relied_on import SET_IN_INIT, rely_on
+
+rely_on(
+    __name__,
+    LengthReader,
+    __init__="self, unreader, length",
+    read="self, size",
+    unreader=SET_IN_INIT,
+    length=SET_IN_INIT,
+)
+rely_on(
+    __name__,
+    Unreader,
+    take_buffered="self",
+    unread="self, data",
+    chunk="self, size_hint=None",
+)
+rely_on(__name__, Body, reader=SET_IN_INIT)
 
 
 class StraightReader(LengthReader):  # type: ignore[misc]

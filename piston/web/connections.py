@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import Any
 
+from gunicorn.http.unreader import Unreader  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import TConn  # type: ignore[import-untyped]
 
+from piston.relied_on import SET_IN_INIT, rely_on
 from piston.web.lingering import Linger
 from piston.web.wire import Wire
 
@@ -20,6 +22,18 @@ class Phase(Enum):
     IDLE = "another request, perhaps"
     ARRIVING = "the rest of a request"
     LEAVING = "that the client takes the rest of its answer"
+
+
+rely_on(
+    __name__,
+    TConn,
+    __init__="self, cfg, sock, client, server",
+    init="self",
+    close="self, graceful=False",
+    sock=SET_IN_INIT,
+    parser=SET_IN_INIT,
+)
+rely_on(__name__, Unreader, unread="self, data")
 
 
 class Connection(TConn):  # type: ignore[misc]

@@ -48,6 +48,10 @@ def on_starting(server: Any) -> None:
 
     end_with_supervisor()
     django.setup()
+    # what they rely on is looked at now: a worker that ends would be started again and again
+    from piston.http import requests  # noqa: F401
+    from piston.web import refusals  # noqa: F401
+
     call_command("check")
 
 

@@ -18,6 +18,7 @@ from piston.http.errors import (
     RequestTimeout,
     respond,
 )
+from piston.relied_on import rely_on
 
 LONGEST_REASON = 300  # characters; it may quote what was sent
 NAMES = {
@@ -26,6 +27,14 @@ NAMES = {
     431: "request_head_too_large",
     501: "not_implemented",  # a Transfer-Encoding other than chunked
 }
+
+
+rely_on(
+    __name__,
+    util,
+    write_error="sock, status_int, reason, mesg",
+    write_nonblock="sock, data, chunked=False",
+)
 
 
 def answer_in_the_envelope() -> None:

@@ -15,15 +15,17 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, cast
 
+from gunicorn.http.message import Request  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
 from piston import settings
-from piston.http.transfers import TICKET, Places, try_to_look_up_tree
-from piston.web.bodies import read_straight
+from piston.http.transfers import Places
+from piston.relied_on import SET_IN_INIT, rely_on
 from piston.web.connections import Connection, Phase, Waiting
 from piston.web.heads import Arrival, is_urgent, look_at
 from piston.web.lingering import MAX_LINGER_COUNT, Linger
 from piston.web.pace import GRACE_SECONDS
+from piston.web.serving import serve
 from piston.web.turns import Turns
 from piston.web.wire import Memory, Wire
 
@@ -33,6 +35,27 @@ CUT_SECONDS = 3.0  # before the end of the grace: transfers that are still open 
 OUTBOXES_BYTES = 64 * 2**20  # of answers that wait for their clients, all together
 BLOCK_BYTES = 16 * 1024
 ACCEPT_COUNT = 64  # connections in one go
+
+rely_on(
+    __name__,
+    ThreadWorker,
+    init_process="self",
+    get_thread_pool="self",
+    load_wsgi="self",
+    accept="self, listener",
+    enqueue_req="self, conn",
+    handle="self, conn",
+    handle_request="self, req, conn",
+    finish_request="self, conn, fs",
+    murder_keepalived="self, force=False",
+    _cap_keepalive="self, deadline",
+    alive=SET_IN_INIT,
+    cfg=SET_IN_INIT,
+    nr_conns=SET_IN_INIT,
+    poller=SET_IN_INIT,
+    worker_connections=SET_IN_INIT,
+)
+rely_on(__name__, Request, _expected_100_continue=bool)
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
@@ -287,28 +310,3 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         """Hurry when the server stops: gunicorn calls this once."""
         self.waiting.hurry(deadline - time.monotonic())
         self.cut_at = time.monotonic() + self.cfg.graceful_timeout - CUT_SECONDS
-
-
-def serve(application: Any, environ: dict[str, Any], start_response: Any) -> Any:
-    """Run the application with a ticket; an answer that comes before its body ends the connection.
-
-    What is left of the body is discarded in the loop, without a thread. The loop asks no database,
-    so the tree of the client, by which it shares out the places for that, is looked up here.
-    """
-    wire = environ["gunicorn.socket"]
-    ticket = environ[TICKET] = wire.ticket
-    read_straight(environ["wsgi.input"])
-
-    def start(*arguments: Any) -> Any:
-        wire.owes_continue = False
-        if not ticket.body_is_here and not is_read(environ["wsgi.input"].reader):
-            start_response.__self__.force_close()
-            try_to_look_up_tree(ticket)
-        return start_response(*arguments)
-
-    return application(environ, start)
-
-
-def is_read(reader: Any) -> bool:
-    """Has gunicorn's reader of a body come to its end?"""
-    return getattr(reader, "length", None) == 0 or getattr(reader, "parser", ...) is None

@@ -16,7 +16,7 @@ from tasks_app.csv_files.plain_scan import BlockScan, QuickScan, RowForm, scan_b
 from tasks_app.errors import CSVFormatError, FieldErrors
 
 SCANNED_AFTER_FIELD_FAULT = 2**20  # bytes, so that a small file gets one full report
-MOST_FAST_BYTES = 512 * 1024  # at once; `compiled_scan` takes four times as much for its answer
+MOST_FAST_BYTES = 512 * 1024  # at once; a compiled scan takes up to four times as much more
 FEWEST_PLAIN_BYTES = 4 * 1024  # a handful of rows
 
 

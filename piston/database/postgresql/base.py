@@ -16,6 +16,7 @@ from django.utils.functional import cached_property
 
 from piston.database.postgresql import pooling
 from piston.node import node_name
+from piston.relied_on import SET_IN_INIT, rely_on
 
 SESSION = "session"  # among the OPTIONS of the settings: the parameters of each session
 SINCE = {"idle_session_timeout": 140_000, "transaction_timeout": 170_000}  # versions of the server
@@ -24,6 +25,23 @@ MAX_NAME_CHARACTERS = 63  # PostgreSQL cuts longer ones off
 # SQLSTATEs that psycopg has among a program's faults, though the server is what is the matter: it
 # is read-only, or it ended a transaction that had stood still, or lasted, for too long
 SERVERS_FAULTS = frozenset({"25006", "25P03", "25P04"})
+
+
+rely_on(
+    __name__,
+    DatabaseErrorWrapper,
+    __exit__="self, exc_type, exc_value, traceback",
+    wrapper=SET_IN_INIT,
+)
+rely_on(
+    __name__,
+    base.DatabaseWrapper,
+    get_connection_params="self",
+    init_connection_state="self",
+    _configure_connection="self, connection",
+    timezone_name=cached_property,
+    wrap_database_errors=cached_property,
+)
 
 
 class TellingServersFaults(DatabaseErrorWrapper):

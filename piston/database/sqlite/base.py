@@ -13,6 +13,16 @@ from django.db.utils import DatabaseErrorWrapper
 from django.utils.functional import cached_property
 
 from piston import disk_reserve
+from piston.relied_on import rely_on
+
+rely_on(__name__, DatabaseErrorWrapper, __exit__="self, exc_type, exc_value, traceback")
+rely_on(
+    __name__,
+    base.DatabaseWrapper,
+    get_new_connection="self, conn_params",
+    _start_transaction_under_autocommit="self",
+    wrap_database_errors=cached_property,
+)
 
 
 class NotingErrors(DatabaseErrorWrapper):

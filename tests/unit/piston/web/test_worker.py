@@ -18,8 +18,9 @@ from gunicorn.workers.gthread import ThreadWorker
 from piston.http.transfers import TICKET, Places, Ticket, name_client
 from piston.web import pace
 from piston.web.connections import Connection, Phase
+from piston.web.serving import is_read, serve
 from piston.web.wire import Memory, Wire
-from piston.web.worker import Worker, is_read, serve
+from piston.web.worker import Worker
 
 
 class Request:
