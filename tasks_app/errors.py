@@ -268,10 +268,15 @@ class ActionBroken(PistonError):
 class ActionWaits(PistonError):
     """The action needs what the database does not have, or does not allow.
 
-    No row is to blame. The message is for staff.
+    No row is to blame. The message is for staff. `row_is_lost`: a row was sent outside all the
+    same, and is `indeterminate` because of it. So would the next one be.
     """
 
     code = "action_waits"
+
+    def __init__(self, message: str, *, row_is_lost: bool = False) -> None:
+        super().__init__(message)
+        self.row_is_lost = row_is_lost
 
 
 class LedgerRefused(PistonError):

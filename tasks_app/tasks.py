@@ -14,13 +14,12 @@ from tasks_app.upkeep import hourly_and_daily, sweeping
 HOUR = 3_600  # seconds
 
 
-def give_back(_task: CeleryTask, _error: Exception, message_id: str, *_: object) -> None:
-    """Note, in the parent of the pool, that Celery has ended the process that ran a slice."""
-    worker.give_back_cancelled(message_id)
+def give_back(_task: CeleryTask, message_id: str, process_id: int) -> None:
+    """Note, in the parent of the pool, that it has ended the process that ran a slice."""
+    worker.give_back_cancelled(message_id, process_id)
 
 
-# on_retry: Celery calls it when it has ended the process itself; we never try again by it
-@shared_task(name=dispatch.RUN_SLICE, bind=True, on_retry=give_back)
+@shared_task(name=dispatch.RUN_SLICE, bind=True, on_cancelled=give_back)
 def run_slice(self: CeleryTask, task_id: str, number: int) -> None:
     """Work for one slice; whoever leaves work behind asks for the next."""
     is_redelivered = bool((self.request.delivery_info or {}).get("redelivered"))

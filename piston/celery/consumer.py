@@ -12,7 +12,7 @@ import time
 from typing import Any
 
 from celery.worker import consumer
-from celery.worker.state import maybe_shutdown
+from celery.worker.state import active_requests, maybe_shutdown
 from kombu.common import ignore_errors
 
 from piston.backoff import growing_pauses
@@ -39,13 +39,33 @@ class Consumer(consumer.Consumer):  # type: ignore[misc]  # Celery has no types
         self.note(error)
 
     def on_connection_error_after_connected(self, error: Exception) -> None:
-        """Give the connection up, and what was taken from it."""
+        """Give the connection up, and end what is at work on messages that came by it.
+
+        Celery does that, too, but it asks the database first, which may be away as well.
+        """
+        for request in tuple(active_requests):
+            if request.task.acks_late and not request.acknowledged:
+                logger.warning(
+                    "The broker is lost, so its message is another's: ending %s", request
+                )
+                try:
+                    request.cancel(self.pool, emit_retry=False)
+                except Exception:
+                    logger.exception("The process at work on %s could not be ended", request)
+                tell(request)
         try:
             super().on_connection_error_after_connected(error)
         except Exception:
             logger.exception("The connection to the broker could not be closed in order")
             self.connection = None
         self.note(error)
+
+    def cancel_active_requests(self) -> None:
+        """End what lasts too long at a stop."""
+        active = tuple(active_requests)
+        super().cancel_active_requests()
+        for request in active:
+            tell(request)
 
     def note(self, error: Exception) -> None:
         """Say which trouble it is, and choose the pause after it."""
@@ -81,3 +101,9 @@ class Consumer(consumer.Consumer):  # type: ignore[misc]  # Celery has no types
         while time.monotonic() < until:
             maybe_shutdown()
             time.sleep(LOOK_SECONDS)
+
+
+def tell(request: Any) -> None:
+    """Tell the task of a request that was cancelled; Celery does not, where messages come again."""
+    if request._already_cancelled:
+        request.task.on_cancelled(request.id, request.worker_pid)

@@ -23,6 +23,9 @@ class Message(celery.Task):  # type: ignore[misc]  # Celery has no types
         """Wait, if the database's schema does not fit this code."""
         schema.wait()
 
+    def on_cancelled(self, message_id: str, process_id: int) -> None:
+        """Take note, in the pool's parent, that it has ended the process at work on a message."""
+
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         """Do what the message says, unless it says that it is for another installation."""
         owner = self.request.get(queues.OWNER)

@@ -11,10 +11,11 @@ import sqlite3
 
 from django.db import Error, InterfaceError, OperationalError
 
+READ_ONLY_TRANSACTION = "25006"
 # SQLSTATEs of what somebody has to migrate, grant or repair, and no row or statement is to blame
 MISSING = frozenset(
     {
-        "25006",  # the right to write at all
+        READ_ONLY_TRANSACTION,  # the right to write at all
         "3D000",  # a database
         "3F000",  # a schema
         "42501",  # a right
@@ -43,6 +44,13 @@ def is_missing(error: Exception) -> bool:
     if code == sqlite3.SQLITE_ERROR:
         return MISSING_ON_SQLITE.search(str(error)) is not None
     return code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}
+
+
+def is_read_only(error: Exception) -> bool:
+    """Say whether the database takes no writes, as a standby does, or a file without the right."""
+    return (
+        state_of(error) == READ_ONLY_TRANSACTION or code_on_sqlite(error) == sqlite3.SQLITE_READONLY
+    )
 
 
 def is_of_statement(error: Exception) -> bool:

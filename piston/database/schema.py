@@ -142,22 +142,4 @@ def list_names(migrations: Migrations) -> str:
     return ", ".join(f"{label}.{name}" for label, name in sorted(migrations))
 
 
-def log_failure(what: str, error: Exception) -> None:
-    """Log why something has to wait: in a line, or, when a statement of ours failed, loudly.
-
-    Then the schema is looked at again, before this process takes the next work.
-    """
-    cause = error.__cause__ if isinstance(error.__cause__, Error) else error
-    if not isinstance(cause, Error) or database_errors.is_away(cause):
-        logger.warning("%s: %s", what, error)
-        return
-    schema.look_again()
-    logger.error(
-        "%s: the database refuses a statement of Piston Tasks itself (%s). Does its schema fit"
-        " (`manage.py migrate --check`), and may its user read and write all tables?",
-        what,
-        database_errors.describe(cause),
-    )
-
-
 schema = Schema()

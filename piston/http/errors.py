@@ -25,7 +25,8 @@ from piston.accounts.errors import (
     UnknownAccount,
 )
 from piston.database import database_errors
-from piston.database.schema import SchemaDiffers, log_failure
+from piston.database.failures import log_failure
+from piston.database.schema import SchemaDiffers
 from piston.http.envelope import Enveloped
 from piston.http.transfers import ClientGone, NoPlace, ServerStopping
 from piston.plurals import plural

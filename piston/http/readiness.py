@@ -7,15 +7,12 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 
 from piston import disk_reserve
+from piston.database.failures import READ_ONLY
 from piston.database.schema import schema
 from piston.http.errors import RETRY_SECONDS
 
 AWAY = (
     "The database does not answer. See that it runs, and that DATABASE_URL leads to it;"
-    " this process then goes on by itself."
-)
-READ_ONLY = (
-    "The database takes no writes. Let DATABASE_URL lead to the primary, or let that be written to;"
     " this process then goes on by itself."
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import cast
 
 from django.db import connection, transaction
@@ -188,7 +189,8 @@ def run_external_row(run: Run, batch: Batch, row: Row | RowFailed) -> bool:
     if pause is None:
         commit_external(run, batch, outcome, was_sent=True)
     if isinstance(outcome, Unanswered) and outcome.missing and not run.segment.is_done:
-        raise ActionWaits(outcome.missing)  # the rows behind it would fare no better
+        # the rows behind it would fare no better
+        raise ActionWaits(outcome.missing, row_is_lost=pause is None)
     return pause is None or rate_limit.wait_unless_needed(pause)
 
 
@@ -213,6 +215,7 @@ def write_external(run: Run, batch: Batch, outcome: Outcome, *, was_sent: bool) 
     """Write the outcome of an external row in one transaction, with the journal."""
     left_count = (run.segment.end_row or 0) - run.segment.cursor_row
     done = done_with(run.output_shape, batch, [outcome], left_count=left_count)
+    done = replace(done, ends_wait=was_sent and external.shows_that_nothing_is_missing(outcome))
     with ledger.statements_of_ours(), transaction.atomic():
         ledger.commit_batch(
             run.segment,

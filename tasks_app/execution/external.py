@@ -150,8 +150,16 @@ def may_be_repeated(effect: Effect, action: RowAction, *, in_seconds: float = 0)
 
 def unknown(effect: Effect, why: str = "") -> Indeterminate:
     """Return the outcome of a row that was sent, and of which no answer will be known."""
-    why = why or effect.last_error or DIED
-    return Indeterminate(why, attempt_count=effect.attempt_count)
+    outcome = Indeterminate(why or effect.last_error or DIED, attempt_count=effect.attempt_count)
+    outcome.was_asked = False
+    return outcome
+
+
+def shows_that_nothing_is_missing(outcome: Outcome) -> bool:
+    """Say whether the row, which was sent, met nothing that the database lacks."""
+    if isinstance(outcome, Unanswered) and outcome.missing:
+        return False
+    return not isinstance(outcome, Indeterminate) or outcome.was_asked
 
 
 def blamed(segment: Segment, why: str) -> Indeterminate:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import DataError, Error, transaction
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, TextField, Value, When
 from django.db.models.functions import Coalesce
 
 from piston import disk_reserve
@@ -35,6 +35,7 @@ class Done:
     page_cursor: Any = None  # without input: where the next page begins
     was_last: bool  # the segment has nothing left
     cut_short: str | None = None  # the reason, when the action stopped the task here
+    ends_wait: bool = True  # the task's, for what the database lacks
 
 
 @contextmanager
@@ -83,6 +84,7 @@ def commit_batch(
         output_bytes=len(done.output) + len(done.failed),
         ending=None if done.cut_short is None else Ending.CUT_SHORT,
         reason=done.cut_short,
+        ends_wait=done.ends_wait,
     ):
         raise ClaimLost
     if not MOVE_CURSOR.run(
@@ -128,14 +130,15 @@ def advance(segment: Segment, done: Done, *, next_size: int) -> None:
 
 
 # Compiled: an external row is a batch of its own, and waits for nothing else of ours.
+ENDS_WAIT = Slot.boolean("ends_wait")
 GROWTH = {
     "success_count": F("success_count") + Slot.number("success_count"),
     "failure_count": F("failure_count") + Slot.number("failure_count"),
     "indeterminate_count": F("indeterminate_count") + Slot.number("indeterminate_count"),
     "output_bytes": F("output_bytes") + Slot.number("output_bytes"),
     "revision": F("revision") + 1,
-    "waiting_since": None,  # it goes on
-    "waiting_for": "",
+    "waiting_since": Case(When(ENDS_WAIT, then=None), default=F("waiting_since")),
+    "waiting_for": Case(When(ENDS_WAIT, then=Value("", TextField())), default=F("waiting_for")),
     "is_permitted": True,  # where the action had nothing to say, this is when it is noted
     "ending": Coalesce(Slot.text("ending"), F("ending")),
     "reason": Coalesce(Slot.text("reason"), F("reason")),

@@ -32,6 +32,8 @@ class Indeterminate(RowFailed):
     `stop_reason` is set where the action stopped the task on this row.
     """
 
+    was_asked = True  # False: only earlier workers asked
+
     def __init__(self, why: str, *, attempt_count: int = 1, stop_reason: str | None = None) -> None:
         repeated = "it was not repeated"
         if attempt_count > 1:

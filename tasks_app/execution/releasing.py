@@ -6,6 +6,7 @@ the only one who can, and it has to, before others count: it may be idle from no
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 from collections.abc import Callable
@@ -22,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 0.5  # between two tries; each takes up to `connect_timeout` where nobody answers
 LOCKED_PAUSE_SECONDS = 2.0  # the same where all that is left is locked: each costs 250 ms
+EXIT_SECONDS = 3.0  # for what is left when the process ends, at a stop
 
 
 class Returns:
@@ -72,6 +74,11 @@ class Returns:
                     logger.exception("A claim cannot be given back, and has to expire")
                 del self._left[0]  # others only append
 
+    def wait(self) -> None:
+        """Wait for a moment until all is given back: the thread ends with its process."""
+        if (thread := self._thread) is not None:
+            thread.join(EXIT_SECONDS)
+
     def _work(self) -> None:
         while True:
             sleep(PAUSE_SECONDS if self._left else LOCKED_PAUSE_SECONDS)
@@ -101,3 +108,4 @@ def hand_back(segment: Segment) -> None:
 
 returns = Returns()
 os.register_at_fork(after_in_child=returns.reset)
+atexit.register(returns.wait)

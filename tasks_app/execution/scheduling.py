@@ -98,21 +98,18 @@ class Newcomers:
             return bool(claimable_newcomers(offered).fetch(account_id=self.account_id))
 
 
-def worker_name() -> str:
-    """Return the host and the process that claims are made by."""
-    return f"{socket.gethostname()}:{os.getpid()}"
+def worker_name(process_id: int | None = None) -> str:
+    """Return the host and the process (by default, this one) that claims are made by."""
+    return f"{socket.gethostname()}:{process_id or os.getpid()}"
 
 
-def give_back(message_id: str) -> None:
-    """Give back what this worker claimed for a message, whether or not it learned of it."""
-    for segment in Segment.objects.filter(claimed_for=message_id, claimed_by=worker_name()):
-        segment.give_back()
+def give_back(message_id: str, process_id: int | None = None) -> None:
+    """Give back what this process, or another of this host, claimed for a message.
 
-
-def give_back_of_pool(message_id: str) -> None:
-    """Give back what any process of this host claimed for a message."""
-    of_host = Segment.objects.filter(claimed_by__startswith=f"{socket.gethostname()}:")
-    for segment in of_host.filter(claimed_for=message_id):
+    Whether or not it learned of it. The message may be another worker's by now, even on this host.
+    """
+    claimed_by = worker_name(process_id)
+    for segment in Segment.objects.filter(claimed_for=message_id, claimed_by=claimed_by):
         segment.give_back()
 
 

@@ -11,17 +11,19 @@ from contextlib import suppress
 from time import monotonic
 
 from django.db import Error
-from django.db.models.functions import Coalesce, Now
+from django.db.models.functions import Coalesce, Greatest, Now
 
 from tasks_app.errors import ActionWaits
 from tasks_app.execution.output_lines import storable
 from tasks_app.execution.releasing import hand_back
 from tasks_app.models import Segment, Task
-from tasks_app.models.clock import database_time
+from tasks_app.models.clock import database_time, read_database_clock
 
 logger = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 10.0  # before the rows are tried again
+# where each try may lose a row, it comes after as long a time again as the task has waited already
+LONGEST_PAUSE_SECONDS = 3_600.0
 SAY_SECONDS = 60.0  # between two lines in a process's log about the same task
 MOST_REMEMBERED = 10_000  # tasks
 
@@ -37,8 +39,17 @@ def wait(segment: Segment, error: ActionWaits) -> None:
         waiting.update(
             waiting_since=Coalesce("waiting_since", Now()), waiting_for=storable(str(error))
         )
-        mine.update(retry_at=database_time(PAUSE_SECONDS))
+        after = database_time(find_pause(segment.task_id) if error.row_is_lost else PAUSE_SECONDS)
+        mine.update(retry_at=Greatest(Coalesce("retry_at", after), after))
     hand_back(segment)
+
+
+def find_pause(task_id: str) -> float:
+    """Return for how many seconds a task is left alone that has just lost a row."""
+    waiting = Task.objects.running().exclude(waiting_since=None).filter(pk=task_id)
+    since = waiting.values_list("waiting_since", flat=True).first()
+    age = (read_database_clock() - since).total_seconds() if since else 0
+    return min(max(age, PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
 
 
 def say(task_id: str, error: ActionWaits) -> None:

@@ -14,7 +14,7 @@ from django.db.models import F
 from categories import registry
 from categories.contract import Action, Context, Refused
 from piston import disk_reserve
-from piston.database.schema import log_failure
+from piston.database.failures import log_failure
 from piston.database.swallowed_errors import refuse_swallowed
 from piston.disk_reserve import DiskFull
 from tasks_app import events, quotas
@@ -107,13 +107,13 @@ def claim_next(message_id: str) -> Segment | None:
         return None
 
 
-def give_back_cancelled(message_id: str) -> None:
-    """Give back what a process claimed for a message before the worker ended it on purpose.
+def give_back_cancelled(message_id: str, process_id: int) -> None:
+    """Give back what a process of this host had claimed when its parent ended it on purpose.
 
-    Celery does that when the connection to the broker is lost, and at a stop that lasts too long.
+    That is done when the connection to the broker is lost, and at a stop that lasts too long.
     No row has killed that process.
     """
-    returns.add_for_later(partial(scheduling.give_back_of_pool, message_id))
+    returns.add_for_later(partial(scheduling.give_back, message_id, process_id))
 
 
 def try_fewer_rows(segment: Segment) -> None:

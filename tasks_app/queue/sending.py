@@ -14,8 +14,8 @@ from celery import current_app
 from celery.exceptions import Reject
 from django.db import Error
 
+from piston.database.failures import log_failure
 from piston.database.locks import is_locked
-from piston.database.schema import log_failure
 
 logger = logging.getLogger(__name__)
 

@@ -11,15 +11,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import QuerySet
 
 from categories import registry
 from categories.models import PeriodicRun
-from piston.database.locks import WaitBriefly
+from piston.database import locks
 from piston.plurals import plural
 from tasks_app.execution import compatibility
 from tasks_app.execution.external import MAX_PAUSE_SECONDS
 from tasks_app.execution.runs import claim_seconds
+from tasks_app.execution.waiting import LONGEST_PAUSE_SECONDS
 from tasks_app.files import storage
 from tasks_app.models import AccountTurn, Effect, Segment, Task, TaskCSV
 from tasks_app.models.clock import database_time, further_ahead
@@ -64,18 +66,30 @@ def times() -> Iterator[tuple[QuerySet[Any], str, float]]:
         yield tasks, "dispatched_at", 0
     yield executing, "served_at", 0
     yield executing, "unfit_since", 0
+    yield executing, "waiting_since", 0
     yield AccountTurn.objects.filter(account__in=executing.values("account")), "served_at", 0
-    yield Segment.objects.filter(task__in=executing), "retry_at", MAX_PAUSE_SECONDS
+    waiting = executing.exclude(waiting_since=None)
+    for tasks, pause in (
+        (executing.filter(waiting_since=None), MAX_PAUSE_SECONDS),
+        (waiting, LONGEST_PAUSE_SECONDS),
+    ):
+        yield Segment.objects.filter(task__in=tasks), "retry_at", pause
     yield TaskCSV.objects.unfinished(), "kept_until", storage.KEEP_SECONDS
     yield PeriodicRun.objects.all(), "last_due_at", 0
 
 
 def bring_times_back(rows: QuerySet[Any], name: str, seconds: float) -> int:
-    """Let a time be as far ahead as it can be, where it is further."""
+    """Let a time be as far ahead as it can be, where it is further.
+
+    Rows that somebody has locked are passed over: one of them would keep all in the future.
+    """
     ahead = rows.filter(further_ahead(name, seconds))
     if not ahead.exists():  # SQLite's lock is not taken for nothing
         return 0
-    return ahead.filter(WaitBriefly()).update(**{name: database_time(seconds)})
+    with transaction.atomic():
+        unlocked = ahead.order_by().select_for_update(skip_locked=True, no_key=True).values("pk")
+        found = ahead.filter(pk__in=unlocked) if locks.may_be_foreign() else ahead
+        return found.update(**{name: database_time(seconds)})
 
 
 def bring_claims_back(holders: QuerySet[Any], name: str) -> int:

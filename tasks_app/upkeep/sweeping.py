@@ -141,16 +141,26 @@ def wake_unfit_tasks() -> None:
 
 def end_unfit_tasks() -> None:
     """End tasks whose version or action no worker has had for so long."""
+    for_each(free(for_too_long("unfit_since")), end_unfit)
+
+
+def for_too_long(since: str) -> QuerySet[Task]:
+    """Return the running tasks that nobody has been able to work on for so long."""
     before = database_time(-settings.PISTON_UNFIT_SECONDS)
-    unfit = Task.objects.running().filter(unfit_since__lt=before).order_by("unfit_since")
-    for_each(free(unfit), end_unfit)
+    return Task.objects.running().filter(**{f"{since}__lt": before}).order_by(since)
+
+
+def still(tasks: QuerySet[Task], task: Task) -> bool:
+    """Say whether a task is one of these, which stays so until the transaction ends."""
+    return tasks.select_for_update(no_key=True).filter(pk=task.pk).first() is not None
 
 
 @transaction.atomic
 def end_unfit(task: Task) -> None:
     """End a task that no worker fits, unless this one does."""
     locks.wait_briefly()
-    if (problem := compatibility.find_problem(task)) is None:
+    problem = compatibility.find_problem(task)
+    if problem is None or not still(for_too_long("unfit_since"), task):
         return
     differs = isinstance(problem, compatibility.VersionDiffers)
     ending = Ending.REFUSED if differs else Ending.BROKEN
@@ -162,14 +172,15 @@ def end_unfit(task: Task) -> None:
 
 def end_waiting_tasks() -> None:
     """End tasks whose action has missed something in the database for so long."""
-    before = database_time(-settings.PISTON_UNFIT_SECONDS)
-    waiting = Task.objects.running().filter(waiting_since__lt=before).order_by("waiting_since")
-    for_each(waiting[:MOST_AT_ONCE], end_waiting)
+    for_each(free(for_too_long("waiting_since")), end_waiting)
 
 
 @transaction.atomic
 def end_waiting(task: Task) -> None:
     """End a task that waits in vain; the reason has the kind of what is missing, no names."""
+    locks.wait_briefly()
+    if not still(for_too_long("waiting_since"), task):
+        return
     kind = task.waiting_for.partition(":")[0]
     if task.end_work(Ending.BROKEN, f"the action failed: {kind}: the details are in the log"):
         events.record(task, EventKind.BROKEN, events.SYSTEM, detail=task.waiting_for)

@@ -53,7 +53,7 @@ for breakage in (
     Breakage(
         "ended-counts-as-killed",
         "a process that Celery ends counts as one that its row has killed",
-        (Change("tasks_app/tasks.py", ", on_retry=give_back)", ")"),),
+        (Change("tasks_app/tasks.py", ", on_cancelled=give_back)", ")"),),
     ),
 ):
     BREAKAGES[breakage.name] = breakage

@@ -175,6 +175,26 @@ def broker_killed_in_one_row(work: Work) -> None:
     strike_in_one_row(work, strike)
 
 
+@fault(
+    "both workers are stopped (`SIGTERM`) three times, each time amid the same row, which takes"
+    " longer than a stop may",
+    outcome="the row is done like any other: it was the worker that ended its process",
+    on=EVERYWHERE,
+    broken_by="ended-counts-as-killed",
+)
+def workers_stopped_in_one_row(work: Work) -> None:
+    """Restart the workers whenever that row is being worked on."""
+
+    def strike() -> None:
+        work.scene.stop(*WORKERS)
+        work.scene.world.let_go()
+        work.scene.world.hold()
+        for name in WORKERS:
+            work.scene.start(name)
+
+    strike_in_one_row(work, strike)
+
+
 def strike_in_one_row(work: Work, strike: Callable[[], None]) -> None:
     """Let something break whenever the row is being worked on; then let it be done."""
     world = work.scene.world

@@ -292,32 +292,46 @@ def test_nobody_who_adds_a_claim_waits_for_the_database(monkeypatch: pytest.Monk
     wait_until(lambda: returns._thread is None, seconds=20)
 
 
-def test_what_celery_has_ended_was_not_killed_by_its_row(
-    broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("process", [1, 2])
+def test_what_its_parent_has_ended_was_not_killed_by_its_row(
+    process: int, broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     later: list[object] = []
     monkeypatch.setattr(worker.returns, "add_for_later", later.append)
     engine.start(engine.submit("check", *ROWS))
     claimed = scheduling.claim_next("a message", 20)
     assert claimed is not None
-    Segment.objects.update(claimed_by=f"{scheduling.worker_name().partition(':')[0]}:1")
+    Segment.objects.update(claimed_by=scheduling.worker_name(1))
 
-    worker.give_back_cancelled("a message")
+    worker.give_back_cancelled("a message", process)
     (give_back,) = later
     give_back()  # type: ignore[operator]
 
-    assert (segment().claimed_until, segment().idle_claims) == (None, 0)
+    is_anothers = process != 1  # it works on the same message by now
+    assert Segment.objects.held().exists() == is_anothers
+    assert segment().idle_claims == int(is_anothers)
 
 
-def test_the_parent_of_the_pool_is_told_by_celery() -> None:
+def test_the_parent_of_the_pool_is_told_whom_it_has_ended() -> None:
     from tasks_app import tasks
 
-    said: list[str] = []
+    said: list[tuple[str, int]] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(worker, "give_back_cancelled", said.append)
-        tasks.run_slice.on_retry(RuntimeError(), "an id", ("a task", 1), {}, None)
+        patch.setattr(worker, "give_back_cancelled", lambda *ended: said.append(ended))
+        tasks.run_slice.on_cancelled("an id", 4711)
 
-    assert said == ["an id"]
+    assert said == [("an id", 4711)]
+
+
+def test_a_process_that_ends_waits_for_what_it_gives_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(releasing, "PAUSE_SECONDS", 0.2)
+    returned: list[int] = []
+    returns = Returns()
+    returns.add_for_later(lambda: returned.append(1))
+
+    returns.wait()
+
+    assert returned == [1]
 
 
 def test_a_stop_is_no_death(broker: FakeBroker, workers: ExitStack) -> None:

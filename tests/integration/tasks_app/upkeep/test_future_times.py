@@ -17,6 +17,7 @@ from tasks_app.upkeep import future_times, sweeping
 from tests import engine, plugins
 from tests.broker import FakeBroker
 from tests.factories import AccountFactory, TaskFactory
+from tests.locking import locked
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ROWS = ["name,do", "n0,", "n1,"]
@@ -168,3 +169,37 @@ def test_a_sweep_puts_times_right_and_says_so(
 
     assert "was the database's clock put back?" in caplog.text
     assert len(broker.queue) == 1
+
+
+def test_a_wait_of_the_future_began_now_and_its_pauses_may_be_long(broker: FakeBroker) -> None:
+    waiting, other = start(), start()
+    Task.objects.filter(pk=waiting.pk).update(waiting_since=AHEAD)
+    half_an_hour = database_time(1_800)
+    Segment.objects.update(retry_at=half_an_hour)
+
+    future_times.bring_back()
+
+    assert abs(seconds_ahead(engine.fresh(waiting).waiting_since)) < 2
+    assert seconds_ahead(Segment.objects.get(task=waiting).retry_at) > 1_700
+    assert seconds_ahead(Segment.objects.get(task=other).retry_at) <= 60
+    Segment.objects.update(retry_at=AHEAD)
+
+    future_times.bring_back()
+
+    assert seconds_ahead(Segment.objects.get(task=waiting).retry_at) <= 3_600
+
+
+@pytest.mark.postgresql
+def test_a_locked_row_keeps_no_other_time_in_the_future(broker: FakeBroker) -> None:
+    held, other = start(), start()
+    Task.objects.update(dispatched_at=AHEAD, served_at=AHEAD)
+    Segment.objects.update(claimed_until=AHEAD)
+
+    with locked(held, held.segments.get()):
+        count = future_times.bring_back()
+
+    assert count == 3
+    assert seconds_ahead(engine.fresh(other).dispatched_at) < 2
+    assert seconds_ahead(other.segments.get().claimed_until) < 120
+    assert seconds_ahead(engine.fresh(held).dispatched_at) > 3_000
+    assert future_times.bring_back() == 3

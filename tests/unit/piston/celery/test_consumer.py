@@ -12,6 +12,8 @@ import celery
 import pytest
 import redis
 from celery.exceptions import WorkerShutdown
+from celery.worker.state import active_requests
+from django.db import OperationalError
 
 from piston.celery import consumer
 from piston.celery.consumer import Consumer
@@ -154,6 +156,65 @@ def test_a_connection_that_is_no_use_is_closed(
     with pytest.raises(redis.exceptions.ReadOnlyError):
         worker.connect()
     assert closed == [True]
+
+
+class Request:
+    """A message that a process of the pool is at work on."""
+
+    def __init__(self, told: list[tuple[str, int]], *, acks_late: bool = True) -> None:
+        self.task = SimpleNamespace(
+            acks_late=acks_late, on_cancelled=lambda *ended: told.append(ended)
+        )
+        self.id = "a message"
+        self.worker_pid = 4711
+        self.acknowledged = not acks_late
+        self._already_cancelled = False
+
+    def cancel(self, _pool: Any, *, emit_retry: bool = True) -> None:
+        active_requests.discard(self)
+        if emit_retry:
+            raise OperationalError("the database is away")
+        self._already_cancelled = True
+
+
+@pytest.fixture
+def told() -> Iterator[list[tuple[str, int]]]:
+    """Record what tasks are told of processes that were ended."""
+    yield []
+    active_requests.clear()
+
+
+def test_the_task_of_a_message_is_told_whom_a_stop_has_ended(
+    worker: Consumer, told: list[tuple[str, int]]
+) -> None:
+    active_requests.add(request := Request(told))
+
+    worker.cancel_active_requests()
+
+    assert request._already_cancelled
+    assert told == [("a message", 4711)]
+
+
+def test_the_task_of_a_message_is_told_whom_a_lost_connection_has_ended(
+    worker: Consumer, told: list[tuple[str, int]]
+) -> None:
+    active_requests.add(request := Request(told))
+
+    worker.on_connection_error_after_connected(TROUBLES[0])
+
+    assert request._already_cancelled
+    assert told == [("a message", 4711)]
+
+
+def test_what_does_not_come_again_goes_on_without_a_connection(
+    worker: Consumer, told: list[tuple[str, int]]
+) -> None:
+    active_requests.add(request := Request(told, acks_late=False))
+
+    worker.on_connection_error_after_connected(TROUBLES[0])
+
+    assert not request._already_cancelled
+    assert told == []
 
 
 def test_this_consumer_is_the_one_that_runs() -> None:

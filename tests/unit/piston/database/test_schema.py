@@ -127,16 +127,3 @@ def test_work_is_refused_while_it_differs(monkeypatch: pytest.MonkeyPatch) -> No
 
     with pytest.raises(SchemaDiffers):
         mine.require()
-
-
-def test_a_failed_statement_of_ours_is_loud_and_lets_the_schema_be_looked_at(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    asked: list[bool] = []
-    monkeypatch.setattr(schema.schema, "look_again", lambda: asked.append(True))
-
-    schema.log_failure("A task waits", OperationalError("server closed the connection"))
-    schema.log_failure("A task waits", ProgrammingError("column x does not exist"))
-
-    assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR"]
-    assert asked == [True]
