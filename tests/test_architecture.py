@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("piston", "categories", "tasks_app")
 
 LONGEST_FILE = 320  # lines; past 300, look for the second concept inside
+LONGEST_PROSE = 120  # characters of a line of a document
 
 
 def module_of(path: Path) -> str:
@@ -33,6 +34,52 @@ def test_no_file_is_long_and_each_says_what_it_answers(path: Path) -> None:
 
     assert source.count("\n") <= LONGEST_FILE
     assert not source.strip() or ast.get_docstring(ast.parse(source)), "a module docstring"
+
+
+DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
+STILL_TO_WRAP = {
+    "docs/design.md",
+    "docs/operating.md",
+    "docs/reliability.md",
+    "docs/scaling.md",
+    "docs/adr/0025-locked-rows-are-passed-over.md",
+    "docs/adr/0026-faults-of-the-database-are-nobodys.md",
+    "docs/adr/0027-queues-carry-the-installations-id.md",
+    "docs/adr/0028-only-a-proven-loss-ends-a-task.md",
+    "docs/adr/0029-sessions-get-their-time-outs-from-a-statement.md",
+}
+NOT_PROSE = re.compile(
+    r"^ *(?P<fence>```+|~~~+).*?^ *(?P=fence) *$"  # a block of code
+    r"|^<!-- written by make (?P<by>\w+): begin -->$.*?^<!-- written by make (?P=by): end -->$"
+    r"|^\|[^\n]*$",  # a line of a table
+    re.DOTALL | re.MULTILINE,
+)
+LINK = re.compile(r"\[[^\]]*\]\([^)]*\)")
+
+
+def long_lines(text: str) -> list[str]:
+    """Return the lines of prose that are too long; a line with nothing but links may be."""
+    prose = NOT_PROSE.sub("", text)
+    return [
+        line
+        for line in prose.splitlines()
+        if len(line) > LONGEST_PROSE and re.search(r"\w", LINK.sub("", line))
+    ]
+
+
+def test_a_long_line_is_found_in_prose_and_nowhere_else() -> None:
+    long = "word " * 30
+    written = "<!-- written by make bench: begin -->\n{}\n<!-- written by make bench: end -->"
+    exempt = [f"```sh\n{long}\n```", f"| {long}|", f"[{long}](page.md) ·", written.format(long)]
+
+    assert long_lines("\n".join([*exempt, "short", f"* {long}"])) == [f"* {long}"]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_lines_of_a_document_are_short(path: Path) -> None:
+    is_long = bool(long_lines(path.read_text()))
+
+    assert is_long == (str(path.relative_to(ROOT)) in STILL_TO_WRAP)
 
 
 @pytest.mark.parametrize("word", ["utils", "helpers", "common", "misc", "base_manager"])
