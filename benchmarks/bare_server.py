@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 BLOCK_BYTES = 256 * 1024
-MOST_BYTES = 2**30  # in one call of sendfile
+MAX_BYTES = 2**30  # in one call of sendfile
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -49,6 +49,6 @@ def send_file(client: int, path: Path, size: int) -> None:
         offset = 0
         while offset < size:
             try:
-                offset += os.sendfile(client, file.fileno(), offset, MOST_BYTES)
+                offset += os.sendfile(client, file.fileno(), offset, MAX_BYTES)
             except BlockingIOError:
                 poll.poll()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from piston.readable import Readable
 
 LEAST = {"plain": 3.0, "mixed": 3.0, "quoted": 1.3, "stray": None}  # times as fast as csv.reader
-MOST_MEMORY = 30.0  # MiB above idle
+MAX_MEMORY = 30.0  # MiB above idle
 STREAM_BYTES = 1_000_000_000
 BLOCK_BYTES = 256 * 1024
 
@@ -58,7 +58,7 @@ def measure_memory(scale: Scale) -> Comparison:
         what=f"memory of a scan at upload, {size / 1e6:,.0f} MB, in MiB",
         against="the same process, idle",
         ratios=grown,
-        at_most=MOST_MEMORY,
+        at_most=MAX_MEMORY,
         figures={"idle": f"{idle:.0f} MiB"},
         peaks={"scanning process": peak_memory()},
     )

@@ -15,7 +15,7 @@ from categories.models import PeriodicRun
 
 logger = logging.getLogger(__name__)
 
-LONGEST_ERROR = 1_000  # characters
+MAX_ERROR_LENGTH = 1_000  # characters
 OWNER = "piston"  # of the platform's own jobs, in the place of a category's name
 
 
@@ -83,5 +83,5 @@ def attempt(category: type[Category], job: PeriodicJob, due_at: datetime) -> str
             job.run(due_at)
     except Exception as error:
         logger.exception("the periodic job %s of %s failed", job.name, category.name)
-        return f"{type(error).__name__}: {error}"[:LONGEST_ERROR]
+        return f"{type(error).__name__}: {error}"[:MAX_ERROR_LENGTH]
     return ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 FIRST_SECONDS = 1.0
-LONGEST_SECONDS = 10.0
+MAX_SECONDS = 10.0
 
 
 def growing_pauses() -> Iterator[float]:
@@ -13,4 +13,4 @@ def growing_pauses() -> Iterator[float]:
     seconds = FIRST_SECONDS
     while True:
         yield seconds
-        seconds = min(2 * seconds, LONGEST_SECONDS)
+        seconds = min(2 * seconds, MAX_SECONDS)

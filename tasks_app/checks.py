@@ -11,7 +11,7 @@ from piston import data_folder
 from piston.plurals import plural
 from tasks_app.csv_files import scanning
 
-SHORTEST_SECRET_KEY = 32  # characters
+MIN_SECRET_KEY_LENGTH = 32  # characters
 
 
 @checks.register("piston")
@@ -73,12 +73,12 @@ def check_limits(**_: Any) -> list[checks.CheckMessage]:
 def check_secret_key(**_: Any) -> list[checks.CheckMessage]:
     """Check that the key cannot be guessed: it signs the admin's cookies."""
     length = len(settings.SECRET_KEY)
-    if length >= SHORTEST_SECRET_KEY:
+    if length >= MIN_SECRET_KEY_LENGTH:
         return []
     return [
         checks.Error(
             f"SECRET_KEY has {length} {plural('character', length)}; it needs"
-            f" {SHORTEST_SECRET_KEY} or more.",
+            f" {MIN_SECRET_KEY_LENGTH} or more.",
             hint="python3 -c 'import secrets; print(secrets.token_urlsafe(50))'",
             id="tasks_app.E005",
         )

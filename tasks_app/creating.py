@@ -33,7 +33,7 @@ from tasks_app.models.task import new_task_id
 
 logger = logging.getLogger(__name__)
 
-MOST_SEGMENTS = 64  # of a parallel action; several per worker, so that all end at about one time
+MAX_SEGMENTS = 64  # of a parallel action; several per worker, so that all end at about one time
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def cut_segments(task: Task, action: type[Action], scan: Scan) -> list[Segment]:
 
     They are equally long, but for the last: the longest one decides when the last worker ends.
     """
-    most = 1 if action.ordered else MOST_SEGMENTS
+    most = 1 if action.ordered else MAX_SEGMENTS
     step = max(1, math.ceil(len(scan.checkpoints) / most))
     starts = [(0, scan.data_offset), *scan.checkpoints[step::step]]
     ends = [*starts[1:], (scan.row_count, scan.size_bytes)]

@@ -35,7 +35,7 @@ from categories.rates.models.ratedeck import NAME_LENGTH
 
 T = TypeVar("T")
 
-LONGEST_DURATION = 2**31 - 1  # seconds; what the database's integer holds
+MAX_DURATION_SECONDS = 2**31 - 1  # seconds; what the database's integer holds
 DEFAULT_RATEDECK = "ratedeck"
 # what the escapes of JSON can say, and PostgreSQL cannot store
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
@@ -105,7 +105,7 @@ class DurationColumn(RepeatingColumn[int], IntegerColumn):
     """A number of whole seconds."""
 
     def __init__(self, *texts: str, **options: Any) -> None:
-        super().__init__(*texts, minimum=0, maximum=LONGEST_DURATION, **options)
+        super().__init__(*texts, minimum=0, maximum=MAX_DURATION_SECONDS, **options)
 
 
 class WeightColumn(RepeatingColumn[int], IntegerColumn):

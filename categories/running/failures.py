@@ -8,7 +8,7 @@ from typing import Self
 from categories.contract import Outcome, RowFailed
 from categories.errors import UndeclaredOutput
 
-LONGEST_MESSAGE = 1_000  # characters of an error cell
+MAX_MESSAGE_LENGTH = 1_000  # characters of an error cell
 ABOUT_VALUES = (
     ArithmeticError,
     AssertionError,
@@ -64,22 +64,22 @@ def describe_failure(error: BaseException) -> str:
     only if it is about values; all others come from what is around the action, and say its name.
     """
     if isinstance(error, RowFailed):
-        return str(error)[:LONGEST_MESSAGE]
+        return str(error)[:MAX_MESSAGE_LENGTH]
     kind = type(error).__name__
     if isinstance(error, OSError) or not isinstance(error, ABOUT_VALUES):
         return f"{kind}: the details are in the log"
-    return f"{kind}: {PLACE.sub('…', str(error))}"[:LONGEST_MESSAGE]
+    return f"{kind}: {PLACE.sub('…', str(error))}"[:MAX_MESSAGE_LENGTH]
 
 
 def describe_fully(error: BaseException) -> str:
     """Return one line for staff."""
-    return f"{type(error).__name__}: {error}"[:LONGEST_MESSAGE]
+    return f"{type(error).__name__}: {error}"[:MAX_MESSAGE_LENGTH]
 
 
 def storable(text: str) -> str:
     """Return a plugin's text as any database can keep it: PostgreSQL refuses NUL and surrogates."""
     kept = text.replace("\0", "\\x00").encode(errors="backslashreplace").decode()
-    return kept[:LONGEST_MESSAGE]
+    return kept[:MAX_MESSAGE_LENGTH]
 
 
 def stop_reason(outcome: Outcome) -> str | None:

@@ -12,11 +12,11 @@ from django.utils.functional import cached_property
 
 from piston.relied_on import rely_on
 
-MOST_COUNTED = 10_000  # rows; older ones are reached with the filters
+MAX_COUNTED_ROWS = 10_000  # rows; older ones are reached with the filters
 
 
 class CappedPaginator(Paginator):
-    """Pages over the first `MOST_COUNTED` rows of a list; nobody waits for a count of a million.
+    """Pages over the first `MAX_COUNTED_ROWS` rows of a list, so that a million need no count.
 
     The keys of these rows are read once, in the list's order, and are count
     and pages at the same time: what hardly any row fits is looked for once.
@@ -26,17 +26,17 @@ class CappedPaginator(Paginator):
     def keys(self) -> list[Any]:
         """Read the keys of the rows, at most one more than are paged."""
         rows = cast("QuerySet[Any]", self.object_list)
-        return list(rows.values_list("pk", flat=True)[: MOST_COUNTED + 1])
+        return list(rows.values_list("pk", flat=True)[: MAX_COUNTED_ROWS + 1])
 
     @cached_property
     def count(self) -> int:
         """Return how many rows the pages hold."""
-        return min(len(self.keys), MOST_COUNTED)
+        return min(len(self.keys), MAX_COUNTED_ROWS)
 
     @property
     def is_capped(self) -> bool:
         """Are there more rows than the pages hold?"""
-        return len(self.keys) > MOST_COUNTED
+        return len(self.keys) > MAX_COUNTED_ROWS
 
 
 rely_on(__name__, ChangeList, get_results="self, request")

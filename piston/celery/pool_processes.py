@@ -24,7 +24,7 @@ from piston.processes import orphans
 from piston.relied_on import SET_IN_INIT, rely_on
 
 OOM_SCORE = Path("/proc/self/oom_score_adj")
-FIRST_TO_GO = "500"  # thousandths of the memory there is, on top of what the process has
+OOM_SCORE_ADJUSTMENT = "500"  # thousandths of the memory there is, on top of what the process has
 
 NICENESS = 10  # a tenth of the share of a process that is not nice, while both want to run
 # Linux: niceness counts within a session only where the kernel groups processes by them
@@ -54,7 +54,7 @@ def end_with_parent(**_: Any) -> None:
 def offer_to_go_first(**_: Any) -> None:
     """Tell the kernel; where it cannot be told, nothing changes."""
     with suppress(OSError):
-        OOM_SCORE.write_text(FIRST_TO_GO)
+        OOM_SCORE.write_text(OOM_SCORE_ADJUSTMENT)
 
 
 def let_others_go_first(**_: Any) -> None:

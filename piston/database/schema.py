@@ -26,7 +26,7 @@ LOOK_SECONDS = 5.0  # between two looks of a process, or of a thread that has on
 SAY_SECONDS = 60.0  # between two lines in the log of a process
 REST_SECONDS = 1.0  # between two looks of a process that waits
 # with one message in hand: less than the time limit of messages, more than a new one is worth
-LONGEST_WAIT_SECONDS = 120.0
+MAX_WAIT_SECONDS = 120.0
 
 Migrations = frozenset[tuple[str, str]]  # app and name
 
@@ -94,7 +94,7 @@ class Schema:
 
         After two minutes the message goes back to the broker: others may do it.
         """
-        until = time.monotonic() + LONGEST_WAIT_SECONDS
+        until = time.monotonic() + MAX_WAIT_SECONDS
         while not self.fits():
             connection.close()
             time.sleep(REST_SECONDS)

@@ -23,10 +23,10 @@ from django.utils import timezone
 
 from piston.http.throttling import client_address
 
-MOST_BY_NAME = 20  # failures of a name from one address
-MOST_BY_ADDRESS = 30  # failures from one address, whatever the names
+MAX_BY_NAME = 20  # failures of a name from one address
+MAX_BY_ADDRESS = 30  # failures from one address, whatever the names
 LOCK_TIME: timedelta = settings.AXES_COOLOFF_TIME  # from the last failure on
-LONGEST_NAME = 255  # characters, in the tables of axes
+MAX_NAME_LENGTH = 255  # characters, in the tables of axes
 KEEP_DAYS = 90  # locks are shown in the admin for so long
 
 logger = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ class CountFirst(AxesDatabaseHandler):  # type: ignore[misc]  # axes has no type
 
 def name_tried(request: Any, credentials: dict[str, Any] | None) -> str:
     """Return the name, cut to what a database keeps: nobody has a longer one."""
-    return str(get_client_username(request, credentials) or "")[:LONGEST_NAME]
+    return str(get_client_username(request, credentials) or "")[:MAX_NAME_LENGTH]
 
 
 def of_name(name: str, address: str | None) -> QuerySet[Any]:
@@ -101,7 +101,7 @@ def is_locked(name: str, address: str | None, *, including_this: bool = False) -
     )
     own = 1 if including_this else 0
     return bool(
-        counts["by_name"] - own >= MOST_BY_NAME or counts["by_address"] - own >= MOST_BY_ADDRESS
+        counts["by_name"] - own >= MAX_BY_NAME or counts["by_address"] - own >= MAX_BY_ADDRESS
     )
 
 

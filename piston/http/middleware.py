@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 ENVELOPED_PATHS = re.compile(r"/v[12](/|$)")  # /v1 is no more, and says so in the envelope
-LONGEST_HOST = 100  # characters of it in the log
+MAX_HOST_LENGTH = 100  # characters of it in the log
 SANE_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")  # visible ASCII
 MESSAGES = {
     400: "faulty_request",
@@ -141,7 +141,7 @@ class HostMiddleware:
             logger.warning(
                 "A request was refused, since ALLOWED_HOSTS does not have its Host: %r. Further"
                 " ones are not logged.",
-                host[:LONGEST_HOST],
+                host[:MAX_HOST_LENGTH],
             )
 
 

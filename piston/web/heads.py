@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from enum import Enum
 
-LONGEST_HEAD_BYTES = 16 * 1024
+MAX_HEAD_BYTES = 16 * 1024
 SMALL_BODY_BYTES = 16 * 1024  # waits in memory; what is larger is read by a thread, as an upload
 
 # Good enough to wait for a body or not. gunicorn reads the same bytes with all due strictness.
@@ -27,8 +27,8 @@ class Arrival(Enum):
 def look_at(received: bytes | bytearray, *, searched: int = 0) -> Arrival:
     """Tell how much of a request this is; its first `searched` bytes hold no end of a head."""
     end = received.find(_END, max(0, searched - len(_END)))
-    if end < 0 or end > LONGEST_HEAD_BYTES:
-        is_too_long = max(end, len(received)) > LONGEST_HEAD_BYTES
+    if end < 0 or end > MAX_HEAD_BYTES:
+        is_too_long = max(end, len(received)) > MAX_HEAD_BYTES
         return Arrival.TOO_LONG if is_too_long else Arrival.PART_OF_HEAD
     head = bytes(received[: end + 2])
     if _STREAMED.search(head):

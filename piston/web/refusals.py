@@ -20,7 +20,7 @@ from piston.http.errors import (
 )
 from piston.relied_on import rely_on
 
-LONGEST_REASON = 300  # characters; it may quote what was sent
+MAX_REASON_LENGTH = 300  # characters; it may quote what was sent
 NAMES = {
     414: "uri_too_long",
     417: "expectation_failed",
@@ -52,9 +52,9 @@ def not_http(status: int, reason: str) -> ApiError:
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
         return InternalError()
     if status not in NAMES:
-        return FaultyRequest(reason[:LONGEST_REASON])
+        return FaultyRequest(reason[:MAX_REASON_LENGTH])
     name = NAMES[status]
-    data = {"message": name.replace("_", " "), "reason": reason[:LONGEST_REASON]}
+    data = {"message": name.replace("_", " "), "reason": reason[:MAX_REASON_LENGTH]}
     return ApiError(status, name, data)
 
 

@@ -6,7 +6,7 @@ from collections import deque
 
 from piston.web.connections import Connection
 
-LONGEST_QUEUE = 1_000  # requests that wait for a thread; a few seconds' work
+MAX_QUEUE_LENGTH = 1_000  # requests that wait for a thread; a few seconds' work
 
 
 class Turns:
@@ -28,7 +28,7 @@ class Turns:
             self._urgent = connection
             self._waiting.appendleft(connection)
             return True
-        if len(self._waiting) >= LONGEST_QUEUE:
+        if len(self._waiting) >= MAX_QUEUE_LENGTH:
             return False
         self._waiting.append(connection)
         return True

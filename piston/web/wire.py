@@ -14,7 +14,7 @@ from threading import Lock
 from piston.http.transfers import NoPlace, Places, ServerStopping, Ticket, TooSlow
 from piston.web.pace import TAKEN_SECONDS, Pace
 
-LARGEST_OUTBOX_BYTES = 4 * 2**20  # of an answer that waits in memory for its client
+MAX_OUTBOX_BYTES = 4 * 2**20  # of an answer that waits in memory for its client
 LOOK_SECONDS = 1.0  # between two looks whether the server is about to stop
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -131,7 +131,7 @@ class Wire:
 
     def _keep(self, content: memoryview) -> bool:
         """Put this into the outbox; False if it would be too much."""
-        fits = len(self.outbox) + len(content) <= LARGEST_OUTBOX_BYTES
+        fits = len(self.outbox) + len(content) <= MAX_OUTBOX_BYTES
         if not fits or not self.memory.take(len(content)):
             return False
         self.outbox += content

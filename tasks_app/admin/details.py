@@ -16,7 +16,7 @@ from tasks_app.execution import lock_holders
 from tasks_app.files import task_files
 from tasks_app.models import Effect, EffectState, EventKind, Segment, Task, TaskEvent
 
-MOST_LINES = 50  # in each table; a page stays a page
+MAX_LINES = 50  # in each table; a page stays a page
 
 
 @dataclass(frozen=True)
@@ -76,12 +76,12 @@ def read_details(task: Task) -> dict[str, Any]:
     return {
         "files": describe_files(task),
         "segments": [describe_segment(task, each) for each in task.segments.order_by("index")],
-        "effects": [describe_effect(each) for each in unknown[:MOST_LINES]],
+        "effects": [describe_effect(each) for each in unknown[:MAX_LINES]],
         "events": [describe_event(each) for each in newest_events(task)],
         "failures": find_failures(task),
         "holder": lock_holders.find_holder(task.pk),
         "help": describe_action(action) if action else None,
-        "most_lines": MOST_LINES,
+        "most_lines": MAX_LINES,
     }
 
 
@@ -186,7 +186,7 @@ def describe_decision(effect: Effect) -> str:
 
 def newest_events(task: Task) -> list[TaskEvent]:
     """Return the last things that happened, newest first."""
-    return list(TaskEvent.objects.filter(task_id=task.pk).order_by("-id")[:MOST_LINES])
+    return list(TaskEvent.objects.filter(task_id=task.pk).order_by("-id")[:MAX_LINES])
 
 
 def describe_event(event: TaskEvent) -> EventLine:

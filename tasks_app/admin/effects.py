@@ -21,7 +21,7 @@ from tasks_app.admin.details import describe_decision
 from tasks_app.admin.reading import WideAdmin
 from tasks_app.admin.searching import TASK_ID
 from tasks_app.admin.showing import show_time
-from tasks_app.indeterminate.decisions import LONGEST_NOTE
+from tasks_app.indeterminate.decisions import MAX_NOTE_LENGTH
 from tasks_app.models import Decision, Effect, EffectState
 from tasks_app.states import TaskStatus
 
@@ -54,7 +54,7 @@ class EffectAdmin(WideAdmin):
     list_display = ("row", "task_link", "action_name", "state", "decision", "sent", "key")
     list_filter = (StateFilter,)
     list_display_links = None
-    list_max_show_all = settling.MOST_AT_ONCE
+    list_max_show_all = settling.MAX_AT_ONCE
     search_fields = ("=task__id",)  # see get_search_results
     search_help_text = "The whole id of a task."
     ordering = ("-id",)
@@ -147,8 +147,8 @@ class EffectAdmin(WideAdmin):
     def ask_about_chosen(self, request: HttpRequest, decision: Decision) -> HttpResponseBase | None:
         """Ask about the rows that were ticked in the list."""
         effect_ids = request.POST.getlist(ACTION_CHECKBOX_NAME)
-        if request.POST.get("select_across") == "1" or len(effect_ids) > settling.MOST_AT_ONCE:
-            messages.error(request, f"At most {settling.MOST_AT_ONCE} rows at a time.")
+        if request.POST.get("select_across") == "1" or len(effect_ids) > settling.MAX_AT_ONCE:
+            messages.error(request, f"At most {settling.MAX_AT_ONCE} rows at a time.")
             return None
         return self.ask(request, settling.chosen_effects(effect_ids), settling.CHOICES[decision])
 
@@ -160,16 +160,16 @@ class EffectAdmin(WideAdmin):
             raise PermissionDenied
         choice = settling.CHOICES.get(request.POST.get("decision", ""))
         effect_ids = request.POST.getlist(CHOSEN)
-        if choice is None or len(effect_ids) > settling.MOST_AT_ONCE:
+        if choice is None or len(effect_ids) > settling.MAX_AT_ONCE:
             return HttpResponseBadRequest(
-                f"Choose what became of at most {settling.MOST_AT_ONCE} rows."
+                f"Choose what became of at most {settling.MAX_AT_ONCE} rows."
             )
         effects = settling.chosen_effects(effect_ids)
         note = request.POST.get("note", "").replace("\r\n", "\n").strip()
         if not effects:
             messages.error(request, "No row was chosen: tick those that you know of.")
-        elif len(note) > LONGEST_NOTE or "\0" in note:
-            messages.error(request, f"A note is text of at most {LONGEST_NOTE} characters.")
+        elif len(note) > MAX_NOTE_LENGTH or "\0" in note:
+            messages.error(request, f"A note is text of at most {MAX_NOTE_LENGTH} characters.")
             return self.ask(request, effects, choice, note)
         elif "confirmed" not in request.POST:
             return self.ask(request, effects, choice, note)

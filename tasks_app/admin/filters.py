@@ -15,7 +15,7 @@ from categories import registry
 from piston.accounts.models import Account
 from tasks_app.states import TaskStatus
 
-MOST_ACCOUNTS = 1_000  # of the same name, or found by a part of it
+MAX_ACCOUNTS = 1_000  # of the same name, or found by a part of it
 
 
 class StatusFilter(admin.SimpleListFilter):
@@ -141,7 +141,7 @@ class AccountFilter(TypedFilter):
         typed = self.value("account")
         if not typed:
             return queryset
-        accounts = Account.objects.filter(Q(pk=typed) | Q(name=typed))[:MOST_ACCOUNTS]
+        accounts = Account.objects.filter(Q(pk=typed) | Q(name=typed))[:MAX_ACCOUNTS]
         account_ids = list(accounts.values_list("pk", flat=True))
         if not account_ids:
             messages.warning(request, f"No account has the id or the name {typed}.")

@@ -19,7 +19,7 @@ from tasks_app.admin.showing import NOTHING, show_text, show_time
 from tasks_app.models import Task
 from tasks_app.queue.dispatch import OF_TASKS
 
-MOST_FAILURES = 5  # on a task's page; its list has all
+MAX_FAILURES = 5  # on a task's page; its list has all
 TASK_ID = re.compile(r"\b[0-9a-f]{30}\b")  # the first argument of all of them
 
 
@@ -40,7 +40,7 @@ def find_failures(task: Task) -> list[Failure]:
         status=states.FAILURE,
         task_name__in=OF_TASKS,
         task_args__contains=task.pk,
-    ).order_by("-date_done")[:MOST_FAILURES]
+    ).order_by("-date_done")[:MAX_FAILURES]
     return [
         Failure(
             key=each.pk,

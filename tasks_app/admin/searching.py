@@ -7,7 +7,7 @@ import re
 from django.db.models import Q, QuerySet
 
 from piston.accounts.models import Account
-from tasks_app.admin.filters import MOST_ACCOUNTS
+from tasks_app.admin.filters import MAX_ACCOUNTS
 from tasks_app.models import Task, TaskEvent
 
 TASK_ID = re.compile(r"[0-9a-f]{30}")
@@ -24,7 +24,7 @@ def find_tasks(tasks: QuerySet[Task], term: str) -> QuerySet[Task]:
     if ACCOUNT_ID.fullmatch(term):
         return tasks.filter(account=term)
     named = Account.objects.filter(name__icontains=term).values_list("pk", flat=True)
-    found = Q(file_name__icontains=term) | Q(account__in=list(named[:MOST_ACCOUNTS]))
+    found = Q(file_name__icontains=term) | Q(account__in=list(named[:MAX_ACCOUNTS]))
     if BEGINNING_OF_ID.fullmatch(term):
         found |= Q(pk__gte=term, pk__lt=f"{term}g")  # g: behind every hexadecimal digit
     return tasks.filter(found)

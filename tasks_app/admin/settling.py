@@ -13,10 +13,10 @@ from django.http import HttpRequest
 
 from tasks_app.admin import steering
 from tasks_app.errors import PistonError
-from tasks_app.indeterminate.decisions import LONGEST_NOTE, decide
+from tasks_app.indeterminate.decisions import MAX_NOTE_LENGTH, decide
 from tasks_app.models import Decision, Effect, Task
 
-MOST_AT_ONCE = steering.MOST_AT_ONCE  # rows in one request
+MAX_AT_ONCE = steering.MAX_AT_ONCE  # rows in one request
 
 logger = logging.getLogger(__name__)
 
@@ -127,5 +127,5 @@ def confirmation(effects: list[Effect], choice: Choice, note: str) -> dict[str, 
         "choice": choice,
         "effects": effects,
         "note": note,
-        "longest_note": LONGEST_NOTE,
+        "longest_note": MAX_NOTE_LENGTH,
     }

@@ -20,7 +20,7 @@ from tasks_app.states import MOVES
 
 logger = logging.getLogger(__name__)
 
-MOST_AT_ONCE = 200  # tasks in one request; one page of the list never has more
+MAX_AT_ONCE = 200  # tasks in one request; one page of the list never has more
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ class TaskAdmin(WideAdmin):
         columns.duration, columns.rows_per_second,
     )  # fmt: skip
     list_filter = (StatusFilter, CategoryFilter, ActionFilter, AccountFilter, CreatedFilter)
-    list_max_show_all = steering.MOST_AT_ONCE
+    list_max_show_all = steering.MAX_AT_ONCE
     search_fields = ("id", "file_name", "account__name", "account__id")  # see get_search_results
     search_help_text = "An id or its beginning, or a part of the file's or the account's name."
     ordering = ("-created_at", "-id")
@@ -168,8 +168,8 @@ class TaskAdmin(WideAdmin):
     def do_to_chosen(self, request: HttpRequest, step: Step) -> HttpResponseBase | None:
         """Do the step to the tasks that were ticked, whatever the filters say of them by now."""
         task_ids = request.POST.getlist(ACTION_CHECKBOX_NAME)
-        if request.POST.get("select_across") == "1" or len(task_ids) > steering.MOST_AT_ONCE:
-            messages.error(request, f"At most {steering.MOST_AT_ONCE} tasks at a time.")
+        if request.POST.get("select_across") == "1" or len(task_ids) > steering.MAX_AT_ONCE:
+            messages.error(request, f"At most {steering.MAX_AT_ONCE} tasks at a time.")
             return None
         return self.do_step(request, step, task_ids)
 

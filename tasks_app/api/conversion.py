@@ -26,10 +26,10 @@ from piston.http.transfers import NoPlace
 from tasks_app.csv_files import converting
 from tasks_app.errors import ConverterDied, CSVFormatError
 
-MOST_AT_ONCE = 4  # per web process, of each tree of accounts one; others wait for their turn
-MOST_WAITING = 8  # of one tree
-LONGEST_WAIT_SECONDS = 60.0  # for a turn
-LONGEST_SECONDS = 300.0  # of a converter, until its last byte is stored
+MAX_AT_ONCE = 4  # per web process, of each tree of accounts one; others wait for their turn
+MAX_WAITING = 8  # of one tree
+MAX_WAIT_SECONDS = 60.0  # for a turn
+MAX_SECONDS = 300.0  # of a converter, until its last byte is stored
 LOOK_SECONDS = 1.0  # between two looks whether somebody still wants it
 
 
@@ -68,10 +68,10 @@ class Turns:
                 self._changed.notify_all()
 
     def _wait(self, tree: str, look: Callable[[], None]) -> None:
-        if [each.tree for each in self._waiting].count(tree) >= MOST_WAITING:
+        if [each.tree for each in self._waiting].count(tree) >= MAX_WAITING:
             raise NoPlace(is_own_fault=True)
         this = _Waiting(tree)
-        deadline = time.monotonic() + LONGEST_WAIT_SECONDS
+        deadline = time.monotonic() + MAX_WAIT_SECONDS
         self._waiting.append(this)
         try:
             while self._next() is not this:
@@ -90,7 +90,7 @@ class Turns:
         return next((each for each in self._waiting if each.tree not in self._running), None)
 
 
-turns = Turns(MOST_AT_ONCE)
+turns = Turns(MAX_AT_ONCE)
 
 
 class Conversion:
@@ -105,7 +105,7 @@ class Conversion:
         self, program: str, source: IO[bytes], rules: dict[str, Any], look: Callable[[], None]
     ) -> None:
         self._look = look
-        self._deadline = time.monotonic() + LONGEST_SECONDS
+        self._deadline = time.monotonic() + MAX_SECONDS
         place = [str(settings.PISTON_DATA_DIR), str(disk_reserve.least_free_bytes())]
         arguments = [str(os.getpid()), *place, json.dumps(rules)]
         self._process = subprocess.Popen(  # noqa: S603 - all words are ours
@@ -156,7 +156,7 @@ class Conversion:
         while not is_ready:
             self._look()
             if time.monotonic() > self._deadline:
-                raise ConverterDied(f"A converter took more than {LONGEST_SECONDS:.0f} s.")
+                raise ConverterDied(f"A converter took more than {MAX_SECONDS:.0f} s.")
             is_ready = bool(poll.poll(1000 * LOOK_SECONDS))
         block = os.read(descriptor, size)
         if not block and self._process.wait() != 0:
@@ -167,7 +167,7 @@ class Conversion:
         """Raise what the end of the process means."""
         code = self._process.wait()
         if code == -signal.SIGXCPU:
-            limit = converting.MOST_PROCESSOR_SECONDS
+            limit = converting.MAX_PROCESSOR_SECONDS
             raise CSVFormatError(f"it takes a processor more than the limit of {limit} seconds")
         if code < 0:
             raise ConverterDied(f"A converter was ended by signal {-code}.")

@@ -23,7 +23,7 @@ from tasks_app.files import storage
 
 SMALL_BYTES = 64 * 1024  # is read here, in a few milliseconds
 SMALL_ABSENT_CELLS = 100_000  # unless records leave out more cells than this
-MOST_ABSENT_CELLS = 100_000_000
+MAX_ABSENT_CELLS = 100_000_000
 PROGRAM = records.__name__
 
 
@@ -61,7 +61,7 @@ def open_records(environ: dict[str, Any], body: Readable, order: Order) -> Itera
     quotas.check_room(order.account.pk)
     look = partial(check_connection, environ)
     tree = order.auth_account.find_root_id()
-    rules = vars(rules_for(order, MOST_ABSENT_CELLS))
+    rules = vars(rules_for(order, MAX_ABSENT_CELLS))
     with tempfile.TemporaryFile(dir=settings.PISTON_DATA_DIR) as file:
         keep(file, start, body)
         with (

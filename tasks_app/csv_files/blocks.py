@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from google_crc32c import extend
 
 FIRST_BLOCK_BYTES = 256 * 1024
-LARGEST_BLOCK_BYTES = 2**20  # bounds the memory of readers: a block is verified as a whole
-MOST_BLOCKS = 1_024  # of a smaller size; an even number
+MAX_BLOCK_BYTES = 2**20  # bounds the memory of readers: a block is verified as a whole
+MAX_BLOCKS = 1_024  # of a smaller size; an even number
 
 
 class BlockEnds:
@@ -33,7 +33,7 @@ class BlockEnds:
     def add(self, number: int) -> None:
         """Take the number at `next_end`; make two blocks one when there are too many."""
         self._numbers.append(number)
-        if len(self._numbers) == MOST_BLOCKS and self.block_bytes < LARGEST_BLOCK_BYTES:
+        if len(self._numbers) == MAX_BLOCKS and self.block_bytes < MAX_BLOCK_BYTES:
             del self._numbers[::2]
             self.block_bytes *= 2
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 FIRST_SPACING = 100  # rows
-MOST_CHECKPOINTS = 2_000
+MAX_CHECKPOINTS = 2_000
 
 
 class Checkpoints:
@@ -26,7 +26,7 @@ class Checkpoints:
             row_count = self._row_count + place + 1
             self._entries.append((row_count, offset + row_ends[place]))
         self._row_count += len(row_ends)
-        while len(self._entries) > MOST_CHECKPOINTS:
+        while len(self._entries) > MAX_CHECKPOINTS:
             del self._entries[1::2]
             self._spacing *= 2
 

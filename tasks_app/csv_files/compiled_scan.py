@@ -13,7 +13,7 @@ from tasks_app.csv_files.boundaries import tame_bytes
 from tasks_app.csv_files.plain_scan import BlockScan, RowForm
 
 LIBRARY = Path(__file__).with_name("scan_block.so")
-LONGEST_BLOCK = 2**32 - 1  # bytes, whose places fit into PLACE_BYTES
+MAX_BLOCK_BYTES = 2**32 - 1  # bytes, whose places fit into PLACE_BYTES
 PLACE_BYTES = 4
 
 
@@ -47,7 +47,7 @@ _scan_block.argtypes = [
 
 def scan_block(block: bytes, form: RowForm) -> BlockScan:
     """Return the rows that `block` certainly begins with, up to the last complete one."""
-    length = min(tame_bytes(block), LONGEST_BLOCK)
+    length = min(tame_bytes(block), MAX_BLOCK_BYTES)
     if length < len(block):
         block = block[:length]
     room = length // max(form.width, 2) + 1  # the shortest row has a byte per cell, and never one

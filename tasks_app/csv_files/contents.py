@@ -16,8 +16,8 @@ from tasks_app.csv_files.plain_scan import BlockScan, QuickScan, RowForm, scan_b
 from tasks_app.errors import CSVFormatError, FieldErrors
 
 SCANNED_AFTER_FIELD_FAULT = 2**20  # bytes, so that a small file gets one full report
-MOST_FAST_BYTES = 512 * 1024  # at once; a compiled scan takes up to four times as much more
-FEWEST_PLAIN_BYTES = 4 * 1024  # a handful of rows
+MAX_FAST_BYTES = 512 * 1024  # at once; a compiled scan takes up to four times as much more
+MIN_PLAIN_BYTES = 4 * 1024  # a handful of rows
 
 
 class Contents:
@@ -39,7 +39,7 @@ class Contents:
         self._limits = limits
         self._form = RowForm(0, (), limits)
         self._quick_scan = quick_scan
-        self._plain_bytes = FEWEST_PLAIN_BYTES
+        self._plain_bytes = MIN_PLAIN_BYTES
         self._offset = 0  # bytes of the file that are scanned
         self._line_count = 0  # physical lines in them
 
@@ -116,12 +116,12 @@ class Contents:
         """
         while b"\n" in block:
             block = self._skip_blank_lines(block)
-            scan = quick_scan(block[:MOST_FAST_BYTES], self._form)
+            scan = quick_scan(block[:MAX_FAST_BYTES], self._form)
             block = self._add(block, scan)
             if scan.used_bytes > self._plain_bytes:
-                self._plain_bytes = FEWEST_PLAIN_BYTES
+                self._plain_bytes = MIN_PLAIN_BYTES
             else:
-                self._plain_bytes = min(2 * self._plain_bytes, MOST_FAST_BYTES)
+                self._plain_bytes = min(2 * self._plain_bytes, MAX_FAST_BYTES)
             if is_short_beginning(block):
                 break
             scan = scan_block(block[: self._plain_bytes], self._form, is_last=False)
@@ -198,4 +198,4 @@ class Contents:
 
 def is_short_beginning(block: bytes) -> bool:
     """Say whether there is only a short piece of a row: its faults show with the rest of it."""
-    return len(block) < FEWEST_PLAIN_BYTES and b"\n" not in block and b"\r" not in block
+    return len(block) < MIN_PLAIN_BYTES and b"\n" not in block and b"\r" not in block

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 BLOCK_BYTES = 256 * 1024
 NICENESS = 10  # that of rows: whoever waits for an answer goes before
-MOST_MEMORY_BYTES = 256 * 2**20
-MOST_PROCESSOR_SECONDS = 100  # a million records of 74 bytes take 3 to 5
+MAX_MEMORY_BYTES = 256 * 2**20
+MAX_PROCESSOR_SECONDS = 100  # a million records of 74 bytes take 3 to 5
 REFUSALS = {
     refusal.__name__: refusal
     for refusal in (
@@ -69,9 +69,9 @@ def serve(convert: Callable[..., Converted]) -> None:
 def be_modest() -> None:
     """Take little of the machine, whatever the input is."""
     os.nice(NICENESS)
-    resource.setrlimit(resource.RLIMIT_DATA, (MOST_MEMORY_BYTES, MOST_MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_DATA, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
     # at the second limit it would be killed without its reason (SIGKILL instead of SIGXCPU)
-    limits = (MOST_PROCESSOR_SECONDS, MOST_PROCESSOR_SECONDS + 5)
+    limits = (MAX_PROCESSOR_SECONDS, MAX_PROCESSOR_SECONDS + 5)
     resource.setrlimit(resource.RLIMIT_CPU, limits)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # nobody wants the CSV any more: no trace of it
     gc.disable()  # values have no cycles, and are many
@@ -84,7 +84,7 @@ def answer(convert: Callable[[], Converted]) -> Iterator[bytes]:
     except PistonError as error:
         head, blocks = describe(error), iter(())
     except MemoryError:
-        reason = f"one value of it needs more memory than the limit of {MOST_MEMORY_BYTES} bytes"
+        reason = f"one value of it needs more memory than the limit of {MAX_MEMORY_BYTES} bytes"
         head, blocks = describe(CSVFormatError(reason)), iter(())
     except OSError as error:
         head, blocks = describe(describe_trouble(error)), iter(())

@@ -14,7 +14,7 @@ from piston.plurals import plural
 from tasks_app.csv_files.limits import ScanLimits
 
 CELL_START = re.compile(rb'"[^"]*+(?:""[^"]*+)*+|[^,\r\n]*+')  # a quoted one without its last quote
-LONGEST_CHARACTER = 4  # bytes of UTF-8
+MAX_CHARACTER_BYTES = 4  # bytes of UTF-8
 
 
 class Fault(NamedTuple):
@@ -59,7 +59,7 @@ def find_fault(
     first = min(filter(None, faults), key=lambda fault: fault.shows_at, default=None)
     if first and not (walk.is_complete or is_last):
         # a character may be cut in two at the end, so what its last bytes say is not yet sure
-        return first if first.shows_at <= len(block) - LONGEST_CHARACTER else None
+        return first if first.shows_at <= len(block) - MAX_CHARACTER_BYTES else None
     return first
 
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:  # a converter starts faster without the platform
     from piston.readable import Readable
 
 BLOCK_BYTES = 256 * 1024
-LONGEST_VALUE = 16 * 2**20  # characters; as long as a row of a CSV file may be
-LONGEST_TOKEN = 16  # characters in which a number, a name or an escape shows what it is
+MAX_VALUE_LENGTH = 16 * 2**20  # characters; as long as a row of a CSV file may be
+MAX_TOKEN_LENGTH = 16  # characters in which a number, a name or an escape shows what it is
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _ENDS = frozenset(" \t\n\r,]}:")  # behind one of these no number goes on
@@ -143,7 +143,7 @@ class JSONText:
         if self._bad_byte:
             raise self._bad_byte
         rest = self._text[self._at :]
-        if self._has_all or len(rest) > LONGEST_VALUE:
+        if self._has_all or len(rest) > MAX_VALUE_LENGTH:
             return False
         block = self._source.read(max(BLOCK_BYTES, len(rest)))
         self._has_all = not block
@@ -175,12 +175,12 @@ class JSONText:
         return (
             isinstance(error, json.JSONDecodeError)
             and error.msg != _UNFINISHED
-            and error.pos < len(self._text) - LONGEST_TOKEN
+            and error.pos < len(self._text) - MAX_TOKEN_LENGTH
         )
 
     def _refuse(self, error: ValueError) -> NoReturn:
         if not self._has_all and not self._is_certain(error):
-            raise InvalidJSON(f"a value is longer than the limit of {LONGEST_VALUE} characters")
+            raise InvalidJSON(f"a value is longer than the limit of {MAX_VALUE_LENGTH} characters")
         if isinstance(error, json.JSONDecodeError):
             self._fail(error.msg, error.pos)
         raise InvalidJSON(str(error)) from error

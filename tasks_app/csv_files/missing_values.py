@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-MOST_KEPT_ROWS = 100  # decisions §6
-MOST_KEPT_BYTES = 2**20  # of all kept rows; the first one is kept whatever its length
+MAX_KEPT_ROWS = 100  # decisions §6
+MAX_KEPT_BYTES = 2**20  # of all kept rows; the first one is kept whatever its length
 
 
 class MissingValues:
@@ -19,10 +19,10 @@ class MissingValues:
     def add(self, block: bytes, row_ends: Sequence[int], places: Sequence[int]) -> None:
         """Note the rows at `places` among those that end at `row_ends` in `block`."""
         self.count += len(places)
-        for place in places[: MOST_KEPT_ROWS - len(self.rows)]:
+        for place in places[: MAX_KEPT_ROWS - len(self.rows)]:
             row = block[row_start(row_ends, place) : row_ends[place]].strip(b"\r\n")
             self._bytes += len(row)
-            if self.rows and self._bytes > MOST_KEPT_BYTES:
+            if self.rows and self._bytes > MAX_KEPT_BYTES:
                 break
             self.rows.append(row.decode())
 

@@ -14,7 +14,7 @@ from tasks_app.csv_files.boundaries import complete_lines, rows_in
 from tasks_app.errors import CSVFormatError
 
 BLOCK_BYTES = 128 * 1024  # parsed at once: some 1,500 rows, which fit the processor's cache
-MOST_PENDING_BYTES = 256 * 2**20  # no scanned row is that long
+MAX_PENDING_BYTES = 256 * 2**20  # no scanned row is that long
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ def _parse_blocks(
             raise _not_the_scanned_file(f"it ends at byte {offset + len(block)}")
         rows = _parse(block, offset, is_last=is_last)
         rest = block[rows.used_bytes :]
-        if rest and (is_last or len(rest) > MOST_PENDING_BYTES):
+        if rest and (is_last or len(rest) > MAX_PENDING_BYTES):
             raise _not_the_scanned_file(f"no row begins at byte {offset + rows.used_bytes}")
         offset += rows.used_bytes
         yield rows

@@ -22,8 +22,10 @@ from tasks_app.errors import CSVFormatError, FaultyDocument, InvalidJSON, Unexpe
 if TYPE_CHECKING:  # a converter starts faster without the platform
     from piston.readable import Readable
 
-LONGEST_PLAIN_NUMBER = 40  # characters; 1e-300 would take three hundred, in each of a million cells
-LONGEST_FILE_NAME = 2_000  # characters that are looked at; fewer are allowed
+MAX_PLAIN_NUMBER_LENGTH = (
+    40  # characters; 1e-300 would take three hundred, in each of a million cells
+)
+MAX_RAW_FILE_NAME_LENGTH = 2_000  # characters that are looked at; fewer are allowed
 PENDING_CHARACTERS = 256 * 1024  # of rows that are written together
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 ROW_END = b"\xff\n"  # in the temporary file; no UTF-8 has this byte
@@ -206,7 +208,7 @@ def _read_records(text: JSONText, spool: IO[bytes], rules: RecordRules) -> Rows 
 def _read_file_name(value: Any) -> str | None:
     if not isinstance(value, str | None):
         raise FaultyDocument("file_name has to be a text")
-    return value[:LONGEST_FILE_NAME] if value else None
+    return value[:MAX_RAW_FILE_NAME_LENGTH] if value else None
 
 
 def _cell_text(value: Any, number: int) -> str:
@@ -232,7 +234,7 @@ def _number_text(value: float) -> str:
     if "e" not in text:
         return text
     plain = f"{Decimal(text):f}"
-    return plain if len(plain) <= LONGEST_PLAIN_NUMBER else text
+    return plain if len(plain) <= MAX_PLAIN_NUMBER_LENGTH else text
 
 
 def _written(text: str, number: int) -> str:

@@ -26,7 +26,7 @@ from tasks_app.states import Ending, TaskStatus, final_status
 logger = logging.getLogger(__name__)
 
 SMALL_BYTES = 2**20  # of output: written in less time than a slice takes
-MOST_VERIFIED_BYTES = 64 * 2**20  # of input: read in less time than that
+MAX_VERIFIED_BYTES = 64 * 2**20  # of input: read in less time than that
 
 
 def assemble_soon(task_id: str) -> None:
@@ -35,7 +35,7 @@ def assemble_soon(task_id: str) -> None:
     So does a large input, which is verified before.
     """
     is_small = Task.objects.filter(pk=task_id, output_bytes__lte=SMALL_BYTES)
-    if is_small.exclude(csvs__size_bytes__gt=MOST_VERIFIED_BYTES).exists():
+    if is_small.exclude(csvs__size_bytes__gt=MAX_VERIFIED_BYTES).exists():
         assemble(task_id)
     else:
         dispatch.request_assembly(task_id)

@@ -16,10 +16,10 @@ from tasks_app.queue import dispatch
 
 logger = logging.getLogger(__name__)
 
-MOST_HANDOVERS = 3  # of a task's messages by each process, one after the other
+MAX_HANDOVERS = 3  # of a task's messages by each process, one after the other
 FORGET_SECONDS = 5.0  # after which one more is handed over: it is the sweeper who asks again
 STAND_BACK_SECONDS = 0.1  # after it: an idle process of the same pool takes the message meanwhile
-MOST_REMEMBERED = 10_000  # tasks
+MAX_REMEMBERED_TASKS = 10_000  # tasks
 
 
 @dataclass
@@ -78,14 +78,14 @@ def leave_unless_it_fits(task_id: str) -> None:
     met = _met.get(task_id)
     if met is None:
         logger.warning("Task %s is left to another worker: %s", task_id, problem)
-        if len(_met) >= MOST_REMEMBERED:
+        if len(_met) >= MAX_REMEMBERED_TASKS:
             _met.clear()
     if met is None or met.served_at != task.served_at:
         met = _met[task_id] = Met(task.served_at)
     elif monotonic() - met.at > FORGET_SECONDS:
-        met.count = min(met.count, MOST_HANDOVERS - 1)
+        met.count = min(met.count, MAX_HANDOVERS - 1)
     met.count += 1
     met.at = monotonic()
-    if met.count <= MOST_HANDOVERS:
+    if met.count <= MAX_HANDOVERS:
         dispatch.wake(task_id)
         sleep(STAND_BACK_SECONDS)

@@ -12,13 +12,13 @@ from piston.database import locks
 from tasks_app.models import ActionPace, Segment, Task
 from tasks_app.models.clock import SLACK_SECONDS
 
-LONGEST_WAIT_SECONDS = 1.0  # a worker that would wait longer does something else instead
+MAX_WAIT_SECONDS = 1.0  # a worker that would wait longer does something else instead
 
 
 def wait_for_turn(task: Task, row_count: int, rows_per_second: float) -> bool:
     """Wait until so many rows may begin; False after a second in which others were first."""
     wait = reserve(task, row_count, rows_per_second)
-    time.sleep(LONGEST_WAIT_SECONDS if wait is None else wait)
+    time.sleep(MAX_WAIT_SECONDS if wait is None else wait)
     return wait is not None
 
 
@@ -27,7 +27,7 @@ def wait_unless_needed(seconds: float) -> bool:
 
     Whoever claims the segment next keeps to the same time.
     """
-    if seconds > LONGEST_WAIT_SECONDS or Segment.objects.claimable().exists():
+    if seconds > MAX_WAIT_SECONDS or Segment.objects.claimable().exists():
         return False
     time.sleep(seconds)
     return True
@@ -36,7 +36,7 @@ def wait_unless_needed(seconds: float) -> bool:
 def longest_queue_seconds(rows_per_second: float) -> float:
     """Return how far ahead reservations can reach: the last one was made for soon."""
     most_rows = max(1.0, rows_per_second)  # of a batch; it has a second's at most
-    return LONGEST_WAIT_SECONDS + most_rows / rows_per_second + SLACK_SECONDS
+    return MAX_WAIT_SECONDS + most_rows / rows_per_second + SLACK_SECONDS
 
 
 @transaction.atomic
@@ -54,7 +54,7 @@ def reserve(task: Task, row_count: int, rows_per_second: float) -> float | None:
     wait = max(0.0, (pace.free_at - clock).total_seconds())
     if wait > longest_queue_seconds(rows_per_second):  # the database's clock was put back
         wait, pace.free_at = 0.0, clock
-    if wait > LONGEST_WAIT_SECONDS:
+    if wait > MAX_WAIT_SECONDS:
         return None
     needed = timedelta(seconds=row_count / rows_per_second)
     ActionPace.objects.filter(pk=name).update(free_at=max(pace.free_at, clock) + needed)

@@ -8,7 +8,7 @@ from time import monotonic
 from django.db import connection
 
 SHARE = 0.25  # of a batch's time: for so long the lock is left to others afterwards
-LONGEST_SECONDS = 0.25
+MAX_SECONDS = 0.25
 
 
 class Rest:
@@ -20,7 +20,7 @@ class Rest:
     def begin(self, batch_seconds: float) -> None:
         """Leave the lock to others from now on, after a batch of so many seconds."""
         if connection.vendor == "sqlite":
-            self._over_at = monotonic() + min(batch_seconds * SHARE, LONGEST_SECONDS)
+            self._over_at = monotonic() + min(batch_seconds * SHARE, MAX_SECONDS)
 
     def wait(self) -> None:
         """Return when it is over; on PostgreSQL at once: writers do not wait for each other."""

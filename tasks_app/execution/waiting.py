@@ -23,9 +23,9 @@ logger = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 10.0  # before the rows are tried again
 # where each try may lose a row, it comes after as long a time again as the task has waited already
-LONGEST_PAUSE_SECONDS = 3_600.0
+MAX_MISSING_PAUSE_SECONDS = 3_600.0
 SAY_SECONDS = 60.0  # between two lines in a process's log about the same task
-MOST_REMEMBERED = 10_000  # tasks
+MAX_REMEMBERED_TASKS = 10_000  # tasks
 
 _said_at: dict[str, float] = {}  # of this process alone: it saves lines and decides nothing
 
@@ -49,14 +49,14 @@ def find_pause(task_id: str) -> float:
     waiting = Task.objects.running().exclude(waiting_since=None).filter(pk=task_id)
     since = waiting.values_list("waiting_since", flat=True).first()
     age = (read_database_clock() - since).total_seconds() if since else 0
-    return min(max(age, PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
+    return min(max(age, PAUSE_SECONDS), MAX_MISSING_PAUSE_SECONDS)
 
 
 def say(task_id: str, error: ActionWaits) -> None:
     """Tell staff, once a minute."""
     if monotonic() - _said_at.get(task_id, float("-inf")) < SAY_SECONDS:
         return
-    if len(_said_at) >= MOST_REMEMBERED:
+    if len(_said_at) >= MAX_REMEMBERED_TASKS:
         _said_at.clear()
     _said_at[task_id] = monotonic()
     logger.error(

@@ -39,7 +39,7 @@ from tasks_app.states import Ending
 
 logger = logging.getLogger(__name__)
 
-MOST_IDLE_CLAIMS = 30  # claims in a row without a commit, before the task is given up
+MAX_IDLE_CLAIMS = 30  # claims in a row without a commit, before the task is given up
 
 
 def run_slice(message_task_id: str, message_id: str) -> str | None:
@@ -129,7 +129,7 @@ def prepare(segment: Segment) -> Run | None:
     None also when what this process can run has just changed: the task is left to others.
     """
     task = segment.task
-    if segment.idle_claims > MOST_IDLE_CLAIMS:
+    if segment.idle_claims > MAX_IDLE_CLAIMS:
         task.end_work(Ending.BROKEN, f"no progress in {segment.idle_claims - 1} attempts")
         return None
     if compatibility.find_problem(task):

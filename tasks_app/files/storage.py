@@ -31,7 +31,7 @@ BLOCK_BYTES = 256 * 1024
 FOLDER = re.compile("[0-9a-f]{2}")
 KEY = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{28}-[0-9a-f]{16}\.(?:in|out|failed)\.csv")
 # Object storage takes 8 MiB at a time and reads nothing meanwhile. Who needs longer has given up.
-LONGEST_BLOCK_SECONDS = 900.0
+MAX_BLOCK_SECONDS = 900.0
 PROOF_SECONDS = 0.25  # before each of the two questions that prove that a file is missing
 NOT_THERE = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 
@@ -53,7 +53,7 @@ def save(
     recording = RecordingStream(csv_file, content)
 
     def keep() -> None:
-        if monotonic() - recording.read_at < LONGEST_BLOCK_SECONDS:
+        if monotonic() - recording.read_at < MAX_BLOCK_SECONDS:
             csv_file.keep(KEEP_SECONDS)
             if while_storing is not None:
                 while_storing()
@@ -119,7 +119,7 @@ def read_range(csv_file: TaskCSV, start: int, end: int) -> Iterator[bytes]:
     try:
         while True:
             with storage_errors():
-                block = file.read(blocks.LARGEST_BLOCK_BYTES)
+                block = file.read(blocks.MAX_BLOCK_BYTES)
             if not block:
                 return
             yield block

@@ -24,9 +24,9 @@ from tasks_app.models.clock import database_time
 
 FOLDERS = [f"{number:02x}" for number in range(256)]  # a key begins with the folder's name
 GRACE_SECONDS = 7 * 86_400.0  # from when the daily look first sees a file without a row
-MOST_AT_ONCE = 1_000  # rows per statement
-MOST_NAMED = 20  # in the log
-MOST_BY_ITSELF = 100  # files without a row, where they are more than those with one
+MAX_AT_ONCE = 1_000  # rows per statement
+MAX_NAMED = 20  # in the log
+MAX_BY_ITSELF = 100  # files without a row, where they are more than those with one
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ def but_scheduled(rows: QuerySet[TaskCSV]) -> QuerySet[TaskCSV]:
 def in_pages(rows: Iterable[TaskCSV]) -> Iterator[list[TaskCSV]]:
     """Yield the rows in lists, so that memory does not grow with their number."""
     remaining = iter(rows)
-    while page := list(islice(remaining, MOST_AT_ONCE)):
+    while page := list(islice(remaining, MAX_AT_ONCE)):
         yield page
 
 
@@ -93,7 +93,7 @@ def still_lost(rows: list[TaskCSV]) -> list[TaskCSV]:
 def existing_keys(keys: Iterable[str]) -> Iterator[str]:
     """Yield those of the keys that have a row by now."""
     remaining = iter(sorted(keys))
-    while page := list(islice(remaining, MOST_AT_ONCE)):
+    while page := list(islice(remaining, MAX_AT_ONCE)):
         rows = but_scheduled(TaskCSV.objects.filter(key__in=page))
         yield from rows.values_list("key", flat=True)
 
@@ -118,13 +118,13 @@ def handle_differences() -> None:
         without_row += len(difference.without_row)
         without_file += len(difference.without_file)
         known += difference.known_count
-        lost += [row.key for row in difference.without_file[: MOST_NAMED - len(lost)]]
+        lost += [row.key for row in difference.without_file[: MAX_NAMED - len(lost)]]
     if without_file:
         logger.error(
             "Tasks have %s %s that the storage has not, such as: %s",
             without_file, plural("file", without_file), ", ".join(lost),
         )  # fmt: skip
-    if without_row > max(known, MOST_BY_ITSELF):
+    if without_row > max(known, MAX_BY_ITSELF):
         logger.error(
             "The storage has %s files that the database does not know, and %s that it knows: is"
             " it the right database? Nothing is deleted (manage.py check_storage)",
@@ -153,7 +153,7 @@ def schedule_deletion(files: Iterable[StoredFile]) -> None:
             for file in files
         ],
         ignore_conflicts=True,
-        batch_size=MOST_AT_ONCE,
+        batch_size=MAX_AT_ONCE,
     )
 
 

@@ -15,7 +15,7 @@ from tasks_app.indeterminate import answers, claims, rewriting
 from tasks_app.models import Effect, EffectState, Task
 from tasks_app.queue import dispatch
 
-MOST_AT_ONCE = 200  # rows per writing of the files; what staff decide about at once fits
+MAX_AT_ONCE = 200  # rows per writing of the files; what staff decide about at once fits
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ def carry_out(task_id: str) -> None:
         return
     try:
         if answer_rows(task):
-            rewriting.rewrite(task, MOST_AT_ONCE)
+            rewriting.rewrite(task, MAX_AT_ONCE)
         claims.release(task)
     except ClaimLost:
         logger.info("The settling of rows of %s was overtaken", task_id)
@@ -58,7 +58,7 @@ def answer_rows(task: Task) -> bool:
     until = monotonic() + settings.PISTON_SLICE_MILLISECONDS / 1000
     answered = task.effects.filter(state=EffectState.ANSWERED).count()
     undecided = task.effects.filter(state__in=[EffectState.DECIDED, EffectState.RESENT])
-    for effect in undecided.order_by("row_number")[: max(MOST_AT_ONCE - answered, 0)]:
+    for effect in undecided.order_by("row_number")[: max(MAX_AT_ONCE - answered, 0)]:
         if monotonic() > until or not answers.answer(task, effect):
             return False
     return True

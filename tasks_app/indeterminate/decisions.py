@@ -16,7 +16,7 @@ from tasks_app.indeterminate import answers, claims
 from tasks_app.models import Decision, Effect, EffectState, EventKind, Task
 from tasks_app.queue import dispatch
 
-LONGEST_NOTE = 1_000  # characters
+MAX_NOTE_LENGTH = 1_000  # characters
 
 
 @dataclass
@@ -35,8 +35,8 @@ def decide(
     Of several people who decide about the same row the first one counts; the others are told so.
     Raises TaskHasNotEnded, TaskNotFound, and CannotBeSentAgain.
     """
-    if len(note) > LONGEST_NOTE:
-        raise ValueError(f"A note has at most {LONGEST_NOTE} characters.")
+    if len(note) > MAX_NOTE_LENGTH:
+        raise ValueError(f"A note has at most {MAX_NOTE_LENGTH} characters.")
     if decision == Decision.SEND_AGAIN:
         answers.require_same_action(task)
     verdict = Verdict()

@@ -20,7 +20,7 @@ from piston.database.locks import is_locked
 logger = logging.getLogger(__name__)
 
 REST_SECONDS = 1.0  # of a process without a database, before it takes the next message
-LONGEST_WAIT_SECONDS = 1.0  # for the broker; a message that was not sent is sent by the sweeper
+MAX_WAIT_SECONDS = 1.0  # for the broker; a message that was not sent is sent by the sweeper
 
 
 class Sender:
@@ -38,7 +38,7 @@ class Sender:
             self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="messages")
         sending = self._thread.submit(publish, name, arguments)
         try:
-            sending.result(timeout=LONGEST_WAIT_SECONDS)
+            sending.result(timeout=MAX_WAIT_SECONDS)
         except FutureTimeout:
             self._stuck = sending
             logger.warning("The broker does not answer; %s%s goes out later", name, arguments)

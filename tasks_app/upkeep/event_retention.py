@@ -14,8 +14,8 @@ from tasks_app.models import EventKind, Task, TaskEvent
 from tasks_app.models.clock import database_time
 from tasks_app.models.event import ENDS_OF_TASKS, TaskEventQuerySet
 
-MOST_TASKS_AT_ONCE = 200  # whose events one statement deletes: locks are short
-MOST_DOWNLOADS_AT_ONCE = 1_000
+MAX_TASKS_AT_ONCE = 200  # whose events one statement deletes: locks are short
+MAX_DOWNLOADS_AT_ONCE = 1_000
 SWEEP_SECONDS = 0.5  # then other steps of the sweep get their turn; the next one goes on
 
 
@@ -35,14 +35,14 @@ def forget_gone_tasks() -> int:
     """Delete the events of some tasks that have been gone long enough; return how many."""
     purged = ~Exists(Task.objects.filter(pk=OuterRef("task_id")))
     removals = long_ago(*ENDS_OF_TASKS).filter(purged).order_by("at")
-    task_ids = list(removals.values_list("task_id", flat=True)[:MOST_TASKS_AT_ONCE])
+    task_ids = list(removals.values_list("task_id", flat=True)[:MAX_TASKS_AT_ONCE])
     return TaskEvent.objects.filter(task_id__in=task_ids).forget()
 
 
 def forget_downloads() -> int:
     """Delete some downloads of long ago, whose tasks may still be there; return how many."""
     downloads = long_ago(EventKind.DOWNLOADED).order_by("at")
-    ids = list(downloads.values_list("pk", flat=True)[:MOST_DOWNLOADS_AT_ONCE])
+    ids = list(downloads.values_list("pk", flat=True)[:MAX_DOWNLOADS_AT_ONCE])
     return TaskEvent.objects.filter(pk__in=ids).forget()
 
 

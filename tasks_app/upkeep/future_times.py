@@ -21,7 +21,7 @@ from piston.plurals import plural
 from tasks_app.execution import compatibility
 from tasks_app.execution.external import MAX_PAUSE_SECONDS
 from tasks_app.execution.runs import claim_seconds
-from tasks_app.execution.waiting import LONGEST_PAUSE_SECONDS
+from tasks_app.execution.waiting import MAX_MISSING_PAUSE_SECONDS
 from tasks_app.files import storage
 from tasks_app.models import AccountTurn, Effect, Segment, Task, TaskCSV
 from tasks_app.models.clock import database_time, further_ahead
@@ -71,7 +71,7 @@ def times() -> Iterator[tuple[QuerySet[Any], str, float]]:
     waiting = executing.exclude(waiting_since=None)
     for tasks, pause in (
         (executing.filter(waiting_since=None), MAX_PAUSE_SECONDS),
-        (waiting, LONGEST_PAUSE_SECONDS),
+        (waiting, MAX_MISSING_PAUSE_SECONDS),
     ):
         yield Segment.objects.filter(task__in=tasks), "retry_at", pause
     yield TaskCSV.objects.unfinished(), "kept_until", storage.KEEP_SECONDS

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from categories.models import PeriodicRun
-from categories.periodic import LONGEST_ERROR, OWNER, beginning_of
+from categories.periodic import MAX_ERROR_LENGTH, OWNER, beginning_of
 from piston.database.locks import WaitBriefly
 from piston.http.admin_sign_in import forget_attempts
 from tasks_app.models.clock import read_database_clock
@@ -79,7 +79,7 @@ def run_job(job: Job) -> None:
         job.run()
     except Exception as failure:
         logger.exception("The job %s failed", job.name)
-        error = f"{type(failure).__name__}: {failure}"[:LONGEST_ERROR]
+        error = f"{type(failure).__name__}: {failure}"[:MAX_ERROR_LENGTH]
     PeriodicRun.objects.filter(category=OWNER, job=job.name).update(
         last_run_seconds=round(time.monotonic() - started, 3), last_error=error
     )

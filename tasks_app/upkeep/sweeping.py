@@ -36,8 +36,8 @@ from tasks_app.upkeep.hourly_and_daily import run_due_upkeep
 
 logger = logging.getLogger(__name__)
 
-MOST_UNFIT_AT_ONCE = 10
-MOST_AT_ONCE = 50  # tasks per step and sweep; a woken worker serves whoever waited longest anyway
+MAX_UNFIT_AT_ONCE = 10
+MAX_AT_ONCE = 50  # tasks per step and sweep; a woken worker serves whoever waited longest anyway
 DELETION_SECONDS = 60  # for one file; then another sweeper tries
 DELETING_SECONDS = 0.5  # of tasks, and of files, in a sweep; the next one goes on
 SILENCE_SECONDS = 10  # without an answer to a message, before it is sent again
@@ -94,7 +94,7 @@ def delete_bytes_first() -> None:
     soon = database_time(storage.KEEP_SECONDS)  # not files that a newer database may know
     given_up = Q(task=None, is_given_up=True, kept_until__lt=soon)
     doomed = Q(task__status=TaskStatus.REMOVED) | given_up
-    for csv_file in TaskCSV.objects.filter(doomed).order_by("-size_bytes")[: 4 * MOST_AT_ONCE]:
+    for csv_file in TaskCSV.objects.filter(doomed).order_by("-size_bytes")[: 4 * MAX_AT_ONCE]:
         storage.delete(csv_file.key)
 
 
@@ -114,7 +114,7 @@ def for_each(tasks: Iterable[Task], act: Callable[[Task], None]) -> None:
 
 def free(tasks: QuerySet[Task]) -> list[Task]:
     """Return the first of the tasks that nobody has locked."""
-    return unlocked.free(tasks, MOST_AT_ONCE)
+    return unlocked.free(tasks, MAX_AT_ONCE)
 
 
 def wake_abandoned_tasks() -> None:
@@ -127,7 +127,7 @@ def wake_silent_tasks() -> None:
     waiting = Segment.objects.claimable().values("task")
     silent = Task.objects.running().filter(quiet(), pk__in=waiting, unfit_since=None)
     longest_waiting = silent.order_by(F("served_at").asc(nulls_first=True))
-    for_each(unlocked.with_free_segment(longest_waiting, MOST_AT_ONCE), repeat_message)
+    for_each(unlocked.with_free_segment(longest_waiting, MAX_AT_ONCE), repeat_message)
 
 
 def wake_unfit_tasks() -> None:
@@ -136,7 +136,7 @@ def wake_unfit_tasks() -> None:
     A few at random, however many there are: they take nothing from those that can be done.
     """
     unfit = Task.objects.running().filter(quiet(), unfit_since__isnull=False)
-    for_each(unlocked.free(unfit.order_by("?"), MOST_UNFIT_AT_ONCE), repeat_message)
+    for_each(unlocked.free(unfit.order_by("?"), MAX_UNFIT_AT_ONCE), repeat_message)
 
 
 def end_unfit_tasks() -> None:
@@ -219,7 +219,7 @@ def purge_removed_tasks() -> None:
 def next_removed(after: str) -> QuerySet[Task]:
     """Return some removed tasks after another one, so that no task in trouble is met twice."""
     removed = Task.objects.filter(status=TaskStatus.REMOVED, pk__gt=after)
-    return removed.order_by("pk")[:MOST_AT_ONCE]
+    return removed.order_by("pk")[:MAX_AT_ONCE]
 
 
 @transaction.atomic
@@ -241,7 +241,7 @@ def delete_orphaned_files() -> None:
 
 def delete_some_files() -> int:
     """Delete some of them, return how many were tried; those in trouble come again later."""
-    orphaned = locks.unlocked(TaskCSV.objects.orphaned()[: 4 * MOST_AT_ONCE])
+    orphaned = locks.unlocked(TaskCSV.objects.orphaned()[: 4 * MAX_AT_ONCE])
     for csv_file in orphaned:
         given_up = TaskCSV.objects.orphaned().filter(WaitBriefly(), pk=csv_file.pk)
         if given_up.update(is_given_up=True, kept_until=database_time(DELETION_SECONDS)):

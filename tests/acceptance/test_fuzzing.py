@@ -25,7 +25,7 @@ DOCUMENTED = {
     400, 401, 403, 404, 405, 406, 408, 411, 412, 413, 414, 415, 416, 417, 429, 431, 500, 501, 503,
 }  # fmt: skip
 ENVELOPE = {"data", "node", "request_id", "status", "timestamp", "version"}
-MOST_GROWTH_BYTES = 64 * 2**20  # of all web processes together, between a warm-up and the end
+MAX_GROWTH_BYTES = 64 * 2**20  # of all web processes together, between a warm-up and the end
 OPTIONS = settings(
     max_examples=many(150),
     deadline=None,
@@ -160,7 +160,7 @@ def test_a_gzip_bomb_is_refused_while_it_expands(target: Target) -> None:
 
         assert answer.status in {413, 500}
         assert "more than" in answer.json()["data"].get("reason", str(answer.json()["data"]))
-    assert target.memory_bytes() - before < MOST_GROWTH_BYTES
+    assert target.memory_bytes() - before < MAX_GROWTH_BYTES
 
 
 def test_the_web_does_not_grow(target: Target) -> None:
@@ -176,4 +176,4 @@ def test_the_web_does_not_grow(target: Target) -> None:
     send()
     send()
 
-    assert target.memory_bytes() - before < MOST_GROWTH_BYTES
+    assert target.memory_bytes() - before < MAX_GROWTH_BYTES

@@ -15,7 +15,7 @@ from piston import disk_reserve
 
 logger = logging.getLogger(__name__)
 
-MOST_COPIED_BYTES = 64 * 2**20  # in memory, and while nobody else writes: about a second
+MAX_COPIED_BYTES = 64 * 2**20  # in memory, and while nobody else writes: about a second
 SHARE = 4  # a quarter of what is free on the disk is worth it
 WAIT_MILLISECONDS = 1_000  # for who is reading; else the next sweep tries
 
@@ -36,7 +36,7 @@ def shrink_database() -> None:
         log_bytes = disk_reserve.size_of(Path(f"{connection.settings_dict['NAME']}-wal"))
         copy = (
             unused_bytes > free_bytes // SHARE
-            and used_bytes <= min(MOST_COPIED_BYTES, free_bytes // 2)
+            and used_bytes <= min(MAX_COPIED_BYTES, free_bytes // 2)
         )  # fmt: skip
         if not copy and log_bytes <= free_bytes // SHARE:
             return

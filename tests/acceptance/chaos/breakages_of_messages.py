@@ -27,8 +27,8 @@ for breakage in (
         (
             Change(
                 "tasks_app/queue/sending.py",
-                "LONGEST_WAIT_SECONDS = 1.0",
-                "LONGEST_WAIT_SECONDS = 600.0",
+                "MAX_WAIT_SECONDS = 1.0",
+                "MAX_WAIT_SECONDS = 600.0",
             ),
         ),
     ),

@@ -13,8 +13,8 @@ from tests.acceptance.chaos.scene import CLAIM_SECONDS, SILENCE_SECONDS, SWEEP_S
 NOTES = ("plain", '"a, ""quoted"" one"', '"two\nlines"', "", "é ☎ 電話", "=1+1", "'  '")
 BOOT_SECONDS = 10  # of a worker, on a machine that is busy
 # after a fault, work goes on within a claim, a message that counts as lost, two sweeps
-LONGEST_RECOVERY = CLAIM_SECONDS + SILENCE_SECONDS + 2 * SWEEP_SECONDS + BOOT_SECONDS
-LONGEST_STILL = 60  # seconds without any progress before a task counts as lost
+MAX_RECOVERY = CLAIM_SECONDS + SILENCE_SECONDS + 2 * SWEEP_SECONDS + BOOT_SECONDS
+MAX_STILL = 60  # seconds without any progress before a task counts as lost
 
 
 @dataclass(frozen=True)
@@ -139,9 +139,9 @@ class Work:
         """Wait until a random share of all rows is done."""
         rows = sum(len(sent.lines) or sent.page_rows for sent in self.sent)
         wanted = int(rows * self.random.uniform(low, high))
-        self.wait_for(lambda: self.done_rows() >= wanted, LONGEST_STILL)
+        self.wait_for(lambda: self.done_rows() >= wanted, MAX_STILL)
 
-    def go_on(self, *, within: float = LONGEST_RECOVERY) -> None:
+    def go_on(self, *, within: float = MAX_RECOVERY) -> None:
         """Measure how long it takes until another row is done, or a task is over."""
         before, started = self.standing(), time.monotonic()
         self.wait_for(lambda: self.standing() != before or self.is_over(), within)
@@ -151,11 +151,11 @@ class Work:
     def recover(self, act: Callable[[], Any]) -> Any:
         """Measure how long it takes until something goes well."""
         started = time.monotonic()
-        came = self.scene.keep_trying(act, seconds=LONGEST_RECOVERY)
+        came = self.scene.keep_trying(act, seconds=MAX_RECOVERY)
         self.recovery_seconds = max(time.monotonic() - started, self.recovery_seconds or 0)
         return came
 
-    def all_go_on(self, *, within: float = LONGEST_RECOVERY) -> None:
+    def all_go_on(self, *, within: float = MAX_RECOVERY) -> None:
         """Measure how long it takes until every task has another row done, or is over."""
         before, started = self.standing(), time.monotonic()
         self.wait_for(
@@ -174,8 +174,8 @@ class Work:
             now = self.standing()
             if now != still:
                 still, moved_at = now, time.monotonic()
-            if time.monotonic() - moved_at > LONGEST_STILL:
-                raise AssertionError(f"nothing has moved for {LONGEST_STILL} s: {now}")
+            if time.monotonic() - moved_at > MAX_STILL:
+                raise AssertionError(f"nothing has moved for {MAX_STILL} s: {now}")
             time.sleep(0.1)
 
     def wait_for(self, question: Callable[[], bool], seconds: float) -> None:

@@ -15,7 +15,7 @@ from django.test import Client
 from django.utils import timezone
 
 from piston.http import admin_sign_in
-from piston.http.admin_sign_in import MOST_BY_ADDRESS, MOST_BY_NAME
+from piston.http.admin_sign_in import MAX_BY_ADDRESS, MAX_BY_NAME
 
 LOGIN = "/admin/login/?next=/admin/"
 GOOD = "a good password"
@@ -43,14 +43,14 @@ def fail(count: int, name: str = "root", address: str = HERE, **more: str) -> No
 
 
 def test_the_right_password_signs_in_however_often(root: User) -> None:
-    answers = [sign_in(password=GOOD) for _ in range(2 * MOST_BY_ADDRESS)]
+    answers = [sign_in(password=GOOD) for _ in range(2 * MAX_BY_ADDRESS)]
 
     assert {answer.status_code for answer in answers} == {302}
     assert not AccessAttempt.objects.exists()
 
 
 def test_after_too_many_failures_the_right_password_is_refused_as_well(root: User) -> None:
-    fail(MOST_BY_NAME)
+    fail(MAX_BY_NAME)
 
     answer = sign_in(password=GOOD)
 
@@ -60,7 +60,7 @@ def test_after_too_many_failures_the_right_password_is_refused_as_well(root: Use
 
 
 def test_a_lock_is_written_down_once(root: User, caplog: pytest.LogCaptureFixture) -> None:
-    fail(MOST_BY_NAME)
+    fail(MAX_BY_NAME)
     for _ in range(5):
         sign_in()
 
@@ -70,7 +70,7 @@ def test_a_lock_is_written_down_once(root: User, caplog: pytest.LogCaptureFixtur
 
 
 def test_a_lock_ends_although_refused_attempts_go_on(root: User) -> None:
-    fail(MOST_BY_NAME)
+    fail(MAX_BY_NAME)
     before = timezone.now() - admin_sign_in.LOCK_TIME
     AccessAttempt.objects.update(attempt_time=before + timedelta(minutes=1))
     refused = sign_in(password=GOOD).status_code
@@ -80,19 +80,19 @@ def test_a_lock_ends_although_refused_attempts_go_on(root: User) -> None:
 
 
 def test_failures_from_elsewhere_lock_nobody_out(root: User) -> None:
-    fail(MOST_BY_NAME, address=ELSEWHERE)
+    fail(MAX_BY_NAME, address=ELSEWHERE)
 
     assert sign_in(password=GOOD).status_code == 302
 
 
 def test_a_neighbour_signs_in_while_a_name_is_locked(root: User) -> None:
-    fail(MOST_BY_NAME, name="somebody")
+    fail(MAX_BY_NAME, name="somebody")
 
     assert sign_in(password=GOOD).status_code == 302
 
 
 def test_many_names_from_one_address_lock_the_address(root: User) -> None:
-    for number in range(MOST_BY_ADDRESS):
+    for number in range(MAX_BY_ADDRESS):
         fail(1, name=f"name {number}")
 
     assert sign_in(password=GOOD).status_code == 429
@@ -100,8 +100,8 @@ def test_many_names_from_one_address_lock_the_address(root: User) -> None:
 
 @pytest.mark.parametrize("name", ["ROOT", " root ", "\uff52oot", "x" * 9_999, "root\u200b"])
 def test_no_spelling_of_a_name_leaves_more_attempts(root: User, name: str) -> None:
-    fail(MOST_BY_NAME)
-    for _ in range(MOST_BY_ADDRESS - MOST_BY_NAME):
+    fail(MAX_BY_NAME)
+    for _ in range(MAX_BY_ADDRESS - MAX_BY_NAME):
         sign_in(name)
 
     assert sign_in(name).status_code == 429
@@ -115,7 +115,7 @@ def test_a_name_that_nobody_has_is_refused_by_the_form(root: User, name: str) ->
 
 def test_ones_own_sign_in_does_not_forget_the_failures_of_other_names(root: User) -> None:
     User.objects.create_user("clerk", password=GOOD, is_staff=True)
-    for number in range(MOST_BY_ADDRESS - 1):
+    for number in range(MAX_BY_ADDRESS - 1):
         fail(1, name=f"name {number}")
     signed_in = sign_in("clerk", GOOD).status_code
     fail(1, name="one more")
@@ -124,7 +124,7 @@ def test_ones_own_sign_in_does_not_forget_the_failures_of_other_names(root: User
 
 
 def test_addresses_of_one_ipv6_network_count_together(root: User) -> None:
-    for number in range(MOST_BY_NAME):
+    for number in range(MAX_BY_NAME):
         fail(1, address=f"2001:db8::{number:x}")
 
     assert sign_in(password=GOOD, address="2001:db8::ffff").status_code == 429
@@ -132,7 +132,7 @@ def test_addresses_of_one_ipv6_network_count_together(root: User) -> None:
 
 
 def test_what_clients_forward_counts_only_behind_a_trusted_proxy(root: User, settings: Any) -> None:
-    for number in range(MOST_BY_NAME):
+    for number in range(MAX_BY_NAME):
         fail(1, HTTP_X_FORWARDED_FOR=f"198.51.100.{number}")
     untrusted = sign_in(password=GOOD, HTTP_X_FORWARDED_FOR="198.51.100.99").status_code
     settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "NUM_PROXIES": 1}
@@ -163,9 +163,9 @@ def test_attempts_at_the_same_moment_do_not_slip_through() -> None:
         return status
 
     with ThreadPoolExecutor(16) as pool:
-        statuses = list(pool.map(attempt, range(3 * MOST_BY_NAME)))
+        statuses = list(pool.map(attempt, range(3 * MAX_BY_NAME)))
 
-    assert 0 < statuses.count(200) <= MOST_BY_NAME
+    assert 0 < statuses.count(200) <= MAX_BY_NAME
     assert sign_in(password=GOOD).status_code == 429
 
 
@@ -182,7 +182,7 @@ def test_a_database_that_cannot_count_lets_nobody_in(
 
 
 def test_the_operator_unlocks_the_sign_in(root: User) -> None:
-    fail(MOST_BY_NAME)
+    fail(MAX_BY_NAME)
 
     call_command("axes_reset")
 
@@ -190,7 +190,7 @@ def test_the_operator_unlocks_the_sign_in(root: User) -> None:
 
 
 def test_attempts_and_records_are_forgotten_after_their_time(root: User) -> None:
-    fail(MOST_BY_NAME)
+    fail(MAX_BY_NAME)
     fail(1, name="somebody")
     AccessAttempt.objects.filter(username="root").update(
         attempt_time=timezone.now() - admin_sign_in.LOCK_TIME

@@ -165,7 +165,7 @@ def test_segments_cover_every_row_once_in_order_and_are_equally_long(rows: int) 
     assert edges[-1][1] == rows
     assert [end for _, end in edges[:-1]] == [start for start, _ in edges[1:]]
     assert all(segment.cursor_offset == 5 + 2 * segment.start_row for segment in segments)
-    assert 1 <= len(segments) <= creating.MOST_SEGMENTS
+    assert 1 <= len(segments) <= creating.MAX_SEGMENTS
     assert len(segments) > 1 or rows <= 100
     *all_but_the_last, last = [end - start for start, end in edges if end]
     assert len(set(all_but_the_last)) <= 1

@@ -174,7 +174,7 @@ def test_another_trouble_of_the_database_is_told(broker: FakeBroker) -> None:
 def test_a_sweep_passes_over_more_locked_tasks_than_it_sends_for(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(sweeping, "MOST_AT_ONCE", 3)
+    monkeypatch.setattr(sweeping, "MAX_AT_ONCE", 3)
     tasks = [start() for _ in range(5)]
     Task.objects.update(dispatched_at=database_time(-60))
     broker.queue.clear()
@@ -191,7 +191,7 @@ def test_a_sweep_passes_over_more_locked_tasks_than_it_sends_for(
 def test_a_sweep_sends_for_no_task_whose_segments_are_locked_but_for_those_behind_it(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(sweeping, "MOST_AT_ONCE", 2)
+    monkeypatch.setattr(sweeping, "MAX_AT_ONCE", 2)
     tasks = [start() for _ in range(4)]
     Task.objects.update(dispatched_at=database_time(-60))
     broker.queue.clear()

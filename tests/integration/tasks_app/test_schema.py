@@ -170,7 +170,7 @@ def test_readyz_is_only_looked_at(client: Client) -> None:
 def test_a_worker_does_not_begin_with_a_message(
     monkeypatch: pytest.MonkeyPatch, newer: None
 ) -> None:
-    monkeypatch.setattr(schema_module, "LONGEST_WAIT_SECONDS", 0)
+    monkeypatch.setattr(schema_module, "MAX_WAIT_SECONDS", 0)
     monkeypatch.setattr(schema_module, "REST_SECONDS", 0)
     monkeypatch.setattr(schema_module.connection, "close", lambda: None)
 

@@ -21,7 +21,7 @@ LISTS = b"[%b[]]" % (b"[]," * 5_000_000)  # 15 MB
 ROUNDS, REQUESTS = 2, 100  # undisturbed and attacked in turn
 SLOWER = 2.0  # so many times the slowest hundredth may take meanwhile
 HOPELESS = 10.0  # nothing else on the machine disturbs that much
-LONGEST_SECONDS = 20.0  # of a row of requests; a broken build would take half an hour
+MAX_SECONDS = 20.0  # of a row of requests; a broken build would take half an hour
 ATTEMPTS = 3  # to measure that: rows and other programs of the machine disturb as well
 SECONDS = 60  # to wait for an answer
 PAUSE_SECONDS = 0.2  # of an attacker
@@ -61,7 +61,7 @@ def measure(client: Client) -> float:
 def seconds_of_requests(client: Client) -> list[float]:
     """Ask for the list of tasks over and over; return how long each answer took."""
     seconds: list[float] = []
-    while len(seconds) < REQUESTS and sum(seconds) < LONGEST_SECONDS:
+    while len(seconds) < REQUESTS and sum(seconds) < MAX_SECONDS:
         began = time.monotonic()
         assert client.session.get(client.tasks, timeout=SECONDS).status_code == 200
         seconds.append(time.monotonic() - began)

@@ -16,7 +16,7 @@ from tests.acceptance.chaos.scene import (
     WORKERS,
     Scene,
 )
-from tests.acceptance.chaos.work import LONGEST_RECOVERY, Work
+from tests.acceptance.chaos.work import MAX_RECOVERY, Work
 from tests.servers import wait_until
 
 SERVERS = (RABBITMQ, REDIS)  # the embedded database has the clock of whoever asks it
@@ -125,7 +125,7 @@ def database_clock_put_back(work: Work) -> None:
         file.write_text("+0")
         for name in WORKERS:
             scene.start(name)
-        work.all_go_on(within=2 * LONGEST_RECOVERY)  # not three hours
+        work.all_go_on(within=2 * MAX_RECOVERY)  # not three hours
         scene.set_pace(USUAL_PACE)
         work.end()
     finally:
@@ -139,4 +139,4 @@ def assert_swept(scene: Scene) -> None:
     task_id = scene.client.upload(b"name\nr\n", category="chaos", action="write")
     scene.client.call("DELETE", task_id)
     remains = "SELECT count(*) FROM tasks_app_task WHERE id = %s"
-    wait_until(lambda: scene.execute(remains, task_id) == [(0,)], seconds=LONGEST_RECOVERY)
+    wait_until(lambda: scene.execute(remains, task_id) == [(0,)], seconds=MAX_RECOVERY)

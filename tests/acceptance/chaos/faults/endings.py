@@ -10,7 +10,7 @@ from tests.acceptance.chaos.faults.storages import assert_none_is_final_too_earl
 from tests.acceptance.chaos.faults.web import EVERYWHERE, begin_wide, stop
 from tests.acceptance.chaos.faults.workers import kill_child
 from tests.acceptance.chaos.scene import REDIS, WORKERS
-from tests.acceptance.chaos.work import LONGEST_RECOVERY, Work
+from tests.acceptance.chaos.work import MAX_RECOVERY, Work
 
 BESIDE_S3 = (REDIS, *(kind for kind in EVERYWHERE if kind != REDIS))
 
@@ -38,7 +38,7 @@ def assembler_killed(work: Work) -> None:
         link.bytes_per_second = 4_000_000
     claims = 0
     for _ in range(3):
-        work.wait_for(lambda seen=claims: count_claims(work) > seen, 2 * LONGEST_RECOVERY)
+        work.wait_for(lambda seen=claims: count_claims(work) > seen, 2 * MAX_RECOVERY)
         claims = count_claims(work)
         time.sleep(work.random.uniform(0.0, 1.5 if link else 0.15))
         if work.is_over():
@@ -77,7 +77,7 @@ def stopped_amid_kills(work: Work) -> None:
         outputs[sent.task_id] = client.download(sent.task_id, "out.csv")
     restart_workers(work)
     work.go_on()
-    work.wait_for(work.is_over, 2 * LONGEST_RECOVERY)
+    work.wait_for(work.is_over, 2 * MAX_RECOVERY)
     for task_id, then in counts.items():
         task = client.get(task_id)
         now = {name: task[name] for name in then}

@@ -9,8 +9,8 @@ from tests.acceptance.chaos.work import Sent, Work
 
 EVERYWHERE = (RABBITMQ, REDIS, EMBEDDED)
 KILLS = 3
-MOST_ATTEMPTS = CallAgain.max_attempts
-LONGEST_RETRYING = 180  # seconds, with all pauses, on a machine that is busy
+MAX_ATTEMPTS = CallAgain.max_attempts
+MAX_RETRYING = 180  # seconds, with all pauses, on a machine that is busy
 SINGLE = ("cut", "late", "error", "garbage")  # after which a repetition is answered well
 
 
@@ -61,7 +61,7 @@ def pick(work: Work, sent: Sent, count: int) -> list[str]:
 def wait_for_calls(work: Work, sent: Sent, name: str, count: int) -> None:
     """Wait until a row has been called so often."""
     calls_of = work.scene.world.calls_of
-    work.wait_for(lambda: len(calls_of(sent.task_id)[name]) >= count, LONGEST_RETRYING)
+    work.wait_for(lambda: len(calls_of(sent.task_id)[name]) >= count, MAX_RETRYING)
 
 
 def send_failed_again(work: Work, sent: Sent) -> None:
@@ -93,7 +93,7 @@ def answers_lost(work: Work) -> None:
     again = work.upload("call_again", rows=60, special={11: "patient"})
     world.answer_badly(again.task_id, again.lines[11].name, "late")
     silent, refused, twice, *others = pick(work, again, 3 + len(SINGLE))
-    world.answer_badly(again.task_id, silent, *["cut"] * MOST_ATTEMPTS)
+    world.answer_badly(again.task_id, silent, *["cut"] * MAX_ATTEMPTS)
     world.answer_badly(again.task_id, refused, "cut", "refused")
     world.answer_badly(again.task_id, twice, "error", "cut")
     for name, mishap in zip(others, SINGLE, strict=True):
@@ -119,16 +119,16 @@ def killed_in_a_pause(work: Work) -> None:
     scene, world = work.scene, work.scene.world
     sent = work.upload("call_again", rows=60)
     answered, silent = sorted(pick(work, sent, 2))
-    world.answer_badly(sent.task_id, answered, *["cut"] * (MOST_ATTEMPTS - 1))
-    world.answer_badly(sent.task_id, silent, *["cut"] * 2 * MOST_ATTEMPTS)
+    world.answer_badly(sent.task_id, answered, *["cut"] * (MAX_ATTEMPTS - 1))
+    world.answer_badly(sent.task_id, silent, *["cut"] * 2 * MAX_ATTEMPTS)
     sent.indeterminate_count = 1
     sent.most_repeated = 2
     work.start(sent)
     for name, attempts, end in (
         (answered, 1, scene.kill),
-        (answered, MOST_ATTEMPTS - 2, scene.stop),
+        (answered, MAX_ATTEMPTS - 2, scene.stop),
         (silent, 2, scene.stop),
-        (silent, MOST_ATTEMPTS - 2, scene.kill),
+        (silent, MAX_ATTEMPTS - 2, scene.kill),
     ):
         wait_for_calls(work, sent, name, attempts)
         end(*WORKERS)
@@ -137,7 +137,7 @@ def killed_in_a_pause(work: Work) -> None:
     work.end()
     for name in (answered, silent):
         count = len(world.calls_of(sent.task_id)[name])
-        assert count <= MOST_ATTEMPTS, f"{name} was called {count} times"
+        assert count <= MAX_ATTEMPTS, f"{name} was called {count} times"
 
 
 @fault(
@@ -151,11 +151,11 @@ def stopped_in_a_pause(work: Work) -> None:
     scene, world = work.scene, work.scene.world
     sent = work.upload("call_again", rows=60)
     (silent,) = pick(work, sent, 1)
-    world.answer_badly(sent.task_id, silent, *["cut"] * MOST_ATTEMPTS)
+    world.answer_badly(sent.task_id, silent, *["cut"] * MAX_ATTEMPTS)
     sent.indeterminate_count = sent.most_repeated = 1
     work.start(sent)
-    wait_for_calls(work, sent, silent, MOST_ATTEMPTS - 1)
+    wait_for_calls(work, sent, silent, MAX_ATTEMPTS - 1)
     held = "SELECT 1 FROM tasks_app_segment WHERE task_id = %s AND claimed_until IS NOT NULL"
-    work.wait_for(lambda: not scene.execute(held, sent.task_id), LONGEST_RETRYING)
+    work.wait_for(lambda: not scene.execute(held, sent.task_id), MAX_RETRYING)
     sent.is_stopped = True
     scene.client.call("PATCH", f"{sent.task_id}/stop")

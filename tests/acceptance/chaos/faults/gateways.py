@@ -22,7 +22,7 @@ from tests.gateway import IN_ITS_PLACE, LIES, Answer, Asked, Gateway, PassOn, Ru
 
 OUTAGE_SECONDS = 7.0  # longer than a claim, and than six seconds of `404 default backend`
 LIE_SECONDS = 2.5
-MOST_REQUESTS = 400  # in an outage; there are four processes, and retries of a second
+MAX_REQUESTS = 400  # in an outage; there are four processes, and retries of a second
 ROWS, PACE = 300, 0.01  # a task takes some seconds, of many slices
 MANY_BLOCKS = 800  # rows, with WIDE notes
 FAILING_SHARE = 0.7
@@ -110,7 +110,7 @@ def gateway_says_yes(work: Work) -> None:
     ways = sorted(name for name in IN_ITS_PLACE if name.startswith("200"))
     gateway = endure(work, IN_ITS_PLACE[work.random.choice(ways)])
     count = len(gateway.asked)
-    assert count <= MOST_REQUESTS, f"it was asked {count} times"
+    assert count <= MAX_REQUESTS, f"it was asked {count} times"
     go_on(work)
 
 
@@ -125,7 +125,7 @@ def storage_redirecting(work: Work) -> None:
     ways = sorted(name for name in IN_ITS_PLACE if name.startswith("30"))
     gateway = endure(work, IN_ITS_PLACE[work.random.choice(ways)])
     count = len(gateway.asked)
-    assert count <= MOST_REQUESTS, f"it was asked {count} times"
+    assert count <= MAX_REQUESTS, f"it was asked {count} times"
     for name in ("web", "worker-1"):
         assert "PISTON_S3_REGION" in work.scene.installation.log(name), f"{name} does not say why"
     go_on(work)

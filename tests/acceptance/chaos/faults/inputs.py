@@ -13,7 +13,7 @@ from tests.acceptance.chaos.faults.web import EVERYWHERE
 from tests.acceptance.chaos.scene import EMBEDDED, RABBITMQ, REDIS, Scene, open_bucket
 from tests.acceptance.chaos.work import Sent, Work, make_lines
 
-LONGEST_SECONDS = 60  # until the task has ended
+MAX_SECONDS = 60  # until the task has ended
 WIDE = 800  # bytes of a row: the input has several blocks
 OFFERED = "rows done before it stay in `out.csv`; `in.csv` and `unprocessed.csv` are not offered"
 EMBEDDED_FIRST = (EMBEDDED, REDIS, RABBITMQ)
@@ -101,7 +101,7 @@ def begin(work: Work) -> list[StoredInput]:
 
 def see_end(work: Work) -> None:
     """See that the tasks end in time."""
-    work.wait_for(work.is_over, LONGEST_SECONDS)
+    work.wait_for(work.is_over, MAX_SECONDS)
 
 
 def rename_row(index: int) -> Callable[[bytes], bytes]:

@@ -16,7 +16,7 @@ from tests.acceptance.installation import Client
 from tests.servers import wait_until
 
 ON_SERVERS = (RABBITMQ, REDIS)
-LONGEST_SECONDS = 20.0  # of a small task of somebody else; undisturbed it takes one
+MAX_SECONDS = 20.0  # of a small task of somebody else; undisturbed it takes one
 NEIGHBOURS = 3  # small tasks one after the other
 COMMIT_SECONDS = 7.0  # in which a commit has met a lock, and its claim, too
 MANY = 52  # tasks: more than a sweep sends for
@@ -58,7 +58,7 @@ def run_neighbours(work: Work, action: str = "write") -> None:
         try:
             wait_until(
                 lambda: client.get(task_id)["status"] == "success",  # noqa: B023 - used at once
-                seconds=LONGEST_SECONDS,
+                seconds=MAX_SECONDS,
             )
         except TimeoutError:
             stands = client.get(task_id)
@@ -87,7 +87,7 @@ def task_row_locked(work: Work) -> None:
     with held(work.scene, LOCK_TASK, of=sent.task_id) as process:
         run_neighbours(work)
         words = f"{sent.task_id} {STILL.format(process)}"
-        work.wait_for(lambda: workers_said(work.scene, words), LONGEST_SECONDS)
+        work.wait_for(lambda: workers_said(work.scene, words), MAX_SECONDS)
     work.all_go_on()
 
 
@@ -124,7 +124,7 @@ def segments_locked(work: Work) -> None:
         time.sleep(COMMIT_SECONDS)
         run_neighbours(work)
         words = f"{sent.task_id} {SEGMENTS_STILL.format(process)}"
-        work.wait_for(lambda: workers_said(scene, words), LONGEST_SECONDS)
+        work.wait_for(lambda: workers_said(scene, words), MAX_SECONDS)
     work.all_go_on()
 
 
@@ -140,7 +140,7 @@ def table_locked(work: Work) -> None:
     work.get_going(0.05, 0.2)
     with held(work.scene, "LOCK TABLE chaos_effect IN ACCESS EXCLUSIVE MODE"):
         run_neighbours(work, "read")
-        work.wait_for(lambda: work.scene.execute(WAITING) != [(0,)], LONGEST_SECONDS)
+        work.wait_for(lambda: work.scene.execute(WAITING) != [(0,)], MAX_SECONDS)
         time.sleep(20)  # that a row has waited alone, whatever else the machine does
     assert_none_failed_otherwise(work, writing)
     work.all_go_on()

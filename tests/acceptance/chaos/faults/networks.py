@@ -12,7 +12,7 @@ from tests.acceptance.chaos.faults import fault
 from tests.acceptance.chaos.hosts import Network
 from tests.acceptance.chaos.links import Link
 from tests.acceptance.chaos.scene import CLAIM_SECONDS, RABBITMQ, REDIS, SWEEP_SECONDS
-from tests.acceptance.chaos.work import BOOT_SECONDS, LONGEST_RECOVERY, Work
+from tests.acceptance.chaos.work import BOOT_SECONDS, MAX_RECOVERY, Work
 from tests.servers import family, wait_until
 
 ASIDE, OTHER = "worker-1", "worker-2"
@@ -25,7 +25,7 @@ HEARTBEATS_SECONDS = 25  # until it finds out that the broker is gone, and is co
 # for each question and each answer. What a batch first changes is its seventh way, after 14 s:
 # claims last 8 s where rows may take 2 s, and then another worker has taken over
 SLOW_SECONDS = 2.0
-FEWEST_ROWS = 3_000  # in 10 s, by a worker whose two processes need a millisecond for each
+MIN_ROWS = 3_000  # in 10 s, by a worker whose two processes need a millisecond for each
 # the kernel acknowledges what has arrived after at most 0.2 s. Whoever still lacks that says it
 # again, and is told as soon as the network is back; whoever has it, and only waits, never is
 ACKNOWLEDGED_SECONDS = 0.5
@@ -99,7 +99,7 @@ def see_taken_over(work: Work, held: dict[int, int]) -> None:
     newest = "SELECT id, claim FROM tasks_app_segment WHERE id = ANY(%s)"
     work.wait_for(
         lambda: all(claim > held[key] for key, claim in work.scene.execute(newest, list(held))),
-        LONGEST_RECOVERY,
+        MAX_RECOVERY,
     )
 
 
@@ -181,7 +181,7 @@ def database_vanishes(work: Work) -> None:
         aside.cut_off_from(aside.database)
         aside.database.cut()
     scene.start(OTHER)
-    work.all_go_on(within=LONGEST_RECOVERY + BOOT_SECONDS)
+    work.all_go_on(within=MAX_RECOVERY + BOOT_SECONDS)
     aside.reconnect_to(aside.database)
     rely_on_the_one_set_aside(work, within=COMES_BACK_SECONDS)
 
@@ -202,7 +202,7 @@ def slow_network(work: Work) -> None:
     start_anew(work, DATABASE_URL=link.url)
     work.begin("read", "write", "read", "spread", "read", rows=5_000)
     work.get_going(0.05, 0.15)
-    work.wait_for(lambda: bool(held_by_the_one_set_aside(work, "read")), LONGEST_RECOVERY)
+    work.wait_for(lambda: bool(held_by_the_one_set_aside(work, "read")), MAX_RECOVERY)
     link.block_seconds = SLOW_SECONDS
     held = held_by_the_one_set_aside(work, "read")
     refused = overtaken_count(work)
@@ -240,4 +240,4 @@ def refused_by_database(work: Work) -> None:
     work.remarks.append(f"{done} rows were done in 10 s by the other worker")
     link.heal()
     rely_on_the_one_set_aside(work, within=COMES_BACK_SECONDS)
-    assert done > FEWEST_ROWS, f"only {done} rows were done in 10 s"
+    assert done > MIN_ROWS, f"only {done} rows were done in 10 s"

@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.acceptance.chaos import breakages_of_operating  # noqa: F401 - adds its breakages
 from tests.acceptance.chaos.faults import fault
 from tests.acceptance.chaos.scene import EMBEDDED, RABBITMQ, REDIS, WORKERS
-from tests.acceptance.chaos.work import LONGEST_STILL, Work
+from tests.acceptance.chaos.work import MAX_STILL, Work
 from tests.servers import family, wait_until
 
 END_SECONDS = 30  # for what a killed supervisor leaves; 20 on a machine that does nothing else
@@ -69,13 +69,9 @@ def two_versions(work: Work) -> None:
     work.go_on()
     work.begin("write", "spread", "each", "read", rows=100)
     newer = {sent.task_id for sent in work.sent[5:]}
-    work.wait_for(
-        lambda: all(row[1] for row in work.standing() if row[0] in newer), 2 * LONGEST_STILL
-    )
+    work.wait_for(lambda: all(row[1] for row in work.standing() if row[0] in newer), 2 * MAX_STILL)
     scene.kill("worker-1")
-    work.wait_for(
-        lambda: all(row[2] for row in work.standing() if row[0] in newer), 2 * LONGEST_STILL
-    )
+    work.wait_for(lambda: all(row[2] for row in work.standing() if row[0] in newer), 2 * MAX_STILL)
     older = [row for row in work.standing() if row[0] not in newer]
     assert not all(row[2] for row in older), "the tasks of the old version had ended before"
     scene.start("worker-1")

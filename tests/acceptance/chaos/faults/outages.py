@@ -20,7 +20,7 @@ from tests.acceptance.chaos.hosts import small_disk
 from tests.acceptance.chaos.scene import WORKERS
 from tests.acceptance.chaos.work import (
     BOOT_SECONDS,
-    LONGEST_RECOVERY,
+    MAX_RECOVERY,
     Sent,
     Work,
     content_of,
@@ -211,7 +211,7 @@ def standby_promoted(work: Work) -> None:
         time.sleep(work.random.uniform(0, 2))  # read-only until it is promoted
         standby.promote()
         scene.database_url = scene.database_url.replace(f":{primary.port}/", f":{standby.port}/")
-        work.all_go_on(within=LONGEST_RECOVERY + BOOT_SECONDS)
+        work.all_go_on(within=MAX_RECOVERY + BOOT_SECONDS)
         work.end()
         scene.kill(*ALL)
     scene.restore()
@@ -258,4 +258,4 @@ def power_cut(work: Work) -> None:
         for name in ALL:
             scene.start(name)
         wait_until(scene.installation.answers, seconds=60)
-        work.all_go_on(within=LONGEST_RECOVERY + BOOT_SECONDS)
+        work.all_go_on(within=MAX_RECOVERY + BOOT_SECONDS)

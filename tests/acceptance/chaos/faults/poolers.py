@@ -13,7 +13,7 @@ from tests.acceptance.chaos.faults.databases import ON_SERVERS, TERMINATE
 from tests.acceptance.chaos.faults.locks import held
 from tests.acceptance.chaos.faults.outages import begin_slowly
 from tests.acceptance.chaos.scene import CLAIM_SECONDS, WORKERS
-from tests.acceptance.chaos.work import BOOT_SECONDS, LONGEST_RECOVERY, Work
+from tests.acceptance.chaos.work import BOOT_SECONDS, MAX_RECOVERY, Work
 from tests.servers import PgBouncer, send_signal, wait_until
 
 ALL = ("web", "beat", *WORKERS)
@@ -58,7 +58,7 @@ def go_through_it(work: Work, pooler: PgBouncer) -> None:
     pooler.start()
     work.go_on()
     scene.kill(WORKERS[1])
-    work.all_go_on(within=LONGEST_RECOVERY + BOOT_SECONDS)
+    work.all_go_on(within=MAX_RECOVERY + BOOT_SECONDS)
     work.end()
 
 

@@ -7,10 +7,10 @@ import time
 from tests.acceptance.chaos import breakages_of_files  # noqa: F401 - adds its breakages
 from tests.acceptance.chaos.faults import fault
 from tests.acceptance.chaos.faults.endings import restart_workers
-from tests.acceptance.chaos.faults.inputs import LONGEST_SECONDS, StoredInput
+from tests.acceptance.chaos.faults.inputs import MAX_SECONDS, StoredInput
 from tests.acceptance.chaos.faults.web import EVERYWHERE
 from tests.acceptance.chaos.faults.workers import kill_child
-from tests.acceptance.chaos.work import LONGEST_RECOVERY, Sent, Work
+from tests.acceptance.chaos.work import MAX_RECOVERY, Sent, Work
 
 SHARES = ((0.03, 0.08), (0.12, 0.2))  # of all rows, before the inputs go; no task is at its end
 FORGET_REPLACED = (
@@ -41,7 +41,7 @@ def broken_tasks_retried(work: Work) -> None:
             kill_child(work)
         time.sleep(work.random.uniform(0.0, 1.0))
         restart_workers(work)
-        work.all_go_on(within=2 * LONGEST_RECOVERY)
+        work.all_go_on(within=2 * MAX_RECOVERY)
     assert sum(sent.retry_count for sent in sents) >= len(sents), "too few were retried"
     work.end()
     true = "true" if work.scene.database_url else "1"
@@ -58,7 +58,7 @@ def break_all(work: Work, sents: list[Sent]) -> None:
     """Let the inputs of all tasks be away until each has ended because of it."""
     away = [(stored, stored.take_away()) for stored in (StoredInput(work.scene, s) for s in sents)]
     ids = [sent.task_id for sent in sents]
-    work.wait_for(lambda: all(row[2] for row in work.standing() if row[0] in ids), LONGEST_SECONDS)
+    work.wait_for(lambda: all(row[2] for row in work.standing() if row[0] in ids), MAX_SECONDS)
     for stored, content in away:
         stored.put_back(content)
 

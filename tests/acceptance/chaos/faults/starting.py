@@ -7,10 +7,10 @@ import time
 from tests.acceptance.chaos import breakages_of_brokers  # noqa: F401 - adds its breakages
 from tests.acceptance.chaos.faults import fault
 from tests.acceptance.chaos.scene import RABBITMQ, REDIS, WORKERS
-from tests.acceptance.chaos.work import BOOT_SECONDS, LONGEST_RECOVERY, Work
+from tests.acceptance.chaos.work import BOOT_SECONDS, MAX_RECOVERY, Work
 
 AWAY_SECONDS = 15  # longer than a worker takes to start
-LONGEST_PAUSE = 10  # of somebody who waits for the database
+MAX_PAUSE = 10  # of somebody who waits for the database
 
 
 @fault(
@@ -32,5 +32,5 @@ def started_without_database(work: Work) -> None:
         time.sleep(AWAY_SECONDS)
     finally:
         scene.servers.postgresql.restart()
-    work.all_go_on(within=LONGEST_RECOVERY + LONGEST_PAUSE + BOOT_SECONDS)
+    work.all_go_on(within=MAX_RECOVERY + MAX_PAUSE + BOOT_SECONDS)
     scene.assert_workers_live(*WORKERS, "beat")

@@ -16,7 +16,7 @@ from tests.acceptance.chaos.faults import fault
 from tests.acceptance.chaos.faults.web import count_tasks
 from tests.acceptance.chaos.links import Link
 from tests.acceptance.chaos.scene import EMBEDDED, RABBITMQ, REDIS
-from tests.acceptance.chaos.work import LONGEST_RECOVERY, Line, Work, content_of, make_lines
+from tests.acceptance.chaos.work import MAX_RECOVERY, Line, Work, content_of, make_lines
 
 FILES_ON_DISK = (RABBITMQ, EMBEDDED)
 SLOW_DOWN = (
@@ -208,7 +208,7 @@ def storage_silent(work: Work) -> None:
     time.sleep(work.random.uniform(0.0, 3.0))
     assert_none_is_final_too_early(work)
     link.is_silent = False  # for new connections only
-    work.all_go_on(within=2 * LONGEST_RECOVERY)
+    work.all_go_on(within=2 * MAX_RECOVERY)
 
 
 # ---- A folder on a disk --------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from tests.acceptance.chaos.scene import (
     USUAL_PACE,
     WORKERS,
 )
-from tests.acceptance.chaos.work import LONGEST_RECOVERY, Work
+from tests.acceptance.chaos.work import MAX_RECOVERY, Work
 from tests.servers import family, send_signal
 
 EVERYWHERE = (RABBITMQ, REDIS, EMBEDDED)
@@ -121,7 +121,7 @@ def batches_late(work: Work) -> None:
     work.begin("write", "read", "read", "spread", rows=6_000)
     work.get_going(0.1, 0.2)
     link.delay_transactions(work.random, 0.1, CLAIM_SECONDS * 2)
-    work.all_go_on(within=3 * LONGEST_RECOVERY)
+    work.all_go_on(within=3 * MAX_RECOVERY)
     work.get_going(0.7, 0.8)
     link.heal()
     work.go_on()

@@ -112,7 +112,7 @@ def test_nothing_asks_the_whole_table(superuser: Client) -> None:
 def test_more_tasks_than_are_paged_are_not_counted(
     superuser: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(capped_list, "MOST_COUNTED", 3)
+    monkeypatch.setattr(capped_list, "MAX_COUNTED_ROWS", 3)
     TaskFactory.create_batch(5)
 
     answer = superuser.get(LIST)
@@ -136,7 +136,7 @@ def test_every_page_shows_the_tasks_that_come_next(superuser: Client) -> None:
 def test_as_many_tasks_as_are_paged_are_all_of_them(
     superuser: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(capped_list, "MOST_COUNTED", 3)
+    monkeypatch.setattr(capped_list, "MAX_COUNTED_ROWS", 3)
     TaskFactory.create_batch(3)
 
     page = superuser.get(LIST).content.decode()

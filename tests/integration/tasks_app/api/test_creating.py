@@ -305,7 +305,7 @@ def test_a_small_body_that_stands_for_a_large_csv_is_read_elsewhere(
     caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(json_bodies, "SMALL_ABSENT_CELLS", 3)
-    monkeypatch.setattr(json_bodies, "MOST_ABSENT_CELLS", 4)
+    monkeypatch.setattr(json_bodies, "MAX_ABSENT_CELLS", 4)
     records: list[Any] = [{"name": "Ada", "do": ""}, {"name": "Bob"}, {}, {"name": "Eve"}]
 
     fault = csv_fault(caller.put_json({"data": {"records": [*records, {}]}}))
@@ -365,7 +365,7 @@ def test_nothing_is_kept_of_json_whose_client_has_hung_up(caller: Caller) -> Non
 def test_accounts_of_one_tree_take_turns_with_large_json(
     caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(conversion, "LONGEST_WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(conversion, "MAX_WAIT_SECONDS", 0.0)
     document = {"x": LONG, "data": {"records": [{"name": "Ada"}]}}
     child = Caller(AccountFactory(parent=caller.account))
 

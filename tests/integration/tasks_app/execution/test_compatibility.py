@@ -115,7 +115,7 @@ def test_a_message_is_handed_over_a_few_times_and_once_more_when_the_sweeper_ask
         sweeping.repeat_message(engine.fresh(task))
         after_a_while = deliver_and_count(broker)
 
-    assert (at_the_start, after_a_while) == (1 + compatibility.MOST_HANDOVERS, 1 + 1)
+    assert (at_the_start, after_a_while) == (1 + compatibility.MAX_HANDOVERS, 1 + 1)
 
 
 def deliver_and_count(broker: FakeBroker) -> int:
@@ -130,8 +130,8 @@ def deliver_and_count(broker: FakeBroker) -> int:
 def test_tasks_that_no_worker_fits_do_not_keep_the_sweeper_from_the_others(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sweeping, "MOST_AT_ONCE", 1)
-    monkeypatch.setattr(sweeping, "MOST_UNFIT_AT_ONCE", 1)
+    monkeypatch.setattr(sweeping, "MAX_AT_ONCE", 1)
+    monkeypatch.setattr(sweeping, "MAX_UNFIT_AT_ONCE", 1)
     unfit = [engine.start(engine.submit("check", *ROWS)) for _ in range(3)]
     Task.objects.update(category_version="0")
     broker.deliver_all()

@@ -25,7 +25,7 @@ Change = Callable[[bytes], bytes]
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocks, "FIRST_BLOCK_BYTES", BLOCK)
-    monkeypatch.setattr(blocks, "LARGEST_BLOCK_BYTES", BLOCK)
+    monkeypatch.setattr(blocks, "MAX_BLOCK_BYTES", BLOCK)
 
 
 def begin(action: str = "check", *, batch_size: int = 10) -> Task:

@@ -380,7 +380,7 @@ def test_a_task_that_has_just_gone_on_is_not_ended(
 def test_a_locked_task_that_waits_in_vain_is_passed_over(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(sweeping, "MOST_AT_ONCE", 1)
+    monkeypatch.setattr(sweeping, "MAX_AT_ONCE", 1)
     held, other = (engine.start(engine.submit("check", *ROWS)) for _ in range(2))
     set_waiting(seconds=settings_unfit() + 60)
     Task.objects.filter(pk=held.pk).update(waiting_since=database_time(-settings_unfit() - 90))

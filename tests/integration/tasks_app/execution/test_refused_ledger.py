@@ -75,7 +75,7 @@ def test_however_often_the_ledger_is_refused_the_task_goes_on_afterwards(
     task = engine.start(engine.submit(action, *([] if action == "count" else ROWS)))
     with monkeypatch.context() as refusing:
         refusing.setattr(Part.objects, "add", refuse)
-        for _ in range(worker.MOST_IDLE_CLAIMS + 3):
+        for _ in range(worker.MAX_IDLE_CLAIMS + 3):
             let_time_pass(broker)
         assert Segment.objects.get(task=task).idle_claims == 0
 

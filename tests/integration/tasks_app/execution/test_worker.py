@@ -151,7 +151,7 @@ def test_trouble_that_is_no_rows_fault_delays_a_task_and_nothing_else(
     task = engine.start(engine.submit("check", *names("", "", "")))
     with monkeypatch.context() as outage:
         outage.setattr(batches, "run_next_batch", away)
-        for _ in range(worker.MOST_IDLE_CLAIMS + 5):
+        for _ in range(worker.MAX_IDLE_CLAIMS + 5):
             broker.deliver_all()
             Task.objects.exclude(dispatched_at=None).update(dispatched_at=database_time(-60))
             sweeping.sweep()

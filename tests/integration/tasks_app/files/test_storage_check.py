@@ -155,7 +155,7 @@ def test_the_daily_look_lets_the_sweeper_delete_after_the_grace(
 def test_the_database_of_another_storage_deletes_nothing_by_itself(
     place: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(storage_check, "MOST_BY_ITSELF", 2)
+    monkeypatch.setattr(storage_check, "MAX_BY_ITSELF", 2)
     for number in range(3):
         put(f"ab/ab{number:028}-{number:016}.in.csv")
 

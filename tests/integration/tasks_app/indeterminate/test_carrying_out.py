@@ -207,7 +207,7 @@ def test_nothing_to_carry_out_changes_nothing(broker: FakeBroker) -> None:
 def test_more_than_one_message_can_carry_is_carried_by_several(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasks_app.indeterminate.carrying_out.MOST_AT_ONCE", 2)
+    monkeypatch.setattr("tasks_app.indeterminate.carrying_out.MAX_AT_ONCE", 2)
     task = rows.ended(broker, *["crash"] * 5)
 
     rows.settle(broker, task, "done", 1, 2, 3, 4, 5)

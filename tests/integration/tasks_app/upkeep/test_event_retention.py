@@ -79,7 +79,7 @@ def test_a_removed_task_that_is_not_purged_yet_does_not_hold_up_the_others() -> 
 
 
 def test_many_are_forgotten_in_small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_retention, "MOST_TASKS_AT_ONCE", 2)
+    monkeypatch.setattr(event_retention, "MAX_TASKS_AT_ONCE", 2)
     for _ in range(5):
         sweeping.purge(removed_task())
     let_pass(DAYS + 1)

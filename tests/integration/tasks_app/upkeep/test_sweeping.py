@@ -101,7 +101,7 @@ def test_a_removed_task_leaves_its_events_and_nothing_else(broker: FakeBroker) -
 
 
 def test_one_sweep_purges_as_much_as_there_is_time_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweeping, "MOST_AT_ONCE", 2)
+    monkeypatch.setattr(sweeping, "MAX_AT_ONCE", 2)
     for _ in range(9):
         lifecycle.remove(engine.submit("check", *ROWS), engine.TESTER)
     in_trouble = Task.objects.order_by("pk")[0].pk
@@ -123,7 +123,7 @@ def test_one_sweep_purges_as_much_as_there_is_time_for(monkeypatch: pytest.Monke
 def test_a_sweep_goes_on_to_its_next_step_when_purging_takes_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(sweeping, "MOST_AT_ONCE", 2)
+    monkeypatch.setattr(sweeping, "MAX_AT_ONCE", 2)
     monkeypatch.setattr(sweeping, "DELETING_SECONDS", 0)
     for _ in range(3):
         lifecycle.remove(engine.submit("count"), engine.TESTER)
@@ -188,7 +188,7 @@ def test_a_finish_that_kills_its_worker_is_given_up(
     task = engine.start(engine.submit("check", *ROWS))
     with monkeypatch.context() as dying:
         dying.setattr(worker, "complete", die)
-        for _ in range(worker.MOST_IDLE_CLAIMS + 2):
+        for _ in range(worker.MAX_IDLE_CLAIMS + 2):
             with suppress(SystemExit):
                 broker.deliver_all()
             make_silent()

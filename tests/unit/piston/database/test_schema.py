@@ -113,7 +113,7 @@ def test_a_message_waits_until_the_schema_fits(
 def test_a_message_that_waits_for_long_goes_back_to_the_broker(
     monkeypatch: pytest.MonkeyPatch, rests: list[float]
 ) -> None:
-    monkeypatch.setattr(schema, "LONGEST_WAIT_SECONDS", 0)
+    monkeypatch.setattr(schema, "MAX_WAIT_SECONDS", 0)
     mine = of(monkeypatch, Database(NEWER))
 
     with pytest.raises(Reject) as rejected:

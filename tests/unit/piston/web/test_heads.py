@@ -1,6 +1,6 @@
 import pytest
 
-from piston.web.heads import LONGEST_HEAD_BYTES, SMALL_BODY_BYTES, Arrival, is_urgent, look_at
+from piston.web.heads import MAX_HEAD_BYTES, SMALL_BODY_BYTES, Arrival, is_urgent, look_at
 
 FIRST = b"PUT /v2/tasks HTTP/1.1\r\nHost: x\r\n"
 
@@ -23,9 +23,9 @@ def with_length(length: int, body: bytes = b"") -> bytes:
         (with_length(SMALL_BODY_BYTES + 1), Arrival.HEAD),
         (FIRST + b"Transfer-Encoding: chunked\r\n\r\n", Arrival.HEAD),
         (FIRST + b"Expect: 100-continue\r\nContent-Length: 3\r\n\r\n", Arrival.HEAD),
-        (b"x" * LONGEST_HEAD_BYTES, Arrival.PART_OF_HEAD),
-        (b"x" * (LONGEST_HEAD_BYTES + 1), Arrival.TOO_LONG),
-        (b"x" * (LONGEST_HEAD_BYTES + 1) + b"\r\n\r\n", Arrival.TOO_LONG),
+        (b"x" * MAX_HEAD_BYTES, Arrival.PART_OF_HEAD),
+        (b"x" * (MAX_HEAD_BYTES + 1), Arrival.TOO_LONG),
+        (b"x" * (MAX_HEAD_BYTES + 1) + b"\r\n\r\n", Arrival.TOO_LONG),
     ],
 )
 def test_what_has_arrived(received: bytes, arrival: Arrival) -> None:

@@ -64,7 +64,7 @@ def test_an_urgent_request_has_a_thread_beside_those_of_others(
 def test_beyond_the_longest_queue_only_an_urgent_request_is_taken(
     make_connection: MakeConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(turns, "LONGEST_QUEUE", 2)
+    monkeypatch.setattr(turns, "MAX_QUEUE_LENGTH", 2)
     queue = Turns(1)
     taken = [queue.add(make_connection(), is_urgent=False) for _ in range(3)]
 
@@ -91,7 +91,7 @@ def test_of_many_urgent_requests_one_is_urgent_and_the_others_wait_like_anyone(
 def test_a_flood_of_urgent_requests_counts_towards_the_longest_queue(
     make_connection: MakeConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(turns, "LONGEST_QUEUE", 2)
+    monkeypatch.setattr(turns, "MAX_QUEUE_LENGTH", 2)
     queue = Turns(1)
 
     taken = [queue.add(make_connection(), is_urgent=True) for _ in range(4)]

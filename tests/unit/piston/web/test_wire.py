@@ -7,7 +7,7 @@ import pytest
 
 from piston.http.transfers import NoPlace, Places, ServerStopping, TooSlow
 from piston.web import pace
-from piston.web.wire import LARGEST_OUTBOX_BYTES, Memory, Wire
+from piston.web.wire import MAX_OUTBOX_BYTES, Memory, Wire
 
 MEBIBYTE = 2**20
 
@@ -164,7 +164,7 @@ def test_a_transfer_waits_for_its_client(line: Line) -> None:
 
 @pytest.mark.parametrize(
     ("memory", "size"),
-    [(64 * MEBIBYTE, LARGEST_OUTBOX_BYTES + MEBIBYTE), (MEBIBYTE // 2, 2 * MEBIBYTE)],
+    [(64 * MEBIBYTE, MAX_OUTBOX_BYTES + MEBIBYTE), (MEBIBYTE // 2, 2 * MEBIBYTE)],
 )
 def test_more_than_fits_into_memory_needs_a_place(
     make_line: MakeLine, memory: int, size: int

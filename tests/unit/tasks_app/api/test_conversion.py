@@ -70,7 +70,7 @@ def test_a_converter_is_told_no_secrets() -> None:
     ("does", "error", "words"),
     [
         ("refuse", UnexpectedContent, "another kind of input"),
-        ("take memory", CSVFormatError, f"limit of {converting.MOST_MEMORY_BYTES} bytes"),
+        ("take memory", CSVFormatError, f"limit of {converting.MAX_MEMORY_BYTES} bytes"),
         ("use up its time", CSVFormatError, "limit of 100 seconds"),
         ("lose its disk at the end", StorageFull, "no room"),
         ("die early", ConverterDied, "signal 9"),
@@ -102,7 +102,7 @@ def test_what_a_converter_writes_leaves_the_reserve_of_the_disk_alone(
 
 
 def test_a_converter_may_not_take_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conversions, "LONGEST_SECONDS", 0.5)
+    monkeypatch.setattr(conversions, "MAX_SECONDS", 0.5)
     monkeypatch.setattr(conversions, "LOOK_SECONDS", 0.01)
 
     for does in ("wait", "write for ever"):
@@ -271,7 +271,7 @@ def test_whoever_comes_waits_for_one_turn_of_each_other_tree() -> None:
 
 
 def test_a_tree_for_which_many_wait_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conversions, "MOST_WAITING", 1)
+    monkeypatch.setattr(conversions, "MAX_WAITING", 1)
     line = Line(1)
 
     with line.turns.taken("a", never):
@@ -288,7 +288,7 @@ def test_a_tree_for_which_many_wait_is_refused(monkeypatch: pytest.MonkeyPatch) 
 def test_nobody_waits_long_for_a_turn(
     tree: str, is_own_fault: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(conversions, "LONGEST_WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(conversions, "MAX_WAIT_SECONDS", 0.0)
     turns = Turns(1)
 
     with turns.taken("a", never), pytest.raises(NoPlace) as refused, turns.taken(tree, never):

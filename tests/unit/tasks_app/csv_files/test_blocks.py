@@ -17,8 +17,8 @@ CONTENT = bytes(range(256)) * 2
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocks, "FIRST_BLOCK_BYTES", SMALL)
-    monkeypatch.setattr(blocks, "LARGEST_BLOCK_BYTES", 8 * SMALL)
-    monkeypatch.setattr(blocks, "MOST_BLOCKS", 4)
+    monkeypatch.setattr(blocks, "MAX_BLOCK_BYTES", 8 * SMALL)
+    monkeypatch.setattr(blocks, "MAX_BLOCKS", 4)
 
 
 def checksums_of(content: bytes, piece: int = 5) -> Checksums:

@@ -60,7 +60,7 @@ def rows_in(batches: list[Batch]) -> list[tuple[list[str], bytes, int]]:
 def test_the_reader_gives_the_rows_of_the_standard_csv_module_from_any_checkpoint(
     data: bytes, count: int, block_bytes: int, spacing: int
 ) -> None:
-    with mock.patch.multiple(checkpoints, FIRST_SPACING=spacing, MOST_CHECKPOINTS=4):
+    with mock.patch.multiple(checkpoints, FIRST_SPACING=spacing, MAX_CHECKPOINTS=4):
         scan = outcome(data, ANY_NAME)
     assume(isinstance(scan, Scan))
     expected = rows_of(data)[1:]

@@ -236,7 +236,7 @@ def test_a_key_too_many_is_refused_where_it_comes() -> None:
 
 
 def test_a_value_that_is_too_long_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(json_text, "LONGEST_VALUE", 100)
+    monkeypatch.setattr(json_text, "MAX_VALUE_LENGTH", 100)
     source = io.BytesIO(body('[{"a": "' + "x" * 10**6))
     monkeypatch.setattr(json_text, "BLOCK_BYTES", 100)
 

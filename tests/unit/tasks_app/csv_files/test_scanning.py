@@ -335,7 +335,7 @@ def test_there_is_no_checkpoint_behind_the_last_row() -> None:
 def test_past_two_thousand_checkpoints_every_other_one_goes() -> None:
     found = outcome(b"a\n" + 500_000 * b"1\n", ABC)
 
-    assert len(found.checkpoints) <= checkpoints.MOST_CHECKPOINTS
+    assert len(found.checkpoints) <= checkpoints.MAX_CHECKPOINTS
     assert found.checkpoints == [(rows, 2 + 2 * rows) for rows in range(0, 500_000, 400)]
 
 

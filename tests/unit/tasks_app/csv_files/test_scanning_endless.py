@@ -19,9 +19,9 @@ BLOCK_BYTES = 64 * 1024
 LIMITS = ScanLimits(columns=1_000, cell_bytes=MEBIBYTE, rows=50_000_000)
 COLUMNS = {"id": True, "number": False}
 HEADER = b"id,number\n"
-MOST_BYTES = 20 * MEBIBYTE  # longer than the longest row; then the stream ends after all
+MAX_BYTES = 20 * MEBIBYTE  # longer than the longest row; then the stream ends after all
 FEW_BYTES = 2 * MEBIBYTE  # of rows that are in order: memory would show by then
-MOST_MEMORY_BYTES = 6 * LIMITS.longest_row_bytes  # a row, its copies while it grows, its cells
+MAX_MEMORY_BYTES = 6 * LIMITS.longest_row_bytes  # a row, its copies while it grows, its cells
 
 # a beginning, what is repeated for ever after it, and what the scanner has to say in the end
 ENDLESS = {
@@ -81,11 +81,11 @@ def test_an_endless_stream_ends_where_a_limit_says(kind: str, way: str) -> None:
     beginning, repeated, words = ENDLESS[kind]
 
     has_rows = words in {None, "FieldErrors"}
-    blocks = stream(beginning, repeated, FEW_BYTES if has_rows else MOST_BYTES)
+    blocks = stream(beginning, repeated, FEW_BYTES if has_rows else MAX_BYTES)
 
     error, peak_bytes = peak_of(blocks, way=way)
 
-    assert peak_bytes < (FEW_BYTES + 16 * MEBIBYTE if has_rows else MOST_MEMORY_BYTES)
+    assert peak_bytes < (FEW_BYTES + 16 * MEBIBYTE if has_rows else MAX_MEMORY_BYTES)
     if words is None:
         assert error is None
     elif words == "FieldErrors":

@@ -101,8 +101,8 @@ def test_the_compiled_way_agrees_with_the_plain_one_wherever_they_take_turns(
     data, columns, limits, sizes, block_bytes, most_bytes
 ):
     with (
-        mock.patch.multiple(contents, MOST_FAST_BYTES=most_bytes, FEWEST_PLAIN_BYTES=8),
-        mock.patch.multiple(checkpoints, FIRST_SPACING=1, MOST_CHECKPOINTS=4),
+        mock.patch.multiple(contents, MAX_FAST_BYTES=most_bytes, MIN_PLAIN_BYTES=8),
+        mock.patch.multiple(checkpoints, FIRST_SPACING=1, MAX_CHECKPOINTS=4),
     ):
         plain = outcome(data * 3, columns, limits)
         cut = {"sizes": sizes, "block_bytes": block_bytes}

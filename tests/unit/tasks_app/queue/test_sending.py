@@ -24,7 +24,7 @@ def frozen(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
         thaw.wait(30)
 
     monkeypatch.setattr(sending.current_app, "send_task", never)
-    monkeypatch.setattr(sending, "LONGEST_WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(sending, "MAX_WAIT_SECONDS", 0.05)
     yield asked
     thaw.set()
 

@@ -81,9 +81,9 @@ def test_the_sweeper_wakes_a_task_when_its_pause_is_over(
 def test_a_task_that_waits_again_and_again_is_not_given_up(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch, long_pauses: None
 ) -> None:
-    monkeypatch.setattr(plugins.SendAgain, "max_attempts", worker.MOST_IDLE_CLAIMS + 5)
+    monkeypatch.setattr(plugins.SendAgain, "max_attempts", worker.MAX_IDLE_CLAIMS + 5)
     monkeypatch.setattr(plugins.SendAgain, "retry_seconds", 1e9)
-    lost = [ConnectionError("cut")] * (worker.MOST_IDLE_CLAIMS + 2)
+    lost = [ConnectionError("cut")] * (worker.MAX_IDLE_CLAIMS + 2)
     answering(monkeypatch, *lost, None)
 
     task = run_through(broker, rows.ended(broker, "lost", action="send_again"))
