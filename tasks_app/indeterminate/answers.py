@@ -18,10 +18,10 @@ from tasks_app.csv_files.boundaries import rows_in
 from tasks_app.csv_files.reading import Batch
 from tasks_app.csv_files.writing import encode_row
 from tasks_app.errors import CannotBeSentAgain, StoredFileMissing
-from tasks_app.execution import external, rate_limit, worker
+from tasks_app.execution import external, rate_limit
 from tasks_app.execution.attempts import NOT_THE_ROWS_FAULT, telling_faults
 from tasks_app.execution.output_lines import Indeterminate, Written, describe_failure, write_rows
-from tasks_app.execution.runs import Run
+from tasks_app.execution.runs import Run, context_of
 from tasks_app.files import storage
 from tasks_app.indeterminate import claims
 from tasks_app.indeterminate.places import find_places, stored
@@ -127,7 +127,7 @@ def run_of(task: Task, effect: Effect, action: RowAction) -> Run:
         end_row=effect.row_number,
         cursor_offset=effect.input_offset,
     )
-    return Run(segment, action, worker.context_of(task))
+    return Run(segment, action, context_of(task))
 
 
 # ---- Sending once more ---------------------------------------------------------------------------
