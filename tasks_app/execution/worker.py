@@ -76,26 +76,18 @@ def run_slice(message_task_id: str, message_id: str) -> str | None:
             segment.release()
             return None  # the sweeper wakes the task again: soon, but not at once
         if run is not None:
-            if not run.action.ordered:
-                dispatch.wake(segment.task_id)  # other workers may join
             work_until(until, run)
         segment.release()
     except ClaimLost:
         logger.info("Claim %s on %s was overtaken", segment.claim, segment)
         returns.add(segment.give_back)  # it may be ours still: a stop overtakes a worker, too
-    except ActionWaits as error:
-        waiting.wait(segment, error)
-        return None  # as below
-    except UNABLE as error:
-        log_failure(f"{segment} has to wait, no row is to blame", error)
-        if isinstance(error, DiskFull):
-            try_fewer_rows(segment)
-        hand_back(segment)
-        return None  # the sweeper wakes the task again: soon, but not at once
+    except (ActionWaits, *UNABLE) as error:
+        let_wait(segment, error)
+        return None  # as above
     for task_id in {segment.task_id, message_task_id}:
         dispatch.wake(task_id)
-    due = Task.objects.awaiting_assembly().filter(pk=segment.task_id).exists()
-    return segment.task_id if due else None
+    is_due = Task.objects.awaiting_assembly().filter(pk=segment.task_id).exists()
+    return segment.task_id if is_due else None
 
 
 def end_abandoned(task_id: str) -> None:
@@ -139,6 +131,17 @@ def give_back_cancelled(message_id: str, process_id: int) -> None:
     No row has killed that process.
     """
     returns.add_for_later(partial(scheduling.give_back, message_id, process_id))
+
+
+def let_wait(segment: Segment, error: Exception) -> None:
+    """Give a segment back whose rows have to wait; none of them is to blame."""
+    if isinstance(error, ActionWaits):
+        waiting.wait(segment, error)
+        return
+    log_failure(f"{segment} has to wait, no row is to blame", error)
+    if isinstance(error, DiskFull):
+        try_fewer_rows(segment)
+    hand_back(segment)
 
 
 def try_fewer_rows(segment: Segment) -> None:
@@ -202,6 +205,8 @@ def work_until(until: float, run: Run) -> None:
 
     The segment's last batch is run even so: another claim for a few rows would take longer.
     """
+    if not run.action.ordered:
+        dispatch.wake(run.task.pk)  # other workers may join
     newcomers = scheduling.Newcomers(run.task.account_id)
     try:
         with closing(run):
