@@ -34,14 +34,16 @@ def run_slice(self: CeleryTask, task_id: str, number: int) -> None:
 @shared_task(name=dispatch.ASSEMBLE_OUTPUT, time_limit=12 * HOUR, acks_late=False)
 def assemble_output(task_id: str) -> None:
     """Write a task's output files and end it."""
-    assembly.assemble(task_id)
+    with sending.left_without_database():
+        assembly.assemble(task_id)
 
 
 # as above: a large file is written again, and the sweeper sends for what was cut off
 @shared_task(name=dispatch.SETTLE_ROWS, time_limit=12 * HOUR, acks_late=False)
 def settle_rows(task_id: str) -> None:
     """Carry out what people decided about a task's indeterminate rows."""
-    carrying_out.carry_out(task_id)
+    with sending.left_without_database():
+        carrying_out.carry_out(task_id)
 
 
 @shared_task(name="tasks_app.sweep")

@@ -17,7 +17,7 @@ from piston.database.locks import WaitBriefly
 from tasks_app import events, quotas
 from tasks_app.csv_files.verifying import describe_loss
 from tasks_app.errors import ClaimLost, StorageUnavailable, StoredFileMissing
-from tasks_app.execution import external, worker
+from tasks_app.execution import external, unanswered
 from tasks_app.files import storage, task_files
 from tasks_app.models import CSVName, Effect, EventKind, Part, Task, TaskCSV
 from tasks_app.queue import dispatch
@@ -64,7 +64,7 @@ def assemble(task_id: str) -> None:
 
 def assemble_claimed(task: Task) -> None:
     """Assemble the task unless somebody else is at it; raises ClaimLost when overtaken."""
-    worker.settle_unanswered(task)
+    unanswered.settle(task)
     claim = task.claim_assembly(settings.PISTON_CLAIM_SECONDS)
     if claim is None:
         return

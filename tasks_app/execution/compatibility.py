@@ -11,6 +11,8 @@ from django.db.models.functions import Now
 
 from categories import registry
 from categories.errors import BrokenCategory, CategoryError
+from piston.database import locks
+from piston.database.locks import WaitBriefly
 from tasks_app.models import Task
 from tasks_app.queue import dispatch
 
@@ -74,7 +76,8 @@ def leave_unless_it_fits(task_id: str) -> None:
     task = Task.objects.running().filter(pk=task_id).first()
     if task is None or (problem := find_problem(task)) is None:
         return
-    Task.objects.running().filter(pk=task_id, unfit_since=None).update(unfit_since=Now())
+    unnoted = Task.objects.running().filter(WaitBriefly(), pk=task_id, unfit_since=None)
+    locks.unless_locked(Task, task_id, lambda: unnoted.update(unfit_since=Now()))
     met = _met.get(task_id)
     if met is None:
         logger.warning("Task %s is left to another worker: %s", task_id, problem)

@@ -11,7 +11,7 @@ import logging
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from threading import Lock, Thread
+from threading import Lock, RLock, Thread
 from time import sleep
 
 from django.db import Error, connection
@@ -34,7 +34,9 @@ class Returns:
 
     def reset(self) -> None:
         """Begin with nothing; a child process has none of its parent's claims or threads."""
-        self._lock = Lock()  # of the thread and the lists; nobody waits for the database under it
+        # of the thread and what is left: nobody waits for the database under it. A signal, at a
+        # stop, may come amid an `add_for_later` and want the same
+        self._lock = RLock()
         self._working = Lock()  # of whoever gives back: one after the other, in order
         self._left: list[Callable[[], object]] = []
         self._locked: list[Callable[[], object]] = []  # met a lock; the thread's alone

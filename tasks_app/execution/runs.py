@@ -98,3 +98,10 @@ INPUT = CompiledSelect(
 def claim_seconds(action: type[Action]) -> float:
     """Return how long a claim on a segment of this action lasts without news."""
     return max(settings.PISTON_CLAIM_SECONDS, 1.5 * action.row_seconds + 5)
+
+
+def context_of(task: Task) -> Context:
+    """Return what the action may know of the task."""
+    return Context(
+        account_id=task.account_id, auth_account_id=task.auth_account_id, task_id=task.pk
+    )

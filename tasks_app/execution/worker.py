@@ -12,9 +12,11 @@ from django.db import DatabaseError, Error, InterfaceError, connection, transact
 from django.db.models import F
 
 from categories import registry
-from categories.contract import Action, Context, Refused
+from categories.contract import Action, Refused
 from categories.errors import ActionWaits
 from piston import disk_reserve
+from piston.database import locks
+from piston.database.compiled_queries import CompiledSelect, Slot
 from piston.database.failures import log_failure
 from piston.database.swallowed_errors import refuse_swallowed
 from piston.disk_reserve import DiskFull
@@ -26,18 +28,28 @@ from tasks_app.errors import (
     StorageUnavailable,
     StoredFileMissing,
 )
-from tasks_app.execution import batches, compatibility, external, ledger, scheduling, waiting
-from tasks_app.execution.blame import NOT_THE_ROWS_FAULT, blaming_the_action
+from tasks_app.execution import (
+    batches,
+    compatibility,
+    external,
+    ledger,
+    scheduling,
+    unanswered,
+    waiting,
+)
+from tasks_app.execution.blame import blaming_the_action
 from tasks_app.execution.poison_rows import SHRINKAGE
 from tasks_app.execution.releasing import hand_back, returns
-from tasks_app.execution.runs import Run, claim_seconds
-from tasks_app.files import task_files
-from tasks_app.models import CSVName, Effect, EventKind, Segment, Task
+from tasks_app.execution.runs import Run, claim_seconds, context_of
+from tasks_app.models import EventKind, Segment, Task
 from tasks_app.models.durability import NeedNotLast
 from tasks_app.queue import dispatch
 from tasks_app.states import Ending
 
 logger = logging.getLogger(__name__)
+
+# what is nobody's fault: the work is handed back, or has to wait
+UNABLE = (StorageUnavailable, DiskFull, LedgerRefused, Error)
 
 MAX_IDLE_CLAIMS = 30  # claims in a row without a commit, before the task is given up
 
@@ -48,44 +60,50 @@ def run_slice(message_task_id: str, message_id: str) -> str | None:
     The message's own task is woken again as well: its message may have served another one.
     Returns the id of the task whose output is due now, None when none is.
     """
-    until = monotonic() + settings.PISTON_SLICE_MILLISECONDS / 1000
     if disk_reserve.is_short():
         logger.warning("Tasks have to wait, no row is to blame: %s", disk_reserve.REASON)
         return None  # the sweeper wakes them when there is room
+    end_abandoned(message_task_id)
+    until = monotonic() + settings.PISTON_SLICE_MILLISECONDS / 1000
     segment = claim_next(message_id)
     if segment is None:
-        complete_abandoned(message_task_id)
         compatibility.leave_unless_it_fits(message_task_id)
         return None
     try:
-        if segment.task_id != message_task_id:  # else it has this segment left
-            complete_abandoned(message_task_id)
+        if segment.task_id != message_task_id:
             compatibility.leave_unless_it_fits(message_task_id)
         run = prepare(segment)
         if run is None and compatibility.find_problem(segment.task):
             segment.release()
             return None  # the sweeper wakes the task again: soon, but not at once
         if run is not None:
-            if not run.action.ordered:
-                dispatch.wake(segment.task_id)  # other workers may join
             work_until(until, run)
         segment.release()
     except ClaimLost:
         logger.info("Claim %s on %s was overtaken", segment.claim, segment)
         returns.add(segment.give_back)  # it may be ours still: a stop overtakes a worker, too
-    except ActionWaits as error:
-        waiting.wait(segment, error)
-        return None  # as below
-    except (StorageUnavailable, DiskFull, LedgerRefused, Error) as error:
-        log_failure(f"{segment} has to wait, no row is to blame", error)
-        if isinstance(error, DiskFull):
-            try_fewer_rows(segment)
-        hand_back(segment)
-        return None  # the sweeper wakes the task again: soon, but not at once
+    except (ActionWaits, *UNABLE) as error:
+        let_wait(segment, error)
+        return None  # as above
     for task_id in {segment.task_id, message_task_id}:
         dispatch.wake(task_id)
-    due = Task.objects.awaiting_assembly().filter(pk=segment.task_id).exists()
-    return segment.task_id if due else None
+    is_due = Task.objects.awaiting_assembly().filter(pk=segment.task_id).exists()
+    return segment.task_id if is_due else None
+
+
+def end_abandoned(task_id: str) -> None:
+    """End the message's own task if it has no rows left.
+
+    What that has to wait for holds up no other task. Raises an error that the database has for all.
+    """
+    try:
+        complete_abandoned(task_id)
+    except ClaimLost:
+        logger.info("The end of task %s was overtaken", task_id)
+    except UNABLE as error:
+        if isinstance(error, Error) and not locks.is_locked(error):
+            raise
+        log_failure(f"The end of task {task_id} has to wait", error)
 
 
 def claim_next(message_id: str) -> Segment | None:
@@ -116,6 +134,17 @@ def give_back_cancelled(message_id: str, process_id: int) -> None:
     returns.add_for_later(partial(scheduling.give_back, message_id, process_id))
 
 
+def let_wait(segment: Segment, error: Exception) -> None:
+    """Give a segment back whose rows have to wait; none of them is to blame."""
+    if isinstance(error, ActionWaits):
+        waiting.wait(segment, error)
+        return
+    log_failure(f"{segment} has to wait, no row is to blame", error)
+    if isinstance(error, DiskFull):
+        try_fewer_rows(segment)
+    hand_back(segment)
+
+
 def try_fewer_rows(segment: Segment) -> None:
     """Let the next batch be smaller: there may be room for the output of some of its rows."""
     mine = Segment.objects.filter(pk=segment.pk, claim=segment.claim)
@@ -130,26 +159,19 @@ def prepare(segment: Segment) -> Run | None:
     """
     task = segment.task
     if segment.idle_claims > MAX_IDLE_CLAIMS:
-        task.end_work(Ending.BROKEN, f"no progress in {segment.idle_claims - 1} attempts")
+        segment.end_work(Ending.BROKEN, f"no progress in {segment.idle_claims - 1} attempts")
         return None
     if compatibility.find_problem(task):
         return None
     _, action_class = registry.get_action(task.category, task.action)
     if not segment.is_done and (full := quotas.describe_full_output(task)):
-        task.end_work(Ending.CUT_SHORT, full)
+        segment.end_work(Ending.CUT_SHORT, full)
         return None
     seconds = claim_seconds(action_class)
     if seconds > settings.PISTON_CLAIM_SECONDS and not segment.renew(seconds):
         raise ClaimLost
     run = Run(segment, action_class(), context_of(task))
     return run if is_permitted(run) else None
-
-
-def context_of(task: Task) -> Context:
-    """Return what the action may know of the task."""
-    return Context(
-        account_id=task.account_id, auth_account_id=task.auth_account_id, task_id=task.pk
-    )
 
 
 def is_permitted(run: Run) -> bool:
@@ -160,10 +182,10 @@ def is_permitted(run: Run) -> bool:
         with blaming_the_action():
             refusal = find_refusal(run)
     except ActionBroken as error:
-        give_up(run.task, str(error), error.detail)
+        give_up(run.segment, str(error), error.detail)
         return False
     if refusal is not None:
-        run.task.end_work(Ending.REFUSED, refusal)
+        run.segment.end_work(Ending.REFUSED, refusal)
         return False
     # or it is asked again; no row that is committed forgets it
     Task.objects.running().filter(NeedNotLast(), pk=run.task.pk).update(is_permitted=True)
@@ -184,6 +206,8 @@ def work_until(until: float, run: Run) -> None:
 
     The segment's last batch is run even so: another claim for a few rows would take longer.
     """
+    if not run.action.ordered:
+        dispatch.wake(run.task.pk)  # other workers may join
     newcomers = scheduling.Newcomers(run.task.account_id)
     try:
         with closing(run):
@@ -195,9 +219,9 @@ def work_until(until: float, run: Run) -> None:
         go_without_input(run, error)
     except ActionBroken as error:
         connection.close()  # a time-out may have struck in the middle of a query
-        give_up(run.task, str(error), error.detail)
+        give_up(run.segment, str(error), error.detail)
     if run.segment.is_done:
-        complete(run.task, run.action, run.context)
+        complete(run)
 
 
 def go_without_input(run: Run, error: StoredFileMissing) -> None:
@@ -207,32 +231,32 @@ def go_without_input(run: Run, error: StoredFileMissing) -> None:
     """
     sent = external.find_unanswered(run.segment)
     if sent is not None:
-        settle_row(run.task, run.segment, sent)
+        unanswered.settle_row(run.task, run.segment, sent)
     if not run.segment.is_done:
-        give_up(run.task, run.describe_loss(error), str(error))
+        give_up(run.segment, run.describe_loss(error), str(error))
 
 
-def give_up(task: Task, reason: str, detail: str) -> None:
+def give_up(segment: Segment, reason: str, detail: str) -> None:
     """End a task that cannot go on: its owner is told the reason, staff the detail as well."""
-    logger.warning("Task %s is broken: %s", task.pk, detail, exc_info=True)
+    logger.warning("Task %s is broken: %s", segment.task_id, detail, exc_info=True)
     with transaction.atomic():
-        if task.end_work(Ending.BROKEN, reason):
-            events.record(task, EventKind.BROKEN, events.SYSTEM, detail=detail)
+        if segment.end_work(Ending.BROKEN, reason):
+            events.record(segment.task, EventKind.BROKEN, events.SYSTEM, detail=detail)
 
 
-def complete(task: Task, action: Action, context: Context) -> None:
+def complete(run: Run) -> None:
     """End the work on a task whose segments are all done; `finish` runs in the same transaction."""
-    if task.segments.all().unfinished().exists():
+    if run.task.segments.all().unfinished().exists():
         return
     try:
         with blaming_the_action("the action could not finish"), transaction.atomic():
             with ledger.statements_of_ours():
-                is_first = task.end_work(Ending.COMPLETED)
+                is_first = run.segment.end_work(Ending.COMPLETED)
             if is_first:
-                action.finish(context)
+                run.action.finish(run.context)
                 refuse_swallowed()
     except ActionBroken as error:
-        give_up(task, str(error), error.detail)
+        give_up(run.segment, str(error), error.detail)
 
 
 def complete_abandoned(task_id: str) -> None:
@@ -240,7 +264,7 @@ def complete_abandoned(task_id: str) -> None:
 
     Each attempt is counted before it is made: a `finish` that kills its worker is given up.
     """
-    segment = Segment.objects.filter(task__in=Task.objects.abandoned(), task=task_id).last()
+    segment = next(iter(ABANDONED.fetch(task_id=task_id)), None)
     if segment is None or compatibility.find_problem(segment.task):
         return
     Segment.objects.filter(pk=segment.pk).update(idle_claims=F("idle_claims") + 1)
@@ -251,11 +275,11 @@ def complete_abandoned(task_id: str) -> None:
     try:
         run = prepare(segment)
         if run is not None:
-            complete(segment.task, run.action, run.context)
+            complete(run)
     except ActionWaits as error:
         waiting.wait(segment, error)
         return
-    except (Error, *NOT_THE_ROWS_FAULT):
+    except UNABLE:
         hand_back(segment)
         raise
     segment.release()
@@ -263,36 +287,11 @@ def complete_abandoned(task_id: str) -> None:
         dispatch.request_assembly(task_id)
 
 
-def settle_unanswered(task: Task) -> None:
-    """Record the external rows of an ended task that have no answer as `indeterminate`."""
-    sent = {effect.row_number: effect for effect in task.effects.sent()}
-    for segment in task.segments.all().unfinished() if sent else ():
-        effect = sent.get(segment.cursor_row + 1)
-        if effect is None:
-            continue
-        fenced = Segment.objects.filter(pk=segment.pk, claim=segment.claim).exclude(
-            pk__in=Segment.objects.held()
-        )
-        if not fenced.update(claim=F("claim") + 1):
-            raise ClaimLost
-        segment.claim += 1
-        settle_row(task, segment, effect)
-
-
-def settle_row(task: Task, segment: Segment, sent: Effect) -> None:
-    """Record the sent row at the segment's cursor as `indeterminate`.
-
-    No action is needed for that, and no input: the journal has the row's line. It has none of a
-    row that an older version sent. If the input of such a row is lost, it stays `sent` for ever.
-    """
-    action_class = task_files.find_action(task)
-    try:
-        if action_class is None:
-            logger.error("The action of %s is gone; nobody knows of its last row", task.pk)
-            header = task.csvs.filter(name=CSVName.INPUT).values_list("header", flat=True).first()
-            action_class = task_files.stand_in(task, header or ())
-        with closing(Run(segment, action_class(), context_of(task))) as run:
-            batch = external.find_line(sent) or run.take(1)
-            batches.commit_external(run, batch, external.unknown(sent), was_sent=True)
-    except StoredFileMissing:
-        logger.exception("A sent row of %s has no line: its input is lost", task.pk)
+# Compiled: each message asks, before it claims anything.
+ABANDONED = CompiledSelect(
+    lambda: (
+        Segment.objects.filter(task__in=Task.objects.abandoned(), task=Slot.text("task_id"))
+        .select_related("task")
+        .order_by("-pk")[:1]
+    )
+)

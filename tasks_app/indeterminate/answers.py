@@ -21,10 +21,10 @@ from tasks_app.csv_files.boundaries import rows_in
 from tasks_app.csv_files.reading import Batch
 from tasks_app.csv_files.writing import encode_row
 from tasks_app.errors import CannotBeSentAgain, StoredFileMissing
-from tasks_app.execution import external, rate_limit, worker
+from tasks_app.execution import external, rate_limit
 from tasks_app.execution.blame import NOT_THE_ROWS_FAULT
 from tasks_app.execution.output_lines import Written, write_rows
-from tasks_app.execution.runs import Run
+from tasks_app.execution.runs import Run, context_of
 from tasks_app.files import storage
 from tasks_app.indeterminate import claims
 from tasks_app.indeterminate.places import find_places, stored
@@ -130,7 +130,7 @@ def run_of(task: Task, effect: Effect, action: RowAction) -> Run:
         end_row=effect.row_number,
         cursor_offset=effect.input_offset,
     )
-    return Run(segment, action, worker.context_of(task))
+    return Run(segment, action, context_of(task))
 
 
 # ---- Sending once more ---------------------------------------------------------------------------

@@ -5,14 +5,16 @@ from __future__ import annotations
 from functools import reduce
 from operator import or_
 
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Case, Count, F, OuterRef, Q, Subquery, Value, When
 from django.db.models.functions import Coalesce, Now
 
 from piston.database.compiled_queries import Slot
 from piston.database.locks import WaitBriefly
+from tasks_app.errors import ClaimLost
 from tasks_app.models.clock import database_time
 from tasks_app.models.task import Task
+from tasks_app.states import Ending
 
 # What a process can run: of each category its name, version and actions.
 Offered = tuple[tuple[str, str, tuple[str, ...]], ...]
@@ -193,6 +195,19 @@ class Segment(models.Model):
                 output_field=models.PositiveIntegerField(),
             ),
         )
+
+    def end_work(self, ending: Ending, reason: str = "") -> bool:
+        """End the work on the task, for who holds this claim; False when that was decided before.
+
+        Raises ClaimLost, with nothing changed, when the claim was overtaken: a person may have
+        retried the task since. The task's row is locked by then, so nobody retries it meanwhile.
+        """
+        with transaction.atomic():
+            if not self.task.end_work(ending, reason):
+                return False
+            if not Segment.objects.filter(pk=self.pk, claim=self.claim).exists():
+                raise ClaimLost
+        return True
 
     def renew(self, seconds: float) -> bool:
         """Hold the segment for so long from now; False when the claim was overtaken."""

@@ -16,6 +16,7 @@ from django.db import Error
 
 from piston.database.failures import log_failure
 from piston.database.locks import is_locked
+from tasks_app.errors import LedgerRefused
 
 logger = logging.getLogger(__name__)
 
@@ -74,10 +75,22 @@ def handed_back_without_database() -> Iterator[None]:
     """
     try:
         yield
-    except Error as error:
+    except (Error, LedgerRefused) as error:
         if is_locked(error):
             logger.warning("A message is left to the sweeper: %s", error)
             return
         log_failure("A message is handed back", error)
         time.sleep(REST_SECONDS)
         raise Reject(str(error), requeue=True) from None
+
+
+@contextmanager
+def left_without_database() -> Iterator[None]:
+    """Leave what a message asked for to the sweeper if there is no database that we can work on.
+
+    For messages that were acknowledged at once: there is nothing to hand back.
+    """
+    try:
+        yield
+    except (Error, LedgerRefused) as error:
+        log_failure("A message is left to the sweeper", error)

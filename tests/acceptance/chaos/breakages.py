@@ -148,7 +148,9 @@ BREAKAGES = {
             "a row that waits for its next attempt is forgotten when its task ends",
             (
                 Change(
-                    "tasks_app/execution/assembly.py", "    worker.settle_unanswered(task)\n", ""
+                    "tasks_app/execution/assembly.py",
+                    "    unanswered.settle(task)\n",
+                    "",
                 ),
             ),
         ),

@@ -138,7 +138,7 @@ for breakage in (
         (
             Change(
                 "tasks_app/execution/worker.py",
-                "        give_up(run.task, run.describe_loss(error), str(error))\n",
+                "        give_up(run.segment, run.describe_loss(error), str(error))\n",
                 "        raise StorageUnavailable from error\n",
             ),
         ),

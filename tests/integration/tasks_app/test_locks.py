@@ -318,6 +318,18 @@ def test_an_action_whose_pace_is_locked_keeps_no_worker_waiting(
     assert engine.fresh(task).success_count > 0
 
 
+def test_a_locked_task_that_does_not_fit_does_not_hold_up_another(
+    broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unfit, other = start(), start()
+    Task.objects.filter(pk=unfit.pk).update(category_version="0")
+
+    with locked(unfit), soon():
+        worker.run_slice(unfit.pk, "one")
+
+    assert engine.fresh(other).success_count == len(ROWS) - 1
+
+
 def test_expired_tokens_go_but_for_the_one_that_is_locked() -> None:
     account = AccountFactory.create()
     for _ in range(2):

@@ -15,11 +15,13 @@ from tasks_app.errors import (
     CannotBeRetried,
     ClaimLost,
     StorageUnavailable,
+    StoredFileMissing,
     TaskDoesNotFit,
     TaskHasNotEnded,
     TaskNotFound,
 )
 from tasks_app.execution import assembly, batches, scheduling, worker
+from tasks_app.execution.runs import Run
 from tasks_app.files import task_files
 from tasks_app.models import AccountUsage, Part, Segment, Task, TaskCSV, TaskEvent
 from tasks_app.models.clock import database_time
@@ -78,7 +80,7 @@ def taken_away(path: Path, *, after: int) -> Iterator[None]:
 
 def break_down(task: Task) -> None:
     """Let something end it that has nothing to do with its input."""
-    worker.give_up(task, "something broke it", "something")
+    worker.give_up(task.segments.all()[0], "something broke it", "something")
     assembly.assemble(task.pk)
 
 
@@ -239,6 +241,36 @@ def test_a_worker_of_the_time_before_commits_nothing(broker: FakeBroker) -> None
     task = engine.fresh(task)
     assert (task.status, task.success_count) == ("partial", 11)
     assert [row[0] for row in engine.read(task)[1:]] == NAMES
+
+
+def give_up(run: Run) -> None:
+    worker.give_up(run.segment, "something broke it", "something")
+
+
+def find_its_input_gone(run: Run) -> None:
+    worker.go_without_input(run, StoredFileMissing())
+
+
+def end_it(run: Run) -> None:
+    Segment.objects.update(is_done=True)
+    worker.complete(run)
+
+
+@pytest.mark.parametrize("end", [give_up, find_its_input_gone, end_it])
+def test_a_worker_of_the_time_before_does_not_end_it_again(
+    end: Callable[[Run], None], broker: FakeBroker
+) -> None:
+    task = engine.start(engine.submit("add", "name,do", *LINES))
+    with engine.claimed("frozen") as run:
+        break_down(task)
+        lifecycle.retry(engine.fresh(task), engine.TESTER)
+
+        with pytest.raises(ClaimLost):
+            end(run)
+
+    task = engine.fresh(task)
+    assert (task.status, task.ending) == ("executing", None)
+    assert kinds(task).count("broken") == 1
 
 
 def test_what_the_account_keeps_is_counted_all_the_while(broker: FakeBroker) -> None:

@@ -8,11 +8,12 @@ import pytest
 from django.db import OperationalError
 from django.db.models import F
 from django.utils import timezone
+from psycopg.errors import LockNotAvailable
 
 from tasks_app.execution import batches, scheduling, worker
 from tasks_app.models import Segment, Task
 from tasks_app.models.clock import database_time
-from tests import engine
+from tests import engine, plugins
 from tests.broker import FakeBroker
 from tests.factories import AccountFactory
 
@@ -209,3 +210,47 @@ def test_whoever_ends_a_task_that_another_left_gives_its_segment_back(
         worker.run_slice(task.pk, "one")
 
     assert not Segment.objects.held().exists()
+
+
+def abandoned_and_other() -> tuple[Task, Task]:
+    """Return a task whose worker died before its end, and one of another account with rows left."""
+    abandoned, other = (engine.start(engine.submit("check", *ROWS)) for _ in range(2))
+    abandoned.segments.update(is_done=True, cursor_row=400)
+    return abandoned, other
+
+
+def let_end_fail(monkeypatch: pytest.MonkeyPatch, trouble: OperationalError) -> None:
+    def finish(*_: object) -> NoReturn:
+        raise trouble
+
+    monkeypatch.setattr(plugins.Check, "finish", finish)
+
+
+def test_an_end_that_meets_a_lock_does_not_hold_up_another_task(
+    broker: FakeBroker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    locked = OperationalError("lock timeout")
+    locked.__cause__ = LockNotAvailable()
+    let_end_fail(monkeypatch, locked)
+    monkeypatch.setattr(batches, "aimed_seconds", lambda: 0.001)  # it does not come to its own end
+    abandoned, other = abandoned_and_other()
+
+    with suppress(OperationalError):
+        worker.run_slice(abandoned.pk, "one")
+
+    assert engine.fresh(other).success_count > 0
+    assert engine.fresh(abandoned).ending is None
+    assert f"The end of task {abandoned.pk} has to wait: lock timeout" in caplog.text
+    assert not Segment.objects.held().exists()
+
+
+def test_nothing_is_claimed_when_an_end_finds_that_the_database_is_away(
+    broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_end_fail(monkeypatch, OperationalError("server closed the connection unexpectedly"))
+    abandoned, other = abandoned_and_other()
+
+    with pytest.raises(OperationalError):
+        worker.run_slice(abandoned.pk, "one")
+
+    assert other.segments.get().claim == 0

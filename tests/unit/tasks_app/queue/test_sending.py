@@ -10,6 +10,9 @@ from django.db import InterfaceError, OperationalError
 from psycopg.errors import LockNotAvailable
 
 from tasks_app import tasks
+from tasks_app.errors import LedgerRefused
+from tasks_app.execution import assembly
+from tasks_app.indeterminate import carrying_out
 from tasks_app.queue import dispatch, sending
 
 
@@ -57,7 +60,10 @@ def test_a_message_that_was_taken_is_sent(monkeypatch: pytest.MonkeyPatch) -> No
     assert sent == [("a message", ("a", 1))]
 
 
-@pytest.mark.parametrize("trouble", [OperationalError("refused"), InterfaceError("closed")])
+@pytest.mark.parametrize(
+    "trouble",
+    [OperationalError("refused"), InterfaceError("closed"), LedgerRefused("no such column")],
+)
 def test_a_message_goes_back_to_the_broker_when_there_is_no_database(
     trouble: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -73,6 +79,31 @@ def test_a_message_goes_back_to_the_broker_when_there_is_no_database(
 
     assert rejected.value.requeue
     assert rests == [sending.REST_SECONDS]
+
+
+@pytest.mark.parametrize("trouble", [OperationalError("refused"), LedgerRefused("no such column")])
+@pytest.mark.parametrize(
+    ("message", "work"),
+    [
+        (tasks.assemble_output, (assembly, "assemble")),
+        (tasks.settle_rows, (carrying_out, "carry_out")),
+    ],
+)
+def test_a_message_that_was_acknowledged_at_once_is_left_to_the_sweeper(
+    message: Any,
+    work: tuple[Any, str],
+    trouble: Exception,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail(_: str) -> None:
+        raise trouble
+
+    monkeypatch.setattr(*work, fail)
+
+    message("a task")
+
+    assert "A message is left to the sweeper: " in caplog.text
 
 
 def test_a_message_that_fails_otherwise_does_not_go_back(monkeypatch: pytest.MonkeyPatch) -> None:
