@@ -26,7 +26,7 @@ from tasks_app.errors import (
     UnexpectedContent,
 )
 from tasks_app.events import Actor
-from tasks_app.files import storage
+from tasks_app.files import recording, storage
 from tasks_app.models import CSVName, EventKind, Segment, Task, TaskCSV
 from tasks_app.models.task import new_task_id
 
@@ -65,7 +65,7 @@ def submit_without_input(order: Order) -> Task:
     return task
 
 
-def submit_csv(order: Order, body: storage.Readable, *, length: int | None = None) -> Task:
+def submit_csv(order: Order, body: recording.Readable, *, length: int | None = None) -> Task:
     """Create a task from a CSV that is read block by block, scanned and stored in one pass.
 
     `length` is how many bytes that will be, if it is known: too many are refused at once.
@@ -87,7 +87,7 @@ def submit_csv(order: Order, body: storage.Readable, *, length: int | None = Non
         raise
 
 
-def store_and_scan(action: type[Action], csv_file: TaskCSV, body: storage.Readable) -> Scan:
+def store_and_scan(action: type[Action], csv_file: TaskCSV, body: recording.Readable) -> Scan:
     """Store the body and return what its scan found."""
     stream = ScannedStream(action, body)
     storage.save(csv_file, stream)
@@ -196,7 +196,7 @@ class ScannedStream:
     backends never complete a file that is refused.
     """
 
-    def __init__(self, action: type[Action], body: storage.Readable) -> None:
+    def __init__(self, action: type[Action], body: recording.Readable) -> None:
         self.body = body
         self.scan: Scan
         self.scanner = Scanner(
@@ -221,7 +221,7 @@ class ScannedStream:
 class RoomyStream:
     """The bytes of a body, as long as its account has room for them; None is without a limit."""
 
-    def __init__(self, body: storage.Readable, room: int | None) -> None:
+    def __init__(self, body: recording.Readable, room: int | None) -> None:
         self.body = body
         self.room = room
 
@@ -238,7 +238,7 @@ class RoomyStream:
 class GunzippedStream:
     """The decompressed bytes of a gzipped body, never more than one block of them in memory."""
 
-    def __init__(self, body: storage.Readable, limit_bytes: int) -> None:
+    def __init__(self, body: recording.Readable, limit_bytes: int) -> None:
         self.body = body
         self.left_bytes = limit_bytes
         self.limit_bytes = limit_bytes
@@ -247,10 +247,10 @@ class GunzippedStream:
 
     def read(self, size: int = -1, /) -> bytes:
         """Return the next block; raises CSVFormatError for what is no gzip, or expands too far."""
-        size = storage.BLOCK_BYTES if size < 0 else size
+        size = recording.BLOCK_BYTES if size < 0 else size
         while True:
             if not self.compressed:
-                self.compressed = self.body.read(storage.BLOCK_BYTES)
+                self.compressed = self.body.read(recording.BLOCK_BYTES)
                 if not self.compressed and self.inflater.eof:
                     return b""
             has_all = not self.compressed  # then only what the inflater still holds is left

@@ -18,7 +18,7 @@ from tasks_app.api.conversion import Conversion, turns
 from tasks_app.creating import Order
 from tasks_app.csv_files import records
 from tasks_app.csv_files.records import RecordRules, TooManyAbsentCells
-from tasks_app.files import storage
+from tasks_app.files import recording, storage
 
 SMALL_BYTES = 64 * 1024  # is read here, in a few milliseconds
 SMALL_ABSENT_CELLS = 100_000  # unless records leave out more cells than this
@@ -45,7 +45,7 @@ class SmallRecords(io.BytesIO):
 
 @contextmanager
 def open_records(
-    environ: dict[str, Any], body: storage.Readable, order: Order
+    environ: dict[str, Any], body: recording.Readable, order: Order
 ) -> Iterator[Records]:
     """Read a whole body and give its records.
 
@@ -72,7 +72,7 @@ def open_records(
             yield conversion
 
 
-def read_start(body: storage.Readable) -> bytes:
+def read_start(body: recording.Readable) -> bytes:
     """Return all of a small body, the beginning of a larger one."""
     start = b""
     while len(start) <= SMALL_BYTES and (block := body.read(SMALL_BYTES)):
@@ -93,13 +93,13 @@ def rules_for(order: Order, most_absent_cells: int) -> RecordRules:
     return RecordRules(order.action.takes_input, settings.PISTON_MAX_COLUMNS, most_absent_cells)
 
 
-def keep(file: IO[bytes], start: bytes, body: storage.Readable) -> None:
+def keep(file: IO[bytes], start: bytes, body: recording.Readable) -> None:
     """Write a body to a file that has no name and goes with this request."""
     block = start
     while block:
         with storage.storage_errors():
             disk_reserve.check_room(len(block))
             file.write(block)
-        block = body.read(storage.BLOCK_BYTES)
+        block = body.read(recording.BLOCK_BYTES)
     with storage.storage_errors():
         file.seek(0)  # writes what is left

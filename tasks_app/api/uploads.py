@@ -16,7 +16,7 @@ from tasks_app.api.renderers import CSV_TYPES
 from tasks_app.creating import GunzippedStream, Order
 from tasks_app.errors import UnexpectedContent
 from tasks_app.files import storage
-from tasks_app.files.storage import Readable
+from tasks_app.files.recording import Readable
 from tasks_app.models import Task
 
 JSON_TYPES = ("application/json", "", "application/x-www-form-urlencoded")  # the last: curl -d
