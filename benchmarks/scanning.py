@@ -98,10 +98,11 @@ def at_upload(body: Readable) -> Readable:
     """Return what a storage backend reads while it stores an upload."""
     from benchmarks.contacts import Look
     from tasks_app.creating import ScannedStream
-    from tasks_app.files.storage import RecordingStream
+    from tasks_app.files import storage
+    from tasks_app.files.recording import RecordingStream
     from tasks_app.models import TaskCSV
 
-    return RecordingStream(TaskCSV(), ScannedStream(Look, body))
+    return RecordingStream(TaskCSV(), ScannedStream(Look, body), storage.KEEP_SECONDS)
 
 
 def read_all(stream: Readable) -> None:

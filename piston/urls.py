@@ -3,9 +3,8 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from piston.http.readiness import readiness
+from piston.http.readiness import health, readiness
 from piston.http.sign_in import SignIn
-from piston.http.views import health
 
 urlpatterns = [
     path("admin/", admin.site.urls),

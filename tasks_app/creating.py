@@ -27,7 +27,7 @@ from tasks_app.errors import (
     UnexpectedContent,
 )
 from tasks_app.events import Actor
-from tasks_app.files import storage
+from tasks_app.files import recording, storage
 from tasks_app.models import CSVName, EventKind, Segment, Task, TaskCSV
 from tasks_app.models.task import new_task_id
 
@@ -243,10 +243,10 @@ class GunzippedStream:
 
     def read(self, size: int = -1, /) -> bytes:
         """Return the next block; raises CSVFormatError for what is no gzip, or expands too far."""
-        size = storage.BLOCK_BYTES if size < 0 else size
+        size = recording.BLOCK_BYTES if size < 0 else size
         while True:
             if not self.compressed:
-                self.compressed = self.body.read(storage.BLOCK_BYTES)
+                self.compressed = self.body.read(recording.BLOCK_BYTES)
                 if not self.compressed and self.inflater.eof:
                     return b""
             has_all = not self.compressed  # then only what the inflater still holds is left

@@ -32,16 +32,22 @@ from tasks_app.queue import dispatch
 from tasks_app.states import TaskStatus
 
 
-@transaction.atomic
 def start(task: Task, actor: Actor) -> None:
     """Let the task run; raises TaskAlreadyStarted, or TaskDoesNotFit: nobody could work on it.
 
     Raises SchemaDiffers when this process is for another schema.
+    """
+    schema.require()  # not in the transaction: where that is refused, the connection is closed
+    set_going(task, actor)
+
+
+@transaction.atomic
+def set_going(task: Task, actor: Actor) -> None:
+    """Let a pending task run.
 
     The start stands once this is committed. Messages go out afterwards, and if
     the broker is away the sweeper sends them.
     """
-    schema.require()
     if task.status == TaskStatus.PENDING:
         check_fit(task, "create the task again")
     try:

@@ -12,13 +12,14 @@ import sqlite3
 from django.db import Error, InterfaceError, OperationalError
 
 READ_ONLY_TRANSACTION = "25006"
+INSUFFICIENT_PRIVILEGE = "42501"
 # SQLSTATEs of what somebody has to migrate, grant or repair, and no row or statement is to blame
 MISSING = frozenset(
     {
         READ_ONLY_TRANSACTION,  # the right to write at all
         "3D000",  # a database
         "3F000",  # a schema
-        "42501",  # a right
+        INSUFFICIENT_PRIVILEGE,
         "42703",  # a column
         "42704",  # a type, a collation
         "42883",  # a function, or an operator for a column's type

@@ -58,14 +58,15 @@ class Schema:
     def find_problem(self) -> str | None:
         """Return how schema and code differ, and what to do; None when they fit.
 
-        While nobody can say, because the database is away, the last answer holds.
+        While nobody can say, because the database is away, the last answer holds. Ask outside of
+        transactions: the connection is closed then.
         """
         if time.monotonic() - self._looked_at >= LOOK_SECONDS:
             try:
                 self._problem = describe(self.known, read_applied(self.known))
             except Error as error:
-                if not database_errors.is_away(error):  # a role that may not read that table, say
-                    self._problem = None
+                if not database_errors.is_away(error):
+                    self._problem = describe_refusal(error)
                 connection.close_if_unusable_or_obsolete()
             self._looked_at = time.monotonic()
         return self._problem
@@ -129,6 +130,21 @@ def describe(known: Migrations, applied: Migrations) -> str | None:
             " Start this process from the newer release."
         )
     return " ".join(said) or None
+
+
+def describe_refusal(error: Error) -> str:
+    """Return why nobody can tell whether they differ; what is unknown may be wrong."""
+    state = database_errors.state_of(error)
+    kind = type(error.__cause__ or error).__name__
+    said = f"{kind}, SQLSTATE {state}" if state else kind
+    remedy = "Let the role of DATABASE_URL read that table"
+    if state == database_errors.INSUFFICIENT_PRIVILEGE:
+        remedy = "As its owner: GRANT SELECT ON django_migrations TO the role of DATABASE_URL"
+    return (
+        "Nobody can tell whether the database's schema is the one of this code: the database"
+        f" refuses to read django_migrations ({said}). {remedy};"
+        " this process then goes on by itself."
+    )
 
 
 def say_at_start(**_: Any) -> None:

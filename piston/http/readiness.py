@@ -1,6 +1,8 @@
-"""Can this web process do its work? If not, why, and what is to be done: `/readyz` says it."""
+"""What keeps this web process from its work? `/healthz` and `/readyz` say it of one list."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from django.db import Error, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -15,29 +17,66 @@ AWAY = (
     "The database does not answer. See that it runs, and that DATABASE_URL leads to it;"
     " this process then goes on by itself."
 )
+FULL = f"{disk_reserve.REASON[:1].upper()}{disk_reserve.REASON[1:]}."
+
+
+@dataclass(frozen=True)
+class Reason:
+    """What is the matter: a word for programs, and what people can do, in a sentence or two.
+
+    Another process of the same release would fare no better: a restart mends none of them.
+    """
+
+    word: str
+    sentence: str
+
+
+@require_safe
+def health(request: HttpRequest) -> HttpResponse:
+    """Say whether the database can be worked with: 200, or 503 and a word.
+
+    On a full disk people can act, and it is 200, for as long as the reserve lasts. A database that
+    takes no writes, as a standby does, is none.
+    """
+    if reason := find_database_reason():
+        return unavailable(database=reason.word)
+    return JsonResponse({"status": "ok", "database": "ok"})
 
 
 @require_safe
 def readiness(request: HttpRequest) -> HttpResponse:
     """Tell a load balancer whether to send work here: 200, or 503 with all reasons against it."""
-    reasons = find_reasons()
-    if not reasons:
-        return JsonResponse({"status": "ok"})
-    said = {"status": "unavailable", "reasons": reasons}
-    return JsonResponse(said, status=503, headers={"Retry-After": str(RETRY_SECONDS)})
+    if reasons := find_reasons():
+        return unavailable(reasons=[reason.sentence for reason in reasons])
+    return JsonResponse({"status": "ok"})
 
 
-def find_reasons() -> list[str]:
-    """Return what keeps this process from its work, a sentence or two each."""
-    if disk_reserve.is_exhausted():
-        return [f"{disk_reserve.REASON[:1].upper()}{disk_reserve.REASON[1:]}."]
+def unavailable(**said: object) -> JsonResponse:
+    """Say what is the matter, and when to ask again."""
+    headers = {"Retry-After": str(RETRY_SECONDS)}
+    return JsonResponse({"status": "unavailable", **said}, status=503, headers=headers)
+
+
+def find_reasons() -> list[Reason]:
+    """Return everything that keeps this process from its work."""
+    of_database = find_database_reason()
+    if of_database and of_database.word != "read-only":  # nobody can tell more
+        return [of_database]
+    schema.look_again()
+    problem = schema.find_problem()
+    of_schema = Reason("schema", problem) if problem else None
+    return [reason for reason in (of_schema, of_database) if reason]
+
+
+def find_database_reason() -> Reason | None:
+    """Return why the database cannot be worked with, by whatever release; None when it can."""
     try:
         is_read_only = find_read_only()
     except Error:
-        return [AWAY]
-    schema.look_again()
-    reasons = [schema.find_problem(), READ_ONLY if is_read_only else None]
-    return [reason for reason in reasons if reason]
+        return Reason("full", FULL) if disk_reserve.is_exhausted() else Reason("away", AWAY)
+    if disk_reserve.is_exhausted():
+        return Reason("full", FULL)
+    return Reason("read-only", READ_ONLY) if is_read_only else None
 
 
 def find_read_only() -> bool:

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from django.db import DatabaseError
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import get_conditional_response
-from django.views.decorators.http import require_safe
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from piston import disk_reserve
 from piston.accounts.models import Account, Token
 from piston.accounts.permissions import find_account
 from piston.accounts.signing_in import confirm_token
 from piston.http.envelope import Enveloped, EnvelopeRenderer
-from piston.http.errors import RETRY_SECONDS
 from piston.http.negotiation import Negotiation
-from piston.http.readiness import find_read_only
 from piston.http.throttling import identify_client
 from piston.http.transfers import name_client
 
@@ -85,26 +80,3 @@ class Endpoint(APIView):
         finished.headers["ETag"] = etag = f'"{revision}"'
         conditional = get_conditional_response(request._request, etag, None, finished)
         return cast("HttpResponse", conditional)
-
-
-@require_safe
-def health(request: HttpRequest) -> HttpResponse:
-    """Tell a load balancer whether this process can serve: 200, or 503 without its database.
-
-    On a full disk people can act, and it is 200, for as long as the reserve lasts. A database that
-    takes no writes, as a standby does, is none.
-    """
-    try:
-        if find_read_only():
-            return unavailable("read-only")
-    except DatabaseError:
-        return unavailable("full" if disk_reserve.is_exhausted() else "away")
-    if disk_reserve.is_exhausted():
-        return unavailable("full")
-    return JsonResponse({"status": "ok", "database": "ok"})
-
-
-def unavailable(database: str) -> JsonResponse:
-    """Say what is the matter with the database."""
-    said = {"status": "unavailable", "database": database}
-    return JsonResponse(said, status=503, headers={"Retry-After": str(RETRY_SECONDS)})

@@ -19,7 +19,7 @@ from tasks_app.api.conversion import Conversion, turns
 from tasks_app.creating import Order
 from tasks_app.csv_files import records
 from tasks_app.csv_files.records import RecordRules, TooManyAbsentCells
-from tasks_app.files import storage
+from tasks_app.files import recording, storage
 
 SMALL_BYTES = 64 * 1024  # is read here, in a few milliseconds
 SMALL_ABSENT_CELLS = 100_000  # unless records leave out more cells than this
@@ -99,6 +99,6 @@ def keep(file: IO[bytes], start: bytes, body: Readable) -> None:
         with storage.storage_errors():
             disk_reserve.check_room(len(block))
             file.write(block)
-        block = body.read(storage.BLOCK_BYTES)
+        block = body.read(recording.BLOCK_BYTES)
     with storage.storage_errors():
         file.seek(0)  # writes what is left

@@ -218,7 +218,8 @@ def write_external(run: Run, batch: Batch, outcome: Outcome, *, was_sent: bool) 
     """Write the outcome of an external row in one transaction, with the journal."""
     left_count = (run.segment.end_row or 0) - run.segment.cursor_row
     done = done_with(run.output_shape, batch, [outcome], left_count=left_count)
-    done = replace(done, ends_wait=was_sent and external.shows_that_nothing_is_missing(outcome))
+    goes_on = was_sent and external.shows_that_nothing_is_missing(outcome)
+    done = replace(done, ends_wait=goes_on or done.was_last)
     with ledger.statements_of_ours(), transaction.atomic():
         ledger.commit_batch(
             run.segment,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import re
 import secrets
@@ -22,12 +21,12 @@ from tasks_app.csv_files import blocks
 from tasks_app.csv_files.verifying import VerifiedFile, blocks_around
 from tasks_app.errors import StorageFull, StorageUnavailable, StoredFileChanged, StoredFileMissing
 from tasks_app.files.heartbeat import heart
+from tasks_app.files.recording import Readable, RecordingStream
 from tasks_app.models import CSVName, TaskCSV
 from tasks_app.models.clock import database_time
 
 # an unfinished file whose writer says nothing for so long is deleted
 KEEP_SECONDS = 6.0 * settings.PISTON_CLAIM_SECONDS
-BLOCK_BYTES = 256 * 1024
 FOLDER = re.compile("[0-9a-f]{2}")
 KEY = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{28}-[0-9a-f]{16}\.(?:in|out|failed)\.csv")
 # Object storage takes 8 MiB at a time and reads nothing meanwhile. Who needs longer has given up.
@@ -50,7 +49,7 @@ def save(
     `while_storing` is called now and then by another thread, to keep a claim alive. Raises
     StorageUnavailable when the storage refuses, and whatever `content` raises.
     """
-    recording = RecordingStream(csv_file, content)
+    recording = RecordingStream(csv_file, content, KEEP_SECONDS)
 
     def keep() -> None:
         if monotonic() - recording.read_at < MAX_BLOCK_SECONDS:
@@ -242,63 +241,3 @@ def storage_errors() -> Iterator[None]:
         if disk_reserve.is_full(error):
             raise StorageFull(disk_reserve.REASON) from error
         raise StorageUnavailable(str(error)) from error
-
-
-class RecordingStream:
-    """A source of bytes that counts and hashes what passes, and keeps the reservation alive.
-
-    Storage backends see a file that can only be read forwards.
-    """
-
-    closed = False
-
-    def __init__(self, csv_file: TaskCSV, source: Readable) -> None:
-        self.csv_file = csv_file
-        self.source = source
-        self.digest = hashlib.sha256()
-        self.checksums = blocks.ChecksumWriter()
-        self.size_bytes = 0
-        self.kept_at = self.read_at = monotonic()
-
-    def read(self, size: int | None = None) -> bytes:
-        """Return the next block; without a size, one of a good size for copying.
-
-        It is shorter than asked for only at the end: backends take a short
-        block for the last one, sources may return any number of bytes.
-        """
-        block = self._fill(BLOCK_BYTES if size is None or size < 0 else size)
-        self.digest.update(block)
-        self.checksums.update(block)
-        self.size_bytes += len(block)
-        self.read_at = monotonic()
-        if monotonic() - self.kept_at > KEEP_SECONDS / 4:
-            self.kept_at = monotonic()
-            if not self.csv_file.keep(KEEP_SECONDS):
-                raise StorageUnavailable(f"{self.csv_file.key} was given up while it was written.")
-        return block
-
-    def _fill(self, size: int) -> bytes:
-        block = self.source.read(size)
-        if len(block) == size or not block:
-            return block
-        pieces, missing = [block], size - len(block)
-        while missing and (piece := self.source.read(missing)):
-            pieces.append(piece)
-            missing -= len(piece)
-        return b"".join(pieces)
-
-    def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
-        """Yield all blocks (what Django's file storage asks for)."""
-        while block := self.read(chunk_size or BLOCK_BYTES):
-            yield block
-
-    def readable(self) -> bool:
-        """Say that it can be read."""
-        return True
-
-    def seekable(self) -> bool:
-        """Say that it can only be read forwards."""
-        return False
-
-    def close(self) -> None:
-        """Do nothing: the source belongs to the caller."""

@@ -19,6 +19,22 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AlterField(
+            model_name="segment",
+            name="retry_at",
+            field=models.DateTimeField(
+                help_text="Until when nobody claims it: its next row had no answer from outside, waits for what the database lacks, or seems to kill workers, who may object; unset or past: nothing waits.",
+                null=True,
+            ),
+        ),
+        migrations.AlterField(
+            model_name="task",
+            name="waiting_since",
+            field=models.DateTimeField(
+                help_text="Since when its rows wait for what the database lacks; a commit of rows that met nothing missing unsets it.",
+                null=True,
+            ),
+        ),
+        migrations.AlterField(
             model_name="taskevent",
             name="kind",
             field=models.CharField(

@@ -47,7 +47,7 @@ class SegmentQuerySet(models.QuerySet["Segment"]):
     def claimable(self, message_id: str | Slot = "") -> SegmentQuerySet:
         """Unfinished segments of running tasks that nobody holds, or whose claim has expired.
 
-        One whose next row had no answer from the outside waits until it is to be sent again.
+        One whose next row is to be left alone for a while (`retry_at`) waits until that is over.
         A broker that hands the same message out again has lost sight of the
         worker that had it; so a claim taken for `message_id` may be taken over
         at once. If that worker lives, its claim number is no longer the newest.
@@ -139,7 +139,10 @@ class Segment(models.Model):
     tried_row: int | None = None  # by this worker, alone; not in the database
 
     retry_at = models.DateTimeField(
-        null=True, help_text="When its next row is to be sent again; unset or past: nothing waits."
+        null=True,
+        help_text="Until when nobody claims it: its next row had no answer from outside, waits"
+        " for what the database lacks, or seems to kill workers, who may object; unset or past:"
+        " nothing waits.",
     )
 
     objects = SegmentQuerySet.as_manager()

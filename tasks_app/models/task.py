@@ -129,7 +129,8 @@ class Task(models.Model):
     )
     waiting_since = models.DateTimeField(
         null=True,
-        help_text="Since when its rows wait for what the database lacks; a commit unsets it.",
+        help_text="Since when its rows wait for what the database lacks; a commit of rows that"
+        " met nothing missing unsets it.",
     )
     waiting_for = models.TextField(default="", db_default="", help_text="What that is.")
     is_assembled = models.BooleanField(default=False, help_text="Its output files are in storage.")

@@ -7,6 +7,7 @@ from tests.acceptance.chaos.breakages import BREAKAGES, LEDGER, Breakage, Change
 ASSEMBLY = "tasks_app/execution/assembly.py"
 INTAKE = "tasks_app/creating.py"
 OBJECT_STORAGE = "piston/storages/s3.py"
+RECORDING = "tasks_app/files/recording.py"
 STORAGE = "tasks_app/files/storage.py"
 SWEEPING = "tasks_app/upkeep/sweeping.py"
 VERIFYING = "tasks_app/csv_files/verifying.py"
@@ -22,7 +23,7 @@ for breakage in (
                 "    csv_file.size_bytes = recording.size_bytes\n",
                 "    csv_file.save()\n    csv_file.size_bytes = recording.size_bytes\n",
             ),
-            Change(STORAGE, "if not self.csv_file.keep(KEEP_SECONDS):", "if False:"),
+            Change(RECORDING, "if not self.csv_file.keep(self.keep_seconds):", "if False:"),
         ),
     ),
     Breakage(

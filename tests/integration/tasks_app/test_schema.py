@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from celery.exceptions import Reject
 from django.db import OperationalError, connection
+from django.db.backends.signals import connection_created
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 
@@ -15,7 +18,7 @@ from piston.database import schema as schema_module
 from piston.database.schema import schema
 from tasks_app import lifecycle, tasks
 from tasks_app.models import Task
-from tests import engine
+from tests import engine, plugins
 from tests.broker import FakeBroker
 from tests.factories import AccountFactory, make_client
 
@@ -204,3 +207,67 @@ def test_the_engine_can_still_be_told_to_start_when_it_fits(broker: FakeBroker) 
     lifecycle.start(task, engine.TESTER)
 
     assert engine.fresh(task).status == "executing"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_look_that_fails_does_not_undo_a_start(
+    broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_known: object) -> Any:
+        raise OperationalError("canceling statement due to lock timeout")
+
+    task = engine.submit("check", "name", "n0")
+    schema.look_again()
+    schema.find_problem()
+    monkeypatch.setattr(schema_module, "read_applied", fail)
+    schema.look_again()
+
+    lifecycle.start(task, engine.TESTER)
+
+    assert engine.fresh(task).status == "executing"
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_a_role_that_may_not_read_what_was_migrated_is_told_what_to_grant(
+    client: Client, broker: FakeBroker
+) -> None:
+    account = AccountFactory.create()
+    client_of_account = make_client(account)
+    task = engine.submit("check", "name", "n0", account=account)
+    path = f"/v2/accounts/{account.pk}/tasks/{task.pk}"
+    plugins.execute("CREATE ROLE least")
+    plugins.execute("GRANT ALL ON ALL TABLES IN SCHEMA public TO least")
+    plugins.execute("REVOKE ALL ON django_migrations FROM least")
+    schema.look_again()
+    try:
+        with acting_as("least"):
+            ready = client.get("/readyz")
+            refused = client_of_account.patch(path)
+        plugins.execute("GRANT SELECT ON django_migrations TO least")
+        with acting_as("least"):
+            ready_again = client.get("/readyz")
+            started = client_of_account.patch(path)
+    finally:
+        plugins.execute("DROP OWNED BY least; DROP ROLE least")
+
+    assert (ready.status_code, refused.status_code) == (503, 503)
+    assert "GRANT SELECT ON django_migrations" in ready.json()["reasons"][0]
+    assert (ready_again.status_code, started.status_code) == (200, 200)
+
+
+@contextmanager
+def acting_as(role: str) -> Iterator[None]:
+    """Let every connection have no more rights than a role."""
+
+    def take_role(connection: Any, **_: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET ROLE {role}")
+
+    connection.close()
+    connection_created.connect(take_role)
+    try:
+        yield
+    finally:
+        connection_created.disconnect(take_role)
+        connection.close()

@@ -10,7 +10,7 @@ from django.core.files.storage import default_storage
 from tasks_app.csv_files.blocks import ChecksumWriter, pack
 from tasks_app.errors import StorageUnavailable
 from tasks_app.execution import assembly
-from tasks_app.files import storage, task_files
+from tasks_app.files import recording, storage, task_files
 from tasks_app.models import CSVName, Part, Task, TaskCSV, TaskEvent
 from tasks_app.states import TaskStatus
 from tests.factories import PartFactory, SegmentFactory, TaskCSVFactory, TaskFactory
@@ -532,7 +532,7 @@ def test_a_file_is_sent_in_blocks_and_closed_when_the_client_leaves(
     caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = TaskFactory.create(account=caller.account)
-    TaskCSVFactory.create(task=task, content=b"name\n" + b"x" * (3 * storage.BLOCK_BYTES))
+    TaskCSVFactory.create(task=task, content=b"name\n" + b"x" * (3 * recording.BLOCK_BYTES))
     opened = []
     open_range = storage.open_range
 
@@ -546,5 +546,5 @@ def test_a_file_is_sent_in_blocks_and_closed_when_the_client_leaves(
     sizes = [len(next(response.streaming_content)) for _ in range(2)]
     response.close()
 
-    assert sizes == [storage.BLOCK_BYTES] * 2
+    assert sizes == [recording.BLOCK_BYTES] * 2
     assert [file.close.call_count for file in opened] == [1]

@@ -312,7 +312,8 @@ def test_a_row_that_nobody_asks_the_database_about_ends_no_wait(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(plugins.SendAgain, "retry_seconds", 5)
-    task = engine.start(engine.submit("send_again", "name,do", "n0,miss", "n1,miss"))
+    rows = [f"n{number},miss" for number in range(3)]
+    task = engine.start(engine.submit("send_again", "name,do", *rows))
     broker.deliver_all()
     set_waiting(seconds=600)
     since = engine.fresh(task).waiting_since
@@ -344,6 +345,17 @@ def test_an_answer_ends_the_wait_whatever_it_is(broker: FakeBroker) -> None:
 
         waits = order == "crash"  # it is asked again; so far nothing is committed
         assert (engine.fresh(task).waiting_since is not None) == waits
+
+
+def test_nothing_waits_once_the_last_row_is_lost(broker: FakeBroker) -> None:
+    task = engine.start(engine.submit("send", "name,do", "n0,miss", "n1,miss"))
+    broker.deliver_all()
+
+    let_time_pass(broker)
+
+    task = engine.fresh(task)
+    assert (task.status, task.indeterminate_count) == ("failure", 2)
+    assert (task.waiting_since, task.waiting_for) == (None, "")
 
 
 def test_the_pause_of_a_row_that_is_sent_again_is_not_cut_short(

@@ -1,5 +1,6 @@
 """Does a process whose database has another schema say so, and wait?"""
 
+import psycopg
 import pytest
 from celery.exceptions import Reject
 from django.db import OperationalError, ProgrammingError
@@ -81,10 +82,28 @@ def test_the_last_answer_holds_while_the_database_is_away(monkeypatch: pytest.Mo
     assert answers[0] == answers[1] != None  # noqa: E711 - one and the same sentence
 
 
-def test_who_may_not_read_what_was_migrated_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    mine = of(monkeypatch, Database(ProgrammingError("permission denied")))
+def test_who_may_not_read_what_was_migrated_takes_no_work_and_says_what_to_grant(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    denied = ProgrammingError("permission denied")
+    denied.__cause__ = psycopg.errors.InsufficientPrivilege("permission denied")
+    mine = of(monkeypatch, Database(denied, KNOWN))
 
+    assert not mine.fits()
+
+    assert "InsufficientPrivilege, SQLSTATE 42501" in caplog.text
+    assert "GRANT SELECT ON django_migrations TO" in caplog.text
+    mine.look_again()
     assert mine.fits()
+
+
+def test_who_cannot_read_it_for_another_reason_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = of(monkeypatch, Database(ProgrammingError("something")))
+
+    problem = mine.find_problem() or ""
+
+    assert "(ProgrammingError)" in problem
+    assert "GRANT" not in problem
 
 
 def test_it_is_said_loudly_and_once_a_minute(
