@@ -27,7 +27,7 @@ from categories.contract import (
     Succeeded,
 )
 from categories.contract.rows import row_number
-from piston.database import database_errors
+from piston.database import database_errors, table_faults
 from piston.database.swallowed_errors import find_swallowed, refuse_swallowed
 from piston.disk_reserve import DiskFull
 from piston.plurals import plural
@@ -119,6 +119,7 @@ class Attempt:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a plugin raises is its row's failure
             if len(rows) == 1:
+                wait_for_table(error)
                 return [self._failure(error, rows[0])]
         middle = len(rows) // 2
         outcomes = self.split(rows[:middle])
@@ -183,6 +184,12 @@ def telling_faults() -> Iterator[None]:
         raise
 
 
+def wait_for_table(error: Exception) -> None:
+    """Raise ActionWaits where a table refuses good rows; ask after the rollback."""
+    if fault := table_faults.find_fault(error):
+        raise ActionWaits(fault) from error
+
+
 @contextmanager
 def blaming_the_action(what: str = "the action failed") -> Iterator[None]:
     """Turn what a plugin raises where no row can be blamed into ActionBroken."""
@@ -192,5 +199,6 @@ def blaming_the_action(what: str = "the action failed") -> Iterator[None]:
     except (PistonError, StopTask, *NOT_THE_ROWS_FAULT):
         raise
     except Exception as error:
+        wait_for_table(error)
         why = f"{what}: {describe_failure(error)}"
         raise ActionBroken(why, detail=describe_fully(error)) from error

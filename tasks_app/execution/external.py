@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from categories.contract import Context, Outcome, Row, RowAction, RowFailed, StopTask, Succeeded
-from piston.database import database_errors
+from piston.database import database_errors, table_faults
 from piston.database.compiled_queries import CompiledSelect, Slot
 from piston.database.swallowed_errors import find_swallowed
 from tasks_app.csv_files.boundaries import rows_in
@@ -86,6 +86,7 @@ def call(action: RowAction, context: Context, row: Row, number: int, key: str) -
     except Exception as error:  # noqa: BLE001 - whatever a plugin raises is no answer
         log_row("A row has no answer", context.task_id, number, error)
         unanswered = Unanswered(describe_failure(error))
+        unanswered.missing = table_faults.find_fault(error)
         if database_errors.is_missing(error):
             unanswered.missing = database_errors.describe(error)
         return unanswered
