@@ -1,6 +1,6 @@
 """Django's entry to the app."""
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 
 
 class TasksAppConfig(AppConfig):
@@ -14,4 +14,8 @@ class TasksAppConfig(AppConfig):
         from piston.database.schema import schema
         from tasks_app import checks  # noqa: F401
 
-        schema.remember()
+        schema.remember(
+            config
+            for config in apps.get_app_configs()
+            if config.name.startswith("piston.") or config.name in {"categories", "tasks_app"}
+        )
