@@ -7,6 +7,7 @@ import pytest
 from django.conf import settings
 from django.core.cache import cache
 
+from categories.registry import schemas
 from piston.database.schema import schema
 from tests import patience
 
@@ -24,9 +25,10 @@ def django_db_modify_db_settings(
 @pytest.fixture(autouse=True)
 def fitting_schema(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no test ask the database whether its schema fits, unless it says `look_again()`."""
-    monkeypatch.setattr(schema, "_looked_at", float("inf"))
-    monkeypatch.setattr(schema, "_said", None)
-    monkeypatch.setattr(schema, "_problem", None)
+    for each in (schema, *schemas.of_categories.values()):
+        monkeypatch.setattr(each, "_looked_at", float("inf"))
+        monkeypatch.setattr(each, "_said", None)
+        monkeypatch.setattr(each, "_problem", None)
 
 
 @pytest.fixture(autouse=True)

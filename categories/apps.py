@@ -15,9 +15,10 @@ class CategoriesConfig(AppConfig):
     verbose_name = "Categories"
 
     def ready(self) -> None:
-        """Connect the system check, and the record of the categories that ship."""
-        from categories.registry import checks  # noqa: F401  (registers itself)
+        """Connect the system check, the record of the categories that ship, and their schemas."""
+        from categories.registry import checks, schemas  # noqa: F401  (checks registers itself)
 
+        schemas.remember()
         post_migrate.connect(self._record_shipped, sender=self)
 
     @staticmethod

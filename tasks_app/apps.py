@@ -1,6 +1,6 @@
 """Django's entry to the app."""
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 
 
 class TasksAppConfig(AppConfig):
@@ -21,4 +21,8 @@ class TasksAppConfig(AppConfig):
         from tasks_app import checks  # noqa: F401
 
         import_string(settings.STORAGES["default"]["BACKEND"])
-        schema.remember()
+        schema.remember(
+            config
+            for config in apps.get_app_configs()
+            if config.name.startswith("piston.") or config.name in {"categories", "tasks_app"}
+        )

@@ -11,12 +11,14 @@ from categories.registry.finding import (
     registered,
 )
 from categories.registry.refreshing import Entry
+from categories.registry.schemas import find_problem as find_schema_problem
 
 __all__ = [
     "Entry",
     "all_categories",
     "all_entries",
     "expire",
+    "find_schema_problem",
     "get_action",
     "get_category",
     "known_names",

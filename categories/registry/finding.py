@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from categories.contract import Action, Category
 from categories.errors import BrokenCategory, DisabledCategory, UnknownAction, UnknownCategory
+from categories.registry import schemas
 from categories.registry.refreshing import Entry, Registry
 
 _registry = Registry()
@@ -68,6 +69,7 @@ def offered() -> tuple[tuple[str, str, tuple[str, ...]], ...]:
     return tuple(
         (name, category.version, tuple(action.name for action in category.actions))
         for name, category in sorted(usable.items())
+        if schemas.find_problem(category) is None
     )
 
 

@@ -32,7 +32,7 @@ from categories.errors import ActionWaits, RowTimedOut
 from categories.running.failure_log import log_row
 from categories.running.failures import Stopping, describe_failure
 from categories.running.time_limit import time_limit
-from piston.database import database_errors
+from piston.database import database_errors, table_faults
 from piston.database.swallowed_errors import find_swallowed, refuse_swallowed
 from piston.disk_reserve import DiskFull
 from piston.plurals import plural
@@ -118,6 +118,7 @@ class Attempt:
             if not self.may_be_halved(error):
                 raise
             if len(rows) == 1:
+                wait_for_table(error)
                 return [self._failure(error, rows[0])]
         middle = len(rows) // 2
         outcomes = self.split(rows[:middle])
@@ -182,3 +183,9 @@ def telling_faults(using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
         if database_errors.is_of_statement(error):
             raise ProgrammingError(*error.args) from error
         raise
+
+
+def wait_for_table(error: Exception) -> None:
+    """Raise ActionWaits where a table refuses good rows; ask after the rollback."""
+    if fault := table_faults.find_fault(error):
+        raise ActionWaits(fault) from error

@@ -11,7 +11,7 @@ from categories.errors import RowTimedOut
 from categories.running.failure_log import log_row
 from categories.running.failures import Indeterminate, Unanswered, describe_failure
 from categories.running.time_limit import time_limit
-from piston.database import database_errors
+from piston.database import database_errors, table_faults
 from piston.database.swallowed_errors import find_swallowed
 
 DIED = "a worker died, or lost the database, while it was being sent"
@@ -56,6 +56,7 @@ def outcome_of_error(error: Exception, context: Context, number: int) -> Outcome
         return Unanswered(str(error))
     log_row("A row has no answer", context.task_id, number, error)
     unanswered = Unanswered(describe_failure(error))
+    unanswered.missing = table_faults.find_fault(error)
     if database_errors.is_missing(error):
         unanswered.missing = database_errors.describe(error)
     return unanswered

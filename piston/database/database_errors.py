@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from typing import Any
 
 from django.db import Error, InterfaceError, OperationalError
 
@@ -16,6 +17,7 @@ INSUFFICIENT_PRIVILEGE = "42501"
 # SQLSTATEs of what somebody has to migrate, grant or repair, and no row or statement is to blame
 MISSING = frozenset(
     {
+        "2200H",  # a number that a sequence has left
         READ_ONLY_TRANSACTION,  # the right to write at all
         "3D000",  # a database
         "3F000",  # a schema
@@ -27,6 +29,8 @@ MISSING = frozenset(
         "42P10",  # the unique index that ON CONFLICT means
     }
 )
+CHECK_VIOLATION = "23514"
+FINDS_PARTITIONS = "ExecFindPartition"  # in PostgreSQL's own source, since version 11
 DAMAGED = ("XX", "F0")  # classes: a damaged table or index, a faulty configuration
 TOO_LARGE = "54"  # class: a value that no index takes, a statement of too many parts
 MISSING_ON_SQLITE = re.compile(
@@ -40,7 +44,7 @@ def is_missing(error: Exception) -> bool:
     Waiting is right even where nobody will ever make it: a row that is failed for it may be good.
     """
     if state := state_of(error):
-        return state in MISSING or state.startswith(DAMAGED)
+        return state in MISSING or state.startswith(DAMAGED) or is_without_partition(error)
     code = code_on_sqlite(error)
     if code == sqlite3.SQLITE_ERROR:
         return MISSING_ON_SQLITE.search(str(error)) is not None
@@ -51,6 +55,17 @@ def is_read_only(error: Exception) -> bool:
     """Say whether the database takes no writes, as a standby does, or a file without the right."""
     return (
         state_of(error) == READ_ONLY_TRANSACTION or code_on_sqlite(error) == sqlite3.SQLITE_READONLY
+    )
+
+
+def is_without_partition(error: Exception) -> bool:
+    """Say whether a table has no partition for a row.
+
+    A check that fails has the same SQLSTATE, and so may have what a trigger raises.
+    """
+    return (
+        state_of(error) == CHECK_VIOLATION
+        and diagnosis_of(error).source_function == FINDS_PARTITIONS
     )
 
 
@@ -73,6 +88,11 @@ def state_of(error: Exception) -> str:
         if isinstance(state := getattr(each, "sqlstate", None), str):
             return state
     return ""
+
+
+def diagnosis_of(error: Exception) -> Any:
+    """Return what PostgreSQL says beside the SQLSTATE; ask only where there is one."""
+    return getattr(error, "diag", None) or getattr(error.__cause__, "diag", None)
 
 
 def code_on_sqlite(error: Exception) -> int:

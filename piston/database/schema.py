@@ -1,8 +1,8 @@
 """Does the database's schema fit this code? One that is older or newer takes no work (ADR 26).
 
 What is compared are the migrations of our own apps: those that stand in the database with those
-that came with this code. Tables of categories are the business of their actions: a task whose
-action misses some waits by itself.
+that came with this code. Each category that ships is compared by itself: where it differs, a worker
+leaves its tasks to others, and does the rest.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from __future__ import annotations
 import logging
 import pkgutil
 import time
+from collections.abc import Iterable
 from importlib import import_module
 from typing import Any
 
 from celery.exceptions import Reject
-from django.apps import apps
+from django.apps import AppConfig
 from django.db import Error, connection
 from django.db.migrations.recorder import MigrationRecorder
 
@@ -45,12 +46,11 @@ class Schema:
         self._said: str | None = None
         self._said_at = float("-inf")
 
-    def remember(self) -> None:
-        """Note which migrations this code has: later, other files may stand in their place."""
+    def remember(self, configs: Iterable[AppConfig]) -> None:
+        """Note which migrations these apps have: later, other files may stand in their place."""
         self.known = frozenset(
             (config.label, module.name)
-            for config in apps.get_app_configs()
-            if config.name.startswith("piston.") or config.name in {"categories", "tasks_app"}
+            for config in configs
             if config.models_module
             for module in pkgutil.iter_modules(import_module(f"{config.name}.migrations").__path__)
         )

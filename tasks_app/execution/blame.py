@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from categories.contract import StopTask
 from categories.running import attempts
-from categories.running.attempts import telling_faults
+from categories.running.attempts import telling_faults, wait_for_table
 from categories.running.failures import describe_failure, describe_fully
 from tasks_app.errors import ActionBroken, LedgerRefused, PistonError
 
@@ -23,5 +23,6 @@ def blaming_the_action(what: str = "the action failed") -> Iterator[None]:
     except (PistonError, StopTask, *NOT_THE_ROWS_FAULT):
         raise
     except Exception as error:
+        wait_for_table(error)
         why = f"{what}: {describe_failure(error)}"
         raise ActionBroken(why, detail=describe_fully(error)) from error

@@ -36,7 +36,7 @@ class Met:
 _met: dict[str, Met] = {}  # of this process alone: it saves work and decides nothing
 
 
-def find_problem(task: Task) -> CategoryError | VersionDiffers | None:
+def find_problem(task: Task) -> CategoryError | None:
     """Return why this process cannot do the task; None when it can."""
     try:
         category, _ = registry.get_action(task.category, task.action, version=task.category_version)
@@ -44,12 +44,14 @@ def find_problem(task: Task) -> CategoryError | VersionDiffers | None:
         return error
     if category.version != task.category_version:
         return VersionDiffers(task, category.version)
+    if differs := registry.find_schema_problem(category):
+        return CategorySchemaDiffers(task.category, differs)
     return None
 
 
 def describe_problem(problem: CategoryError) -> str:
     """Return the problem in words for a task's owner: a broken category says where its code is."""
-    if isinstance(problem, BrokenCategory):
+    if isinstance(problem, BrokenCategory | CategorySchemaDiffers):
         return f"the category {problem.name!r} cannot be used"
     return str(problem)
 
@@ -64,6 +66,16 @@ class VersionDiffers(CategoryError):
             f"the task was created under version {task.category_version} of {task.category}, "
             f"installed is version {version}"
         )
+
+
+class CategorySchemaDiffers(CategoryError):
+    """The database has the category's tables of another release."""
+
+    code = "schema_differs"
+
+    def __init__(self, name: str, problem: str) -> None:
+        self.name = name
+        super().__init__(f"of the category {name!r}: {problem}")
 
 
 def leave_unless_it_fits(task_id: str) -> None:

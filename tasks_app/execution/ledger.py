@@ -43,12 +43,13 @@ def statements_of_ours() -> Iterator[None]:
     """Tell what the database refuses of ours from what it refuses of an action.
 
     An action's fault is its rows' or ends its task. Ours is neither: the schema is another one,
-    or rights are gone. But a value that does not fit is one that the action gave us.
+    rights are gone, a sequence is used up. But a value that does not fit is the action's.
     """
     try:
         yield
     except Error as error:
-        if isinstance(error, DataError) or database_errors.is_away(error):
+        is_of_value = isinstance(error, DataError) and not database_errors.is_missing(error)
+        if is_of_value or database_errors.is_away(error):
             raise
         raise LedgerRefused(database_errors.describe(error)) from error
 

@@ -61,7 +61,7 @@ def say(task_id: str, error: ActionWaits) -> None:
     _said_at[task_id] = monotonic()
     logger.error(
         "Task %s waits, no row is to blame: its action needs what the database lacks (%s)."
-        " Migrate, or grant the right; it then goes on by itself",
+        " Migrate, grant the right, or repair the table; it then goes on by itself",
         task_id,
         error,
     )

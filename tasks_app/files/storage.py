@@ -21,7 +21,7 @@ from tasks_app.csv_files import blocks
 from tasks_app.csv_files.verifying import VerifiedFile, blocks_around
 from tasks_app.errors import StorageFull, StorageUnavailable, StoredFileChanged, StoredFileMissing
 from tasks_app.files.heartbeat import heart
-from tasks_app.files.recording import Readable, RecordingStream
+from tasks_app.files.recording import RecordingStream
 from tasks_app.models import CSVName, TaskCSV
 from tasks_app.models.clock import database_time
 

@@ -6,7 +6,7 @@ from tests.acceptance.chaos.breakages import BREAKAGES, Breakage, Change
 
 NOTHING_IS_MISSING = Change(
     "piston/database/database_errors.py",
-    "        return state in MISSING or state.startswith(DAMAGED)\n",
+    "        return state in MISSING or state.startswith(DAMAGED) or is_without_partition(error)\n",
     "        return False\n",
 )
 

@@ -55,7 +55,7 @@ def test_the_database_that_was_migrated_fits() -> None:
     assert schema.find_problem() is None
 
 
-def test_our_own_apps_count_and_those_of_categories_do_not(older: None) -> None:
+def test_our_own_apps_count_and_those_of_categories_by_themselves(older: None) -> None:
     MigrationRecorder(connection).record_applied("rates", "9999_future")
 
     problem = schema.find_problem()

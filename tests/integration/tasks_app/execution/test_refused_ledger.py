@@ -84,6 +84,25 @@ def test_however_often_the_ledger_is_refused_the_task_goes_on_afterwards(
     assert engine.fresh(task).status == "success"
 
 
+@pytest.mark.postgresql
+@pytest.mark.parametrize("action", ["check", "add", "count"])
+def test_a_sequence_of_ours_that_is_used_up_is_not_the_actions_fault(
+    action: str, broker: FakeBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    task = engine.start(engine.submit(action, *([] if action == "count" else ROWS)))
+    plugins.execute("SELECT setval('tasks_app_part_id_seq', 9223372036854775807)")
+    try:
+        broker.deliver_all()
+        waiting = engine.fresh(task)
+    finally:
+        plugins.execute("SELECT setval('tasks_app_part_id_seq', 1)")
+    let_time_pass(broker)
+
+    assert (waiting.status, waiting.ending, waiting.failure_count) == ("executing", None, 0)
+    assert "the database refuses a statement of Piston Tasks itself (Sequence" in caplog.text
+    assert engine.fresh(task).status == "success"
+
+
 def test_the_schema_is_looked_at_again_afterwards(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

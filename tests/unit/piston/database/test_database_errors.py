@@ -31,6 +31,7 @@ MISSING = [
     caused(ProgrammingError("…"), errors.InvalidColumnReference("…")),
     caused(OperationalError("…"), errors.ReadOnlySqlTransaction("…")),
     caused(ProgrammingError("…"), errors.IndexCorrupted("…")),
+    caused(DataError("…"), errors.SequenceGeneratorLimitExceeded("…")),
     errors.UndefinedTable("…"),  # some talk to the driver itself
     on_sqlite(sqlite3.SQLITE_ERROR, "no such table: deck"),
     on_sqlite(sqlite3.SQLITE_ERROR, "table deck has no column named price"),
@@ -57,6 +58,7 @@ OF_A_ROW = [
     caused(ProgrammingError("…"), errors.RaiseException("…")),
     caused(DataError("…"), errors.StringDataRightTruncation("…")),
     caused(IntegrityError("…"), errors.UniqueViolation("…")),
+    caused(IntegrityError("…"), errors.CheckViolation("…")),
     ZeroDivisionError("…"),
 ]
 
