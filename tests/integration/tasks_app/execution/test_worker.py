@@ -125,6 +125,7 @@ def test_a_category_that_cannot_be_loaded_does_not_say_where_its_code_is(
 
     broker.deliver_all()
     assert engine.fresh(task).status == "executing"  # another worker may be able to use it
+    Task.objects.update(unfit_since=database_time(-100_000))
     sweeping.end_unfit(engine.fresh(task))
 
     assert engine.fresh(task).reason == "the category 'trial' cannot be used"

@@ -12,6 +12,7 @@ from categories.contract.rows import RowShape
 from tasks_app.execution import assembly, external, ledger
 from tasks_app.files import task_files
 from tasks_app.models import Segment, Task
+from tasks_app.models.clock import database_time
 from tasks_app.upkeep import sweeping
 from tests import engine, plugins
 from tests import settling as rows
@@ -132,7 +133,9 @@ def test_a_task_that_is_broken_in_a_pause_does_not_offer_the_row_as_unprocessed(
     answering(monkeypatch, ConnectionError("cut"))
     task = rows.ended(broker, "lost", "", action="send_again")
     let_pauses_end()
-    Task.objects.filter(pk=task.pk).update(category_version="of long ago")
+    Task.objects.filter(pk=task.pk).update(
+        category_version="of long ago", unfit_since=database_time(-100_000)
+    )
 
     sweeping.end_unfit(engine.fresh(task))
     task = run_through(broker, task)
