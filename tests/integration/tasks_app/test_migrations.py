@@ -61,7 +61,7 @@ def usage(account: Account) -> tuple[int, int]:
 def test_what_there_is_is_counted_and_the_release_before_goes_on(
     before: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(counting, "MAX_AT_ONCE", 2)
+    monkeypatch.setattr(counting, "MOST_AT_ONCE", 2)
     accounts = [AccountFactory.create(), AccountFactory.create()]
     for account in (*accounts, accounts[0], accounts[0]):
         make_task(before, account)
@@ -80,7 +80,7 @@ def test_what_there_is_is_counted_and_the_release_before_goes_on(
 
 
 def test_a_count_that_was_cut_off_goes_on_beside_uploads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counting, "MAX_AT_ONCE", 2)
+    monkeypatch.setattr(counting, "MOST_AT_ONCE", 2)
     account = AccountFactory.create()
     for _ in range(5):
         make_task(apps_of_today, account)
