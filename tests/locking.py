@@ -10,11 +10,12 @@ from django.db import connection
 
 
 @contextmanager
-def locked(*rows: Any) -> Iterator[int]:
-    """Lock rows as somebody else; yield the process of PostgreSQL that has them."""
+def locked(*rows: Any, name: str = "psql") -> Iterator[int]:
+    """Lock rows as somebody else, of that name; yield the process of PostgreSQL that has them."""
     other = connection.copy()
     try:
         with other.cursor() as cursor:
+            cursor.execute("SELECT set_config('application_name', %s, false)", [name])
             cursor.execute("BEGIN")
             for row in rows:
                 meta = row._meta

@@ -21,8 +21,16 @@ M = TypeVar("M", bound=Model)
 BRIEF_MILLISECONDS = 250  # of waiting for a lock: one of our own commits takes less
 LOCK_NOT_AVAILABLE = "55P03"  # SQLSTATE
 WAIT_BRIEFLY = f"set_config('lock_timeout', '{BRIEF_MILLISECONDS}', true)"  # in this transaction
+OURS = "a process of ours, for a moment"  # nobody's business: many of them do things at once
+# a session that is called like this one, and whose transaction is not 10 s old
+IS_PASSING = """
+    (split_part(activity.application_name, ' ', 1)
+        = split_part(current_setting('application_name'), ' ', 1)
+    AND clock_timestamp() - activity.xact_start < interval '10 s') IS TRUE
+"""
 HOLDERS = """
-    SELECT held.pid, activity.application_name, activity.state FROM pg_locks AS held
+    SELECT held.pid, {is_passing}, activity.application_name, activity.state
+    FROM pg_locks AS held
     LEFT JOIN pg_stat_activity AS activity USING (pid)
     WHERE held.locktype = 'transactionid' AND held.granted
     AND held.transactionid IN (SELECT xmax FROM {table} WHERE {key} = ANY(%s))
@@ -91,8 +99,10 @@ def unless_locked(model: type[Model], key: Any, act: Callable[[], int]) -> int:
 
 
 def warn_of_lock(model: type[Model], key: Any) -> None:
-    """Say in the log that a row stands still, and who has locked it."""
+    """Say in the log that a row stands still, and who has locked it; not if that passes soon."""
     holder = find_holder(model, key) or "somebody that PostgreSQL does not name"
+    if holder == OURS:
+        return
     logger.warning("%s %s stands still: its row is locked by %s", model.__name__, key, holder)
 
 
@@ -103,10 +113,12 @@ def find_holder(model: type[Model], *keys: Any) -> str:
     table = connection.ops.quote_name(model._meta.db_table)
     column = connection.ops.quote_name(str(model._meta.pk.column))
     with connection.cursor() as cursor:
-        cursor.execute(HOLDERS.format(table=table, key=column), [list(keys)])
+        cursor.execute(HOLDERS.format(is_passing=IS_PASSING, table=table, key=column), [list(keys)])
         found = cursor.fetchone()
     if found is None:
         return ""
-    pid, *more = found
+    pid, is_passing, *more = found
+    if is_passing:
+        return OURS
     said = ", ".join(each for each in more if each) or "of another role"
     return f"PostgreSQL's process {pid} ({said})"

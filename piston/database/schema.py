@@ -11,15 +11,16 @@ import logging
 import pkgutil
 import time
 from collections.abc import Iterable
+from contextlib import nullcontext
 from importlib import import_module
 from typing import Any
 
 from celery.exceptions import Reject
 from django.apps import AppConfig
-from django.db import Error, connection
+from django.db import Error, connection, transaction
 from django.db.migrations.recorder import MigrationRecorder
 
-from piston.database import database_errors
+from piston.database import database_errors, locks
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +29,12 @@ SAY_SECONDS = 60.0  # between two lines in the log of a process
 REST_SECONDS = 1.0  # between two looks of a process that waits
 # with one message in hand: less than the time limit of messages, more than a new one is worth
 MAX_WAIT_SECONDS = 120.0
+
+LOOK_FIRST = (
+    " None is there. Unless the installation is new, see first that DATABASE_URL names the right"
+    " database, and that the role's search_path leads to its tables: `migrate` would make others,"
+    " which are empty."
+)
 
 Migrations = frozenset[tuple[str, str]]  # app and name
 
@@ -108,8 +115,12 @@ def read_applied(known: Migrations) -> Migrations:
     """Return which migrations of our apps the database has had."""
     recorder = MigrationRecorder(connection)
     ours = recorder.migration_qs.filter(app__in={label for label, _ in known})
+    # a table that is locked is not waited for; on SQLite a transaction would be, and nobody locks
+    guard = transaction.atomic() if locks.may_be_foreign() else nullcontext()
     try:
-        return frozenset(ours.values_list("app", "name"))
+        with guard:
+            locks.wait_briefly()
+            return frozenset(ours.values_list("app", "name"))
     except Error as error:
         if database_errors.is_away(error) or recorder.has_table():
             raise
@@ -122,6 +133,7 @@ def describe(known: Migrations, applied: Migrations) -> str | None:
     if missing := known - applied:
         said.append(
             f"The database is older than this code: it lacks {list_names(missing)}."
+            f"{'' if applied else LOOK_FIRST}"
             " Run `manage.py migrate` of this release; this process then goes on by itself."
         )
     if unknown := applied - known:

@@ -33,8 +33,9 @@ DEFAULT = f"""
 
 
 def find_fault(error: Exception) -> str:
-    """Return what is wrong with the table, in words for staff; "" where a row may be to blame.
+    """Return what is wrong with the table, for staff; "" where a row may be to blame.
 
+    The kind of the error stands first, as in what `database_errors.describe` returns.
     Ask after the rollback: a transaction that has failed answers no questions.
     """
     fault = ""
@@ -44,7 +45,8 @@ def find_fault(error: Exception) -> str:
         fault = find_lagging_sequence(database_errors.diagnosis_of(error))
     elif database_errors.code_on_sqlite(error) and (on := NULL_ON_SQLITE.match(str(error))):
         fault = find_unknown_column(*on.groups())
-    return fault and f"{fault} ({database_errors.describe(error)})"
+    kind, _, text = database_errors.describe(error).partition(": ")
+    return fault and f"{kind}: {fault} ({text})"
 
 
 def find_lack(found: Any) -> str:

@@ -24,7 +24,7 @@ from piston.accounts.errors import (
     TooManyTokens,
     UnknownAccount,
 )
-from piston.database import database_errors
+from piston.database import database_errors, table_faults
 from piston.database.failures import log_failure
 from piston.database.schema import SchemaDiffers
 from piston.http.envelope import Enveloped
@@ -206,7 +206,9 @@ def answer_database_error(error: Exception) -> ApiError:
     if disk_reserve.is_full(error):
         return InsufficientStorage(disk_reserve.REASON)
     is_passing = database_errors.is_away(error) or database_errors.is_missing(error)
-    return ServiceUnavailable() if is_passing else InternalError()
+    if is_passing or table_faults.find_fault(error):
+        return ServiceUnavailable()
+    return InternalError()
 
 
 def _answer_throttled(error: exceptions.Throttled) -> ApiError:

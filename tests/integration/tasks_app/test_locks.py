@@ -106,6 +106,22 @@ def test_who_may_not_see_the_holder_says_so(
     assert "Task x stands still: its row is locked by somebody" in caplog.text
 
 
+@pytest.mark.parametrize("seconds", [10, 0])
+def test_a_process_of_ours_is_named_only_when_it_stays(
+    seconds: int,
+    broker: FakeBroker,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(locks, "IS_PASSING", locks.IS_PASSING.replace("10 s", f"{seconds} s"))
+    task = start()
+
+    with locked(task, name="piston 1 another@host"):
+        locks.warn_of_lock(Task, task.pk)
+
+    assert ("stands still" in caplog.text) is (seconds == 0)
+
+
 def test_a_row_that_nobody_has_locked_has_no_holder(broker: FakeBroker) -> None:
     assert locks.find_holder(Task, start().pk) == ""
 

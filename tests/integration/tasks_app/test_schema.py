@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -271,3 +272,44 @@ def acting_as(role: str) -> Iterator[None]:
     finally:
         connection_created.disconnect(take_role)
         connection.close()
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_migrations_that_are_locked_are_not_waited_for(client: Client) -> None:
+    other = connection.copy()
+    try:
+        with other.cursor() as cursor:
+            cursor.execute("BEGIN")
+            cursor.execute("LOCK TABLE django_migrations")
+            began = time.monotonic()
+
+            answer = client.get("/readyz")
+            took = time.monotonic() - began
+    finally:
+        other.close()
+
+    assert answer.status_code == 200  # the last answer holds
+    assert took < 2
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW lock_timeout")
+        assert cursor.fetchone() == ("5s",)
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_an_upload_that_a_lagging_sequence_of_ours_refuses_is_answered_503(
+    broker: FakeBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    account = AccountFactory.create()
+    client = make_client(account)
+    put(client, account)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT setval('tasks_app_taskcsv_id_seq', min(id), false) FROM tasks_app_taskcsv"
+        )
+
+    answer = put(client, account)
+
+    assert answer.status_code == 503
+    assert "UniqueViolation" in caplog.text

@@ -225,3 +225,19 @@ def test_they_wait_where_no_batch_is_split(
 
     assert task.status == "executing"
     assert "behind its rows" in task.waiting_for
+
+
+def test_its_owner_is_told_no_names_when_a_task_has_waited_in_vain(
+    broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_rows_do(put("shelf (name)", "('x')"), monkeypatch)
+    plugins.execute("SELECT setval('shelf_id_seq', 1)")
+    task = run(broker)
+    Task.objects.update(waiting_since=database_time(-86_401))
+
+    sweeping.sweep()
+    broker.deliver_all()
+
+    task = engine.fresh(task)
+    assert task.status == "internal_error"
+    assert task.reason == "the action failed: UniqueViolation: the details are in the log"

@@ -52,6 +52,7 @@ def of(monkeypatch: pytest.MonkeyPatch, database: Database) -> Schema:
         (KNOWN, ""),
         (OLDER, "it lacks tasks_app.0002_more. Run `manage.py migrate`"),
         (frozenset(), "it lacks tasks_app.0001_tasks, tasks_app.0002_more."),
+        (frozenset(), "None is there. Unless the installation is new, see first"),
         (NEWER, "older than the database, which has tasks_app.0003_future. Start this process"),
     ],
 )
