@@ -10,10 +10,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import connection
 
 from categories.contract import Action, Category
 from piston.accounts.models import Account
+from piston.database import locks
 from piston.plurals import plural
 from piston.readable import Readable
 from tasks_app import events, quotas
@@ -54,7 +55,7 @@ def submit_without_input(order: Order) -> Task:
     if order.action.takes_input:
         raise UnexpectedContent("text/csv")
     quotas.check_room(order.account.pk)
-    with transaction.atomic():
+    with locks.request_transaction("create", order.account.pk):
         task = create_task(order, new_task_id(), total_count=None)
         Segment.objects.create(task=task, index=0)
         quotas.count_task(task)
@@ -90,26 +91,26 @@ def store_and_scan(action: type[Action], csv_file: TaskCSV, body: Readable) -> S
     return stream.scan
 
 
-@transaction.atomic
 def create_with_input(order: Order, task_id: str, csv_file: TaskCSV, scan: Scan) -> Task:
     """Create the task with its input and segments."""
-    task = create_task(order, task_id, total_count=scan.row_count)
-    adopted = (
-        TaskCSV.objects.unfinished()
-        .filter(pk=csv_file.pk)
-        .update(
-            task=task,
-            kept_until=None,
-            row_count=scan.row_count,
-            header=list(scan.header),
-            header_bytes=scan.header_line,
-            block_rows=blocks.pack(scan.block_rows, "Q"),
+    with locks.request_transaction("create", order.account.pk):
+        task = create_task(order, task_id, total_count=scan.row_count)
+        adopted = (
+            TaskCSV.objects.unfinished()
+            .filter(pk=csv_file.pk)
+            .update(
+                task=task,
+                kept_until=None,
+                row_count=scan.row_count,
+                header=list(scan.header),
+                header_bytes=scan.header_line,
+                block_rows=blocks.pack(scan.block_rows, "Q"),
+            )
         )
-    )
-    if not adopted:
-        raise StorageUnavailable("The upload was given up: it made no progress for too long.")
-    Segment.objects.bulk_create(cut_segments(task, order.action, scan))
-    quotas.count_task(task)
+        if not adopted:
+            raise StorageUnavailable("The upload was given up: it made no progress for too long.")
+        Segment.objects.bulk_create(cut_segments(task, order.action, scan))
+        quotas.count_task(task)
     return task
 
 

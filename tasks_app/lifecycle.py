@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import F, Sum
 from django.db.models.functions import Now
 
+from piston.database import locks
 from piston.database.schema import SchemaDiffers, schema
 from piston.node import node_name
 from tasks_app import events, quotas
@@ -165,18 +166,18 @@ def check_can_go_on(task: Task) -> None:
         raise CannotBeRetried(task.pk, "rows of it are being settled; try again in a moment")
 
 
-@transaction.atomic
 def remove(task: Task, actor: Actor, *, kind: EventKind = EventKind.REMOVED) -> None:
     """Take the task out of sight; raises TaskIsRunning. The sweeper deletes its files and rows.
 
     It counts for its account no more, however long that takes.
     """
-    try:
-        left = task.move_to(TaskStatus.REMOVED)
-    except InvalidTransition as error:
-        raise refusal(task, TaskIsRunning(task.pk)) from error
-    events.record(task, kind, actor, old_status=left)
-    quotas.uncount(task)
+    with locks.request_transaction("remove", task.account_id):
+        try:
+            left = task.move_to(TaskStatus.REMOVED)
+        except InvalidTransition as error:
+            raise refusal(task, TaskIsRunning(task.pk)) from error
+        events.record(task, kind, actor, old_status=left)
+        quotas.uncount(task)
 
 
 def send_for(task: Task) -> None:

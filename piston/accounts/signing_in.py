@@ -17,6 +17,7 @@ from django.db.models.functions import Now
 from piston.accounts.errors import InvalidCredentials, TooManyTokens
 from piston.accounts.models import Account, ApiKey, Token
 from piston.accounts.secrets import hash_secret, is_secret_of
+from piston.database import locks
 from piston.database.compiled_queries import CompiledSelect, Slot
 
 
@@ -32,7 +33,7 @@ def sign_in(api_key: str) -> tuple[Token, str]:
     now = key.clock
     if not (key.is_usable(now) and key.account.is_enabled):
         raise InvalidCredentials
-    with transaction.atomic():
+    with locks.request_transaction("sign in", key.account_id):
         # one after the other, whatever their keys: each counts what the one before it was given
         Account.objects.select_for_update(no_key=True).get(pk=key.account_id)
         ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)

@@ -55,6 +55,13 @@ rely_on(__name__, state, maybe_shutdown="", active_requests=WeakSet)
 class Consumer(consumer.Consumer):  # type: ignore[misc]  # Celery has no types
     """Celery's consumer, for which any error is one after which the broker is tried again."""
 
+    class Blueprint(consumer.Consumer.Blueprint):  # type: ignore[misc]  # Celery has no types
+        """Celery's steps but one: it makes 28 queues for delayed messages, and nobody sends any."""
+
+        default_steps = tuple(
+            step for step in consumer.Consumer.Blueprint.default_steps if "delayed" not in step
+        )
+
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._expected = (*self.conninfo.connection_errors, *self.conninfo.channel_errors)

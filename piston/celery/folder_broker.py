@@ -121,23 +121,6 @@ class Channel(filesystem.Channel):  # type: ignore[misc]  # kombu has no types
                     logger.warning("A message of %s was torn and is dropped: %s", queue, error)
         raise Empty
 
-    def _queue_bind(self, exchange: str, *binding: str) -> None:
-        """Write down which queue listens to an exchange; a torn list is begun anew."""
-        try:
-            super()._queue_bind(exchange, *binding)
-        except ValueError as error:
-            file: Path = self._exchange_file(exchange)
-            logger.warning("%s was torn and is made again: %s", file, error)
-            file.unlink(missing_ok=True)
-            super()._queue_bind(exchange, *binding)
-
-    def get_table(self, exchange: str) -> Any:
-        """Return who listens to an exchange; nobody when that list is torn."""
-        try:
-            return super().get_table(exchange)
-        except ValueError:
-            return []
-
 
 class Transport(filesystem.Transport):  # type: ignore[misc]  # kombu has no types
     """kombu's transport with these channels, for Celery's event loop."""

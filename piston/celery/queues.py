@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from celery.app import amqp
-from kombu import Queue
+from kombu import Exchange, Queue
 
 from piston.installation.identity import identify
 from piston.relied_on import rely_on
@@ -39,6 +39,15 @@ class AMQP(amqp.AMQP):  # type: ignore[misc]  # Celery has no types
     def queues(self) -> Any:
         """The queues by the names that people type; the database is asked whose they are."""
         return self.Queues([self.declare(name) for name in names(self.app)])
+
+    @cached_property
+    def default_exchange(self) -> Exchange:
+        """The broker's own exchange, which leads to each queue by its name.
+
+        Nobody can delete it, or unbind a queue from it. A broker confirms a message that an
+        exchange of ours has no queue for, and drops it.
+        """
+        return Exchange()
 
     def declare(self, name: str) -> Queue:
         """Return what is declared on the broker for a name that people type."""

@@ -8,7 +8,9 @@ lock for all.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import monotonic
 from typing import Any, TypeVar
 
 from django.db import OperationalError, connection, transaction
@@ -19,6 +21,7 @@ logger = logging.getLogger(__name__)
 M = TypeVar("M", bound=Model)
 
 BRIEF_MILLISECONDS = 250  # of waiting for a lock: one of our own commits takes less
+VAIN_SECONDS = 60.0  # for which a wait in vain is remembered
 LOCK_NOT_AVAILABLE = "55P03"  # SQLSTATE
 WAIT_BRIEFLY = f"set_config('lock_timeout', '{BRIEF_MILLISECONDS}', true)"  # in this transaction
 OURS = "a process of ours, for a moment"  # nobody's business: many of them do things at once
@@ -59,6 +62,38 @@ def wait_briefly() -> None:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT {WAIT_BRIEFLY}")
+
+
+@contextmanager
+def request_transaction(*lock: str) -> Iterator[None]:
+    """Open a request's transaction; what one has waited for in vain is not waited for long again.
+
+    The first to meet it waits for as long as the session lets them: it may be only a queue of our
+    own. Those after it wait briefly until one succeeds, or soon all threads of this process would
+    wait for one account's row. `lock` names it.
+    """
+    waited_at = waited_in_vain.get(lock)
+    try:
+        with transaction.atomic():
+            if waited_at is not None and monotonic() - waited_at < VAIN_SECONDS:
+                wait_briefly()
+            yield
+    except OperationalError as error:
+        if is_locked(error):
+            note_vain_wait(lock)
+        raise
+    waited_in_vain.pop(lock, None)
+
+
+waited_in_vain: dict[tuple[str, ...], float] = {}  # when a request of this process has, last
+
+
+def note_vain_wait(lock: tuple[str, ...]) -> None:
+    """Remember that a lock was waited for in vain; forget those that nobody has met for long."""
+    now = waited_in_vain[lock] = monotonic()
+    for other, waited_at in list(waited_in_vain.items()):
+        if now - waited_at > VAIN_SECONDS:
+            waited_in_vain.pop(other, None)
 
 
 def is_locked(error: BaseException) -> bool:

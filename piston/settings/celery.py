@@ -100,5 +100,4 @@ def read_broker_options() -> dict[str, Any]:
 CELERY_BROKER_TRANSPORT_OPTIONS = read_broker_options()
 if CELERY_BROKER_URL.startswith(("amqp", "pyamqp")):
     CELERY_TASK_DEFAULT_QUEUE_TYPE = "quorum"  # survives the loss of a broker node
-    CELERY_TASK_DEFAULT_EXCHANGE_TYPE = "topic"  # a direct one makes quorum queues misbehave
     CELERY_WORKER_DETECT_QUORUM_QUEUES = True

@@ -34,6 +34,17 @@ for breakage in (
         (Change("piston/celery/queues.py", 'return f"{name}.{owner}"', "return name"),),
     ),
     Breakage(
+        "exchange-of-ours",
+        "messages are sent by an exchange of this installation's, to which queues are bound",
+        (
+            Change(
+                "piston/celery/queues.py",
+                "return Exchange()",
+                'return Exchange("piston.slices", "topic")',
+            ),
+        ),
+    ),
+    Breakage(
         "database-expected",
         "workers and beat do not wait for the database when they start",
         (

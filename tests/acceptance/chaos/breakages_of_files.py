@@ -43,9 +43,9 @@ for breakage in (
             ),
             Change(
                 INTAKE,
-                "    task = create_task(order, task_id, total_count=scan.row_count)\n",
-                "    Task.objects.filter(pk=task_id).update(total_count=scan.row_count)\n"
-                "    task = Task.objects.get(pk=task_id)\n",
+                "        task = create_task(order, task_id, total_count=scan.row_count)\n",
+                "        Task.objects.filter(pk=task_id).update(total_count=scan.row_count)\n"
+                "        task = Task.objects.get(pk=task_id)\n",
             ),
         ),
     ),

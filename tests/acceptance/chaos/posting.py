@@ -107,6 +107,12 @@ class Post:
         for queue in (SLICES, UPKEEP):
             self.channel.queue_delete(self.scene.queue(queue))
 
+    def unbind_queues(self) -> None:
+        """Take the queues away from the exchange by which Celery sends, if there is one."""
+        for queue in (SLICES, UPKEEP):
+            own = self.scene.queue(queue)
+            self.channel.queue_unbind(own, SLICES, own)
+
     def flush(self) -> None:
         """Let Redis forget everything: queues, bindings, messages in hand."""
         assert self.scene.kind == REDIS

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 
 from piston.accounts.models import Token
-from piston.accounts.signing_in import purge_expired_tokens
+from piston.accounts.signing_in import purge_expired_tokens, sign_in
 from piston.database import locks
 from tasks_app import lifecycle
 from tasks_app.execution import assembly, scheduling, worker
@@ -21,7 +22,7 @@ from tasks_app.queue import dispatch
 from tasks_app.upkeep import sweeping, unlocked
 from tests import engine, plugins
 from tests.broker import FakeBroker
-from tests.factories import AccountFactory, make_token
+from tests.factories import AccountFactory, make_api_key, make_token
 from tests.locking import locked
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgresql]
@@ -358,3 +359,74 @@ def test_expired_tokens_go_but_for_the_one_that_is_locked() -> None:
 
     assert deleted == 1
     assert Token.objects.get() == kept
+
+
+@pytest.fixture
+def impatient() -> Iterator[None]:
+    """Let this session wait for locks for a second, not for five."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET lock_timeout = 1000")
+    yield
+    connection.close()
+
+
+def seconds_in_vain(act: Callable[[], Any]) -> float:
+    """Return how long something waits for a lock that it does not get."""
+    began = time.monotonic()
+    with pytest.raises(OperationalError, match="lock timeout"):
+        act()
+    return time.monotonic() - began
+
+
+def test_an_account_that_is_locked_keeps_one_request_waiting_and_not_those_after_it(
+    broker: FakeBroker, impatient: None
+) -> None:
+    account = AccountFactory.create()
+
+    def submit() -> Task:
+        return engine.submit("check", *ROWS, account=account)
+
+    with locked(account):
+        first, second = seconds_in_vain(submit), seconds_in_vain(submit)
+    submit()
+
+    assert first > 1.0
+    assert second < 1.0
+    assert ("create", account.pk) not in locks.waited_in_vain
+
+
+def test_what_others_do_waits_as_long_as_ever(broker: FakeBroker, impatient: None) -> None:
+    first, second = AccountFactory.create_batch(2)
+
+    with locked(first, second):
+        seconds_in_vain(lambda: engine.submit("count", account=first))
+        other = seconds_in_vain(lambda: engine.submit("count", account=second))
+
+    assert other > 1.0
+
+
+@pytest.mark.parametrize("act", ["sign in", "remove"])
+def test_other_requests_about_a_locked_account_do_not_wait_again(
+    act: str, broker: FakeBroker, impatient: None
+) -> None:
+    task = engine.submit("check", *ROWS)
+    _, api_key = make_api_key(task.account)
+    usage = AccountUsage.objects.get(pk=task.account_id)
+    acts = {
+        "sign in": lambda: sign_in(api_key),
+        "remove": lambda: lifecycle.remove(engine.fresh(task), engine.TESTER),
+    }
+
+    with locked(task.account, usage):
+        first, second = seconds_in_vain(acts[act]), seconds_in_vain(acts[act])
+
+    assert first > 1.0
+    assert second < 1.0
+
+
+def test_waits_in_vain_are_forgotten_some_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locks, "waited_in_vain", {("create", "long ago"): float("-inf")})
+
+    locks.note_vain_wait(("create", "now"))
+
+    assert list(locks.waited_in_vain) == [("create", "now")]

@@ -6,14 +6,16 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tests.acceptance.chaos import breakages_of_messages  # noqa: F401 - adds its breakages
+from tests.acceptance.chaos import breakages_of_brokers, breakages_of_messages  # noqa: F401 - add theirs
 from tests.acceptance.chaos.faults import fault
+from tests.acceptance.chaos.posting import Post
 from tests.acceptance.chaos.scene import RABBITMQ, REDIS, USUAL_PACE, WORKERS
 from tests.acceptance.chaos.work import BOOT_SECONDS, MAX_RECOVERY, Sent, Work
 from tests.acceptance.installation import PATIENCE_SECONDS
 from tests.servers import RabbitMQ, wait_until
 
 BROKERS = (RABBITMQ, REDIS)
+UNBINDINGS = 30  # in three seconds: by then every process has sent a message
 MAX_START = 4.0  # seconds; a second of it may be spent waiting for the broker
 
 
@@ -144,3 +146,21 @@ def virtual_host_deleted(work: Work) -> None:
         node.control("set_permissions", "-p", "/", "guest", ".*", ".*", ".*")
 
     break_broker(work, lambda: node.control("delete_vhost", "/"), make_again)
+
+
+@fault(
+    "all bindings that RabbitMQ lets anybody remove are removed",
+    outcome="no message goes by one; nothing happens",
+    on=(RABBITMQ,),
+    broken_by="exchange-of-ours",
+)
+def bindings_removed(work: Work) -> None:
+    """Unbind the queues again and again: each new connection of a sender would bind its own."""
+    to_come = begin_with_one_to_come(work)
+    work.get_going(0.05, 0.2)
+    with Post(work.scene) as post:
+        for _ in range(UNBINDINGS):
+            post.unbind_queues()
+            time.sleep(0.1)
+    work.start(to_come)
+    work.all_go_on()

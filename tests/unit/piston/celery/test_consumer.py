@@ -31,6 +31,14 @@ TROUBLES = [
 ]
 
 
+def test_no_queues_are_made_for_delayed_messages() -> None:
+    steps = set(celery.worker.consumer.Consumer.Blueprint.default_steps)
+
+    assert {step.rpartition(":")[2] for step in steps - set(Consumer.Blueprint.default_steps)} == {
+        "DelayedDelivery"
+    }
+
+
 class Clock:
     """The machine's, on which nobody really waits."""
 

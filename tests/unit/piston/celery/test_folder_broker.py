@@ -119,16 +119,6 @@ def test_what_cannot_be_written_leaves_nothing_behind(
     assert [path for path in tmp_path.iterdir() if path.is_file()] == []
 
 
-def test_a_torn_list_of_listeners_is_made_again(channel: Any, tmp_path: Path) -> None:
-    channel._queue_bind("news", "", "", "first")
-    (tmp_path / "control" / "news.exchange").write_bytes(b"")
-
-    assert channel.get_table("news") == []
-    channel._queue_bind("news", "", "", "second")
-
-    assert [each.queue for each in channel.get_table("news")] == ["second"]
-
-
 def test_what_killed_processes_left_is_deleted_but_not_what_is_being_written(
     channel: Any, tmp_path: Path
 ) -> None:

@@ -58,6 +58,14 @@ def test_a_message_is_sent_to_this_installations_queue_and_says_so(
     assert message.headers[queues.OWNER] == OWN
 
 
+def test_no_binding_is_needed_that_somebody_could_remove(app: Any) -> None:
+    app.send_task("tests.slice")
+
+    assert take(app, f"piston.slices.{OWN}").delivery_info["exchange"] == ""
+    with app.connection() as connection:
+        assert connection.default_channel.state.exchanges == {}
+
+
 def test_headers_of_the_sender_stay(app: Any) -> None:
     app.send_task("tests.slice", headers={"celery_beat_task": True})
 
