@@ -138,8 +138,9 @@ for breakage in (
         "a worker that finds its input lost leaves the task to the next one",
         (
             Change(
-                "tasks_app/execution/worker.py",
+                "tasks_app/execution/ending.py",
                 "        give_up(run.segment, run.describe_loss(error), str(error))\n",
+                "        from tasks_app.errors import StorageUnavailable\n\n"
                 "        raise StorageUnavailable from error\n",
             ),
         ),
