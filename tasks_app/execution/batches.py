@@ -124,8 +124,7 @@ def run_rows(run: Run, batch: Batch, rows: Sequence[Row | RowFailed]) -> None:
         except Exception:  # noqa: BLE001 - rolled back; whose fault it is, is found out by halving
             has_failed = True
         if has_failed:
-            if not run.segment.renew(run.claim_seconds):
-                raise ClaimLost
+            run.segment.hold(run.claim_seconds)
             attempt.deadline = time.monotonic() + SPLIT_SECONDS
             with blaming_the_action():
                 commit_outcomes(run, batch, lambda: attempt.split(rows))
