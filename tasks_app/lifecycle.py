@@ -6,7 +6,7 @@ Each raises TaskNotFound for a task that was removed meanwhile, whether it was p
 from __future__ import annotations
 
 from django.db import transaction
-from django.db.models import F, Sum
+from django.db.models import Sum
 from django.db.models.functions import Now
 
 from piston.database import locks
@@ -122,14 +122,7 @@ def take_up(task: Task, actor: Actor) -> None:
     task.refresh_from_db()
     check_can_go_on(task)
     reason = task.reason
-    task.segments.update(
-        claim=F("claim") + 1,
-        claimed_until=None,
-        claimed_for="",
-        idle_claims=0,
-        suspect_row=None,
-        suspect_trials=0,
-    )
+    task.segments.all().revoke(claimed_for="", idle_claims=0, suspect_row=None, suspect_trials=0)
     task.effects.all().forget_places()
     task.csvs.exclude(name=CSVName.INPUT).update(
         task=None, kept_until=database_time(KEEP_OLD_SECONDS), is_given_up=True

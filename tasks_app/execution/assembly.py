@@ -65,19 +65,37 @@ def assemble(task_id: str) -> None:
 def assemble_claimed(task: Task) -> None:
     """Assemble the task unless somebody else is at it; raises ClaimLost when overtaken."""
     unanswered.settle(task)
-    claim = task.claim_assembly(settings.PISTON_CLAIM_SECONDS)
-    if claim is None:
+    if not claim(task):
         return
-    check_input(task, claim)
+    check_input(task)
     written = [
-        write_file(task, name, claim)
+        write_file(task, name)
         for name in (CSVName.OUTPUT, CSVName.FAILED)
         if name is CSVName.OUTPUT or task_files.has_failed_rows(task)
     ]
-    hand_over(task, claim, written)
+    hand_over(task, written)
 
 
-def check_input(task: Task, claim: int) -> None:
+def claim(task: Task) -> bool:
+    """Become the only one to assemble the task, and read its counts; False when somebody else is.
+
+    The task carries the claim's number from then on.
+    """
+    if not Task.objects.awaiting_assembly().take(task, settings.PISTON_CLAIM_SECONDS):
+        return False
+    try:
+        task.refresh_from_db(from_queryset=Task.objects.fence(task))
+    except Task.DoesNotExist:  # it was overtaken at once, or removed and purged
+        return False
+    return True
+
+
+def renew(task: Task) -> bool:
+    """Stay the only one to assemble the task; False when the claim was overtaken."""
+    return Task.objects.unassembled().renew(task, settings.PISTON_CLAIM_SECONDS)
+
+
+def check_input(task: Task) -> None:
     """See that the input of a complete task is still the one that was uploaded.
 
     Its rows were run from bytes that were; but who looks for them in in.csv would find others.
@@ -85,31 +103,31 @@ def check_input(task: Task, claim: int) -> None:
     if task.ending != Ending.COMPLETED:
         return
     for csv_file in task.csvs.defer(None).filter(name=CSVName.INPUT):
-        renew = partial(task.renew_assembly, claim, settings.PISTON_CLAIM_SECONDS)
-        stream = RenewingStream(storage.read_range(csv_file, 0, csv_file.size_bytes), renew)
+        blocks = storage.read_range(csv_file, 0, csv_file.size_bytes)
+        stream = RenewingStream(blocks, partial(renew, task))
         try:
             while stream.read():
                 pass
         except StoredFileMissing as error:
             logger.warning("The input of %s was lost: %s", task.pk, error)
-            break_off(task, claim, describe_loss(csv_file, error), str(error))
+            break_off(task, describe_loss(csv_file, error), str(error))
 
 
 @transaction.atomic
-def break_off(task: Task, claim: int, reason: str, detail: str) -> None:
+def break_off(task: Task, reason: str, detail: str) -> None:
     """Let a task that seemed complete end as a broken one."""
-    mine = Task.objects.filter(pk=task.pk, assembly_claim=claim, ending=Ending.COMPLETED)
+    mine = Task.objects.fence(task).filter(ending=Ending.COMPLETED)
     if mine.update(ending=Ending.BROKEN, reason=reason):
         events.record(task, EventKind.BROKEN, events.SYSTEM, detail=detail)
 
 
-def write_file(task: Task, name: CSVName, claim: int) -> TaskCSV:
+def write_file(task: Task, name: CSVName) -> TaskCSV:
     """Write one output file to storage; it belongs to no task yet."""
     csv_file = storage.reserve(task.pk, name)
     ranges = task_files.parts_ranges(task, name)
     whole = task_files.DownloadableFile(name, "", ranges)
-    renew = partial(task.renew_assembly, claim, settings.PISTON_CLAIM_SECONDS)
-    storage.save(csv_file, RenewingStream(whole.read(), renew), while_storing=renew)
+    stay = partial(renew, task)
+    storage.save(csv_file, RenewingStream(whole.read(), stay), while_storing=stay)
     row_count = task.success_count + task.failure_count
     if name is CSVName.FAILED:
         row_count = task.failure_count - task.indeterminate_count
@@ -118,16 +136,14 @@ def write_file(task: Task, name: CSVName, claim: int) -> TaskCSV:
 
 
 @transaction.atomic
-def hand_over(task: Task, claim: int, written: list[TaskCSV]) -> None:
+def hand_over(task: Task, written: list[TaskCSV]) -> None:
     """Give the files to the task, end it, and drop the parts: all of it or nothing.
 
     A broken task with rows left keeps its parts: they are what its output is made of when it is
     retried (ADR 28).
     """
-    mine = Task.objects.filter(
-        WaitBriefly(), pk=task.pk, assembly_claim=claim, is_assembled=False
-    ).exclude(status=TaskStatus.REMOVED)
-    if not mine.update(is_assembled=True, assembly_until=None, revision=F("revision") + 1):
+    due = Task.objects.unassembled().visible().filter(WaitBriefly())
+    if not due.release(task, is_assembled=True, revision=F("revision") + 1):
         raise ClaimLost
     for csv_file in written:
         if (

@@ -121,8 +121,7 @@ def run_in_halves(
     run: Run, batch: Batch, rows: Sequence[Row | RowFailed], attempt: Attempt
 ) -> None:
     """Run and commit the rows, or the first of them, in halves down to the single bad row."""
-    if not run.segment.renew(run.claim_seconds):
-        raise ClaimLost
+    run.segment.hold(run.claim_seconds)
     attempt.deadline = time.monotonic() + SPLIT_SECONDS
     with blaming_the_action():
         commit_outcomes(run, batch, lambda: attempt.split(rows))

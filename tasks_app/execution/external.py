@@ -128,9 +128,7 @@ def journal(segment: Segment, number: int, key: str, *, seconds: float, batch: B
     running = Task.objects.running().filter(pk=segment.task_id)
     if not running.update(revision=F("revision")):  # locks the row: a stop waits, or was before
         raise ClaimLost
-    mine = Segment.objects.filter(pk=segment.pk, claim=segment.claim)
-    if not mine.update(claimed_until=database_time(seconds)):
-        raise ClaimLost
+    segment.hold(seconds)
     sent = {
         "claim": segment.claim,
         "input_line": batch.lines[0],
@@ -165,7 +163,7 @@ def postpone(segment: Segment, action: RowAction, unanswered: Unanswered) -> flo
     seconds = min(MIN_PAUSE_SECONDS * 2.0**doublings, MAX_PAUSE_SECONDS)
     if not may_be_repeated(effect, action, in_seconds=seconds):
         return None
-    mine = Segment.objects.filter(pk=segment.pk, claim=segment.claim)
+    mine = Segment.objects.fence(segment)
     # nobody died of the row: it is no longer a suspect
     if not mine.update(retry_at=database_time(seconds), suspect_row=None, suspect_trials=0):
         raise ClaimLost

@@ -17,7 +17,7 @@ from piston.database import database_errors
 from piston.database.compiled_queries import CompiledUpdate, Slot
 from tasks_app.errors import ClaimLost, LedgerRefused
 from tasks_app.models import Part, Segment, Task
-from tasks_app.models.clock import database_time
+from tasks_app.models.segment import CLAIM
 from tasks_app.states import Ending, TaskStatus
 
 
@@ -152,7 +152,7 @@ GROW_UNFINISHED = CompiledUpdate(
     lambda: Task.objects.filter(THE_TASK, HAS_STARTED, is_assembled=False), **GROWTH
 )
 MOVE_CURSOR = CompiledUpdate(
-    lambda: Segment.objects.filter(pk=Slot.number("segment_id"), claim=Slot.number("claim")),
+    lambda: Segment.objects.filter(CLAIM.fence(Slot.number("segment_id"), Slot.number("claim"))),
     cursor_row=F("cursor_row") + Slot.number("row_count"),
     cursor_offset=Slot.number("next_offset"),
     page_cursor=Slot.json("page_cursor"),
@@ -162,5 +162,5 @@ MOVE_CURSOR = CompiledUpdate(
     idle_claims=0,
     suspect_row=None,
     suspect_trials=0,
-    claimed_until=database_time(Slot.duration("held_for")),
+    **CLAIM.renewed(Slot.duration("held_for")),
 )

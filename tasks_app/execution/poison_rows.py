@@ -29,7 +29,7 @@ def be_careful(segment: Segment, row_count: int) -> None:
     """Let the next rows be tried in small batches, by this worker and its successors."""
     segment.careful_until_row = segment.cursor_row + row_count
     segment.batch_size = max(1, row_count // SHRINKAGE)
-    mine = Segment.objects.filter(pk=segment.pk, claim=segment.claim)
+    mine = Segment.objects.fence(segment)
     if not mine.update(careful_until_row=segment.careful_until_row, batch_size=segment.batch_size):
         raise ClaimLost
 
@@ -46,7 +46,7 @@ def mark_suspect(segment: Segment) -> None:
     worker says that it lives. So a death counts against a row only when the worker was at it.
     """
     number = segment.cursor_row + 1
-    mine = Segment.objects.filter(pk=segment.pk, claim=segment.claim)
+    mine = Segment.objects.fence(segment)
     marked = mine.update(
         suspect_row=number,
         suspect_trials=Case(
@@ -69,10 +69,4 @@ def let_object(segment: Segment) -> None:
 
     The claim is given up under another number, so that nothing of this worker takes that back.
     """
-    mine = Segment.objects.filter(pk=segment.pk, claim=segment.claim)
-    mine.update(
-        claim=F("claim") + 1,
-        claimed_until=None,
-        claimed_for="",
-        retry_at=database_time(OBJECTION_SECONDS),
-    )
+    Segment.objects.fence(segment).revoke(claimed_for="", retry_at=database_time(OBJECTION_SECONDS))

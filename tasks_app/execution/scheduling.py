@@ -21,8 +21,7 @@ from piston.node import node_name
 from tasks_app.execution import lock_holders
 from tasks_app.execution.poison_rows import SHRINKAGE
 from tasks_app.models import AccountTurn, Segment, Task
-from tasks_app.models.clock import database_time
-from tasks_app.models.segment import Offered, is_of_kinds
+from tasks_app.models.segment import CLAIM, Offered, is_of_kinds
 
 TRIES = 5  # candidates that other workers took first, before giving up for this message
 LOOK_SECONDS = 0.05  # at least, between two looks for new_tasks
@@ -220,8 +219,7 @@ SERVE_TASK = CompiledUpdate(
 )
 CLAIM_SEGMENT = CompiledUpdate(
     lambda: Segment.objects.claimable(MESSAGE).with_room().filter(pk=SEGMENT),
-    claim=F("claim") + 1,
-    claimed_until=database_time(Slot.duration("held_for")),
+    **CLAIM.taken(Slot.duration("held_for")),
     claimed_by=Slot.text("worker"),
     claimed_for=MESSAGE,
     idle_claims=F("idle_claims") + 1,

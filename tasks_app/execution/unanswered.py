@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 from contextlib import closing
 
-from django.db.models import F
-
 from tasks_app.errors import ClaimLost, StoredFileMissing
 from tasks_app.execution import batches, external
 from tasks_app.execution.runs import Run, context_of
@@ -23,10 +21,7 @@ def settle(task: Task) -> None:
         effect = sent.get(segment.cursor_row + 1)
         if effect is None:
             continue
-        fenced = Segment.objects.filter(pk=segment.pk, claim=segment.claim).exclude(
-            pk__in=Segment.objects.held()
-        )
-        if not fenced.update(claim=F("claim") + 1):
+        if not Segment.objects.free().fence(segment).revoke():
             raise ClaimLost
         segment.claim += 1
         settle_row(task, segment, effect)

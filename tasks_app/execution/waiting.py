@@ -34,7 +34,7 @@ def wait(segment: Segment, error: ActionWaits) -> None:
     """Give a segment back for a while, and write down what its task waits for."""
     say(segment.task_id, error)
     waiting = Task.objects.running().filter(pk=segment.task_id)
-    mine = Segment.objects.filter(pk=segment.pk, claim=segment.claim)
+    mine = Segment.objects.fence(segment)
     with suppress(Error):
         waiting.update(
             waiting_since=Coalesce("waiting_since", Now()), waiting_for=storable(str(error))

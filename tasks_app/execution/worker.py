@@ -158,9 +158,8 @@ def let_wait(segment: Segment, error: Exception) -> None:
 
 def try_fewer_rows(segment: Segment) -> None:
     """Let the next batch be smaller: there may be room for the output of some of its rows."""
-    mine = Segment.objects.filter(pk=segment.pk, claim=segment.claim)
     with suppress(DatabaseError, InterfaceError):
-        mine.update(batch_size=max(1, segment.batch_size // SHRINKAGE))
+        Segment.objects.fence(segment).update(batch_size=max(1, segment.batch_size // SHRINKAGE))
 
 
 def prepare(segment: Segment) -> Run | None:
@@ -179,8 +178,8 @@ def prepare(segment: Segment) -> Run | None:
         segment.end_work(Ending.CUT_SHORT, full)
         return None
     seconds = claim_seconds(action_class)
-    if seconds > settings.PISTON_CLAIM_SECONDS and not segment.renew(seconds):
-        raise ClaimLost
+    if seconds > settings.PISTON_CLAIM_SECONDS:
+        segment.hold(seconds)
     run = Run(segment, action_class(), context_of(task))
     return run if is_permitted(run) else None
 

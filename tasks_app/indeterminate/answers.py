@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import cast
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
 
@@ -26,7 +27,6 @@ from tasks_app.execution.blame import NOT_THE_ROWS_FAULT
 from tasks_app.execution.output_lines import Written, write_rows
 from tasks_app.execution.runs import Run, context_of
 from tasks_app.files import storage
-from tasks_app.indeterminate import claims
 from tasks_app.indeterminate.places import find_places, stored
 from tasks_app.models import (
     CSVName,
@@ -67,7 +67,7 @@ def answer(task: Task, effect: Effect) -> bool:
     if found is None:
         return False
     with transaction.atomic():
-        claims.hold(task)
+        hold(task)
         Effect.objects.filter(pk=effect.pk).update(
             state=EffectState.ANSWERED,
             settled_as=found.settled_as,
@@ -75,6 +75,14 @@ def answer(task: Task, effect: Effect) -> bool:
             failed=found.failed,
         )
     return True
+
+
+def hold(task: Task, more_seconds: float = 0) -> None:
+    """Renew the claim on the task's files, for more than it lasts if need be; or raise ClaimLost.
+
+    The task's row stays locked until the transaction ends.
+    """
+    Task.objects.assembled().hold(task, settings.PISTON_CLAIM_SECONDS + more_seconds)
 
 
 def find_answer(task: Task, effect: Effect) -> Answer | None:
@@ -192,7 +200,7 @@ def require_same_action(task: Task) -> RowAction:
 @transaction.atomic
 def journal(task: Task, effect: Effect, *, seconds: float) -> None:
     """Record that the row is about to be sent again, under a claim that lasts as long."""
-    claims.hold(task, seconds)
+    hold(task, seconds)
     Effect.objects.filter(pk=effect.pk).update(
         state=EffectState.RESENT, claim=task.assembly_claim, sent_at=Now()
     )
@@ -225,7 +233,7 @@ def died_again(task: Task, effect: Effect) -> Answer:
 @transaction.atomic
 def give_back(task: Task, effect: Effect, why: str) -> None:
     """Leave the row indeterminate, as it was, for somebody to decide otherwise."""
-    claims.hold(task)
+    hold(task)
     Effect.objects.filter(pk=effect.pk).update(state=EffectState.INDETERMINATE, **UNDECIDED)
     logger.warning("The decision about the %s was not carried out: %s", effect, why)
     events.record(

@@ -11,7 +11,7 @@ from categories.errors import ActionWaits
 from piston import disk_reserve
 from tasks_app.errors import ClaimLost
 from tasks_app.execution import waiting
-from tasks_app.indeterminate import answers, claims, rewriting
+from tasks_app.indeterminate import answers, rewriting
 from tasks_app.models import Effect, EffectState, Task
 from tasks_app.queue import dispatch
 
@@ -31,22 +31,38 @@ def carry_out(task_id: str) -> None:
         return
     if disk_reserve.is_short():
         return  # the sweeper sends again when there is room
-    task = claims.claim(task_id)
+    task = claim(task_id)
     if task is None:
         return
     try:
         if answer_rows(task):
             rewriting.rewrite(task, MAX_AT_ONCE)
-        claims.release(task)
+        release(task)
     except ClaimLost:
         logger.info("The settling of rows of %s was overtaken", task_id)
         return
     except ActionWaits as error:
-        claims.release(task)
+        release(task)
         waiting.say(task_id, error)  # the sweeper sends again
         return
     if Effect.objects.to_carry_out().filter(task=task_id).exists():
         dispatch.request_settling(task_id)
+
+
+def claim(task_id: str) -> Task | None:
+    """Become the only writer of a task's files; return the task with the claim, or None.
+
+    It is the assembler's claim, on a task that is assembled: its files never have two writers.
+    """
+    task = Task.objects.assembled().filter(pk=task_id).first()
+    if task and Task.objects.assembled().take(task, settings.PISTON_CLAIM_SECONDS):
+        return task
+    return None
+
+
+def release(task: Task) -> None:
+    """Let others write the task's files; nothing happens when the claim was overtaken."""
+    Task.objects.assembled().release(task)
 
 
 def answer_rows(task: Task) -> bool:

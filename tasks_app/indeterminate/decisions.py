@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from tasks_app import events
 from tasks_app.errors import TaskHasNotEnded, TaskNotFound
 from tasks_app.events import Actor
-from tasks_app.indeterminate import answers, claims
+from tasks_app.indeterminate import answers
 from tasks_app.models import Decision, Effect, EffectState, EventKind, Task
 from tasks_app.queue import dispatch
 
@@ -54,7 +54,7 @@ def decide(
 
 def lock_ended(task: Task) -> None:
     """Keep the task as it is for this transaction; raises TaskHasNotEnded or TaskNotFound."""
-    if claims.assembled().filter(pk=task.pk).update(revision=F("revision")):
+    if Task.objects.assembled().filter(pk=task.pk).update(revision=F("revision")):
         return
     if not Task.objects.visible().filter(pk=task.pk).exists():
         raise TaskNotFound(task.pk)

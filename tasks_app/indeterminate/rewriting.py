@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Subquery
 from django.db.models.functions import Length
@@ -17,7 +18,6 @@ from tasks_app.errors import ClaimLost
 from tasks_app.execution.assembly import RenewingStream
 from tasks_app.files import storage, task_files
 from tasks_app.files.task_files import Range
-from tasks_app.indeterminate import claims
 from tasks_app.indeterminate.answers import UNDECIDED
 from tasks_app.indeterminate.places import Place, find_places
 from tasks_app.models import (
@@ -94,7 +94,7 @@ def write_file(task: Task, name: CSVName, edits: Iterable[Edit]) -> TaskCSV:
         content = task_files.stored_range(old, 0, old.size_bytes)
     whole = task_files.DownloadableFile(name, "", tuple(edited(content, edits)))
     csv_file = storage.reserve(task.pk, name)
-    renew = partial(claims.renew, task)
+    renew = partial(Task.objects.assembled().renew, task, settings.PISTON_CLAIM_SECONDS)
     storage.save(csv_file, RenewingStream(whole.read(), renew), while_storing=renew)
     csv_file.row_count = old.row_count if old else 0
     return csv_file
@@ -136,12 +136,12 @@ def swap_files(task: Task, effects: Sequence[Effect], written: list[TaskCSV]) ->
     """
     results = [effect.settled_as for effect in effects]
     succeeded, failed = results.count(SettledAs.SUCCEEDED), results.count(SettledAs.FAILED)
-    moved = claims.mine(task).update(
+    moved = Task.objects.assembled().release(
+        task,
         success_count=F("success_count") + succeeded,
         failure_count=F("failure_count") - succeeded,
         indeterminate_count=F("indeterminate_count") - succeeded - failed,
         revision=F("revision") + 1,
-        assembly_until=None,
     )
     if not moved:
         raise ClaimLost

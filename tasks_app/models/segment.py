@@ -12,9 +12,11 @@ from django.db.models.functions import Coalesce, Now
 from piston.database.compiled_queries import Slot
 from piston.database.locks import WaitBriefly
 from tasks_app.errors import ClaimLost
-from tasks_app.models.clock import database_time
+from tasks_app.models.claims import Claim, ClaimQuerySet
 from tasks_app.models.task import Task
 from tasks_app.states import Ending
+
+CLAIM = Claim(number="claim", until="claimed_until")
 
 # What a process can run: of each category its name, version and actions.
 Offered = tuple[tuple[str, str, tuple[str, ...]], ...]
@@ -37,8 +39,10 @@ def is_of_kinds(offered: Offered, *, of: str = "") -> Q:
     )
 
 
-class SegmentQuerySet(models.QuerySet["Segment"]):
-    """Ways to select segments, and the claim."""
+class SegmentQuerySet(ClaimQuerySet["Segment"]):
+    """Ways to select segments; workers claim one each."""
+
+    claim = CLAIM
 
     def unfinished(self) -> SegmentQuerySet:
         """Segments that have rows or pages left."""
@@ -52,7 +56,7 @@ class SegmentQuerySet(models.QuerySet["Segment"]):
         worker that had it; so a claim taken for `message_id` may be taken over
         at once. If that worker lives, its claim number is no longer the newest.
         """
-        free = Q(claimed_until=None) | Q(claimed_until__lt=Now())
+        free = CLAIM.is_free()
         due = Q(retry_at=None) | Q(retry_at__lt=Now())
         if message_id:
             free |= Q(claimed_for=message_id, claimed_for__gt="")
@@ -75,10 +79,6 @@ class SegmentQuerySet(models.QuerySet["Segment"]):
     def of_kinds(self, offered: Offered) -> SegmentQuerySet:
         """Segments of tasks that a process can run: categories in its version, with its actions."""
         return self.filter(is_of_kinds(offered, of="task__"))
-
-    def held(self) -> SegmentQuerySet:
-        """Segments that a worker has a valid claim on."""
-        return self.filter(claimed_until__gte=Now())
 
 
 class Segment(models.Model):
@@ -208,24 +208,16 @@ class Segment(models.Model):
         with transaction.atomic():
             if not self.task.end_work(ending, reason):
                 return False
-            if not Segment.objects.filter(pk=self.pk, claim=self.claim).exists():
+            if not Segment.objects.fence(self).exists():
                 raise ClaimLost
         return True
 
-    def renew(self, seconds: float) -> bool:
-        """Hold the segment for so long from now; False when the claim was overtaken."""
-        mine = Segment.objects.filter(pk=self.pk, claim=self.claim)
-        return bool(mine.update(claimed_until=database_time(seconds)))
+    def hold(self, seconds: float) -> None:
+        """Hold the segment for so long from now; raises ClaimLost when it was overtaken."""
+        Segment.objects.hold(self, seconds)
 
     def release(self) -> bool:
         """Give the segment back; False when the claim was overtaken."""
-        mine = Segment.objects.filter(WaitBriefly(), pk=self.pk, claim=self.claim)
-        return bool(
-            mine.update(
-                claimed_until=None,
-                claimed_for="",
-                idle_claims=0,
-                suspect_row=None,
-                suspect_trials=0,
-            )
+        return Segment.objects.filter(WaitBriefly()).release(
+            self, claimed_for="", idle_claims=0, suspect_row=None, suspect_trials=0
         )

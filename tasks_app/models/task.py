@@ -11,9 +11,8 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from piston.accounts.models import Account
-from piston.database.locks import WaitBriefly
 from tasks_app.errors import InvalidTransition, TaskNotFound
-from tasks_app.models.clock import database_time
+from tasks_app.models.claims import Claim, ClaimQuerySet
 from tasks_app.states import ENTERED_FROM, FINAL, Ending, TaskStatus
 
 # True of every task. Only a query that says it can be planned with the indexes over all accounts:
@@ -26,8 +25,10 @@ def new_task_id() -> str:
     return secrets.token_hex(15)
 
 
-class TaskQuerySet(models.QuerySet["Task"]):
-    """Ways to select tasks."""
+class TaskQuerySet(ClaimQuerySet["Task"]):
+    """Ways to select tasks; whoever writes the files of one claims it."""
+
+    claim = Claim(number="assembly_claim", until="assembly_until")
 
     def visible(self) -> TaskQuerySet:
         """Tasks that were not removed."""
@@ -49,8 +50,15 @@ class TaskQuerySet(models.QuerySet["Task"]):
         """Tasks whose output files are due and that nobody is assembling right now."""
         ended = Q(status=TaskStatus.EXECUTING, ending__isnull=False)
         stopped = Q(status=TaskStatus.STOPPED)
-        free = Q(assembly_until=None) | Q(assembly_until__lt=Now())
-        return self.filter(ended | stopped, free, is_assembled=False)
+        return self.unassembled().free().filter(ended | stopped)
+
+    def unassembled(self) -> TaskQuerySet:
+        """Tasks whose output files are not in storage (yet)."""
+        return self.filter(is_assembled=False)
+
+    def assembled(self) -> TaskQuerySet:
+        """Tasks that have ended and whose output files are in storage."""
+        return self.filter(status__in=FINAL, is_assembled=True)
 
 
 class Task(models.Model):
@@ -270,27 +278,3 @@ class Task(models.Model):
             .filter(pk=self.pk)
             .update(ending=ending, reason=reason, revision=F("revision") + 1)
         )
-
-    def claim_assembly(self, seconds: float) -> int | None:
-        """Become the only one to assemble the output, for so long; None when somebody else is.
-
-        The number answered is repeated in the WHERE of every later write,
-        so an assembler that was paused too long cannot write anything.
-        """
-        claimed = (
-            Task.objects.awaiting_assembly()
-            .filter(WaitBriefly(), pk=self.pk)
-            .update(assembly_claim=F("assembly_claim") + 1, assembly_until=database_time(seconds))
-        )
-        if not claimed:
-            return None
-        try:
-            self.refresh_from_db()
-        except Task.DoesNotExist:  # it was removed, and purged at once
-            return None
-        return self.assembly_claim
-
-    def renew_assembly(self, claim: int, seconds: float) -> bool:
-        """Stay the assembler for so long from now; False when the claim was overtaken."""
-        mine = Task.objects.filter(pk=self.pk, assembly_claim=claim, is_assembled=False)
-        return bool(mine.update(assembly_until=database_time(seconds)))

@@ -49,6 +49,10 @@ class TaskCSV(models.Model):
     The row is committed before the file is opened and belongs to no task until
     the file is complete. So whatever is cut off at whatever moment leaves a row
     that says which file to delete: `kept_until` passes and the sweeper does it.
+
+    `kept_until` is no claim (ADR 30). A file has one writer, which made its name, and nobody ever
+    takes its place, so there are no numbers to compare. What ends the writer's right is
+    `is_given_up`, which is never taken back: until then a late writer may still complete its file.
     """
 
     key = models.CharField(max_length=200, unique=True, help_text="Its name in storage.")

@@ -24,7 +24,9 @@ from tasks_app.execution.runs import claim_seconds
 from tasks_app.execution.waiting import MAX_MISSING_PAUSE_SECONDS
 from tasks_app.files import storage
 from tasks_app.models import AccountTurn, Effect, Segment, Task, TaskCSV
+from tasks_app.models.claims import ClaimQuerySet
 from tasks_app.models.clock import database_time, further_ahead
+from tasks_app.models.task import TaskQuerySet
 from tasks_app.states import TaskStatus
 
 logger = logging.getLogger(__name__)
@@ -37,9 +39,9 @@ def bring_back() -> int:
     """Bring back all times that lie further ahead than they can; return how many."""
     count = sum(bring_times_back(*each) for each in times())
     for tasks in open_tasks():
-        count += bring_claims_back(tasks, "assembly_until")
+        count += bring_claims_back(tasks)
         segments = Segment.objects.filter(task__in=tasks).select_related("task")
-        count += bring_claims_back(segments, "claimed_until")
+        count += bring_claims_back(segments)
     if count:
         logger.warning(
             "%s %s lay in the future, and counts from now on: was the database's clock put back?",
@@ -49,7 +51,7 @@ def bring_back() -> int:
     return count
 
 
-def open_tasks() -> tuple[QuerySet[Task], ...]:
+def open_tasks() -> tuple[TaskQuerySet, ...]:
     """Return the tasks about which somebody has still something to do, as indexes find them."""
     decided = Effect.objects.to_carry_out().values("task")
     return (
@@ -92,12 +94,13 @@ def bring_times_back(rows: QuerySet[Any], name: str, seconds: float) -> int:
         return found.update(**{name: database_time(seconds)})
 
 
-def bring_claims_back(holders: QuerySet[Any], name: str) -> int:
+def bring_claims_back(rows: ClaimQuerySet[Any]) -> int:
     """Let claims last as long as if they began now, where they would last longer."""
     count = 0
-    for holder in holders.filter(further_ahead(name, settings.PISTON_CLAIM_SECONDS)):
-        seconds = longest_claim(holder if isinstance(holder, Task) else holder.task)
-        count += bring_times_back(holders.filter(pk=holder.pk), name, seconds)
+    until = rows.claim.until
+    for row in rows.filter(further_ahead(until, settings.PISTON_CLAIM_SECONDS)):
+        seconds = longest_claim(row if isinstance(row, Task) else row.task)
+        count += bring_times_back(rows.filter(pk=row.pk), until, seconds)
     return count
 
 

@@ -25,7 +25,6 @@ from tasks_app import events, lifecycle, quotas
 from tasks_app.errors import StorageUnavailable, TaskNotFound
 from tasks_app.execution import compatibility
 from tasks_app.files import storage
-from tasks_app.indeterminate import claims
 from tasks_app.models import Effect, EventKind, Part, Segment, Task, TaskCSV
 from tasks_app.models.clock import database_time, read_database_clock
 from tasks_app.queue import dispatch
@@ -202,7 +201,7 @@ def send_for_assemblies() -> None:
 def send_for_settlings() -> None:
     """Send for what people decided about rows and nobody is carrying out."""
     decided = Effect.objects.to_carry_out().values("task")
-    due = claims.free().filter(quiet(), pk__in=decided)
+    due = Task.objects.assembled().free().filter(quiet(), pk__in=decided)
     for_each(free(due), lambda task: dispatch.request_settling(task.pk))
 
 

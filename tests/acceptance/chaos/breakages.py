@@ -36,7 +36,7 @@ SETTINGS = "piston/settings/celery.py"
 DATABASE = "piston/settings/database.py"
 SWEEPING = "tasks_app/upkeep/sweeping.py"
 SEGMENT = "tasks_app/models/segment.py"
-MINE = 'pk=Slot.number("segment_id"), claim=Slot.number("claim")'
+CLAIMS = "tasks_app/models/claims.py"
 JOURNAL = (
     "    journal(segment, number, key, seconds=action.row_seconds + claim_seconds, batch=batch)\n"
 )
@@ -50,7 +50,6 @@ MISFORTUNE = """\
     except (ClaimLost, *NOT_THE_ROWS_FAULT):
         raise
 """
-MY_SEGMENT = "pk=self.pk, claim=self.claim)"
 
 BREAKAGES = {
     breakage.name: breakage
@@ -59,9 +58,8 @@ BREAKAGES = {
             "no-fence",
             "the fence is removed: a worker commits whether or not its claim is the newest",
             (
-                Change(LEDGER, MINE, 'pk=Slot.number("segment_id")'),
+                Change(CLAIMS, '{"pk": key, self.number: number}', '{"pk": key}'),
                 Change(LEDGER, PART_NUMBER, COUNTED_PART_NUMBER),
-                Change(SEGMENT, MY_SEGMENT, "pk=self.pk)"),
             ),
         ),
         Breakage(
@@ -94,7 +92,7 @@ BREAKAGES = {
         Breakage(
             "claims-for-ever",
             "claims never expire: only the worker that has one can give it back",
-            (Change(SEGMENT, "Q(claimed_until__lt=Now())", "Q(pk=None)"),),
+            (Change(CLAIMS, 'Q(**{f"{self.until}__lt": Now()})', "Q(pk=None)"),),
         ),
         Breakage(
             "no-journal",

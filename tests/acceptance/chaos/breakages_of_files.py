@@ -110,7 +110,7 @@ for breakage in (
     Breakage(
         "claim-not-renewed",
         "a claim is renewed when bytes are read, but not while the storage lets its writer wait",
-        (Change(ASSEMBLY, ", while_storing=renew", ""),),
+        (Change(ASSEMBLY, ", while_storing=stay", ""),),
     ),
     Breakage(
         "outage-ends-tasks",
@@ -131,7 +131,7 @@ for breakage in (
     Breakage(
         "inputs-not-verified-at-the-end",
         "the end of a task does not look at its input again",
-        (Change(ASSEMBLY, "    check_input(task, claim)\n", ""),),
+        (Change(ASSEMBLY, "    check_input(task)\n", ""),),
     ),
     Breakage(
         "lost-inputs-are-tried-again",

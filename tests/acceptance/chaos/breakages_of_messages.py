@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.acceptance.chaos.breakages import (
     BREAKAGES,
+    CLAIMS,
     SEGMENT,
     SETTINGS,
     SWEEPING,
@@ -125,6 +126,12 @@ for breakage in (
         "workers-clock",
         "claims expire by the clock of whoever looks",
         (
+            Change(CLAIMS, "Now()", "timezone.now()"),
+            Change(
+                CLAIMS,
+                "from django.db.models.functions import Now\n",
+                "from django.utils import timezone\n",
+            ),
             Change(SEGMENT, "Now()", "timezone.now()"),
             Change(
                 SEGMENT,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import pytest
 
@@ -72,27 +73,44 @@ def test_a_small_output_is_assembled_at_once_and_a_larger_one_by_a_message(
 
 def test_of_two_assemblers_one_works_and_the_other_does_nothing(broker: FakeBroker) -> None:
     task = ready_for_assembly(broker)
-    claim = task.claim_assembly(20)
+    assert assembly.claim(task)
 
     assembly.assemble(task.pk)
 
-    assert claim == 1
-    assert engine.fresh(task).status == "executing"
+    task = engine.fresh(task)
+    assert (task.status, task.assembly_claim) == ("executing", 1)
 
 
 def test_an_assembler_that_was_overtaken_publishes_nothing(broker: FakeBroker) -> None:
     task = ready_for_assembly(broker)
-    old = task.claim_assembly(20)
-    assert old is not None
-    written = [assembly.write_file(task, task_files.CSVName.OUTPUT, old)]
+    paused = engine.fresh(task)
+    assert assembly.claim(paused)
+    written = [assembly.write_file(paused, task_files.CSVName.OUTPUT)]
     Task.objects.update(assembly_until=database_time(-1))
     assembly.assemble(task.pk)
 
     with pytest.raises(ClaimLost):
-        assembly.hand_over(task, old, written)
+        assembly.hand_over(paused, written)
 
     assert task.csvs.filter(name="out.csv").count() == 1
     assert engine.fresh(task).status == "partial"
+
+
+def test_an_assembler_that_stands_still_right_after_its_claim_does_not_have_its_successors(
+    broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = ready_for_assembly(broker)
+    read = Task.refresh_from_db
+
+    def read_late(paused: Task, *arguments: Any, **options: Any) -> None:
+        monkeypatch.undo()
+        Task.objects.update(assembly_until=database_time(-1))
+        assert assembly.claim(engine.fresh(task))
+        read(paused, *arguments, **options)
+
+    monkeypatch.setattr(Task, "refresh_from_db", read_late)
+
+    assert not assembly.claim(task)
 
 
 def test_an_assembly_that_is_not_due_leaves_rows_that_were_sent_to_the_next_worker(

@@ -12,7 +12,7 @@ from categories.running import calls
 from tasks_app import lifecycle
 from tasks_app.errors import ClaimLost, StorageUnavailable
 from tasks_app.files import storage
-from tasks_app.indeterminate import answers, claims, rewriting
+from tasks_app.indeterminate import answers, carrying_out, rewriting
 from tasks_app.models import EffectState, Task, TaskCSV, TaskEvent
 from tests import engine, plugins
 from tests import settling as rows
@@ -21,7 +21,7 @@ from tests.broker import FakeBroker
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PLACES = [
-    (claims, "claim"),
+    (carrying_out, "claim"),
     (answers, "answer"),
     (answers, "journal"),
     (calls, "call"),
@@ -30,7 +30,7 @@ PLACES = [
     (rewriting, "swap_files"),
     (rewriting, "swap"),
     (rewriting, "settle"),
-    (claims, "release"),
+    (carrying_out, "release"),
 ]
 
 
@@ -161,7 +161,7 @@ def test_copies_of_a_message_change_nothing(broker: FakeBroker) -> None:
 def test_while_somebody_is_at_it_another_worker_does_nothing(broker: FakeBroker) -> None:
     task = rows.ended(broker, "", "crash")
     rows.decide(task, "done", 2)
-    assert claims.claim(task.pk)
+    assert carrying_out.claim(task.pk)
 
     broker.deliver_all()
 
@@ -209,7 +209,7 @@ def overtake(broker: FakeBroker, monkeypatch: pytest.MonkeyPatch) -> tuple[Task,
     rows.decide(task, "not_done", 2)
     rows.decide(task, "send_again", 3)
     monkeypatch.setattr(plugins, "obey", obey_nothing)
-    paused = claims.claim(task.pk)
+    paused = carrying_out.claim(task.pk)
     assert paused is not None
     rows.let_time_pass()
     broker.deliver_all()

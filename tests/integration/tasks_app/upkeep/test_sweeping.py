@@ -173,7 +173,7 @@ def test_a_file_that_is_being_deleted_is_given_to_no_task(broker: FakeBroker) ->
 
     kept = csv_file.keep(60)
     with pytest.raises(ClaimLost):
-        assembly.hand_over(task, task.assembly_claim, [csv_file])
+        assembly.hand_over(task, [csv_file])
 
     assert not kept
     assert not TaskCSV.objects.filter(task=task, name="out.csv").exists()
