@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Any, TypeVar
 
-from django.db import OperationalError, connection, transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 from django.db.models import BooleanField, Expression, Model, QuerySet
 
 logger = logging.getLogger(__name__)
@@ -24,11 +24,13 @@ BRIEF_MILLISECONDS = 250  # of waiting for a lock: one of our own commits takes 
 VAIN_SECONDS = 60.0  # for which a wait in vain is remembered
 LOCK_NOT_AVAILABLE = "55P03"  # SQLSTATE
 WAIT_BRIEFLY = f"set_config('lock_timeout', '{BRIEF_MILLISECONDS}', true)"  # in this transaction
+LOCKERS = "SELECT DISTINCT xmax::text FROM {table} WHERE {key} = ANY(%s) AND xmax <> '0'"
+SHARERS = "SELECT xid::text FROM pg_get_multixact_members(%s::xid)"
 HOLDERS = """
-    SELECT held.pid, activity.application_name, activity.state FROM pg_locks AS held
+    SELECT held.pid, prepared.gid, activity.application_name, activity.state FROM pg_locks AS held
     LEFT JOIN pg_stat_activity AS activity USING (pid)
-    WHERE held.locktype = 'transactionid' AND held.granted
-    AND held.transactionid IN (SELECT xmax FROM {table} WHERE {key} = ANY(%s))
+    LEFT JOIN pg_prepared_xacts AS prepared ON prepared.transaction = held.transactionid
+    WHERE held.locktype = 'transactionid' AND held.granted AND held.transactionid::text = ANY(%s)
 """
 
 
@@ -137,11 +139,36 @@ def find_holder(model: type[Model], *keys: Any) -> str:
         return ""
     table = connection.ops.quote_name(model._meta.db_table)
     column = connection.ops.quote_name(str(model._meta.pk.column))
+    lockers = fetch(LOCKERS.format(table=table, key=column), list(keys))
+    found = fetch(HOLDERS, [locker for (locker,) in lockers])
+    for locker in () if found else lockers:
+        found += fetch(HOLDERS, find_sharers(*locker))
+    return describe_holder(*found[0]) if found else ""
+
+
+def fetch(query: str, value: Any) -> list[tuple[Any, ...]]:
+    """Return the rows that a query with one value finds."""
     with connection.cursor() as cursor:
-        cursor.execute(HOLDERS.format(table=table, key=column), [list(keys)])
-        found = cursor.fetchone()
-    if found is None:
-        return ""
-    pid, *more = found
+        cursor.execute(query, [value])
+        return list(cursor.fetchall())
+
+
+def find_sharers(locker: str) -> list[str]:
+    """Return the transactions that stand together for a row's `xmax`; none if it is only one.
+
+    A number that is none of several transactions' is an error.
+    """
+    try:
+        with transaction.atomic():
+            return [sharer for (sharer,) in fetch(SHARERS, locker)]
+    except DatabaseError:
+        return []
+
+
+def describe_holder(pid: int | None, prepared: str | None, *more: str | None) -> str:
+    """Return who it is that has a lock."""
+    if pid is None:
+        name = f"'{prepared}'" if prepared else "without a name"
+        return f"the prepared transaction {name}, until COMMIT PREPARED or ROLLBACK PREPARED"
     said = ", ".join(each for each in more if each) or "of another role"
     return f"PostgreSQL's process {pid} ({said})"
