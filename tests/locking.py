@@ -10,7 +10,7 @@ from django.db import connection
 
 
 @contextmanager
-def locked(*rows: Any, name: str = "psql") -> Iterator[int]:
+def locked(*rows: Any, name: str = "psql", how: str = "FOR UPDATE") -> Iterator[int]:
     """Lock rows as somebody else, of that name; yield the process of PostgreSQL that has them."""
     other = connection.copy()
     try:
@@ -20,7 +20,7 @@ def locked(*rows: Any, name: str = "psql") -> Iterator[int]:
             for row in rows:
                 meta = row._meta
                 cursor.execute(
-                    f"SELECT 1 FROM {meta.db_table} WHERE {meta.pk.column} = %s FOR UPDATE",
+                    f"SELECT 1 FROM {meta.db_table} WHERE {meta.pk.column} = %s {how}",
                     [row.pk],
                 )
             cursor.execute("SELECT pg_backend_pid()")

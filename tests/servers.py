@@ -184,6 +184,7 @@ class PostgreSQL(Server):
             *(str(self.programs / "postgres"), "-D", str(self.folder / "data")),
             *("-c", "listen_addresses=127.0.0.1", "-c", f"port={self.port}"),
             *("-c", "unix_socket_directories=", "-c", "max_connections=200"),
+            *("-c", "max_prepared_transactions=5"),
         ]
 
     def is_ready(self) -> bool:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Any, TypeVar
 
-from django.db import OperationalError, connection, transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 from django.db.models import BooleanField, Expression, Model, QuerySet
 
 logger = logging.getLogger(__name__)
@@ -25,18 +25,19 @@ VAIN_SECONDS = 60.0  # for which a wait in vain is remembered
 LOCK_NOT_AVAILABLE = "55P03"  # SQLSTATE
 WAIT_BRIEFLY = f"set_config('lock_timeout', '{BRIEF_MILLISECONDS}', true)"  # in this transaction
 OURS = "a process of ours, for a moment"  # nobody's business: many of them do things at once
-# a session that is called like this one, and whose transaction is not 10 s old
-IS_PASSING = """
-    (split_part(activity.application_name, ' ', 1)
-        = split_part(current_setting('application_name'), ' ', 1)
-    AND clock_timestamp() - activity.xact_start < interval '10 s') IS TRUE
-"""
+LOCKERS = "SELECT DISTINCT xmax::text FROM {table} WHERE {key} = ANY(%s) AND xmax <> '0'"
+SHARERS = "SELECT xid::text FROM pg_get_multixact_members(%s::xid)"
+# A session that is called like this one, and whose transaction is not 10 s old, passes.
 HOLDERS = """
-    SELECT held.pid, {is_passing}, activity.application_name, activity.state
+    SELECT held.pid, prepared.gid,
+        (split_part(activity.application_name, ' ', 1)
+            = split_part(current_setting('application_name'), ' ', 1)
+        AND clock_timestamp() - activity.xact_start < interval '10 s') IS TRUE,
+        activity.application_name, activity.state
     FROM pg_locks AS held
     LEFT JOIN pg_stat_activity AS activity USING (pid)
-    WHERE held.locktype = 'transactionid' AND held.granted
-    AND held.transactionid IN (SELECT xmax FROM {table} WHERE {key} = ANY(%s))
+    LEFT JOIN pg_prepared_xacts AS prepared ON prepared.transaction = held.transactionid
+    WHERE held.locktype = 'transactionid' AND held.granted AND held.transactionid::text = ANY(%s)
 """
 
 
@@ -147,12 +148,39 @@ def find_holder(model: type[Model], *keys: Any) -> str:
         return ""
     table = connection.ops.quote_name(model._meta.db_table)
     column = connection.ops.quote_name(str(model._meta.pk.column))
+    lockers = fetch(LOCKERS.format(table=table, key=column), list(keys))
+    found = fetch(HOLDERS, [locker for (locker,) in lockers])
+    for locker in () if found else lockers:
+        found += fetch(HOLDERS, find_sharers(*locker))
+    return describe_holder(*found[0]) if found else ""
+
+
+def fetch(query: str, value: Any) -> list[tuple[Any, ...]]:
+    """Return the rows that a query with one value finds."""
     with connection.cursor() as cursor:
-        cursor.execute(HOLDERS.format(is_passing=IS_PASSING, table=table, key=column), [list(keys)])
-        found = cursor.fetchone()
-    if found is None:
-        return ""
-    pid, is_passing, *more = found
+        cursor.execute(query, [value])
+        return list(cursor.fetchall())
+
+
+def find_sharers(locker: str) -> list[str]:
+    """Return the transactions that stand together for a row's `xmax`; none if it is only one.
+
+    A number that is none of several transactions' is an error.
+    """
+    try:
+        with transaction.atomic():
+            return [sharer for (sharer,) in fetch(SHARERS, locker)]
+    except DatabaseError:
+        return []
+
+
+def describe_holder(
+    pid: int | None, prepared: str | None, is_passing: bool, *more: str | None
+) -> str:
+    """Return who it is that has a lock."""
+    if pid is None:
+        name = f"'{prepared}'" if prepared else "without a name"
+        return f"the prepared transaction {name}, until COMMIT PREPARED or ROLLBACK PREPARED"
     if is_passing:
         return OURS
     said = ", ".join(each for each in more if each) or "of another role"

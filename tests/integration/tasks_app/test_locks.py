@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 
 from piston.accounts.models import Token
 from piston.accounts.signing_in import purge_expired_tokens, sign_in
@@ -125,6 +125,42 @@ def test_a_process_of_ours_is_named_only_when_it_stays(
 
 def test_a_row_that_nobody_has_locked_has_no_holder(broker: FakeBroker) -> None:
     assert locks.find_holder(Task, start().pk) == ""
+
+
+def test_of_several_who_share_a_lock_one_is_named(broker: FakeBroker) -> None:
+    task = start()
+
+    with locked(task, how="FOR SHARE") as first, locked(task, how="FOR SHARE") as second:
+        named = locks.find_holder(Task, task.pk)
+
+    assert any(f"PostgreSQL's process {process} " in named for process in (first, second))
+
+
+def test_who_shared_a_lock_that_is_free_again_is_not_named(broker: FakeBroker) -> None:
+    task = start()
+    with locked(task, how="FOR SHARE"), locked(task, how="FOR SHARE"):
+        pass
+
+    with transaction.atomic():
+        assert locks.find_holder(Task, task.pk) == ""
+        assert engine.fresh(task) == task  # the transaction can go on
+
+
+def test_a_prepared_transaction_is_named(broker: FakeBroker) -> None:
+    task = start()
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW max_prepared_transactions")
+        if cursor.fetchone() == ("0",):
+            pytest.skip("the server allows no prepared transactions")
+        cursor.execute("BEGIN")
+        cursor.execute("SELECT 1 FROM tasks_app_task WHERE id = %s FOR UPDATE", [task.pk])
+        cursor.execute("PREPARE TRANSACTION 'forgotten'")
+        try:
+            named = locks.find_holder(Task, task.pk)
+        finally:
+            cursor.execute("ROLLBACK PREPARED 'forgotten'")
+
+    assert named.startswith("the prepared transaction 'forgotten', until")
 
 
 def test_the_limit_on_workers_holds(broker: FakeBroker) -> None:
