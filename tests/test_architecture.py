@@ -39,11 +39,6 @@ def test_no_file_is_long_and_each_says_what_it_answers(path: Path) -> None:
 DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 STILL_TO_WRAP = {
     "docs/reliability.md",
-    "docs/adr/0025-locked-rows-are-passed-over.md",
-    "docs/adr/0026-faults-of-the-database-are-nobodys.md",
-    "docs/adr/0027-queues-carry-the-installations-id.md",
-    "docs/adr/0028-only-a-proven-loss-ends-a-task.md",
-    "docs/adr/0029-sessions-get-their-time-outs-from-a-statement.md",
 }
 NOT_PROSE = re.compile(
     r"^ *(?P<fence>```+|~~~+).*?^ *(?P=fence) *$"  # a block of code
