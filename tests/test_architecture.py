@@ -37,9 +37,6 @@ def test_no_file_is_long_and_each_says_what_it_answers(path: Path) -> None:
 
 
 DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
-STILL_TO_WRAP = {
-    "docs/reliability.md",
-}
 NOT_PROSE = re.compile(
     r"^ *(?P<fence>```+|~~~+).*?^ *(?P=fence) *$"  # a block of code
     r"|^<!-- written by make (?P<by>\w+): begin -->$.*?^<!-- written by make (?P=by): end -->$"
@@ -69,9 +66,7 @@ def test_a_long_line_is_found_in_prose_and_nowhere_else() -> None:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_lines_of_a_document_are_short(path: Path) -> None:
-    is_long = bool(long_lines(path.read_text()))
-
-    assert is_long == (str(path.relative_to(ROOT)) in STILL_TO_WRAP)
+    assert long_lines(path.read_text()) == []
 
 
 @pytest.mark.parametrize("word", ["utils", "helpers", "common", "misc", "base_manager"])
