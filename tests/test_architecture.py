@@ -36,7 +36,7 @@ def test_no_file_is_long_and_each_says_what_it_answers(path: Path) -> None:
     assert not source.strip() or ast.get_docstring(ast.parse(source)), "a module docstring"
 
 
-DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 NOT_PROSE = re.compile(
     r"^ *(?P<fence>```+|~~~+).*?^ *(?P=fence) *$"  # a block of code
     r"|^<!-- written by make (?P<by>\w+): begin -->$.*?^<!-- written by make (?P=by): end -->$"
