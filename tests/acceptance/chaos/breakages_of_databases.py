@@ -41,6 +41,11 @@ for breakage in (
                 "        if error.was_asking:\n            database_waits.blame_the_wait(error)\n",
                 "",
             ),
+            Change(
+                "piston/settings/database.py",
+                '"lock_timeout": min(5_000, claim_milliseconds)',
+                '"lock_timeout": 0',
+            ),
         ),
     ),
     Breakage(

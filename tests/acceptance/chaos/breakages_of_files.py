@@ -150,6 +150,11 @@ for breakage in (
         (Change(STORAGE, "    for _ in range(2):\n", "    for _ in range(0):\n"),),
     ),
     Breakage(
+        "any-bucket-believed",
+        "a file that is not in the bucket is missing, whatever else is not in it",
+        (Change(STORAGE, "    check_bucket(csv_file)\n", ""),),
+    ),
+    Breakage(
         "names-looked-for",
         "before a file is stored, a name is looked for that is free",
         (
