@@ -27,13 +27,14 @@ WAIT_BRIEFLY = f"set_config('lock_timeout', '{BRIEF_MILLISECONDS}', true)"  # in
 OURS = "a process of ours, for a moment"  # nobody's business: many of them do things at once
 LOCKERS = "SELECT DISTINCT xmax::text FROM {table} WHERE {key} = ANY(%s) AND xmax <> '0'"
 SHARERS = "SELECT xid::text FROM pg_get_multixact_members(%s::xid)"
-# A session that is called like this one, and whose transaction is not 10 s old, passes.
+# A session with the same name as this one passes, unless its transaction is 10 s old.
+IS_PASSING = """
+    (split_part(activity.application_name, ' ', 1)
+        = split_part(current_setting('application_name'), ' ', 1)
+    AND clock_timestamp() - activity.xact_start < interval '10 s') IS TRUE
+"""
 HOLDERS = """
-    SELECT held.pid, prepared.gid,
-        (split_part(activity.application_name, ' ', 1)
-            = split_part(current_setting('application_name'), ' ', 1)
-        AND clock_timestamp() - activity.xact_start < interval '10 s') IS TRUE,
-        activity.application_name, activity.state
+    SELECT held.pid, prepared.gid, {is_passing}, activity.application_name, activity.state
     FROM pg_locks AS held
     LEFT JOIN pg_stat_activity AS activity USING (pid)
     LEFT JOIN pg_prepared_xacts AS prepared ON prepared.transaction = held.transactionid
@@ -149,9 +150,10 @@ def find_holder(model: type[Model], *keys: Any) -> str:
     table = connection.ops.quote_name(model._meta.db_table)
     column = connection.ops.quote_name(str(model._meta.pk.column))
     lockers = fetch(LOCKERS.format(table=table, key=column), list(keys))
-    found = fetch(HOLDERS, [locker for (locker,) in lockers])
+    holders = HOLDERS.format(is_passing=IS_PASSING)
+    found = fetch(holders, [locker for (locker,) in lockers])
     for locker in () if found else lockers:
-        found += fetch(HOLDERS, find_sharers(*locker))
+        found += fetch(holders, find_sharers(*locker))
     return describe_holder(*found[0]) if found else ""
 
 

@@ -1,10 +1,17 @@
-"""Does the operator's manual have every variable and setting, and none that is gone?"""
+"""Do the operator's manual and the design state what the code has: variables, settings, limits?"""
 
 import re
 from pathlib import Path
 
 import pytest
 from django.conf import settings
+
+from piston.http import admin_sign_in, bodies, forms, transfers
+from piston.web import heads, lingering, turns, wire, worker
+from tasks_app import creating
+from tasks_app.api import conversion, json_bodies, listing
+from tasks_app.csv_files import checkpoints, converting
+from tasks_app.execution import assembly, batch_size, batches, external, poison_rows
 
 ROOT = Path(settings.BASE_DIR)
 MANUAL = (ROOT / "docs/operating.md").read_text()
@@ -51,3 +58,61 @@ def test_every_setting_of_celery_has_its_reason(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(settings.CELERY_BROKER_TRANSPORT_OPTIONS))
 def test_every_option_of_the_broker_has_its_reason(name: str) -> None:
     assert name in MANUAL or "folder" in name
+
+
+UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40, "million": 10**6}
+VARIABLES = re.findall(r"^\| (`[A-Z_0-9`, ]+`) \| ([^|]+) \|", MANUAL, re.MULTILINE)
+DEFAULTS = [
+    (name, default)
+    for names, defaults in VARIABLES
+    for name, default in zip(re.findall(r"\w+", names), defaults.split(" · "), strict=False)
+    if hasattr(settings, name) and re.match(r"[\d,]+( |$)", default)
+]
+
+
+@pytest.mark.parametrize(("name", "default"), DEFAULTS)
+def test_a_variable_has_the_default_that_the_manual_states(name: str, default: str) -> None:
+    number, unit = re.findall(r"^([\d,]+) ?(\w*)", default)[0]
+
+    assert getattr(settings, name) == int(number.replace(",", "")) * UNITS.get(unit, 1)
+
+
+STATED = [
+    ("design", "at most {} segments", creating.MAX_SEGMENTS),
+    ("design", "at equal distances, at most {:,}", checkpoints.MAX_CHECKPOINTS),
+    ("design", "JSON of more than {} KiB", json_bodies.SMALL_BYTES >> 10),
+    ("design", "writes an output of up to {} MiB", assembly.SMALL_BYTES >> 20),
+    ("design", "if the input is at most {} MiB", assembly.MAX_VERIFIED_BYTES >> 20),
+    ("design", "After {:.0f} s the search commits", batches.SPLIT_SECONDS),
+    ("design", "the batch size is divided by {}", poison_rows.SHRINKAGE),
+    ("design", "recorded only after {:.0f} s", poison_rows.OBJECTION_SECONDS),
+    ("design", "doubled up to {:.0f} s", external.MAX_PAUSE_SECONDS),
+    ("operating", "left alone for {:.0f} s", poison_rows.OBJECTION_SECONDS),
+    ("operating", "an upload of more than {} KiB", heads.SMALL_BODY_BYTES >> 10),
+    ("operating", "a download of more than {} KiB", transfers.SMALL_BYTES >> 10),
+    ("operating", "| {:.0f} s in all,", worker.HEAD_SECONDS),
+    ("operating", "| {} MiB each,", wire.MAX_OUTBOX_BYTES >> 20),
+    ("operating", "| requests that wait for a thread | {:,} |", turns.MAX_QUEUE_LENGTH),
+    ("operating", "{} of them at one time", lingering.MAX_LINGER_COUNT),
+    ("operating", "in all, {} KiB |", heads.MAX_HEAD_BYTES >> 10),
+    ("operating", "beyond {} MiB; a message", batch_size.PART_BYTES >> 20),
+    ("operating", "| `page_size` | then 400 | {:,} |", listing.MAX_PAGE_SIZE),
+    ("operating", "| 413, before it is read | {} KiB |", bodies.MAX_SMALL_JSON_BYTES >> 10),
+    ("operating", "by its length, before it is read | {} KiB |", forms.MAX_FORM_BYTES >> 10),
+    ("operating", "Each process has {} MiB", converting.MAX_MEMORY_BYTES >> 20),
+    ("operating", "and {} s of a processor", converting.MAX_PROCESSOR_SECONDS),
+    ("operating", "| {} · ", conversion.MAX_AT_ONCE),
+    ("operating", " · {} |\n| depth of JSON", conversion.MAX_WAITING),
+    ("operating", "| {} · 30, for 30 minutes |", admin_sign_in.MAX_BY_NAME),
+    ("operating", "| 20 · {}, for 30 minutes |", admin_sign_in.MAX_BY_ADDRESS),
+]
+
+
+@pytest.mark.parametrize(("document", "sentence", "value"), STATED)
+def test_a_document_states_the_number_of_the_code(
+    document: str, sentence: str, value: float
+) -> None:
+    text = (ROOT / f"docs/{document}.md").read_text()
+    stated = re.escape(sentence.format(value)).replace("\\ ", r"\s+")
+
+    assert re.search(stated, text)

@@ -56,7 +56,7 @@ BREAKAGES = {
     for breakage in (
         Breakage(
             "no-fence",
-            "the fence is removed: a worker commits whether or not its claim is the newest",
+            "the fence is removed: a worker commits even if its claim is not the newest",
             (
                 Change(CLAIMS, '{"pk": key, self.number: number}', '{"pk": key}'),
                 Change(LEDGER, PART_NUMBER, COUNTED_PART_NUMBER),
@@ -123,7 +123,7 @@ BREAKAGES = {
         ),
         Breakage(
             "no-answer-fails",
-            "a row without an answer has failed, and is offered for sending again",
+            "a row without an answer counts as failed, and `failed.csv` offers it again",
             (
                 Change(
                     "categories/running/calls.py",
@@ -139,12 +139,12 @@ BREAKAGES = {
         ),
         Breakage(
             "attempts-uncounted",
-            "attempts to send a row are not counted, so that there is no last one",
+            "attempts to send a row are not counted, so no attempt is the last",
             (Change(EFFECTS, 'attempt_count=F("attempt_count") + 1, last', "last"),),
         ),
         Breakage(
             "sent-left-open",
-            "a row that waits for its next attempt is forgotten when its task ends",
+            "a row that waits for its next attempt is lost when its task ends",
             (
                 Change(
                     "tasks_app/execution/assembly.py",
@@ -155,7 +155,7 @@ BREAKAGES = {
         ),
         Breakage(
             "no-alarm",
-            "rows may take as long as they like",
+            "rows have no time limit",
             (
                 Change(
                     "categories/running/time_limit.py",
@@ -166,7 +166,7 @@ BREAKAGES = {
         ),
         Breakage(
             "no-blame",
-            "rows that kill their worker are tried for ever",
+            "poison rows are retried for ever",
             (
                 Change(
                     "tasks_app/execution/poison_rows.py",
@@ -177,7 +177,7 @@ BREAKAGES = {
         ),
         Breakage(
             "no-ledger-reading",
-            "a commit that raised is taken for failed: its rows are written again at once",
+            "a commit that raised counts as failed: its rows are written again at once",
             (
                 Change(
                     BATCHES,
@@ -194,7 +194,7 @@ BREAKAGES = {
         ),
         Breakage(
             "commits-trusted",
-            "a commit that raised is taken for done: the worker goes on behind its rows",
+            "a commit that raised counts as done: the worker continues after its rows",
             (
                 Change(
                     BATCHES,
@@ -227,7 +227,7 @@ BREAKAGES = {
         ),
         Breakage(
             "no-keepalives",
-            "a connection to the database is not given up, however long nothing comes",
+            "a silent connection to the database is never closed",
             (
                 Change(DATABASE, '"tcp_user_timeout": claim_milliseconds', '"keepalives": 0'),
                 Change(DATABASE, '"keepalives_count": 3,', ""),
@@ -235,7 +235,7 @@ BREAKAGES = {
         ),
         Breakage(
             "no-sweeper",
-            "the sweeper does not send again what was lost",
+            "the sweeper does not send lost messages again",
             (
                 Change(SWEEPING, "        wake_silent_tasks,\n", ""),
                 Change(SWEEPING, "        send_for_assemblies,\n", ""),
@@ -243,7 +243,7 @@ BREAKAGES = {
         ),
         Breakage(
             "errors-hidden",
-            "a start whose commit raised is answered as if it had gone well",
+            "a start whose commit raised is answered as a success",
             (
                 Change(
                     "tasks_app/lifecycle.py",
@@ -267,7 +267,7 @@ BREAKAGES = {
         ),
         Breakage(
             "messages-used-up",
-            "a worker without a database uses messages up instead of handing them back",
+            "a worker without a database uses up messages and does not hand them back",
             (
                 Change(
                     "tasks_app/tasks.py",

@@ -13,12 +13,12 @@ CELERYS_CONSUMER = (
 for breakage in (
     Breakage(
         "celerys-consumer",
-        "a worker's consumer is Celery's own: it ends for what is no lost connection",
+        "a worker's consumer is Celery's own: it ends on any error but a lost connection",
         CELERYS_CONSUMER,
     ),
     Breakage(
         "few-tries",
-        "a worker gives up when it has no connection after some tries",
+        "a worker ends when it has no connection after some attempts",
         (
             *CELERYS_CONSUMER,
             Change(
@@ -35,7 +35,7 @@ for breakage in (
     ),
     Breakage(
         "exchange-of-ours",
-        "messages are sent by an exchange of this installation's, to which queues are bound",
+        "messages are sent through an exchange of this installation, to which queues are bound",
         (
             Change(
                 "piston/celery/queues.py",

@@ -9,7 +9,7 @@ TRANSFERS = "piston/http/transfers.py"
 for breakage in (
     Breakage(
         "rights-not-confirmed",
-        "whether a client may create a task is asked at the beginning of its upload only",
+        "a client's right to create a task is checked only at the beginning of its upload",
         (Change("tasks_app/creating.py", "    order.authorize_again()\n", ""),),
     ),
     Breakage(
@@ -22,7 +22,7 @@ for breakage in (
     ),
     Breakage(
         "lingering-by-bytes",
-        "a client with a good token is heard out for 8 MiB, like anybody",
+        "of a refused body, 8 MiB are read from a client with a good token, as from any other",
         (
             Change(
                 "piston/web/lingering.py",
@@ -33,7 +33,7 @@ for breakage in (
     ),
     Breakage(
         "buffers-count-as-taken",
-        "what has gone into the kernel's buffer counts as taken by the client",
+        "bytes in the kernel's buffer count as received by the client",
         (
             Change(
                 "piston/web/wire.py",

@@ -10,7 +10,7 @@ SESSIONS = "piston/database/postgresql/base.py"
 for breakage in (
     Breakage(
         "locks-waited-for",
-        "whoever looks for work waits for rows that somebody else has locked",
+        "scheduling waits for rows that another process has locked",
         (
             Change(
                 LOCKS,
@@ -22,7 +22,7 @@ for breakage in (
     ),
     Breakage(
         "locked-claims-first",
-        "a process claims nothing while a claim that it gives back is locked",
+        "a process claims nothing while a claim that it has to give back is locked",
         (
             Change(
                 "tasks_app/execution/releasing.py",
@@ -34,7 +34,7 @@ for breakage in (
     ),
     Breakage(
         "waits-blamed",
-        "a row that the database keeps waiting has taken too long",
+        "time that a row waits for the database counts as the row's own",
         (
             Change(
                 "categories/running/time_limit.py",
@@ -51,7 +51,7 @@ for breakage in (
     ),
     Breakage(
         "future-believed",
-        "a time that the database's clock wrote while it was ahead is waited for",
+        "times that the database's clock wrote while it was ahead are not corrected",
         (
             Change(
                 "tasks_app/upkeep/sweeping.py",
@@ -62,12 +62,12 @@ for breakage in (
     ),
     Breakage(
         "read-only-unknown",
-        "that the database takes no writes is an error of the program",
+        "a database that takes no writes counts as an error of the program",
         (Change(SESSIONS, 'frozenset({"25006", ', "frozenset({"),),
     ),
     Breakage(
         "options-at-the-start",
-        "time-outs are asked for as a session is opened, which poolers refuse",
+        "time-outs are start-up options of a session, which poolers refuse",
         (
             Change(
                 SESSIONS,
@@ -84,7 +84,7 @@ for breakage in (
     ),
     Breakage(
         "trouble-blamed",
-        "what goes wrong with the database is the fault of the row that meets it",
+        "an error of the database fails the row that meets it",
         (
             Change(
                 "categories/running/attempts.py",

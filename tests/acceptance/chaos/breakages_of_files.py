@@ -70,12 +70,13 @@ for breakage in (
     ),
     Breakage(
         "refused-uploads-stay",
-        "what is stored of an upload that fails is left to the sweeper",
+        "the stored bytes of a failed upload are left to the sweeper",
         (Change(INTAKE, "        give_up(csv_file)\n", ""),),
     ),
     Breakage(
         "no-reserve",
-        "nothing is kept of the disk for people, and what is stored of an upload goes last",
+        "no room on the disk is reserved for people, and the bytes of a failed upload are"
+        " deleted last",
         (
             Change(
                 "piston/disk_reserve.py",
@@ -109,7 +110,7 @@ for breakage in (
     ),
     Breakage(
         "claim-not-renewed",
-        "a claim is renewed when bytes are read, but not while the storage lets its writer wait",
+        "a claim is renewed when bytes are read, but not while its writer waits for the storage",
         (Change(ASSEMBLY, ", while_storing=stay", ""),),
     ),
     Breakage(
@@ -125,12 +126,12 @@ for breakage in (
     ),
     Breakage(
         "inputs-not-verified",
-        "rows are run from whatever the storage sends, as long as it looks like rows",
+        "rows are run from any bytes that the storage sends, if they look like rows",
         (Change(VERIFYING, "self._checksums.fit(block, start)", "block"),),
     ),
     Breakage(
         "inputs-not-verified-at-the-end",
-        "the end of a task does not look at its input again",
+        "the input is not verified again at the end of a task",
         (Change(ASSEMBLY, "    check_input(task)\n", ""),),
     ),
     Breakage(
@@ -147,17 +148,17 @@ for breakage in (
     ),
     Breakage(
         "not-found-believed",
-        "whatever is answered with 404 counts as missing",
+        "a file counts as missing after any 404",
         (Change(STORAGE, "    for _ in range(2):\n", "    for _ in range(0):\n"),),
     ),
     Breakage(
         "any-bucket-believed",
-        "a file that is not in the bucket is missing, whatever else is not in it",
+        "a file that is not in the bucket counts as missing, even if all others are missing too",
         (Change(STORAGE, "    check_bucket(csv_file)\n", ""),),
     ),
     Breakage(
         "names-looked-for",
-        "before a file is stored, a name is looked for that is free",
+        "before a file is stored, the storage is asked for a free name",
         (
             Change(
                 OBJECT_STORAGE,
@@ -175,12 +176,12 @@ for breakage in (
     ),
     Breakage(
         "redirections-followed",
-        "boto3 does with a redirection what it likes",
+        "boto3 follows redirections in its own way",
         (Change(OBJECT_STORAGE, "        session.events.register_first(", "        print("),),
     ),
     Breakage(
         "ranges-believed",
-        "what is answered to a range is taken for that range, and other bytes for another file",
+        "any answer to a range counts as that range, and other bytes count as another file",
         (
             Change(
                 OBJECT_STORAGE,
@@ -193,7 +194,7 @@ for breakage in (
     ),
     Breakage(
         "mount-not-looked-at",
-        "an empty folder is taken for the folder of files",
+        "an empty folder counts as the folder of files",
         (Change(STORAGE, "default_storage.has_folder(FOLDER)", "default_storage"),),
     ),
     Breakage(
@@ -210,12 +211,12 @@ for breakage in (
     ),
     Breakage(
         "no-time-outs",
-        "a storage that says nothing is waited for without end",
+        "a silent storage has no time-out",
         (Change("piston/settings/storage.py", "read_timeout=30,", "read_timeout=3600,"),),
     ),
     Breakage(
         "files-forgotten",
-        "the record of a file goes although its file could not be deleted",
+        "the record of a file is deleted although the file could not be deleted",
         (
             Change(
                 SWEEPING,
@@ -227,7 +228,7 @@ for breakage in (
     ),
     Breakage(
         "stop-not-guarded",
-        "a batch that is under way when its task is stopped is committed all the same",
+        "a batch that runs while its task is stopped is still committed",
         (Change(LEDGER, " if also_when_stopped else GROW_RUNNING", ""),),
     ),
     Breakage(
@@ -243,7 +244,7 @@ for breakage in (
     ),
     Breakage(
         "parts-only",
-        "a download that began with parts does not go on with the file made of them",
+        "a download that began with parts does not continue with the file made of them",
         (
             Change(
                 "tasks_app/files/task_files.py",
@@ -255,7 +256,7 @@ for breakage in (
     ),
     Breakage(
         "uploads-not-cut",
-        "who is still sending when the web server stops is not told",
+        "clients that are still sending when the web server stops get no answer",
         (
             Change(
                 "piston/web/worker.py",

@@ -13,12 +13,12 @@ NOTHING_IS_MISSING = Change(
 for breakage in (
     Breakage(
         "missing-tables-blamed",
-        "a row whose action misses a table or a column has failed, like any that raises",
+        "a row fails when its action lacks a table or a column, as after any exception",
         (NOTHING_IS_MISSING,),
     ),
     Breakage(
         "ledger-blames-action",
-        "what the database refuses of our own statements counts as the action's fault",
+        "if the database refuses a statement of ours, the action is blamed",
         (
             Change(
                 "tasks_app/execution/ledger.py",
@@ -30,7 +30,7 @@ for breakage in (
     ),
     Breakage(
         "any-schema",
-        "nobody looks whether the database's schema is the one that the code is for",
+        "no process checks whether the database's schema fits its code",
         (
             Change(
                 "piston/database/schema.py",
@@ -52,7 +52,7 @@ for breakage in (
     ),
     Breakage(
         "ended-counts-as-killed",
-        "a process that Celery ends counts as one that its row has killed",
+        "a process that Celery ends counts as killed by its row",
         (Change("tasks_app/tasks.py", ", on_cancelled=give_back)", ")"),),
     ),
 ):

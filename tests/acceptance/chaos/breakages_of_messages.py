@@ -19,12 +19,12 @@ SLICES = "tasks_app/execution/worker.py"
 for breakage in (
     Breakage(
         "believed-messages",
-        "a message that was sent counts as delivered, however long nobody answers",
+        "a message that was sent counts as delivered, even without any answer",
         (Change(SWEEPING, " | Q(dispatched_at__lt=database_time(-SILENCE_SECONDS))", ""),),
     ),
     Breakage(
         "waits-for-broker",
-        "whoever sends a message waits until the broker has it",
+        "the sender of a message waits until the broker has it",
         (
             Change(
                 "tasks_app/queue/sending.py",
@@ -35,7 +35,7 @@ for breakage in (
     ),
     Breakage(
         "messages-are-the-truth",
-        "whoever gets a message works on its task, without a claim",
+        "a worker that gets a message works on its task without a claim",
         (
             Change(
                 "tasks_app/queue/dispatch.py",
@@ -64,7 +64,7 @@ for breakage in (
     ),
     Breakage(
         "torn-messages",
-        "messages in a folder are read as they are",
+        "messages in a folder are read without a check",
         (Change(CELERY, "folder_broker.take_over()\n", ""),),
     ),
     Breakage(
@@ -91,7 +91,7 @@ for breakage in (
     ),
     Breakage(
         "web-orphans-live-on",
-        "web processes do not look whether their parent is there",
+        "web processes do not check whether their parent is alive",
         (
             Change(
                 "piston/web/worker.py",
@@ -113,7 +113,7 @@ for breakage in (
     ),
     Breakage(
         "jobs-for-everybody",
-        "nobody agrees on who runs a periodic job",
+        "every sweeper runs each periodic job",
         (
             Change(
                 "categories/periodic.py",
@@ -124,7 +124,7 @@ for breakage in (
     ),
     Breakage(
         "workers-clock",
-        "claims expire by the clock of whoever looks",
+        "claims expire by the worker's own clock",
         (
             Change(CLAIMS, "Now()", "timezone.now()"),
             Change(

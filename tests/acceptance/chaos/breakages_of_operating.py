@@ -7,7 +7,7 @@ from tests.acceptance.chaos.breakages import BREAKAGES, Breakage, Change
 for breakage in (
     Breakage(
         "members-outlive-supervisor",
-        "web, worker and beat do not ask to be told of their supervisor's end",
+        "web, worker and beat are not notified of their supervisor's end",
         (
             Change(
                 "piston/processes/supervision.py",

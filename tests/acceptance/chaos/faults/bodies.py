@@ -28,8 +28,8 @@ PAUSE_SECONDS = 0.2  # of an attacker
 
 
 @fault(
-    "clients sign in with 15 MB of JSON, and send records that say little, over and over",
-    outcome="they are refused; nobody else waits noticeably longer",
+    "clients repeatedly sign in with 15 MB of JSON, and send records with almost no content",
+    outcome="they are refused; other clients do not wait noticeably longer",
     on=(EMBEDDED, RABBITMQ, REDIS),
     broken_by="json-read-at-once",
 )

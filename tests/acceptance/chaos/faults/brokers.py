@@ -72,7 +72,7 @@ def broker_killed(work: Work) -> None:
 
 @fault(
     "the broker is killed and comes back empty",
-    outcome="the same: what is to be done stands in the database",
+    outcome="the same: the database says what is to be done",
     on=BROKERS,
     broken_by="believed-messages",
 )
@@ -97,7 +97,7 @@ def broker_emptied(work: Work) -> None:
 
 
 @fault(
-    "Redis is killed again and again while workers ask for messages",
+    "Redis is killed repeatedly while workers ask for messages",
     outcome="workers connect again each time; none ends",
     on=(REDIS,),
     broken_by="redis-lost-once",
@@ -119,7 +119,7 @@ def redis_killed_again(work: Work) -> None:
 
 @fault(
     "the broker stands still (`SIGSTOP`) for some seconds",
-    outcome="nobody waits for it: a start is answered at once and stands",
+    outcome="no request waits for it: a start is answered at once and stands",
     on=BROKERS,
     broken_by="waits-for-broker",
 )
@@ -131,7 +131,7 @@ def broker_frozen(work: Work) -> None:
 
 @fault(
     "RabbitMQ's virtual host is deleted, with all queues and messages, and made again",
-    outcome="workers and senders come back by themselves",
+    outcome="workers and senders connect again by themselves",
     on=(RABBITMQ,),
     broken_by="no-sweeper",
 )
@@ -149,8 +149,8 @@ def virtual_host_deleted(work: Work) -> None:
 
 
 @fault(
-    "all bindings that RabbitMQ lets anybody remove are removed",
-    outcome="no message goes by one; nothing happens",
+    "all bindings that can be removed from RabbitMQ are removed",
+    outcome="nothing changes: no message needs a binding",
     on=(RABBITMQ,),
     broken_by="exchange-of-ours",
 )

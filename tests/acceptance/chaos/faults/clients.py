@@ -52,7 +52,7 @@ def key_revoked_in_mid_upload(work: Work) -> None:
 
 
 @fault(
-    "an account and its child begin all the uploads they can, and let them stand",
+    "an account and its child begin as many uploads as they can, and then send nothing",
     outcome="uploads of another account, and of another child, are taken at once",
     on=EVERYWHERE,
     broken_by="places-for-whoever-comes",

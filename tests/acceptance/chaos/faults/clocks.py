@@ -43,7 +43,7 @@ def one_worker_wrong(work: Work, offset: str) -> None:
 
 
 @fault(
-    "a worker's clock is an hour fast; both workers are killed in turn",
+    "a worker's clock is an hour fast; the workers are killed one after the other",
     outcome="claims expire by the database's clock: the other worker takes over",
     on=SERVERS,
     broken_by="workers-clock",
@@ -54,7 +54,7 @@ def worker_clock_fast(work: Work) -> None:
 
 
 @fault(
-    "a worker's clock is an hour slow; both workers are killed in turn",
+    "a worker's clock is an hour slow; the workers are killed one after the other",
     outcome="the same",
     on=SERVERS,
     broken_by="workers-clock",
@@ -67,7 +67,7 @@ def worker_clock_slow(work: Work) -> None:
 @fault(
     "the clocks of web, beat and workers are set an hour back, then two hours forward; workers are"
     " killed",
-    outcome="sweeps go on in time; tokens and claims live by the database's clock",
+    outcome="sweeps run on time; tokens and claims expire by the database's clock",
     on=SERVERS,
     broken_by="celerys-beat",
 )
@@ -99,7 +99,7 @@ def clocks_set(work: Work) -> None:
 @fault(
     "the clock of PostgreSQL's machine was three hours ahead, and is put right; workers are killed"
     " and messages lost",
-    outcome="work goes on within half a minute, not three hours later",
+    outcome="work continues within half a minute, not three hours later",
     on=SERVERS,
     broken_by="future-believed",
 )

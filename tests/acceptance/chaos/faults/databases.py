@@ -32,7 +32,7 @@ def put_behind_link(work: Work, *names: str) -> Link:
 
 @fault(
     "PostgreSQL is killed (`SIGKILL`), twice, and started again on its data",
-    outcome="tasks stay `executing` and requests get 503; rows go on at the last commit",
+    outcome="tasks stay `executing` and requests get 503; rows continue at the last commit",
     on=ON_SERVERS,
     broken_by="cursor-apart",
 )
@@ -49,8 +49,8 @@ def database_killed(work: Work) -> None:
 
 
 @fault(
-    "PostgreSQL is restarted in order (`fast`)",
-    outcome="open batches are rolled back and run again; nothing else is seen",
+    "PostgreSQL is restarted in an orderly way (`fast`)",
+    outcome="open batches are rolled back and run again; users see nothing else",
     on=ON_SERVERS,
     broken_by="cursor-apart",
 )
@@ -64,8 +64,8 @@ def database_restarted(work: Work) -> None:
 
 
 @fault(
-    "all connections to the database are cut: reset on their way, or terminated by the server",
-    outcome="open batches are rolled back and run again; nothing else is seen",
+    "all connections to the database are cut: reset in the network, or terminated by the server",
+    outcome="open batches are rolled back and run again; users see nothing else",
     on=ON_SERVERS,
     broken_by="cursor-apart",
 )
@@ -99,8 +99,8 @@ def doubt_commits(work: Work, lose: Lose, *, share: float) -> Link:
 
 
 @fault(
-    "commits go through, but their replies are lost: half of them, for a while all",
-    outcome="it is slower: whoever goes on reads in the ledger what was committed",
+    "commits succeed, but their replies are lost: half of them, for a while all",
+    outcome="tasks are slower: the next worker reads in the ledger what was committed",
     on=ON_SERVERS,
     broken_by="no-ledger-reading",
 )
@@ -113,7 +113,7 @@ def commit_replies_lost(work: Work) -> None:
 
 @fault(
     "commits are lost on their way to the database: a third of them, for a while all",
-    outcome="it is slower: what was lost is run again",
+    outcome="tasks are slower: lost batches are run again",
     on=ON_SERVERS,
     broken_by="commits-trusted",
 )
@@ -126,8 +126,8 @@ def commits_lost(work: Work) -> None:
 
 @fault(
     "commits of external actions are lost, or their replies, before and after calls",
-    outcome="a call whose outcome could not be committed is `indeterminate`, never repeated;"
-    " idempotent actions repeat it with the same key",
+    outcome="a call whose outcome could not be committed is `indeterminate` and never"
+    " repeated; idempotent actions repeat it with the same key",
     on=ON_SERVERS,
     broken_by="journal-after-call",
 )
@@ -161,7 +161,7 @@ def calls_in_doubt(work: Work) -> None:
 
 @fault(
     "commits of uploads, starts and stops are lost, or their replies",
-    outcome="the client gets 503; the task is then there or not, started or not, as it says itself",
+    outcome="the client gets 503; a look at the task then says whether it exists and was started",
     on=ON_SERVERS,
     broken_by="errors-hidden",
 )

@@ -77,7 +77,8 @@ class People:
 
 @fault(
     "the disk with database, messages and files is too small for an upload",
-    outcome="507 with the reason, and nothing is left of it; people sign in, start, stop, delete",
+    outcome="507 with the reason, and nothing is left of it; people can sign in, start, stop,"
+    " delete",
     on=(EMBEDDED,),
     broken_by="no-reserve",
 )
@@ -97,7 +98,8 @@ def data_disk_full_at_upload(work: Work) -> None:
 
 @fault(
     "the disk with database, messages and files is filled by another program",
-    outcome="uploads get 507, rows wait; people sign in, start, stop, delete; then all goes on",
+    outcome="uploads get 507, rows wait; people can sign in, start, stop, delete; then tasks"
+    " continue",
     on=(EMBEDDED,),
     broken_by="no-reserve",
 )
@@ -119,7 +121,7 @@ def data_disk_filled(work: Work) -> None:
 
 @fault(
     "the disk with database, messages and files is filled by the output of rows",
-    outcome="rows and outputs wait; people act; the room of a task that they delete lets all go on",
+    outcome="rows and outputs wait; people can act; tasks continue in the room of a deleted one",
     on=(EMBEDDED,),
     broken_by="no-reserve",
 )
@@ -140,7 +142,7 @@ def data_disk_full_of_output(work: Work) -> None:
 
 @fault(
     "everything is started while the disk with database, messages and files is full",
-    outcome="it starts, people sign in, start, stop, delete; rows go on once there is room",
+    outcome="it starts; people can sign in, start, stop, delete; rows continue once there is room",
     on=(EMBEDDED,),
     broken_by="no-reserve",
 )

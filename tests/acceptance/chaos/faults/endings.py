@@ -23,8 +23,9 @@ def restart_workers(work: Work) -> None:
 
 
 @fault(
-    "the workers are killed (`SIGKILL`) while outputs are being written, again and again",
-    outcome="the tasks stay `executing`; somebody else writes the outputs; no half file is left",
+    "the workers are killed (`SIGKILL`) repeatedly while outputs are being written",
+    outcome="the tasks stay `executing`; another worker writes the outputs; no partial file"
+    " is left",
     on=BESIDE_S3,
     broken_by="finish-before-upload",
 )
@@ -57,7 +58,7 @@ def count_claims(work: Work) -> int:
 
 
 @fault(
-    "tasks are stopped amid kills of workers (`SIGKILL`)",
+    "tasks are stopped while workers are killed (`SIGKILL`)",
     outcome="the counts in the answer are final; `out.csv` is there at once and stays the same",
     on=EVERYWHERE,
     broken_by="stop-not-guarded",
@@ -86,8 +87,8 @@ def stopped_amid_kills(work: Work) -> None:
 
 
 @fault(
-    "tasks are deleted while the storage refuses and workers are killed (`SIGKILL`)",
-    outcome="they are out of sight at once; no row and no file of them is left in the end",
+    "tasks are deleted while the storage refuses requests and workers are killed (`SIGKILL`)",
+    outcome="they disappear at once; in the end none of their rows and files is left",
     on=BESIDE_S3,
     broken_by="files-forgotten",
 )

@@ -31,8 +31,8 @@ def kill_in_flight(work: Work, action: str) -> Sent:
 
 
 @fault(
-    "workers are killed while a row of an external action is outside",
-    outcome="that row is `indeterminate` and is not repeated; every other is called once",
+    "workers are killed while a row of an external action is being called",
+    outcome="that row is `indeterminate` and is not repeated; every other row is called once",
     on=EVERYWHERE,
     broken_by="no-journal",
 )
@@ -42,7 +42,7 @@ def killed_in_a_call(work: Work) -> None:
 
 
 @fault(
-    "workers are killed while a row of an idempotent external action is outside",
+    "workers are killed while a row of an idempotent external action is being called",
     outcome="that row alone is called again, with the same effect key",
     on=EVERYWHERE,
     broken_by="fresh-keys",
@@ -76,9 +76,11 @@ def send_failed_again(work: Work, sent: Sent) -> None:
 
 
 @fault(
-    "what is called does it, and answers too late, with a 500, nonsense, or not at all",
-    outcome="an idempotent action calls again with the same effect key, until there is an answer;"
-    " what stays without one is `indeterminate`, and nothing that was called is in `failed.csv`",
+    "the service that is called does its work, and answers too late, with a 500, with"
+    " nonsense, or not at all",
+    outcome="an idempotent action calls again with the same effect key, until there is an"
+    " answer; a row without one is `indeterminate`, and no row that was called is in"
+    " `failed.csv`",
     on=EVERYWHERE,
     broken_by="no-answer-fails",
 )
@@ -109,8 +111,8 @@ def answers_lost(work: Work) -> None:
 
 
 @fault(
-    "workers are killed, or stopped in order, while a row waits to be called again",
-    outcome="other workers keep to the pause and to the number of attempts, and to the effect key",
+    "workers are killed, or stopped in an orderly way, while a row waits for its retry",
+    outcome="other workers keep the back-off, the number of attempts and the effect key",
     on=EVERYWHERE,
     broken_by="attempts-uncounted",
 )
@@ -141,7 +143,7 @@ def killed_in_a_pause(work: Work) -> None:
 
 
 @fault(
-    "a task is stopped while a row waits to be called again",
+    "a task is stopped while a row waits for its retry",
     outcome="it is stopped at once; the row is `indeterminate`, the rows behind it are unprocessed",
     on=EVERYWHERE,
     broken_by="sent-left-open",

@@ -83,8 +83,8 @@ def go_on(work: Work) -> None:
 @fault(
     "a gateway in front of the object storage answers 404 to everything, like an ingress without a"
     " backend",
-    outcome="no file counts as missing: uploads and downloads get 503, tasks stay `executing` and"
-    " go on by themselves; what is deleted meanwhile is gone in the end",
+    outcome="no file counts as missing: uploads and downloads get 503, tasks stay `executing`"
+    " and continue by themselves; what is deleted meanwhile is gone in the end",
     on=(REDIS,),
     broken_by="not-found-believed",
 )
@@ -102,8 +102,8 @@ def gateway_answers_not_found(work: Work) -> None:
 @fault(
     "for a while the address of the object storage leads to another server, with an empty bucket of"
     " the same name",
-    outcome="no file counts as missing: downloads get 503, tasks stay `executing` and go on by"
-    " themselves",
+    outcome="no file counts as missing: downloads get 503, tasks stay `executing` and"
+    " continue by themselves",
     on=(REDIS,),
     broken_by="any-bucket-believed",
 )
@@ -129,9 +129,9 @@ def empty_bucket_in_its_place(work: Work) -> None:
 
 
 @fault(
-    "something in front of the object storage answers 200 to everything",
-    outcome="nothing counts as stored, and nobody asks without end: uploads get 503, tasks stay"
-    " `executing` and go on by themselves",
+    "a server in front of the object storage answers 200 to everything",
+    outcome="nothing counts as stored, and requests do not repeat without end: uploads get"
+    " 503, tasks stay `executing` and continue by themselves",
     on=(REDIS,),
     broken_by="names-looked-for",
 )
@@ -145,7 +145,7 @@ def gateway_says_yes(work: Work) -> None:
 
 
 @fault(
-    "the object storage redirects everybody to somewhere else",
+    "the object storage redirects every request to another address",
     outcome="uploads get 503 and tasks wait; the log says which variables to set",
     on=(REDIS,),
     broken_by="redirections-followed",
@@ -163,7 +163,7 @@ def storage_redirecting(work: Work) -> None:
 
 @fault(
     "the credentials for the object storage have expired, for a while",
-    outcome="uploads get 503; tasks stay `executing` and go on by themselves",
+    outcome="uploads get 503; tasks stay `executing` and continue by themselves",
     on=(REDIS,),
     broken_by="outage-ends-tasks",
 )
@@ -198,8 +198,8 @@ def storage_failing_in_bursts(work: Work) -> None:
 
 @fault(
     "a proxy in front of the object storage drops or alters ranges",
-    outcome="no row is run from other bytes, and no input counts as changed: tasks wait, and go on"
-    " by themselves",
+    outcome="no row is run from other bytes, and no input counts as changed: tasks wait, and"
+    " continue by themselves",
     on=(REDIS,),
     broken_by="ranges-believed",
 )

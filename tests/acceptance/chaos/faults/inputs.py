@@ -111,7 +111,7 @@ def rename_row(index: int) -> Callable[[bytes], bytes]:
 
 
 @fault(
-    "an input is cut off in storage while its rows are worked on",
+    "an input is truncated in storage while its rows run",
     outcome=f"the task ends `internal_error` within a minute and names the rows; {OFFERED}",
     on=EMBEDDED_FIRST,
     broken_by="lost-inputs-are-tried-again",
@@ -124,7 +124,7 @@ def input_truncated(work: Work) -> None:
 
 
 @fault(
-    "bytes of an input are edited in storage, ahead of the rows that are worked on",
+    "bytes of an input are edited in storage, ahead of the rows that are running",
     outcome=f"none of the edited rows is run: the task ends `internal_error`; {OFFERED}",
     on=EMBEDDED_FIRST,
     broken_by="inputs-not-verified",
@@ -137,8 +137,8 @@ def input_edited_ahead(work: Work) -> None:
 
 
 @fault(
-    "bytes of an input are edited in storage, of rows that were done already",
-    outcome="all rows are done and in `out.csv`; the task ends `internal_error` all the same",
+    "bytes of an input are edited in storage, in rows that are already done",
+    outcome="all rows are done and in `out.csv`; the task still ends `internal_error`",
     on=EMBEDDED_FIRST,
     broken_by="inputs-not-verified-at-the-end",
 )
@@ -163,7 +163,7 @@ def input_replaced(work: Work) -> None:
 
 
 @fault(
-    "an input is deleted from storage while its rows are worked on",
+    "an input is deleted from storage while its rows run",
     outcome=f"the task ends `internal_error` within a minute and names the rows; {OFFERED}",
     on=EMBEDDED_FIRST,
     broken_by="lost-inputs-are-tried-again",

@@ -41,7 +41,7 @@ def rename_back(what: str, old: str, new: str) -> str:
 
 @fault(
     "a table that an action writes to is gone for a while, then one of its columns",
-    outcome="no row fails: the tasks wait, say so to staff, and go on by themselves",
+    outcome="no row fails: the tasks wait, say so to staff, and continue by themselves",
     on=EVERYWHERE,
     broken_by="missing-tables-blamed",
 )
@@ -57,8 +57,8 @@ def table_missing(work: Work) -> None:
 
 
 @fault(
-    "a table of the ledger is another release's for a while: a column has another name",
-    outcome="workers say so loudly and hand everything back; tasks go on by themselves",
+    "a table of the ledger is that of another release for a while: a column has another name",
+    outcome="workers log an error and hand everything back; tasks continue by themselves",
     on=EVERYWHERE,
     broken_by="ledger-blames-action",
 )
@@ -78,9 +78,9 @@ def ledger_altered(work: Work) -> None:
 
 
 @fault(
-    "the database is migrated by a newer release, and before that not yet by this one",
-    outcome="web, workers and beat take no work and say what to do, as does `/readyz`; they go on"
-    " without a restart",
+    "the schema is older than the code at first, and later newer: a newer release has migrated it",
+    outcome="web, workers and beat take no work; they and `/readyz` say what to do; they"
+    " continue without a restart",
     on=ON_SERVERS,
     broken_by="any-schema",
 )
@@ -134,8 +134,8 @@ def ask_readiness(work: Work) -> requests.Response:
 
 
 @fault(
-    "PostgreSQL is killed (`SIGKILL`) three times, each time amid the same row, and stays away"
-    " until the claim has expired",
+    "PostgreSQL is killed (`SIGKILL`) three times, each time during the same row, and"
+    " stays away until the claim has expired",
     outcome="the row is done like any other: no worker has died",
     on=ON_SERVERS,
     broken_by="silent-workers",
@@ -155,8 +155,8 @@ def database_killed_in_one_row(work: Work) -> None:
 
 
 @fault(
-    "the broker is killed (`SIGKILL`) three times, each time amid the same row",
-    outcome="the row is done like any other: it was the worker that ended its process, for the"
+    "the broker is killed (`SIGKILL`) three times, each time during the same row",
+    outcome="the row is done like any other: the worker itself ended the process, because the"
     " message goes to another",
     on=ON_SERVERS,
     broken_by="ended-counts-as-killed",
@@ -176,9 +176,9 @@ def broker_killed_in_one_row(work: Work) -> None:
 
 
 @fault(
-    "both workers are stopped (`SIGTERM`) three times, each time amid the same row, which takes"
-    " longer than a stop may",
-    outcome="the row is done like any other: it was the worker that ended its process",
+    "both workers are stopped (`SIGTERM`) three times, each time during the same row,"
+    " which takes longer than a stop may",
+    outcome="the row is done like any other: the worker itself ended the process",
     on=EVERYWHERE,
     broken_by="ended-counts-as-killed",
 )

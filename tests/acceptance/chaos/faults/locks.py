@@ -75,8 +75,8 @@ def workers_said(scene: Scene, words: str) -> bool:
 
 
 @fault(
-    "somebody locks the row of a running task in the database, and keeps it",
-    outcome="that task alone stands still, and the log names it and the process that has the lock",
+    "another client of the database locks the row of a running task, and keeps the lock",
+    outcome="only that task stands still; the log names it and the process that has the lock",
     on=ON_SERVERS,
     broken_by="locks-waited-for",
 )
@@ -92,8 +92,9 @@ def task_row_locked(work: Work) -> None:
 
 
 @fault(
-    "somebody changes all tasks of an account, its segments and its counts, and does not commit",
-    outcome="the tasks of that account stand still; those of others, and sweeps, go on",
+    "another client of the database changes all tasks, segments and counts of an"
+    " account, and does not commit",
+    outcome="the tasks of that account stand still; those of others, and sweeps, continue",
     on=ON_SERVERS,
     broken_by="locks-waited-for",
 )
@@ -109,9 +110,9 @@ def account_rows_locked(work: Work) -> None:
 
 
 @fault(
-    "somebody locks all segments of a running task in the database, and keeps them",
-    outcome="that task alone stands still, also for the workers whose claims are among what is"
-    " locked; the log names it and the process that has the lock",
+    "another client of the database locks all segments of a running task, and keeps the locks",
+    outcome="only that task stands still, also for workers whose claims are locked; the log"
+    " names it and the process that has the lock",
     on=ON_SERVERS,
     broken_by="locked-claims-first",
 )
@@ -129,8 +130,9 @@ def segments_locked(work: Work) -> None:
 
 
 @fault(
-    "the table that an action writes is locked for longer than a row may take: `VACUUM FULL`, say",
-    outcome="its rows wait, and none fails; other tasks go on",
+    "the table that an action writes is locked for longer than a row may take, for"
+    " example by `VACUUM FULL`",
+    outcome="its rows wait, and none fails; other tasks continue",
     on=ON_SERVERS,
     broken_by="waits-blamed",
 )

@@ -32,8 +32,8 @@ def queues_deleted(work: Work) -> None:
 
 
 @fault(
-    "every waiting message is thrown away, under load and while workers are replaced",
-    outcome="tasks stay `executing`; the sweeper sends again what was lost",
+    "every waiting message is deleted, under load and while workers are replaced",
+    outcome="tasks stay `executing`; the sweeper sends lost messages again",
     on=EVERYWHERE,
     broken_by="believed-messages",
 )
@@ -43,7 +43,7 @@ def messages_purged(work: Work) -> None:
 
 
 @fault(
-    "Redis forgets everything (`FLUSHALL`): queues, bindings, messages in hand",
+    "Redis loses everything (`FLUSHALL`): queues, bindings, messages in hand",
     outcome="the same as above",
     on=(REDIS,),
     broken_by="believed-messages",

@@ -24,7 +24,7 @@ SAID = "of another installation"  # in a worker's log
 
 @fault(
     "two installations share one broker: a virtual host of RabbitMQ, a database of Redis",
-    outcome="neither gets the other's messages; one that goes astray is given back with a warning",
+    outcome="neither gets the other's messages; a misdirected one is given back with a warning",
     on=BROKERS,
     broken_by="queues-of-everybody",
 )

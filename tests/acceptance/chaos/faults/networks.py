@@ -122,8 +122,9 @@ def cut_off_with_claims(work: Work, aside: Aside) -> dict[int, int]:
 
 
 @fault(
-    "a worker is cut off from the database, not from the broker, for longer than a claim",
-    outcome="another worker takes over; when the network is back, the first works again by itself",
+    "a worker is cut off from the database, but not from the broker, for longer than a claim",
+    outcome="another worker takes over; when the network is back, the first one works again"
+    " by itself",
     on=(RABBITMQ, REDIS),
     broken_by="claims-for-ever",
 )
@@ -142,8 +143,8 @@ def cut_off_from_database(work: Work) -> None:
 
 
 @fault(
-    "a worker is cut off from the broker, not from the database, for longer than a claim",
-    outcome="what it holds it finishes; messages that got lost are sent again to another worker",
+    "a worker is cut off from the broker, but not from the database, for longer than a claim",
+    outcome="it finishes its claims; lost messages are sent again to another worker",
     on=(REDIS, RABBITMQ),
     broken_by="no-sweeper",
 )
@@ -161,8 +162,8 @@ def cut_off_from_broker(work: Work) -> None:
 
 
 @fault(
-    "the database vanishes while a worker waits for its answer; nobody is told",
-    outcome="the worker gives the connection up within a claim and works again by itself",
+    "the database disappears without a word while a worker waits for its answer",
+    outcome="the worker closes the connection within the time of a claim and works again by itself",
     on=(RABBITMQ, REDIS),
     broken_by="no-keepalives",
 )
@@ -188,8 +189,7 @@ def database_vanishes(work: Work) -> None:
 
 @fault(
     f"the network between a worker and the database is very slow ({SLOW_SECONDS:.0f} s each way)",
-    outcome="others take over what it cannot commit within its claim; what it brings late is"
-    " refused",
+    outcome="others take over what it cannot commit within its claim; its late commits are refused",
     on=(RABBITMQ, REDIS),
     broken_by="no-fence",
 )
@@ -221,8 +221,8 @@ def overtaken_count(work: Work) -> int:
 
 
 @fault(
-    "a worker is refused by the database at once, not by the broker: a firewall, a wrong route",
-    outcome="it hands messages back instead of using them up; the other worker does the work",
+    "the database refuses a worker at once, the broker does not: a firewall, a wrong route",
+    outcome="it hands messages back and does not use them up; the other worker does the work",
     on=(RABBITMQ, REDIS),
     broken_by="messages-used-up",
 )

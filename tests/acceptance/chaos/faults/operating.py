@@ -19,7 +19,7 @@ END_SECONDS = 30  # for what a killed supervisor leaves; 20 on a machine that do
 
 @fault(
     "the supervisor of `make run` is killed (`SIGKILL`), and started again at once",
-    outcome="web, worker and beat end by themselves; the next start waits for that, and goes on",
+    outcome="web, worker and beat end by themselves; the next start waits for that, and continues",
     on=(EMBEDDED,),
     broken_by="members-outlive-supervisor",
 )
@@ -51,7 +51,7 @@ def supervisor_killed(work: Work) -> None:
 
 
 @fault(
-    "workers of two releases run beside each other: a category has another version in each",
+    "workers of two releases run at the same time: a category has another version in each",
     outcome="each task is done by a worker that has its version, or waits for one",
     on=(RABBITMQ, REDIS, EMBEDDED),
     broken_by="ends-what-does-not-fit",

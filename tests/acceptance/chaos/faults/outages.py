@@ -42,7 +42,7 @@ def begin_slowly(work: Work) -> list[Sent]:
 
 
 @fault(
-    "the database takes no writes for a while, as a standby does, or after a fail-over",
+    "the database takes no writes for a while, like a standby, or after a fail-over",
     outcome="uploads get 503, and so does `/healthz`; rows wait, and none fails",
     on=ON_SERVERS,
     broken_by="read-only-unknown",
@@ -84,8 +84,8 @@ def assert_refused(work: Work) -> None:
 
 
 @fault(
-    "all connections that PostgreSQL has are taken by others (`max_connections`)",
-    outcome="requests get 503; tasks stay `executing`, and go on by themselves",
+    "other clients take all connections of PostgreSQL (`max_connections`)",
+    outcome="requests get 503; tasks stay `executing`, and continue by themselves",
     on=ON_SERVERS,
     broken_by="cursor-apart",
 )
@@ -105,8 +105,8 @@ def connections_exhausted(work: Work) -> None:
 
 
 @fault(
-    "the role may not log in any more, and its sessions are cut; a while later it may again",
-    outcome="requests get 503; tasks stay `executing`, and go on by themselves",
+    "the role may no longer log in, and its sessions are cut; later it may log in again",
+    outcome="requests get 503; tasks stay `executing`, and continue by themselves",
     on=ON_SERVERS,
     broken_by="cursor-apart",
 )
@@ -138,7 +138,7 @@ def database_login_refused(work: Work) -> None:
 
 @fault(
     "the disk of PostgreSQL's tables is full",
-    outcome="rows wait, and none fails; they go on when there is room",
+    outcome="rows wait, and none fails; they continue when there is room",
     on=ON_SERVERS,
     broken_by="trouble-blamed",
 )
@@ -187,8 +187,8 @@ def growing_tables_on_a_small_disk(work: Work) -> Iterator[Path]:
 
 
 @fault(
-    "PostgreSQL is killed (`SIGKILL`), and its standby promoted, at the same address",
-    outcome="requests get 503 until then; rows go on at the last commit that the standby has",
+    "PostgreSQL is killed (`SIGKILL`), and its standby is promoted at the same address",
+    outcome="requests get 503 until then; rows continue at the last commit that the standby has",
     on=ON_SERVERS,
     broken_by="cursor-apart",
 )
@@ -237,7 +237,7 @@ def replicated(work: Work) -> Iterator[Standby]:
 @fault(
     "a power cut: database, broker, web, beat and workers are killed (`SIGKILL`) at one moment, and"
     " started again",
-    outcome="all are back; tasks go on at the last commit",
+    outcome="all are back; tasks continue at the last commit",
     on=ON_SERVERS,
     broken_by="no-sweeper",
 )

@@ -63,8 +63,9 @@ def go_through_it(work: Work, pooler: PgBouncer) -> None:
 
 
 @fault(
-    "all processes reach PostgreSQL through PgBouncer in session mode; it is killed, and a worker",
-    outcome="all is as without it: time-outs are those of Piston Tasks, no row is lost or repeated",
+    "all processes reach PostgreSQL through PgBouncer in session mode; PgBouncer and"
+    " a worker are killed",
+    outcome="nothing differs: time-outs are those of Piston Tasks, no row is lost or repeated",
     on=ON_SERVERS,
     broken_by="options-at-the-start",
 )
@@ -75,8 +76,8 @@ def pooled_by_session(work: Work) -> None:
 
 
 @fault(
-    "all processes reach PostgreSQL through PgBouncer in transaction mode, with the time-outs given"
-    " to the role; it is killed, and a worker",
+    "all processes reach PostgreSQL through PgBouncer in transaction mode, with the"
+    " time-outs given to the role; PgBouncer and a worker are killed",
     outcome="no row is lost or repeated",
     on=ON_SERVERS,
     broken_by="options-at-the-start",
@@ -108,8 +109,8 @@ def role_with(work: Work, **parameters: str) -> Iterator[None]:
 
 
 @fault(
-    "the role that is used has time-outs of its own, of a tenth of a second",
-    outcome="they do not count: statements, locks and transactions get the time that they need",
+    "the role has time-outs of its own, of a tenth of a second",
+    outcome="they have no effect: statements, locks and transactions get the time that they need",
     on=ON_SERVERS,
     broken_by="roles-time-outs",
 )

@@ -79,7 +79,7 @@ def is_alive(process: int) -> bool:
 
 @fault(
     "idle processes of the only worker's pool are killed (`SIGKILL`), one by one",
-    outcome="the worker replaces them; the next task is worked on at once",
+    outcome="the worker replaces them; the next task runs at once",
     on=EVERYWHERE,
     broken_by="shared-pipe",
 )
@@ -95,7 +95,7 @@ def idle_pool_process_killed(work: Work) -> None:
 
 @fault(
     "all processes of the only worker's pool are killed (`SIGKILL`) at once, idle and busy",
-    outcome="the worker replaces them; tasks go on at the last commit",
+    outcome="the worker replaces them; tasks continue at the last commit",
     on=EVERYWHERE,
     broken_by="shared-pipe",
 )
@@ -117,7 +117,7 @@ def whole_pool_killed(work: Work) -> None:
 
 @fault(
     "the parent of the only worker's pool is killed (`SIGKILL`) alone, and started again",
-    outcome="its pool ends with it; tasks go on at the last commit",
+    outcome="its pool ends with it; tasks continue at the last commit",
     on=EVERYWHERE,
     broken_by="orphans-live-on",
 )
@@ -139,7 +139,7 @@ def worker_parent_killed(work: Work) -> None:
 
 @fault(
     "the parent of the web processes is killed (`SIGKILL`) alone, and started again",
-    outcome="they end with it; uploads under way break and leave nothing",
+    outcome="they end with it; open uploads break and leave nothing",
     on=EVERYWHERE,
     broken_by="web-orphans-live-on",
 )
@@ -160,7 +160,7 @@ def web_parent_killed(work: Work) -> None:
 
 @fault(
     "web, beat and the only worker are killed (`SIGKILL`) at one moment, and started again",
-    outcome="all are back; tasks go on at the last commit",
+    outcome="all are back; tasks continue at the last commit",
     on=EVERYWHERE,
     broken_by="no-sweeper",
 )

@@ -67,8 +67,8 @@ def cut_all(scene: Scene) -> None:
 
 
 @fault(
-    "the broker refuses the login: a password is changed, and right again 40 s later",
-    outcome="workers, beat and web wait and say so, also those that are started meanwhile",
+    "the broker refuses the login: a password is changed, and restored 40 s later",
+    outcome="workers, beat and web wait and say so, including those that are started meanwhile",
     on=BROKERS,
     broken_by="celerys-consumer",
 )
@@ -108,7 +108,7 @@ def refuse_login(work: Work, change: Any, *, right: str) -> None:
 
 
 @fault(
-    "permissions for RabbitMQ's queues are taken away, and given back",
+    "permissions for RabbitMQ's queues are removed, and restored",
     outcome="the same",
     on=(RABBITMQ,),
     broken_by="celerys-consumer",
@@ -125,7 +125,7 @@ def permissions_missing(work: Work) -> None:
 
 @fault(
     "a message is in hand for longer than RabbitMQ's `consumer_timeout`",
-    outcome="RabbitMQ closes the channel; the worker opens another, and goes on",
+    outcome="RabbitMQ closes the channel; the worker opens another, and continues",
     on=(RABBITMQ,),
     broken_by="celerys-consumer",
 )
@@ -158,7 +158,7 @@ def allow(scene: Scene, *, timeout: int, look: int) -> None:
 
 
 @fault(
-    "Redis becomes a replica, as in a fail-over, and the master again",
+    "Redis becomes a replica, as in a fail-over, and then the master again",
     outcome="workers say that it is read-only, and wait",
     on=(REDIS,),
     broken_by="celerys-consumer",
@@ -186,7 +186,7 @@ def redis_full(work: Work) -> None:
 
 @fault(
     "Redis has no connection left (`maxclients`)",
-    outcome="who was cut off waits until there is one",
+    outcome="processes that were cut off wait until there is one",
     on=(REDIS,),
     broken_by="few-tries",
 )
@@ -208,7 +208,7 @@ def configure_for_a_while(work: Work, **settings: tuple[str, str]) -> None:
 
 
 @fault(
-    "Redis evicts keys, whichever: a `maxmemory-policy` that is wrong for a broker",
+    "Redis evicts arbitrary keys: a `maxmemory-policy` that is wrong for a broker",
     outcome="lost messages are sent again",
     on=(REDIS,),
     broken_by="believed-messages",
@@ -227,8 +227,8 @@ def redis_keys_evicted(work: Work) -> None:
 
 
 @fault(
-    "RabbitMQ has too little memory, and stops whoever sends (its alarm)",
-    outcome="nobody waits for it: a start is answered at once and stands",
+    "RabbitMQ has too little memory, and blocks all senders (its alarm)",
+    outcome="no request waits for it: a start is answered at once and stands",
     on=(RABBITMQ,),
     broken_by="waits-for-broker",
 )
@@ -243,7 +243,7 @@ def memory_alarm(work: Work) -> None:
 
 
 @fault(
-    "RabbitMQ's disk has too little room, and it stops whoever sends (its alarm)",
+    "RabbitMQ's disk has too little room, and it blocks all senders (its alarm)",
     outcome="the same",
     on=(RABBITMQ,),
     broken_by="waits-for-broker",

@@ -20,9 +20,9 @@ FORGET_REPLACED = (
 
 
 @fault(
-    "inputs are away until their tasks have ended `internal_error`, and come back; the tasks are"
-    " retried amid kills of workers (`SIGKILL`), twice",
-    outcome="each goes on at the next row, under its id: no row is lost or done twice",
+    "inputs are missing until their tasks have ended `internal_error`, and come back;"
+    " the tasks are retried twice while workers are killed (`SIGKILL`)",
+    outcome="each continues at the next row, under its id: no row is lost or done twice",
     on=EVERYWHERE,
     broken_by="parts-go-with-the-end",
 )

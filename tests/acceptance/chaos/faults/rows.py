@@ -70,7 +70,7 @@ def row_hangs(work: Work) -> None:
 
 
 @fault(
-    "a row never returns from C code, where no alarm is heard",
+    "a row never returns from C code, which no alarm interrupts",
     outcome=f"its process is ended 3 s after `row_seconds`; the row fails: `{BLAMED}`",
     on=(RABBITMQ, EMBEDDED),
     broken_by="no-alarm",

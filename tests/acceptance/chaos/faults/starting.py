@@ -15,7 +15,7 @@ MAX_PAUSE = 10  # of somebody who waits for the database
 
 @fault(
     "workers and beat are started while the database is away",
-    outcome="they wait for it, and say so; then tasks go on",
+    outcome="they wait for it, and say so; then tasks continue",
     on=(RABBITMQ, REDIS),
     broken_by="database-expected",
 )

@@ -74,8 +74,8 @@ def assert_some_wait(work: Work) -> None:
 
 
 @fault(
-    "the object storage refuses connections while rows are worked on and while a file is uploaded",
-    outcome="uploads get 503; tasks stay `executing` and go on by themselves",
+    "the object storage refuses connections while rows run and while a file is uploaded",
+    outcome="uploads get 503; tasks stay `executing` and continue by themselves",
     on=(REDIS,),
     broken_by="outage-ends-tasks",
 )
@@ -94,7 +94,7 @@ def storage_refusing(work: Work) -> None:
 
 
 @fault(
-    "the object storage refuses while an output is being written to it",
+    "the object storage refuses requests while an output is being written to it",
     outcome="the task stays `executing` until its output is stored, then ends by itself",
     on=(REDIS,),
     broken_by="finish-before-upload",
@@ -149,7 +149,7 @@ def overloaded_storage() -> Iterator[tuple[str, int]]:
 
 @fault(
     "the object storage answers `503 SlowDown` for a while",
-    outcome="uploads get 503; tasks stay `executing` and go on by themselves",
+    outcome="uploads get 503; tasks stay `executing` and continue by themselves",
     on=(REDIS,),
     broken_by="outage-ends-tasks",
 )
@@ -175,7 +175,7 @@ def storage_overloaded(work: Work) -> None:
 
 @fault(
     "the object storage is so slow that the claim on an output would expire several times",
-    outcome="whoever writes keeps the claim; the task ends when its output is stored",
+    outcome="the writer keeps its claim; the task ends when its output is stored",
     on=(REDIS,),
     broken_by="claim-not-renewed",
 )
@@ -193,8 +193,8 @@ def storage_slow(work: Work) -> None:
 
 
 @fault(
-    "the object storage falls silent in mid-sentence, and those connections never speak again",
-    outcome="everything else is answered; work goes on when the time-outs have struck",
+    "the object storage stops in the middle of its answers, and those connections stay silent",
+    outcome="other requests are answered; work continues after the time-outs",
     on=(REDIS,),
     broken_by="no-time-outs",
 )
@@ -216,7 +216,7 @@ def storage_silent(work: Work) -> None:
 
 @fault(
     "the disk is full when a file is uploaded",
-    outcome="507 in the envelope; nothing is left of it; what still fits is taken",
+    outcome="507 in the envelope; nothing is left of it; uploads that still fit are accepted",
     on=FILES_ON_DISK,
     broken_by="refused-uploads-stay",
 )
@@ -252,8 +252,8 @@ def disk_full_at_assembly(work: Work) -> None:
 
 
 @fault(
-    "nobody can write to the folder of files",
-    outcome="uploads get 503; rows go on and files are read; outputs are written afterwards",
+    "the folder of files cannot be written to",
+    outcome="uploads get 503; rows run and files are read; outputs are written afterwards",
     on=FILES_ON_DISK,
     broken_by="finish-before-upload",
 )
@@ -272,9 +272,9 @@ def storage_read_only(work: Work) -> None:
 
 
 @fault(
-    "the disk of the files is not mounted for a while: in its place is an empty folder",
-    outcome="no file counts as missing: uploads and downloads get 503, tasks stay `executing` and"
-    " go on by themselves; nothing is stored in its place",
+    "the disk of the files is not mounted for a while: an empty folder is in its place",
+    outcome="no file counts as missing: uploads and downloads get 503, tasks stay `executing`"
+    " and continue by themselves; nothing is stored in its place",
     on=FILES_ON_DISK,
     broken_by="mount-not-looked-at",
 )

@@ -19,8 +19,7 @@ ROUNDS = 4
 
 
 @fault(
-    "five beats sweep at once, sweeps come in bursts, tasks are removed and workers killed"
-    " meanwhile",
+    "five beats sweep at once, and in bursts, while tasks are removed and workers are killed",
     outcome="nothing is sent, assembled, deleted or counted twice; a daily job runs once",
     on=EVERYWHERE,
     broken_by="jobs-for-everybody",
@@ -83,7 +82,7 @@ def tasks_there(scene: Scene) -> int:
 
 @fault(
     "beat is killed, then both workers with all their messages; beat comes back much later",
-    outcome="nothing is lost; tasks go on once there is a sweeper",
+    outcome="nothing is lost; tasks continue once there is a sweeper",
     on=EVERYWHERE,
     broken_by="no-sweeper",
 )

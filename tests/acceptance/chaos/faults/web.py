@@ -74,7 +74,7 @@ def web_killed_in_mid_upload(work: Work) -> None:
 
 @fault(
     "one of two web processes is killed (`SIGKILL`) while files are being uploaded",
-    outcome="its connections break and leave nothing; the other process serves all the while",
+    outcome="its connections break and leave nothing; the other process keeps serving",
     on=EVERYWHERE,
     broken_by="task-before-file",
 )
@@ -142,8 +142,8 @@ def web_stopped_in_mid_upload(work: Work) -> None:
 
 @fault(
     "the web server is killed (`SIGKILL`) while files are being downloaded",
-    outcome="`Range` gets the rest, to the byte: of a file, of a stopped task's output that is"
-    " not assembled yet, and of one that has been assembled meanwhile",
+    outcome="`Range` gets the rest, to the byte: of a file, of a stopped task's output that"
+    " is not assembled yet, and of one that was assembled meanwhile",
     on=EVERYWHERE,
     broken_by="ranges-off",
 )
@@ -206,8 +206,8 @@ def resume(scene: Scene, sent: Sent, download: Download) -> Download:
 
 
 @fault(
-    "a stopped task's output is assembled, and its parts go, while somebody downloads it",
-    outcome="the download goes on, to the byte",
+    "a stopped task's output is assembled, and its parts are deleted, while a client downloads it",
+    outcome="the download continues, to the byte",
     on=EVERYWHERE,
     broken_by="parts-only",
 )

@@ -34,7 +34,7 @@ def kill_child(work: Work) -> bool:
 
 @fault(
     "one process of a worker's pool is killed (`SIGKILL`)",
-    outcome="its batch is rolled back; another process goes on at the last commit",
+    outcome="its batch is rolled back; another process continues at the last commit",
     on=EVERYWHERE,
     broken_by="cursor-apart",
 )
@@ -50,7 +50,7 @@ def pool_process_killed(work: Work) -> None:
 
 @fault(
     "both workers are killed (`SIGKILL`) and started again",
-    outcome="tasks stay `executing`; they go on at the last commit",
+    outcome="tasks stay `executing`; they continue at the last commit",
     on=EVERYWHERE,
     broken_by="cursor-apart",
 )
@@ -67,7 +67,7 @@ def workers_killed(work: Work) -> None:
 
 @fault(
     "workers are replaced one after the other (`SIGTERM`), as in a deploy",
-    outcome="nothing stands still: the other worker goes on",
+    outcome="nothing stands still: the other worker continues",
     on=EVERYWHERE,
     broken_by="cursor-apart",
 )
@@ -87,8 +87,8 @@ def workers_replaced(work: Work) -> None:
 
 
 @fault(
-    "a worker stands still (`SIGSTOP`) past its claim, then goes on",
-    outcome="another worker takes over; what the late one brings is refused",
+    "a worker stands still (`SIGSTOP`) past its claim, then continues",
+    outcome="another worker takes over; the late one's commits are refused",
     on=(RABBITMQ, REDIS),  # on SQLite it may hold the only write lock
     broken_by="claims-for-ever",
 )
@@ -108,7 +108,7 @@ def worker_frozen(work: Work) -> None:
 
 
 @fault(
-    "what a worker sends to the database arrives after its claim has expired",
+    "a worker's statements reach the database after its claim has expired",
     outcome="another worker takes over; the late batch is refused as a whole",
     on=(RABBITMQ, REDIS),
     broken_by="no-fence",
