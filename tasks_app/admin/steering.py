@@ -58,7 +58,7 @@ def actor_of(request: HttpRequest) -> Actor:
 def is_possible(step: Step, task: Task) -> bool:
     """Would the step be taken in the task's status? Only lifecycle decides, when it is taken."""
     author = f"lifecycle.{step.name}"
-    return any(move.author == author and move.start == task.status for move in MOVES)
+    return any(move.made_by == author and move.start == task.status for move in MOVES)
 
 
 def carry_out(step: Step, task_ids: Sequence[str], actor: Actor) -> Report:

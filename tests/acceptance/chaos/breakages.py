@@ -249,7 +249,7 @@ BREAKAGES = {
             (
                 Change(
                     "tasks_app/lifecycle.py",
-                    "@transaction.atomic\ndef set_going(",
+                    "@transaction.atomic\ndef start_pending(",
                     "def hopeful(act: Any) -> Any:\n"
                     "    def attempt(task: Task, actor: Actor) -> None:\n"
                     "        try:\n"
@@ -257,7 +257,7 @@ BREAKAGES = {
                     "        except OperationalError:\n"
                     "            connection.close()\n\n"
                     "    return attempt\n\n\n"
-                    "@hopeful\n@transaction.atomic\ndef set_going(",
+                    "@hopeful\n@transaction.atomic\ndef start_pending(",
                 ),
                 Change(
                     "tasks_app/lifecycle.py",
