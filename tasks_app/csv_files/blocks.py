@@ -99,7 +99,7 @@ class Checksums:
     values: Sequence[int]
 
     def fit(self, content: bytes, start: int) -> bool:
-        """Say whether `content` equals the stored blocks from byte `start`, where a block begins."""
+        """Say whether `content` equals the stored blocks from byte `start`, a block's start."""
         first = start // self.block_bytes
         last = (start + len(content) - 1) // self.block_bytes
         if not content or last >= len(self.values):
