@@ -1,4 +1,4 @@
-"""Which types can a column have? Each parses, validates, formats and describes its cells."""
+"""The types of columns: each parses, validates, formats and describes its cells."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from piston.plurals import plural
 
 T = TypeVar("T")
 
-BLANKS = " \t"  # cells of nothing else are unset
+BLANKS = " \t"  # a cell with only these is unset
 
 
 def is_unset(cell: str) -> bool:
-    """Say whether the cell holds no value: it is empty, or nothing but spaces and tabs."""
+    """Say whether the cell holds no value: it is empty, or has only spaces and tabs."""
     return not cell.strip(BLANKS)
 
 
 class Column(Generic[T]):
     """One column of an action, as input or as output.
 
-    One text is the help, and the attribute's name is the column's; two texts are its name
-    (`"cnam.inbound"`, say) and its help.
+    A single text is the help; the column then takes the attribute's name. Two texts are the
+    column's name, such as `"cnam.inbound"`, and its help.
     """
 
     type_name: ClassVar[str] = "text"
@@ -53,7 +53,7 @@ class Column(Generic[T]):
         self.location: Location = find_location()
 
     def __set_name__(self, owner: type, attribute: str) -> None:
-        """Take the attribute's name as the column's, unless one was given."""
+        """Name the column after the attribute, unless a name was given."""
         self.attribute = attribute
         self.name = self.name or attribute
 
@@ -71,16 +71,16 @@ class Column(Generic[T]):
         raise NotImplementedError
 
     def parse_many(self, cells: Sequence[str]) -> list[T | None]:
-        """Return the values of a whole column, None where unset, or raise CellError."""
+        """Return the values of a whole column, None for unset cells, or raise CellError."""
         parse = self.parse
         return [parse(cell) if cell.strip(BLANKS) else None for cell in cells]
 
     def format(self, value: T | None) -> str:
-        """Return the cell's text; None is the empty cell."""
+        """Return the cell's text; None becomes the empty cell."""
         return "" if value is None else str(value)
 
     def describe(self) -> dict[str, Any]:
-        """Return what `GET /v2/tasks` says about the column."""
+        """Return the column's description in `GET /v2/tasks`."""
         return {
             "name": self.name,
             "type": self.type_name,
@@ -92,7 +92,7 @@ class Column(Generic[T]):
 
 
 class TextColumn(Column[str]):
-    """Any text, of at most `max_length` characters where that is given."""
+    """Any text, of at most `max_length` characters if that is given."""
 
     def __init__(self, *texts: str, max_length: int | None = None, **options: Any) -> None:
         super().__init__(*texts, **options)
@@ -108,10 +108,10 @@ class TextColumn(Column[str]):
         return text
 
     def parse_many(self, cells: Sequence[str]) -> list[str | None]:
-        """Return the texts; only the longest of them is measured."""
+        """Return the texts; measure only the longest one."""
         if self.max_length is not None:
             self.parse(max(cells, key=len, default=""))
-        if all(map(str.strip, cells)):  # the usual case, at half the time
+        if all(map(str.strip, cells)):  # the usual case, in half the time
             return list(cells)
         return [cell if cell.strip(BLANKS) else None for cell in cells]
 
@@ -119,8 +119,8 @@ class TextColumn(Column[str]):
 class PatternColumn(Column[str]):
     """A text that matches a pattern without line breaks; the base of E164Column and AccountColumn.
 
-    A whole column is matched by one call: the cells joined by line breaks. A cell that itself
-    holds a line break changes their number, and takes the path of single cells.
+    One call matches a whole column, its cells joined by line breaks. If a cell holds a line break,
+    the count of line breaks shows it, and each cell is matched alone.
     """
 
     pattern: ClassVar[str]
@@ -133,7 +133,7 @@ class PatternColumn(Column[str]):
         cls._many = re.compile(f"(?:(?:{cls.pattern})\n)*+")
 
     def parse(self, text: str) -> str:
-        """Return the text when all of it matches."""
+        """Return the text if all of it matches."""
         if self._one.fullmatch(text) is None:
             raise CellError(f"not {self.rule}")
         return text
@@ -147,7 +147,7 @@ class PatternColumn(Column[str]):
 
 
 class E164Column(PatternColumn):
-    """A telephone number as E.164 writes it."""
+    """A telephone number in E.164 format."""
 
     type_name = "e164"
     rule = "E.164: + and 2 to 15 digits, the first not 0"
@@ -156,7 +156,7 @@ class E164Column(PatternColumn):
 
 
 class AccountColumn(PatternColumn):
-    """The id of an account; whether it exists is the action's business."""
+    """The id of an account; the action checks whether the account exists."""
 
     type_name = "account"
     rule = "an account id: 32 lower-case hex characters"
@@ -194,7 +194,7 @@ class IntegerColumn(BoundedColumn[int]):
     default_example = "1"
 
     def parse(self, text: str) -> int:
-        """Return the number; spaces, a leading + and separators are refused."""
+        """Return the number; refuse spaces, a leading + and separators."""
         if re.fullmatch(r"-?[0-9]{1,18}", text) is None:
             raise CellError("not a whole number of at most 18 digits")
         value = int(text)
@@ -217,7 +217,7 @@ class DecimalColumn(BoundedColumn[Decimal]):
         self.decimal_places = decimal_places
 
     def parse(self, text: str) -> Decimal:
-        """Return the number exactly as written; exponents, NaN and infinity are refused."""
+        """Return the number exactly as written; refuse exponents, NaN and infinity."""
         match = re.fullmatch(r"-?0*([0-9]+?)(?:\.([0-9]+))?", text)
         if match is None:
             raise CellError("not a decimal number")
@@ -280,7 +280,7 @@ class JSONColumn(Column[Any]):
     default_example = "{}"
 
     def parse(self, text: str) -> Any:
-        """Return the decoded document; NaN and infinity are refused."""
+        """Return the decoded document; refuse NaN and infinity."""
         try:
             return json.loads(text, parse_constant=self._refuse_constant)
         except (ValueError, RecursionError) as error:
@@ -298,7 +298,7 @@ class JSONColumn(Column[Any]):
 
 
 class DateTimeColumn(Column[datetime]):
-    """A moment in Gregorian seconds, as all times of the API."""
+    """A moment in Gregorian seconds, like all times in the API."""
 
     type_name = "timestamp"
     rule = "Gregorian seconds: whole seconds since year 0, UTC"

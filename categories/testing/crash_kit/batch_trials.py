@@ -43,9 +43,9 @@ class BatchTrial(Attempt):
         """Let rows take as long as they like: somebody may step through them."""
         return nullcontext()
 
-    def may_be_halved(self, error: Exception) -> bool:
+    def may_be_a_rows_fault(self, error: Exception) -> bool:
         """Say whether a task would look for a bad row; a strict test wants to see the exception."""
-        if isinstance(error, Caught) or not super().may_be_halved(error):
+        if isinstance(error, Caught) or not super().may_be_a_rows_fault(error):
             return False
         return not self.is_strict or isinstance(error, StopTask | RowFailed | WroteBeforeFailing)
 

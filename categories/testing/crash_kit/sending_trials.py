@@ -49,4 +49,4 @@ class SendingTrial:
             if answer is not None and not isinstance(answer, Succeeded | RowFailed):
                 raise Caught(f"In {self.what} it answered {answer!r}, which is no outcome.")
             outcome = calls.outcome_of(answer)
-        return calls.doubt(outcome, self.attempt_count) if self.attempt_count > 1 else outcome
+        return calls.qualify(outcome, self.attempt_count) if self.attempt_count > 1 else outcome

@@ -186,7 +186,7 @@ class Trial:
                 outcomes = batch_trial.run(rows)
                 self.hazard.boundary(f"after {what}, before the commit")
         except Exception as error:
-            if not batch_trial.may_be_halved(error):
+            if not batch_trial.may_be_a_rows_fault(error):
                 raise
         else:
             return outcomes

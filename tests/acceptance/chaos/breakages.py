@@ -133,8 +133,8 @@ BREAKAGES = {
                 ),
                 Change(
                     EFFECTS,
-                    "    return outcome if earlier is None else calls.doubt(",
-                    "    return outcome if earlier is None or True else calls.doubt(",
+                    "    return outcome if earlier is None else calls.qualify(",
+                    "    return outcome if earlier is None or True else calls.qualify(",
                 ),
             ),
         ),

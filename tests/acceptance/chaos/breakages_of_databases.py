@@ -38,7 +38,8 @@ for breakage in (
         (
             Change(
                 "categories/running/time_limit.py",
-                "        if error.was_asking:\n            database_waits.blame_the_wait(error)\n",
+                "        if error.was_querying:\n"
+                "            database_waits.raise_if_kept_waiting(error)\n",
                 "",
             ),
         ),
