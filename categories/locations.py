@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 OWN_FOLDER = Path(__file__).parent
-MACHINERY = {str(OWN_FOLDER / name) for name in ("columns.py", "contract", "locations.py")}
+MACHINERY = {str(OWN_FOLDER / name) for name in ("columns", "contract", "locations.py")}
 
 
 class Location(NamedTuple):
