@@ -314,11 +314,11 @@ def test_a_death_that_is_taken_for_a_lost_answer_is_noticed() -> None:
         survive(Swallows)
 
 
-def test_an_action_that_nobody_looks_at_shows_nothing() -> None:
+def test_an_action_that_nobody_looks_at_shows_no_fault() -> None:
     with pytest.raises(ValueError, match=r"Nobody sees what Send does outside: let Calls\(\)"):
         survive(Send, calls=None)
 
 
-def test_a_stand_in_that_is_never_called_shows_nothing() -> None:
+def test_a_stand_in_that_is_never_called_shows_no_fault() -> None:
     with catching("Send never called what stands in for the outside"):
         survive(Send, calls=Calls())

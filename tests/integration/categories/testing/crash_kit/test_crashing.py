@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 # ---- Good actions pass ---------------------------------------------------------------------------
 
 
-def test_an_action_that_keeps_to_its_transaction_survives_and_leaves_nothing() -> None:
+def test_an_action_that_keeps_to_its_transaction_survives_and_leaves_no_fault() -> None:
     assert survive(Store) > 100
     assert not Account.objects.exists()
 
@@ -255,12 +255,12 @@ def test_a_clock_of_ones_own_is_noticed() -> None:
         survive(Late)
 
 
-def test_rows_that_all_fail_show_nothing() -> None:
+def test_rows_that_all_fail_show_no_fault() -> None:
     with catching("Store: every row failed", "it failed", "rows that succeed"):
         survive(Store, [{"word": "fail"}, {"word": ""}])
 
 
-def test_a_refused_task_shows_nothing() -> None:
+def test_a_refused_task_shows_no_fault() -> None:
     class Forbidden(Store):
         """Never run."""
 
