@@ -100,7 +100,7 @@ class TypedFilter(admin.ListFilter):
         return list(self.inputs)
 
     def has_output(self) -> bool:
-        """Always show the filter."""
+        """Return True: show the filter even without a value."""
         return True
 
     def value(self, name: str) -> str:
