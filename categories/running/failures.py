@@ -37,7 +37,7 @@ class Indeterminate(RowFailed):
         self.stop_reason = stop_reason
 
     def after(self, attempt_count: int) -> Self:
-        """Return the same about a row that was sent so many times."""
+        """Return the same outcome for a row that was sent `attempt_count` times."""
         return type(self)(self.why, attempt_count=attempt_count, stop_reason=self.stop_reason)
 
 
@@ -47,7 +47,7 @@ class Unanswered(Indeterminate):
     missing: str = ""  # what the database lacks, if that is the cause
 
     def after(self, attempt_count: int) -> Self:
-        """Return the same about a row that was sent so many times."""
+        """Return the same outcome for a row that was sent `attempt_count` times."""
         again = super().after(attempt_count)
         again.missing = self.missing
         return again

@@ -128,7 +128,7 @@ def describe_cursor(segment: Segment) -> str:
 
 
 def describe_holder(task: Task, segment: Segment) -> str:
-    """Return who holds the claim and until when, or why nobody may claim the segment yet."""
+    """Return who holds the claim and until when, or why no worker may claim the segment yet."""
     if segment.claimed_until is None:
         if segment.retry_at is not None and segment.retry_at > timezone.now():
             return f"nobody: {describe_pause(task, segment)} after {show_time(segment.retry_at)}"

@@ -127,7 +127,7 @@ class OneTask(TaskEndpoint):
         return Enveloped(read_only(task))
 
     def delete(self, request: Request, task_id: str, **_: str) -> Enveloped:
-        """Remove the task; answer with what it was."""
+        """Remove the task; answer with its last state."""
         task = self.find_task(task_id)
         before = read_only(task)
         lifecycle.remove(task, self.event_actor)

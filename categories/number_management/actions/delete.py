@@ -26,7 +26,7 @@ class Delete(RowAction):
     replaces_header = True
 
     def permitted(self, context: Context) -> None:
-        """Refuse everybody but the super-duper admin."""
+        """Refuse all but the super-duper admin."""
         require_superadmin(context)
 
     def process_batch(self, rows: Sequence[Row], context: Context) -> list[Outcome]:

@@ -1,4 +1,4 @@
-"""Who may touch which ratedecks?"""
+"""Who may read and change which ratedecks?"""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What does an export of rates hold? The 20 columns of every rate of the owner, page by page."""
+"""Does an export have the 20 columns of every rate of the owner, page by page?"""
 
 import pytest
 

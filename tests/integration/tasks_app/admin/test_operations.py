@@ -1,4 +1,4 @@
-"""Starting, stopping, retrying and deleting: who may, what happens, and what is answered."""
+"""Who may start, stop, retry and delete tasks, what happens, and what is the answer?"""
 
 from dataclasses import replace
 
@@ -26,7 +26,7 @@ each_step = pytest.mark.parametrize(("name", "before", "after", "kind"), STEPS)
 
 
 def make(status: str) -> Task:
-    """Return a task in a status; one that is broken has something left to do."""
+    """Return a task in a status; a broken one has rows left."""
     task: Task = TaskFactory(status=status)
     if status == TaskStatus.INTERNAL_ERROR:
         SegmentFactory(task=task, end_row=None)
@@ -283,7 +283,7 @@ def test_all_tasks_of_all_pages_at_once_are_refused(superuser: Client) -> None:
     assert {status_of(task) for task in tasks} == {TaskStatus.PENDING}
 
 
-# ---- What becomes of each ------------------------------------------------------------------------
+# ---- The result for each task --------------------------------------------------------------------
 
 
 def test_the_steps_are_lifecycles(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,7 +36,7 @@ EMPTY_CSV = "Empty CSV or some row(s) longer than others or header missing"
 
 
 class Unreadable(io.BytesIO):
-    """A body that nobody may touch."""
+    """A body that must not be read."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         raise AssertionError("the body was read")
@@ -255,7 +255,7 @@ def test_json_of_some_megabytes_is_fine(caller: Caller) -> None:
     assert shown(caller.put_json({"data": {"records": records}}), 201)["total_count"] == 40
 
 
-LONG = "x" * (SMALL_BYTES + 1)  # makes a body too large to be read in its thread
+LONG = "x" * (SMALL_BYTES + 1)  # makes a body too large to be read in the web process
 
 
 @pytest.mark.parametrize("body", [b'{"data": [}', b'{"data": NaN', b"[]", b'{"data": "\xff"}'])
@@ -597,7 +597,7 @@ def test_the_first_fault_wins_and_the_body_is_read_last(settings: Settings) -> N
     stranger, own = AccountFactory.create(), AccountFactory.create()
     caller = Caller(own)
     own_tasks = f"/v2/accounts/{own.pk}/tasks"
-    faults = [  # from the last to the first: each call has all those before it as well
+    faults = [  # from the last check to the first: each call adds a fault to those before it
         (413, own_tasks, CHECK, "text/csv", {}),
         (415, own_tasks, CHECK, "text/plain", {}),
         (404, own_tasks, "category=trial&action=vanish", "text/plain", {}),

@@ -1,4 +1,4 @@
-"""What becomes of code that does not return in time?"""
+"""What happens to code that does not return in time?"""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Does a converter's process say what it found, and end whatever happens?"""
+"""Does a converter's process report its findings, and always end?"""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SECONDS = 60
 
 
 class Stopped(Exception):
-    """The server does not want to wait any more."""
+    """The server stops waiting."""
 
 
 def never() -> None:
@@ -213,7 +213,7 @@ def test_a_value_takes_the_memory_that_it_may_have_or_is_refused(value: bytes) -
 
 
 class Line:
-    """Those who wait for a turn, each in a thread, and the order in which they got it."""
+    """Requests that wait for a slot, each in a thread, and the order in which they got one."""
 
     def __init__(self, count: int) -> None:
         self.queue = ConversionQueue(count)
@@ -221,7 +221,7 @@ class Line:
         self.threads: list[threading.Thread] = []
 
     def join(self, name: str) -> None:
-        """Wait for a turn of the tree that the name begins with, behind all who wait already."""
+        """Wait for a slot of the tree with the name's first letter, behind all waiting requests."""
         has_joined = threading.Event()
 
         def wait() -> None:
@@ -233,7 +233,7 @@ class Line:
         assert has_joined.wait(SECONDS)
 
     def end(self) -> list[str]:
-        """Let everybody have a turn."""
+        """Wait until every request has had a slot."""
         for thread in self.threads:
             thread.join(SECONDS)
         return self.served

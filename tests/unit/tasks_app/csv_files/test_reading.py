@@ -1,4 +1,4 @@
-"""Does a worker read the rows that the scanner counted, from any place it may begin at?"""
+"""Does a worker read the same rows as the scanner, from every place where it may begin?"""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ANY_NAME = dict.fromkeys(["id", "number", "note", "wef", " id", "ID", "é"], Fal
 
 
 class SlowFile(io.BytesIO):
-    """A file of which each read brings three bytes at most, as a socket may do."""
+    """A file whose reads return at most three bytes, as those of a socket may."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         return super().read(min(size or 0, 3))

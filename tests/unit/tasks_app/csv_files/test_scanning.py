@@ -1,4 +1,4 @@
-"""Does the scanner take what is a CSV, and say of everything else what is wrong and where?"""
+"""Does the scanner accept valid CSV, and report the fault and its place otherwise?"""
 
 from __future__ import annotations
 

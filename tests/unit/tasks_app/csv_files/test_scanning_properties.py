@@ -1,4 +1,4 @@
-"""Do the compiled way, the plain way and the standard csv module say the same of any file?"""
+"""Do the compiled scan, the plain scan and the standard csv module agree on any file?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does the crash kit see what an action calls outside: once, or again with the same key?"""
+"""Does the crash kit check that an action calls the outside once, or again with the same key?"""
 
 from types import SimpleNamespace
 from typing import Any
@@ -32,7 +32,7 @@ class SendAgain(Send):
 
 
 class Bank:
-    """Pays what it is told to; where it looks at keys, once for each."""
+    """A service that pays; if it checks keys, it pays once per key."""
 
     def __init__(self) -> None:
         self.paid: list[str] = []
@@ -193,7 +193,7 @@ def test_a_verdict_about_one_kind_of_lost_answer_is_noticed(error: type[Exceptio
 
 
 class Response(SimpleNamespace):
-    """An answer as HTTP libraries return it."""
+    """An answer like those of HTTP libraries."""
 
     def raise_for_status(self) -> None:
         if self.status_code >= 400:

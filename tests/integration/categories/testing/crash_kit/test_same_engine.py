@@ -1,4 +1,4 @@
-"""Does a row fail in the crash kit with the words with which it fails in a task?"""
+"""Does a row fail in the crash kit with the same message as in a task?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where may a worker die in a run? Everywhere that a task can lose one."""
+"""Can a worker die in the kit at every point where a task can lose one?"""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def boundaries(
     injector: type[Any] = FaultInjector,
     calls: Calls | None = None,
 ) -> list[str]:
-    """Return where a run came past, each once; savepoints and locks are left out."""
+    """Return the distinct boundaries of a run, without savepoints and locks."""
     passed: list[str] = []
 
     class Notes(injector):  # type: ignore[misc]

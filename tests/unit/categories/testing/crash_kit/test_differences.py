@@ -1,4 +1,4 @@
-"""Which differences between two runs are a fault? (those that need no run to be shown)"""
+"""Which differences between two runs are a fault? (cases that need no run)"""
 
 from dataclasses import replace
 
@@ -27,7 +27,7 @@ def call(row_number: int) -> Call:
 
 
 def left(*calls: int, sent_at_death: int | None = None) -> RunResult:
-    """Return what a run over three rows leaves; the row in flight is indeterminate."""
+    """Return the result of a run over three rows; the row in flight is indeterminate."""
     outcomes: list[Outcome] = [
         Indeterminate("it died") if number == sent_at_death else Succeeded() for number in (1, 2, 3)
     ]
