@@ -41,8 +41,13 @@ def read_database() -> dict[str, Any]:
             "keepalives_idle": max(1, PISTON_CLAIM_SECONDS // 2),
             "keepalives_interval": max(1, PISTON_CLAIM_SECONDS // 6),
             "keepalives_count": 3,
-            # of each session, in ms, whatever its role has; 0 is without end
+            # of each session, whatever its role has; times in ms, 0 is without end
             "session": {
+                # psycopg reads no other dates; nothing here retries what PostgreSQL could not
+                # serialize
+                "DateStyle": "ISO, MDY",
+                "IntervalStyle": "postgres",
+                "default_transaction_isolation": "read committed",
                 # less than most rows may take: waiting for a lock is not the row's time
                 "lock_timeout": min(5_000, claim_milliseconds),
                 # a worker that was frozen in mid-transaction must not hold its locks for ever

@@ -1,1 +1,1 @@
-"""PostgreSQL as Piston Tasks uses it: sessions whose time-outs are its own, whoever is between."""
+"""PostgreSQL as Piston Tasks uses it: sessions whose parameters are its own, whoever is between."""

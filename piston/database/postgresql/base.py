@@ -1,4 +1,4 @@
-"""How does a session of PostgreSQL get our time-outs? By its first statement, not as it is opened.
+"""How does a session of PostgreSQL get our parameters? By its first statement, not as it is opened.
 
 A pooler refuses start-up options, or drops them in silence. And a role's own settings hold until
 a statement says otherwise.

@@ -1,4 +1,4 @@
-"""Does a pooler hand sessions on from client to client? Then time-outs have to be the role's.
+"""Does a pooler hand sessions on from client to client? Then parameters have to be the role's.
 
 PgBouncer does so in *transaction* mode: what a client sets holds for whoever comes next, and not
 for the client's own next transaction.
@@ -32,15 +32,15 @@ def begin_session(connection: Any, parameters: Mapping[str, object]) -> bool:
 
 
 def notice(settings: dict[str, Any], connection: Any, wanted: Mapping[str, object]) -> None:
-    """Do without what needs a session of one's own; warn, once, if the time-outs are not safe."""
+    """Do without what needs a session of one's own; warn, once, if its parameters are not safe."""
     global _has_warned  # noqa: PLW0603 - of this process alone; it decides nothing
     settings["DISABLE_SERVER_SIDE_CURSORS"] = True
     if _has_warned or not (missing := find_missing(connection, wanted)):
         return
     _has_warned = True
-    commands = " ".join(f"ALTER ROLE … SET {name} = {value};" for name, value in missing.items())
+    commands = " ".join(f"ALTER ROLE … SET {name} = {value!r};" for name, value in missing.items())
     logger.warning(
-        "A pooler hands the database's sessions on after each transaction, so their time-outs are"
+        "A pooler hands the database's sessions on after each transaction, so their parameters are"
         " not certain. Let it pool by session, or give them to the role: %s (docs/scaling.md)",
         commands,
     )

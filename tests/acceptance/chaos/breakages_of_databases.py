@@ -42,6 +42,12 @@ for breakage in (
                 "            database_waits.raise_if_kept_waiting(error)\n",
                 "",
             ),
+            Change(
+                "piston/settings/database.py",
+                '"lock_timeout": min(5_000, claim_milliseconds)',
+                '"lock_timeout": 0',
+            ),
+            Change("categories/running/database_waits.py", "int(row_seconds * 500)", "0"),
         ),
     ),
     Breakage(
