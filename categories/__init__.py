@@ -1,1 +1,1 @@
-"""What can be done to a row? The contract, the registry, the categories that ship."""
+"""Categories, the plugins that process rows: contract, registry, and those that ship."""

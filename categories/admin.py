@@ -1,4 +1,4 @@
-"""What do staff see and do about categories? They enable and disable; the rest is to read."""
+"""The admin pages of categories, where staff can enable and disable them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from piston.admin.read_only import ReadOnlyAdmin
 
 @admin.register(RegisteredCategory)
 class RegisteredCategoryAdmin(ReadOnlyAdmin):
-    """The registry, with what this process finds wrong in it."""
+    """The registered categories, with the problems that this process finds in them."""
 
     list_display = ("name", "version", "is_enabled", "source", "state", "registered_at")
     list_filter = ("is_enabled", "source")
@@ -30,7 +30,7 @@ class RegisteredCategoryAdmin(ReadOnlyAdmin):
         return admin.ModelAdmin.has_change_permission(self, request, obj)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        """Return every field of the model: nothing is typed."""
+        """Return every field of the model: staff cannot edit any."""
         return [field.name for field in self.opts.fields] + list(self.readonly_fields)
 
     @admin.display(description="state here")
@@ -43,7 +43,7 @@ class RegisteredCategoryAdmin(ReadOnlyAdmin):
 
     @admin.display(description="actions")
     def offers(self, record: RegisteredCategory) -> str:
-        """Show the actions it offers."""
+        """Show the category's actions."""
         for entry in registry.all_entries():
             if entry.name == record.name and entry.category:
                 return ", ".join(action.name for action in entry.category.actions)
@@ -71,7 +71,7 @@ class RegisteredCategoryAdmin(ReadOnlyAdmin):
 
 @admin.register(PeriodicRun)
 class PeriodicRunAdmin(ReadOnlyAdmin):
-    """When the periodic jobs of the categories ran, and how."""
+    """The last run of each periodic job, and its result."""
 
     list_display = (
         "category", "job", "every", "last_due_at", "last_run_at", "last_run_seconds", "is_good",
@@ -81,19 +81,19 @@ class PeriodicRunAdmin(ReadOnlyAdmin):
 
     @admin.display(boolean=True, description="good")
     def is_good(self, run: PeriodicRun) -> bool:
-        """Show whether the last run was good."""
+        """Show whether the last run succeeded."""
         return not run.last_error
 
     @admin.display
     def every(self, run: PeriodicRun) -> str:
-        """Show how often it runs."""
+        """Show how often the job runs."""
         if run.category == OWNER:
             return "hour or day"
         return next((job.every for job in jobs_of(run)), "no longer")
 
     @admin.display
     def description(self, run: PeriodicRun) -> str:
-        """Show what it does."""
+        """Show what the job does."""
         if run.category == OWNER:
             return "Upkeep of the platform itself."
         return next((job.description for job in jobs_of(run)), "")

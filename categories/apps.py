@@ -1,4 +1,4 @@
-"""How does Django know this app? And when are the categories that ship recorded and checked?"""
+"""Django's configuration of the app, which records and checks the categories that ship."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ class CategoriesConfig(AppConfig):
     verbose_name = "Categories"
 
     def ready(self) -> None:
-        """Connect the system check, the record of the categories that ship, and their schemas."""
+        """Connect the system check, and remember the schemas of the categories that ship.
+
+        After each migration, the categories that ship are recorded.
+        """
         from categories.registry import checks, schemas  # noqa: F401  (checks registers itself)
 
         schemas.remember()

@@ -1,4 +1,4 @@
-"""Which errors do categories raise on purpose? Each says its default message in its docstring."""
+"""The errors that categories raise on purpose; each docstring is the default message."""
 
 from __future__ import annotations
 
@@ -101,8 +101,8 @@ class RegistrationRefused(CategoryError):
 class ActionWaits(CategoryError):
     """The action needs what the database does not have, or does not allow.
 
-    No row is to blame. The message is for staff. `row_is_lost`: a row was sent outside all the
-    same, and is `indeterminate` because of it. So would the next one be.
+    It is not a row's fault. The message is for staff. `row_is_lost` means that a row was sent to
+    the outside nevertheless and is now `indeterminate`; the next row would be too.
     """
 
     code = "action_waits"
@@ -117,6 +117,6 @@ class RowTimedOut(CategoryError):
 
     code = "row_timed_out"
 
-    def __init__(self, message: str | None = None, *, was_asking: bool = False) -> None:
+    def __init__(self, message: str | None = None, *, was_querying: bool = False) -> None:
         super().__init__(message)
-        self.was_asking = was_asking  # the database, and had no answer yet
+        self.was_querying = was_querying  # it was waiting for an answer of the database

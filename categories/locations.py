@@ -1,4 +1,4 @@
-"""Where in a plugin does a declaration stand? File and line, for errors that can be acted on."""
+"""Finds the file and line of a plugin's declaration, for error messages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 OWN_FOLDER = Path(__file__).parent
-MACHINERY = {str(OWN_FOLDER / name) for name in ("columns.py", "contract", "locations.py")}
+MACHINERY = {str(OWN_FOLDER / name) for name in ("columns", "contract", "locations.py")}
 
 
 class Location(NamedTuple):
@@ -18,7 +18,7 @@ class Location(NamedTuple):
 
 
 def find_location() -> Location:
-    """Return the innermost line of the calling code that is not the contract's own machinery."""
+    """Return the innermost line of the calling code outside the contract's own modules."""
     frame = sys._getframe(1)
     while frame.f_back is not None and is_machinery(frame.f_code.co_filename):
         frame = frame.f_back

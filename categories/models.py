@@ -1,4 +1,4 @@
-"""What is stored about categories? Which are registered, and when their periodic jobs ran."""
+"""The stored state of categories: the registered ones, and the runs of their periodic jobs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Source(models.TextChoices):
 
 
 class RegisteredCategory(models.Model):
-    """A category that this installation knows; web and workers notice a change within seconds."""
+    """A category that this installation knows; all processes notice a change within seconds."""
 
     name = models.CharField(max_length=100, unique=True)
     dotted_path = models.CharField(max_length=300, help_text="package.module.Class")
@@ -43,7 +43,7 @@ class RegisteredCategory(models.Model):
 
 
 class PeriodicRun(models.Model):
-    """The last due moment for which a periodic job of a category was run."""
+    """The last due time for which a periodic job ran."""
 
     category = models.CharField(max_length=100)
     job = models.CharField(max_length=100)

@@ -1,4 +1,4 @@
-"""Which periodic jobs are due, and who runs them? Any number of callers may ask at any time."""
+"""Runs the periodic jobs of categories that are due; any number of processes may call it."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from categories.models import PeriodicRun
 logger = logging.getLogger(__name__)
 
 MAX_ERROR_LENGTH = 1_000  # characters
-OWNER = "piston"  # of the platform's own jobs, in the place of a category's name
+OWNER = "piston"  # stands for a category's name in records of the platform's own jobs
 
 
 def run_due_jobs(now: datetime | None = None) -> int:
-    """Run what became due since the last call, each minute, hour or day once; return how many.
+    """Run each job that became due since the last call, once; return how many ran.
 
-    Of periods that passed while nobody asked, only the current one is run.
+    If several periods passed without a call, only the current one is run.
     """
     now = now or timezone.now()
     runs = {(run.category, run.job): run for run in PeriodicRun.objects.all()}
     count = 0
     for category in registry.all_categories():
         if registry.find_schema_problem(category):
-            continue  # it stays due, for a process whose code fits
+            continue  # it stays due, for a process whose code fits the schema
         for job in category.periodic:
             due_at = beginning_of(job.every, now)
             run = runs.get((category.name, job.name))
@@ -41,7 +41,7 @@ def run_due_jobs(now: datetime | None = None) -> int:
 
 
 def beginning_of(every: str, moment: datetime) -> datetime:
-    """Return when the minute, hour or day (UTC) of a moment began."""
+    """Return the beginning of the minute, hour or day (UTC) that contains a moment."""
     moment = moment.astimezone(UTC)
     smaller = {"minute": 2, "hour": 1, "day": 0}[every]
     parts = ("hour", "minute", "second")[smaller:]
@@ -49,18 +49,18 @@ def beginning_of(every: str, moment: datetime) -> datetime:
 
 
 def remember(category: type[Category], job: PeriodicJob, due_at: datetime) -> None:
-    """Note a job that is new here: its first run is the next full period's."""
+    """Record a new job; it first runs in the next full period."""
     PeriodicRun.objects.get_or_create(
         category=category.name, job=job.name, defaults={"last_due_at": due_at}
     )
 
 
 def run_job(category: type[Category], job: PeriodicJob, due_at: datetime) -> bool:
-    """Run a job unless another caller has; say whether it was this one.
+    """Run a job unless another caller does; say whether this caller ran it.
 
-    The record and the job share a transaction that holds the record: a second caller passes by
-    (on SQLite it waits, and then finds the record changed); a crash undoes both, and the next
-    caller runs the job. A job that raises leaves its error, and waits for its next period.
+    The job runs in a transaction that locks its record. A second caller skips a locked record; on
+    SQLite it waits and then finds the record changed. A crash undoes both, and the next caller
+    runs the job. If a job raises, its error is recorded, and it runs again in the next period.
     """
     records = PeriodicRun.objects.filter(category=category.name, job=job.name)
     with transaction.atomic():
@@ -79,7 +79,7 @@ def run_job(category: type[Category], job: PeriodicJob, due_at: datetime) -> boo
 
 
 def attempt(category: type[Category], job: PeriodicJob, due_at: datetime) -> str:
-    """Run a job in a savepoint; return its error, "" when it was good."""
+    """Run a job in a savepoint; return its error, "" if it succeeded."""
     try:
         with transaction.atomic():
             job.run(due_at)

@@ -1,1 +1,1 @@
-"""A file's way through an action: intake, dispatch, execution, assembly, and what people see."""
+"""Tasks, from the upload of a file to its output: creation, queue, execution, API and admin."""

@@ -1,4 +1,4 @@
-"""Django's entry to the app."""
+"""Django's configuration of the app."""
 
 from django.apps import AppConfig, apps
 
@@ -10,9 +10,9 @@ class TasksAppConfig(AppConfig):
     verbose_name = "Tasks"
 
     def ready(self) -> None:
-        """Register the system checks of the PISTON_* settings; note which schema is ours.
+        """Register the system checks, and remember which apps make up the expected schema.
 
-        The storage's module is loaded here, so that what it lacks is said at the start.
+        Loads the storage's module, so that a missing dependency shows at the start.
         """
         from django.conf import settings
         from django.utils.module_loading import import_string

@@ -1,4 +1,4 @@
-"""Do the settings fit together? Django asks at every start, so a bad value never meets a task."""
+"""System checks: Django verifies at every start that the settings fit together."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MIN_SECRET_KEY_LENGTH = 32  # characters
 
 @checks.register("piston")
 def check_times(**_: Any) -> list[checks.CheckMessage]:
-    """Check the ledger's times: a claim outlives slices, and is soon missed when it expires."""
+    """Check the ledger's times: a claim outlives a slice, and the sweeper soon sees it expire."""
     claim, sweep = settings.PISTON_CLAIM_SECONDS, settings.PISTON_SWEEP_SECONDS
     slice_seconds = settings.PISTON_SLICE_MILLISECONDS / 1000
     visible = settings.CELERY_BROKER_TRANSPORT_OPTIONS.get("visibility_timeout")
@@ -101,7 +101,7 @@ def check_database(**_: Any) -> list[checks.CheckMessage]:
 
 @checks.register("piston")
 def check_data_folder(**_: Any) -> list[checks.CheckMessage]:
-    """Warn of what others can look into, because it belongs to another user."""
+    """Warn of files that other users can read, because another user owns them."""
     return [
         checks.Warning(
             f"Other users may look into {path}: it belongs to {data_folder.owner(path)}, so its"
@@ -115,7 +115,7 @@ def check_data_folder(**_: Any) -> list[checks.CheckMessage]:
 
 @checks.register("piston", deploy=True)
 def check_several_machines(**_: Any) -> list[checks.CheckMessage]:
-    """Name what has to be shared before a second machine joins (`manage.py check --deploy`)."""
+    """Warn of parts that a second machine could not share (`manage.py check --deploy`)."""
     found: list[checks.CheckMessage] = []
     if settings.BROKER_IS_EMBEDDED:
         found.append(
@@ -139,7 +139,7 @@ def check_several_machines(**_: Any) -> list[checks.CheckMessage]:
 
 @checks.register("piston", deploy=True)
 def check_scanner(**_: Any) -> list[checks.CheckMessage]:
-    """Name the machine on which uploads are scanned slowly (`manage.py check --deploy`)."""
+    """Warn if this machine scans uploads slowly (`manage.py check --deploy`)."""
     if scanning.COMPILED_SCAN is not None:
         return []
     return [

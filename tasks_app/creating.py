@@ -1,4 +1,4 @@
-"""How does an upload become a task? One pass from the socket to storage, then one transaction."""
+"""Creates tasks: scans and stores an upload in one pass, then writes the task in a transaction."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ from tasks_app.models.task import new_task_id
 
 logger = logging.getLogger(__name__)
 
-MAX_SEGMENTS = 64  # of a parallel action; several per worker, so that all end at about one time
+MAX_SEGMENTS = 64  # of a parallel action; several per worker, so that all workers end together
 
 
 @dataclass(frozen=True)
 class Order:
-    """Which action is to be run, for whom, as whose request."""
+    """Which action to run, for which account, and who requests it."""
 
     account: Account
     auth_account: Account
@@ -47,7 +47,7 @@ class Order:
     action: type[Action]
     actor: Actor
     file_name: str | None = None
-    authorize_again: Callable[[], None] = lambda: None  # raises when its body took too long for it
+    authorize_again: Callable[[], None] = lambda: None  # raises if access ended during the upload
 
 
 def submit_without_input(order: Order) -> Task:
@@ -65,11 +65,11 @@ def submit_without_input(order: Order) -> Task:
 def submit_csv(order: Order, body: Readable, *, length: int | None = None) -> Task:
     """Create a task from a CSV that is read block by block, scanned and stored in one pass.
 
-    `length` is how many bytes that will be, if it is known: too many are refused at once.
+    `length` is the size in bytes, if known: a file over the quota is refused at once.
 
     Raises UnexpectedContent, QuotaExceeded, CSVFormatError, FieldErrors, StorageUnavailable,
-    and whatever `body` raises. Until everything is in order there is no task, and
-    the file belongs to nobody: deleted at once, or by the sweeper if we are killed.
+    and any error of `body`. The task is created only when everything is valid. After a fault the
+    file is deleted at once; the sweeper deletes it if this process is killed.
     """
     if not order.action.takes_input:
         raise UnexpectedContent("none")
@@ -77,7 +77,7 @@ def submit_csv(order: Order, body: Readable, *, length: int | None = None) -> Ta
     task_id = new_task_id()
     csv_file = storage.reserve(task_id, CSVName.INPUT)
     try:
-        scan = store_and_scan(order.action, csv_file, RoomyStream(body, room))
+        scan = store_and_scan(order.action, csv_file, QuotaStream(body, room))
         return create_with_input(order, task_id, csv_file, scan)
     except BaseException:
         give_up(csv_file)
@@ -115,7 +115,7 @@ def create_with_input(order: Order, task_id: str, csv_file: TaskCSV, scan: Scan)
 
 
 def create_task(order: Order, task_id: str, *, total_count: int | None) -> Task:
-    """Create the task and its first event, if the order still stands."""
+    """Create the task and its first event, if the client still may."""
     order.authorize_again()
     task = Task.objects.create(
         id=task_id,
@@ -136,7 +136,7 @@ def create_task(order: Order, task_id: str, *, total_count: int | None) -> Task:
 def cut_segments(task: Task, action: type[Action], scan: Scan) -> list[Segment]:
     """Return the segments of an input: one for an ordered action, several for a parallel one.
 
-    They are equally long, but for the last: the longest one decides when the last worker ends.
+    All but the last are equally long, because the longest segment decides when the task ends.
     """
     most = 1 if action.ordered else MAX_SEGMENTS
     step = max(1, math.ceil(len(scan.checkpoints) / most))
@@ -160,9 +160,10 @@ def cut_segments(task: Task, action: type[Action], scan: Scan) -> list[Segment]:
 
 
 def give_up(csv_file: TaskCSV) -> None:
-    """Delete what was stored of a refused upload; the sweeper does what fails now.
+    """Delete the stored bytes of a refused upload; the sweeper repeats what fails here.
 
-    A commit that raised may have gone through (design §4.5): then the file is a task's, and stays.
+    A commit that raised may have been applied (design §4.5). Then the file belongs to a task and
+    stays.
     """
     try:
         if TaskCSV.objects.unfinished().filter(pk=csv_file.pk).update(is_given_up=True):
@@ -174,10 +175,10 @@ def give_up(csv_file: TaskCSV) -> None:
 
 
 def delete_unrecorded(csv_file: TaskCSV) -> None:
-    """Delete the bytes although the database cannot be written; SQLite's disk may be full.
+    """Delete the bytes when the database cannot be written, as on a full disk under SQLite.
 
-    Only SQLite: a commit of ours that raised cannot go through there once its connection is
-    closed, so what can be read is certain.
+    Only for SQLite: once the connection is closed, a commit that raised cannot be applied there.
+    So a read tells whether it was.
     """
     with suppress(Exception):
         connection.close()
@@ -187,10 +188,10 @@ def delete_unrecorded(csv_file: TaskCSV) -> None:
 
 
 class ScannedStream:
-    """The body of an upload; every block that is read from it has been scanned.
+    """The body of an upload, which scans each block as it is read.
 
-    The end of the file is answered only when the scan is content, so storage
-    backends never complete a file that is refused.
+    It reports the end of the file only after the whole scan passed, so a storage backend never
+    completes a refused file.
     """
 
     def __init__(self, action: type[Action], body: Readable) -> None:
@@ -215,15 +216,18 @@ class ScannedStream:
         return block
 
 
-class RoomyStream:
-    """The bytes of a body, as long as its account has room for them; None is without a limit."""
+class QuotaStream:
+    """The bytes of a body, up to `room`, the bytes that its account may still store.
+
+    None means no limit.
+    """
 
     def __init__(self, body: Readable, room: int | None) -> None:
         self.body = body
         self.room = room
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return the next block; raises TooManyStoredBytes for the one that fits no more."""
+        """Return the next block; raises TooManyStoredBytes for the first that exceeds the room."""
         block = self.body.read(size)
         if self.room is not None:
             self.room -= len(block)
@@ -233,7 +237,7 @@ class RoomyStream:
 
 
 class GunzippedStream:
-    """The decompressed bytes of a gzipped body, never more than one block of them in memory."""
+    """The decompressed bytes of a gzipped body, with at most one block in memory."""
 
     def __init__(self, body: Readable, limit_bytes: int) -> None:
         self.body = body
@@ -243,14 +247,14 @@ class GunzippedStream:
         self.compressed = b""
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return the next block; raises CSVFormatError for what is no gzip, or expands too far."""
+        """Return the next block; raises CSVFormatError for bad gzip, or for too many bytes."""
         size = recording.BLOCK_BYTES if size < 0 else size
         while True:
             if not self.compressed:
                 self.compressed = self.body.read(recording.BLOCK_BYTES)
                 if not self.compressed and self.inflater.eof:
                     return b""
-            has_all = not self.compressed  # then only what the inflater still holds is left
+            has_all = not self.compressed  # only bytes inside the inflater are left
             block = self._inflate(size)
             if block:
                 self._count(block)

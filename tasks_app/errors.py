@@ -1,4 +1,4 @@
-"""What can go wrong on purpose? Every error that tasks_app raises, one sentence each."""
+"""Every error that tasks_app raises on purpose, with one sentence each."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class PistonError(Exception):
 class CSVFormatError(PistonError):
     """Empty CSV or some row(s) longer than others or header missing.
 
-    The sentence is the specification's; `reason` says which fault it was. `row` counts data rows
-    from 1 and `line` physical lines from 1; None means not known or not applicable.
+    The sentence comes from the specification; `reason` names the fault. `row` counts data rows and
+    `line` counts physical lines, both from 1. None means unknown or not applicable.
     """
 
     code = "csv_format"
@@ -71,9 +71,9 @@ class FaultyDocument(PistonError):
 class FieldErrors(PistonError):
     """The input's fields do not fit the action.
 
-    `missing_mandatory_values` holds at most the first 100 such rows, exactly as they stand in the
-    file; `missing_mandatory_values_count` is the number of all that were seen. `did_you_mean` has
-    the declared name for each unknown one that differs only in case or spaces.
+    `missing_mandatory_values` holds at most the first 100 rows, exactly as they stand in the file.
+    `missing_mandatory_values_count` counts all such rows that the scan saw. `did_you_mean` maps an
+    unknown name to the declared one that differs only in case or spaces.
     """
 
     code = "invalid_fields"
@@ -235,7 +235,7 @@ class StoredFileMissing(PistonError):
 class StoredFileChanged(StoredFileMissing):
     """A file in storage is not the one that was stored.
 
-    `start` and `end` are the bytes of the stored one that are lost.
+    `start` and `end` give the range of lost bytes in the original file.
     """
 
     code = "stored_file_changed"

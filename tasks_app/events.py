@@ -1,4 +1,4 @@
-"""How is it written down who did what? One function that everything calls."""
+"""Records the events of a task: who did what, when, and in which request."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SYSTEM = Actor("system")
 def record(
     task: Task, kind: EventKind, actor: Actor, *, old_status: str = "", **detail: Any
 ) -> None:
-    """Add an event; call it in the transaction of what happened."""
+    """Add an event; call it in the transaction of the change that it records."""
     TaskEvent.objects.create(
         task_id=task.pk,
         account_id=task.account_id,

@@ -1,6 +1,6 @@
-"""What can people do to a task? Start, stop, retry, remove it; the API and the admin call the same.
+"""Starts, stops, retries and removes tasks, for the API and the admin alike.
 
-Each raises TaskNotFound for a task that was removed meanwhile, whether it was purged or not.
+Each function raises TaskNotFound if the task was removed meanwhile, purged or not.
 """
 
 from __future__ import annotations
@@ -34,20 +34,21 @@ from tasks_app.states import TaskStatus
 
 
 def start(task: Task, actor: Actor) -> None:
-    """Let the task run; raises TaskAlreadyStarted, or TaskDoesNotFit: nobody could work on it.
+    """Start the task.
 
-    Raises SchemaDiffers when this process is for another schema.
+    Raises TaskAlreadyStarted, TaskDoesNotFit when no worker could run it, and SchemaDiffers when
+    this process is for another schema.
     """
-    schema.require()  # not in the transaction: where that is refused, the connection is closed
-    set_going(task, actor)
+    schema.require()  # outside the transaction: a refusal closes the connection
+    start_pending(task, actor)
 
 
 @transaction.atomic
-def set_going(task: Task, actor: Actor) -> None:
-    """Let a pending task run.
+def start_pending(task: Task, actor: Actor) -> None:
+    """Move a pending task to `executing`.
 
-    The start stands once this is committed. Messages go out afterwards, and if
-    the broker is away the sweeper sends them.
+    The commit makes the start final. Messages go out after it; if the broker is away, the sweeper
+    sends them.
     """
     if task.status == TaskStatus.PENDING:
         check_fit(task, "create the task again")
@@ -62,14 +63,14 @@ def set_going(task: Task, actor: Actor) -> None:
     except InvalidTransition as error:
         raise refusal(task, TaskAlreadyStarted(task.pk)) from error
     events.record(task, EventKind.STARTED, actor, old_status=left)
-    send_for(task)
+    send_first_message(task)
 
 
 @transaction.atomic
 def stop(task: Task, actor: Actor) -> None:
-    """End the task between two batches, for good; raises TaskIsNotRunning.
+    """Stop the task between two batches, for good; raises TaskIsNotRunning.
 
-    Its counts are final when this is committed: a batch under way can no longer commit.
+    The commit makes its counts final: a batch in progress can no longer commit.
     """
     try:
         left = task.move_to(TaskStatus.STOPPED, ended_at=Now())
@@ -80,30 +81,30 @@ def stop(task: Task, actor: Actor) -> None:
 
 
 def retry(task: Task, actor: Actor) -> None:
-    """Let a task that ended `internal_error` go on with the rows that are left (ADR 28).
+    """Resume a task that ended `internal_error` with the rows that are left (ADR 28).
 
     Outcomes stay as they are. Raises CannotBeRetried, TaskDoesNotFit, and StorageUnavailable when
-    nobody can say whether the input is as it was.
+    the input cannot be checked.
     """
     schema.require()
     if task.status == TaskStatus.INTERNAL_ERROR:
         check_fit(task, "send its unprocessed.csv as a new task")
-        check_input(task)  # not in the transaction: the storage may keep us waiting
-    take_up(task, actor)
+        check_input(task)  # outside the transaction: the storage may be slow
+    resume(task, actor)
 
 
 def check_fit(task: Task, instead: str) -> None:
-    """Raise TaskDoesNotFit where this installation does not have what the task ran under."""
+    """Raise TaskDoesNotFit if this installation lacks the task's action or its version."""
     problem = compatibility.find_problem(task)
     if isinstance(problem, compatibility.CategorySchemaDiffers):
-        raise SchemaDiffers(problem)  # it passes
+        raise SchemaDiffers(problem)  # temporary
     if problem:
         why = str(problem).removesuffix(".")
         raise TaskDoesNotFit(task.pk, f"{why}; {instead}")
 
 
 def check_input(task: Task) -> None:
-    """Raise CannotBeRetried if the input is missing or has changed, as far as one look tells."""
+    """Raise CannotBeRetried if one read shows that the input is missing or has changed."""
     left = task.segments.all().unfinished().order_by("index").first()
     if left is None or not left.has_input:
         return
@@ -116,8 +117,8 @@ def check_input(task: Task) -> None:
 
 
 @transaction.atomic
-def take_up(task: Task, actor: Actor) -> None:
-    """Let the task run again, as if it had not ended; whoever held a claim before is fenced off."""
+def resume(task: Task, actor: Actor) -> None:
+    """Move the task back to `executing`, as if it had not ended; the fence shuts out old claims."""
     task.lock_status()
     task.refresh_from_db()
     check_can_go_on(task)
@@ -140,12 +141,12 @@ def take_up(task: Task, actor: Actor) -> None:
         **dispatch.dispatched(),
     )
     events.record(task, EventKind.RETRIED, actor, old_status=left, reason=reason)
-    send_for(task)
+    send_first_message(task)
     quotas.recount_files(task)
 
 
 def check_can_go_on(task: Task) -> None:
-    """Raise CannotBeRetried for a task that is not broken, or has nothing to go on with."""
+    """Raise CannotBeRetried for a task that is not broken, or that has no rows left to run."""
     if task.status != TaskStatus.INTERNAL_ERROR:
         raise refusal(task, CannotBeRetried(task.pk))
     if not task.may_be_retried:
@@ -160,9 +161,9 @@ def check_can_go_on(task: Task) -> None:
 
 
 def remove(task: Task, actor: Actor, *, kind: EventKind = EventKind.REMOVED) -> None:
-    """Take the task out of sight; raises TaskIsRunning. The sweeper deletes its files and rows.
+    """Hide the task; raises TaskIsRunning. The sweeper deletes its files and rows later.
 
-    It counts for its account no more, however long that takes.
+    It stops counting against the account's quota at once.
     """
     with locks.request_transaction("remove", task.account_id):
         try:
@@ -173,9 +174,9 @@ def remove(task: Task, actor: Actor, *, kind: EventKind = EventKind.REMOVED) -> 
         quotas.uncount(task)
 
 
-def send_for(task: Task) -> None:
-    """Send the message of a task that has just begun to run, once that is committed."""
-    number = task.wake_number  # as this move has set it
+def send_first_message(task: Task) -> None:
+    """Send the first message of a task that has just started, after the commit."""
+    number = task.wake_number  # set by this move
     transaction.on_commit(lambda: dispatch.send_numbered(task.pk, number))
 
 

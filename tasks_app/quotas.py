@@ -1,7 +1,8 @@
-"""How much may one account keep? Counted where it changes, so that a check is one indexed row.
+"""Counts the tasks and bytes that each account keeps, and refuses more than its quota.
 
-The counters are written last in their transactions: the row is locked for no longer than a commit
-takes, and of two uploads at once the second one sees what the first one added.
+Each change updates the counters, so a check reads one indexed row. A transaction writes them last,
+so it locks the row only while it commits. Of two uploads at once, the second sees the first one's
+count.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from tasks_app.models import AccountUsage, Task, TaskCSV
 def check_room(account_id: str, more_bytes: int = 1) -> int | None:
     """Return how many bytes the account may still store, None without a limit.
 
-    Raises TooManyTasks or TooManyStoredBytes: asked before a body is read, of which `more_bytes`
-    are announced. Only `count_task` decides, since others may be faster.
+    Raises TooManyTasks or TooManyStoredBytes. Called before a body of `more_bytes` is read. Only
+    `count_task` decides, because another upload may take the room meanwhile.
     """
     usage = AccountUsage.objects.filter(pk=account_id).first() or AccountUsage()
     refuse_without_room(usage, more_bytes)
@@ -26,7 +27,7 @@ def check_room(account_id: str, more_bytes: int = 1) -> int | None:
 
 
 def refuse_without_room(usage: AccountUsage, more_bytes: int = 1) -> None:
-    """Raise the error that says which limit one more task with so many bytes would pass."""
+    """Raise the error for the limit that one more task with `more_bytes` would exceed."""
     most_tasks = settings.PISTON_MAX_TASKS_PER_ACCOUNT
     most_bytes = settings.PISTON_MAX_STORED_BYTES_PER_ACCOUNT
     if most_tasks and usage.task_count >= most_tasks:
@@ -38,8 +39,8 @@ def refuse_without_room(usage: AccountUsage, more_bytes: int = 1) -> None:
 def count_task(task: Task) -> None:
     """Count a new task and its files; call it last in the transaction that creates them.
 
-    Raises TooManyTasks or TooManyStoredBytes, which have to roll that transaction back. Of two
-    processes racing for the last place exactly one gets it: the account's row is locked.
+    Raises TooManyTasks or TooManyStoredBytes, which must roll that transaction back. If two
+    processes race for the last free place, the lock on the account's row lets exactly one win.
     """
     stored_bytes = stored_bytes_of(task)
     Task.objects.filter(pk=task.pk).update(stored_bytes=stored_bytes)
@@ -49,20 +50,20 @@ def count_task(task: Task) -> None:
 
 
 def lock_usage(account_id: str) -> AccountUsage:
-    """Return what the account keeps, which changes no more until this transaction ends."""
+    """Return the account's usage and lock it until this transaction ends."""
     usage, _ = AccountUsage.objects.select_for_update().get_or_create(pk=account_id)
     return usage
 
 
 def add_to(usage: AccountUsage, *, task_count: int, stored_bytes: int) -> None:
-    """Count so much more, or less, for an account."""
+    """Add to an account's counters; negative numbers subtract."""
     AccountUsage.objects.filter(pk=usage.pk).update(
         task_count=F("task_count") + task_count, stored_bytes=F("stored_bytes") + stored_bytes
     )
 
 
 def describe_full_output(task: Task) -> str:
-    """Return why the task may write no more output, "" when it may; asked before each slice."""
+    """Return why the task may write no more output, or "" if it may. Called before each slice."""
     most_bytes = settings.PISTON_MAX_OUTPUT_BYTES
     if not most_bytes or task.output_bytes < most_bytes:
         return ""
@@ -73,9 +74,9 @@ def describe_full_output(task: Task) -> str:
 
 
 def recount_files(task: Task) -> None:
-    """Count the files that a task has by now, whatever the limit; call it as `count_task`.
+    """Count a task's current files again, whatever the limit; call it last, like `count_task`.
 
-    One that is not counted was made by the release before there were limits: it counts from now.
+    A task from a release without quotas has no count yet. It counts from now on.
     """
     stored_bytes = stored_bytes_of(task)
     counted = Task.objects.select_for_update().values_list("stored_bytes", flat=True)
@@ -89,9 +90,9 @@ def recount_files(task: Task) -> None:
 
 
 def uncount(task: Task) -> None:
-    """Count a removed task and its files no more; one that is not counted, not again.
+    """Subtract a removed task and its files, unless they were never counted.
 
-    Call it last in the transaction that removes it.
+    Call it last in the transaction that removes the task.
     """
     tasks = Task.objects.filter(pk=task.pk)
     before = tasks.select_for_update().values_list("stored_bytes", flat=True).first()
@@ -101,6 +102,6 @@ def uncount(task: Task) -> None:
 
 
 def stored_bytes_of(task: Task) -> int:
-    """Return the size of a task's files, all together."""
+    """Return the total size of a task's files."""
     files = TaskCSV.objects.filter(task=task)
     return int(files.aggregate(sum=Sum("size_bytes", default=0))["sum"])

@@ -1,4 +1,4 @@
-"""Which statuses does a task have, and which moves between them are permitted, by whom and why?"""
+"""The statuses of a task and the moves that are permitted between them."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from django.db import models
 class TaskStatus(models.TextChoices):
     """What a task is doing, or how it ended; the values are the specification's."""
 
-    PENDING = "pending"  # stored; waits for somebody to start it
+    PENDING = "pending"  # stored, not started
     EXECUTING = "executing"  # started; its output is not complete yet
     SUCCESS = "success"  # ended by itself: no row failed
     FAILURE = "failure"  # ended by itself: rows failed and none succeeded, or it was refused
     PARTIAL = "partial"  # ended by itself in any other way
     STOPPED = "stopped"  # a person stopped it; it cannot be started again
     INTERNAL_ERROR = "internal_error"  # the task itself broke; `reason` says how. It may be retried
-    REMOVED = "removed"  # deleted: nobody sees it any more, the sweeper takes its files and rows
+    REMOVED = "removed"  # deleted and hidden; the sweeper deletes its files and rows
 
 
 class Ending(models.TextChoices):
-    """Why no more batches are run although the task is still `executing`: its output is due."""
+    """Why an executing task runs no more batches and waits for its output."""
 
     COMPLETED = "completed"  # every row has its outcome and the action's `finish` ran
     REFUSED = "refused"  # the action does not permit this account to run it
@@ -35,7 +35,7 @@ class Move:
 
     start: TaskStatus
     end: TaskStatus
-    author: str  # the only function that makes it
+    made_by: str  # the only function that makes this move
     reason: str
 
 
@@ -50,7 +50,7 @@ FINAL = frozenset(
 )
 
 MOVES = (
-    Move(TaskStatus.PENDING, TaskStatus.EXECUTING, "lifecycle.start", "somebody started it"),
+    Move(TaskStatus.PENDING, TaskStatus.EXECUTING, "lifecycle.start", "a person started it"),
     Move(TaskStatus.EXECUTING, TaskStatus.SUCCESS, "assembly.hand_over", "no row failed"),
     Move(
         TaskStatus.EXECUTING,
@@ -67,12 +67,12 @@ MOVES = (
         "assembly.hand_over",
         "its action or input is gone, or it could make no progress",
     ),
-    Move(TaskStatus.EXECUTING, TaskStatus.STOPPED, "lifecycle.stop", "somebody stopped it"),
+    Move(TaskStatus.EXECUTING, TaskStatus.STOPPED, "lifecycle.stop", "a person stopped it"),
     Move(
         TaskStatus.INTERNAL_ERROR,
         TaskStatus.EXECUTING,
         "lifecycle.retry",
-        "what broke it is in order again, and rows are left",
+        "the cause was fixed, and rows are left",
     ),
     Move(TaskStatus.PENDING, TaskStatus.REMOVED, "lifecycle.remove", "deleted before its start"),
     *(
@@ -89,7 +89,10 @@ ENTERED_FROM: dict[TaskStatus, frozenset[TaskStatus]] = {
 def final_status(
     ending: Ending, *, success_count: int, failure_count: int, left_count: int
 ) -> TaskStatus:
-    """Return how a task ends; `left_count` rows have no outcome (spec/decisions.md §4)."""
+    """Return the status in which a task ends (spec/decisions.md §4).
+
+    `left_count` is the number of rows without an outcome.
+    """
     if ending == Ending.BROKEN:
         return TaskStatus.INTERNAL_ERROR
     if not success_count and (failure_count or ending == Ending.REFUSED):

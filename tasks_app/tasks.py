@@ -1,4 +1,4 @@
-"""Celery entry points: the messages. They decide nothing; each takes a key and delegates."""
+"""Celery entry points: each takes a message's arguments and calls one function."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ HOUR = 3_600  # seconds
 
 
 def give_back(_task: CeleryTask, message_id: str, process_id: int) -> None:
-    """Note, in the parent of the pool, that it has ended the process that ran a slice."""
+    """Note, in the pool's parent, that the pool has ended the process that ran a slice."""
     worker.give_back_cancelled(message_id, process_id)
 
 
 @shared_task(name=dispatch.RUN_SLICE, bind=True, on_cancelled=give_back)
 def run_slice(self: CeleryTask, task_id: str, number: int) -> None:
-    """Work for one slice; whoever leaves work behind asks for the next."""
+    """Work on a task for one slice; if work is left, ask for the next."""
     is_redelivered = bool((self.request.delivery_info or {}).get("redelivered"))
     with sending.handed_back_without_database():
         if dispatch.receive(task_id, number) or is_redelivered:
@@ -30,7 +30,7 @@ def run_slice(self: CeleryTask, task_id: str, number: int) -> None:
                 assembly.assemble_soon(due)
 
 
-# acknowledged at once: it may take longer than brokers wait, and the sweeper sends again
+# acknowledged at once: it may take longer than a broker waits, and the sweeper sends it again
 @shared_task(name=dispatch.ASSEMBLE_OUTPUT, time_limit=12 * HOUR, acks_late=False)
 def assemble_output(task_id: str) -> None:
     """Write a task's output files and end it."""
@@ -38,10 +38,10 @@ def assemble_output(task_id: str) -> None:
         assembly.assemble(task_id)
 
 
-# as above: a large file is written again, and the sweeper sends for what was cut off
+# as above: it may rewrite a large file, and the sweeper sends it again if it is cut off
 @shared_task(name=dispatch.SETTLE_ROWS, time_limit=12 * HOUR, acks_late=False)
 def settle_rows(task_id: str) -> None:
-    """Carry out what people decided about a task's indeterminate rows."""
+    """Carry out the decisions of staff about a task's indeterminate rows."""
     with sending.left_without_database():
         carrying_out.carry_out(task_id)
 
@@ -52,7 +52,7 @@ def sweep() -> None:
     sweeping.sweep_unless_just_done()
 
 
-# as assembling: a storage of millions of files takes minutes
+# as above: a storage with millions of files takes minutes
 @shared_task(name=hourly_and_daily.CHECK_STORAGE, time_limit=12 * HOUR, acks_late=False)
 def check_storage() -> None:
     """Look for files without a row, and rows without a file."""

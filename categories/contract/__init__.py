@@ -1,4 +1,4 @@
-"""What does a plugin declare, and what does an action say about a row? Authors import from here."""
+"""The contract for plugins: categories, actions, rows and outcomes. Authors import from here."""
 
 from categories.contract.actions import (
     Action,

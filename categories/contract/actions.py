@@ -1,4 +1,4 @@
-"""What does a plugin declare? Categories and their actions."""
+"""The base classes of categories and actions, which plugins subclass."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ if TYPE_CHECKING:
 
 
 class Effects(enum.Enum):
-    """What does a batch leave behind? It decides what happens after a crash (design §5)."""
+    """The effects of a batch, which decide what happens after a crash (design §5)."""
 
-    NONE = "none"  # reads; simply run again
-    DATABASE = "database"  # writes to the database, in the ledger's transaction: exactly once
+    NONE = "none"  # only reads; the batch runs again
+    DATABASE = "database"  # writes to the database in the ledger's transaction: exactly once
     EXTERNAL = "external"  # calls the outside; one row at a time, journaled before it is sent
 
 
 @dataclass(frozen=True)
 class Context:
-    """For whom an action works; all that it may know beyond its rows."""
+    """The task that an action works for; all that it may know beyond its rows."""
 
-    account_id: str  # whose task it is
-    auth_account_id: str  # who created the task: the one whose rights count
+    account_id: str  # the account that owns the task
+    auth_account_id: str  # the account that created the task, whose rights count
     task_id: str
-    effect_key: str | None = None  # of an external row: the same through crash and retry
-    database: str = "default"  # alias of the connection whose transaction the batch is
+    effect_key: str | None = None  # of an external row; stays the same after crashes and retries
+    database: str = "default"  # alias of the connection with the batch's transaction
     now: Callable[[], datetime] = timezone.now
 
     @cached_property
     def account(self) -> Account:
-        """The account the task belongs to; read once."""
+        """The account that owns the task; read once."""
         return self._read_account(self.account_id)
 
     @cached_property
@@ -67,8 +67,8 @@ class Context:
 class Action:
     """One thing a category can do; subclass RowAction or PageAction.
 
-    The docstring's first line is the description, the rest the doc. A class that only others
-    inherit from says so: `class Lookup(RowAction, abstract=True)`.
+    The docstring's first line is the description, the rest the doc. Declare a mere base class as
+    abstract: `class Lookup(RowAction, abstract=True)`.
     """
 
     name: ClassVar[str] = ""  # default: the class name in snake_case
@@ -79,13 +79,13 @@ class Action:
     replaces_header: ClassVar[bool] = False
     effects: ClassVar[Effects] = Effects.DATABASE
     idempotent: ClassVar[bool] = False  # EXTERNAL only: may be repeated with the same effect key
-    max_attempts: ClassVar[int] = 6  # idempotent only: how often a row without an answer is sent
-    retry_seconds: ClassVar[float] = 3_600.0  # idempotent only: for so long after the first time
+    max_attempts: ClassVar[int] = 6  # idempotent only: for a row without an answer
+    retry_seconds: ClassVar[float] = 3_600.0  # idempotent only: after the first attempt
     ordered: ClassVar[bool] = True
-    rows_per_second: ClassVar[float | None] = None  # over all workers; None: as fast as they can
+    rows_per_second: ClassVar[float | None] = None  # over all workers; None: no rate limit
     row_seconds: ClassVar[float] = 10.0  # time-out of a row
-    max_workers: ClassVar[int | None] = None  # per task; None: no bound of its own
-    batch_size: ClassVar[int] = 10_000  # rows, an upper bound: a batch aims at a time
+    max_workers: ClassVar[int | None] = None  # per task; None: no limit
+    batch_size: ClassVar[int] = 10_000  # most rows of a batch; its duration may limit it further
 
     takes_input: ClassVar[bool] = False
     abstract: ClassVar[bool] = True
@@ -96,25 +96,25 @@ class Action:
         declaring.declare_action(cls)
 
     def permitted(self, context: Context) -> None:
-        """Raise Refused when the task may not run; asked once, before the first row."""
+        """Raise Refused if the task may not run; called once, before the first row."""
 
     def finish(self, context: Context) -> None:
-        """Do what is left after the last row, inside the ledger's guarantees."""
+        """Finish the task after the last row, in the transaction that ends it."""
 
     @classmethod
     def find_kind_problems(cls) -> Iterator[str]:
-        """Yield a sentence for everything that does not fit an action of this kind."""
+        """Yield a sentence for each problem of an action of this kind."""
         yield "it is neither a RowAction nor a PageAction"
 
 
 class RowAction(Action, abstract=True):
-    """An action that works off input rows, one at a time or a batch at once."""
+    """An action that processes input rows, one at a time or a batch at once."""
 
     takes_input = True
 
     @classmethod
     def find_kind_problems(cls) -> Iterator[str]:
-        """Yield what an action with input lacks."""
+        """Yield a sentence for each problem of an action with input."""
         if not cls.columns:
             yield "an action with input declares at least one column"
         if cls.process is RowAction.process and cls.process_batch is RowAction.process_batch:
@@ -123,11 +123,11 @@ class RowAction(Action, abstract=True):
             yield "an action with EXTERNAL effects has process: its rows are sent one at a time"
 
     def process(self, row: Row, context: Context) -> Outcome | None:
-        """Work off one row: return Succeeded (None is Succeeded()), or raise RowFailed."""
+        """Process one row: return Succeeded (None means Succeeded()), or raise RowFailed."""
         raise NotImplementedError
 
     def process_batch(self, rows: Sequence[Row], context: Context) -> list[Outcome]:
-        """Work off a batch: one outcome per row, in their order."""
+        """Process a batch; return one outcome per row, in their order."""
         return [self._outcome_of(row, context) for row in rows]
 
     def _outcome_of(self, row: Row, context: Context) -> Outcome:
@@ -138,13 +138,13 @@ class RowAction(Action, abstract=True):
 
 
 class PageAction(Action, abstract=True):
-    """An action without input: it yields its output page by page."""
+    """An action without input, which returns its output page by page."""
 
     effects = Effects.NONE
 
     @classmethod
     def find_kind_problems(cls) -> Iterator[str]:
-        """Yield what an action without input lacks, or has too much."""
+        """Yield a sentence for each problem of an action without input."""
         if cls.columns:
             yield "an action without input declares no columns"
         if not cls.output:
@@ -155,16 +155,16 @@ class PageAction(Action, abstract=True):
             yield "pages are not journaled, so that an action without input is never EXTERNAL"
 
     def page(self, cursor: JSON | None, context: Context) -> Page:
-        """Return the page at the cursor; None asks for the first."""
+        """Return the page at the cursor; None means the first page."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class PeriodicJob:
-    """Something a category does by itself, once in every minute, hour or day (UTC).
+    """A job that a category runs once in every minute, hour or day (UTC).
 
-    `run` gets the moment it was due, and runs in a transaction together with the record that it
-    ran: a crash undoes both, and the next sweep runs it again.
+    `run` gets the time at which the job was due. The transaction of the job also records the run.
+    A crash undoes both, and the next sweep runs the job again.
     """
 
     name: str
@@ -177,7 +177,7 @@ class Category:
     """A plugin: a name, a version, and the actions it offers."""
 
     name: ClassVar[str] = ""
-    version: ClassVar[str] = ""  # a task is left by workers that have another one
+    version: ClassVar[str] = ""  # only workers with the same version run a task
     description: ClassVar[str] = ""
     doc: ClassVar[str] = ""
     actions: ClassVar[Sequence[type[Action]]] = ()

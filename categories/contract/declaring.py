@@ -1,4 +1,4 @@
-"""Is a declaration complete and right? Asked when the class is made, and by the system checks."""
+"""Completes and validates declarations, when a class is created and in the system checks."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ PERIODS = ("minute", "hour", "day")
 
 
 def declare_action(action: type[Action]) -> None:
-    """Fill in what the class leaves to defaults; raise BrokenDeclaration if it is wrong."""
+    """Fill in the defaults of the class; raise BrokenDeclaration if it is wrong."""
     action._declared_at = find_location()  # type: ignore[attr-defined]
-    refuse(action, list(find_covered_words(action)))
+    refuse(action, list(find_shadowing_columns(action)))
     action.columns = collect_columns(action)
     if action.abstract:
         return
@@ -40,14 +40,14 @@ def declare_action(action: type[Action]) -> None:
 
 
 def declare_category(category: type[Category]) -> None:
-    """Fill in what the class leaves to defaults; raise BrokenDeclaration if it is wrong."""
+    """Fill in the defaults of the class; raise BrokenDeclaration if it is wrong."""
     category._declared_at = find_location()  # type: ignore[attr-defined]
     fill_in_docs(category)
     refuse(category, list(find_category_problems(category)))
 
 
 def refuse(subject: type, problems: Sequence[tuple[str, Location | None]]) -> None:
-    """Raise BrokenDeclaration at the first problem's own line, if there is any problem."""
+    """Raise BrokenDeclaration with the line of the first problem, if there is any problem."""
     if problems:
         location = problems[0][1] or location_of(subject)
         sentences = [sentence for sentence, _ in problems]
@@ -63,8 +63,8 @@ def location_of(subject: type) -> Location:
 def collect_columns(action: type[Action]) -> tuple[Column[Any], ...]:
     """Return the inherited columns, then those of the class in order of declaration.
 
-    `columns = [...]` in a class body adds its columns at that place; a column that is declared
-    again replaces the inherited one where it stood.
+    `columns = [...]` in a class body adds its columns at that place. A column that is declared
+    again takes the place of the inherited one.
     """
     collected: dict[str, Column[Any]] = {
         column.name: column for base in action.__bases__ for column in getattr(base, "columns", ())
@@ -82,7 +82,7 @@ def snake_case(name: str) -> str:
 
 
 def fill_in_docs(subject: type[Action | Category]) -> None:
-    """Take description and doc from the docstring, where they are not given."""
+    """Take description and doc from the docstring, unless they are set."""
     docstring = inspect.cleandoc(vars(subject).get("__doc__") or "")
     first, _, rest = docstring.partition("\n")
     if "description" not in vars(subject):
@@ -91,13 +91,13 @@ def fill_in_docs(subject: type[Action | Category]) -> None:
         subject.doc = rest.strip() or subject.description
 
 
-# ---- What can be wrong ---------------------------------------------------------------------------
+# ---- Problems ------------------------------------------------------------------------------------
 
 Problems = Iterator[tuple[str, Location | None]]
 
 
 def find_action_problems(action: type[Action]) -> Problems:
-    """Yield a sentence, and where it is known a line, for everything wrong with an action."""
+    """Yield a sentence, and its line if known, for each problem of an action."""
     yield from find_text_problems(action)
     yield from find_columns_problems("column", action.columns)
     yield from find_columns_problems("output column", action.output)
@@ -113,8 +113,8 @@ def find_action_problems(action: type[Action]) -> Problems:
             yield f"{limit} must be more than 0, but is {value}", None
 
 
-def find_covered_words(action: type[Action]) -> Problems:
-    """Yield the columns whose attributes would hide something of the contract, such as `name`."""
+def find_shadowing_columns(action: type[Action]) -> Problems:
+    """Yield a problem for each column whose attribute shadows one of Action, such as `name`."""
     for attribute, value in vars(action).items():
         if isinstance(value, Column) and any(
             not isinstance(getattr(base, attribute, value), Column) for base in action.__bases__
@@ -127,7 +127,7 @@ def find_covered_words(action: type[Action]) -> Problems:
 
 
 def find_text_problems(subject: type[Action | Category]) -> Problems:
-    """Yield what is wrong with the name and the documentation."""
+    """Yield the problems of the name and the documentation."""
     if not NAME.fullmatch(subject.name):
         yield f"the name {subject.name!r} is not lower-case letters, digits and _", None
     if not subject.description.strip() or "\n" in subject.description:
@@ -135,7 +135,7 @@ def find_text_problems(subject: type[Action | Category]) -> Problems:
 
 
 def find_columns_problems(kind: str, columns: Iterable[Any]) -> Problems:
-    """Yield what is wrong with a list of columns."""
+    """Yield the problems of a list of columns."""
     good = []
     for column in columns:
         if isinstance(column, Column):
@@ -149,7 +149,7 @@ def find_columns_problems(kind: str, columns: Iterable[Any]) -> Problems:
 
 
 def find_column_problems(kind: str, column: Column[Any]) -> Problems:
-    """Yield what is wrong with one column."""
+    """Yield the problems of one column."""
     if not COLUMN_NAME.fullmatch(column.name):
         yield f"{kind} {column.name!r}: the name is not lower-case", column.location
     if column.name == RESERVED_COLUMN:
@@ -165,7 +165,7 @@ def find_column_problems(kind: str, column: Column[Any]) -> Problems:
 
 
 def find_category_problems(category: type[Category]) -> Problems:
-    """Yield a sentence for everything wrong with a category."""
+    """Yield the problems of a category."""
     from categories.contract import Action
 
     yield from find_text_problems(category)

@@ -1,4 +1,4 @@
-"""How is an action explained? The object of `GET /v2/tasks`, and the CSV template."""
+"""Explains an action: its help in `GET /v2/tasks`, and its CSV template."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def describe_action(action: type[Action]) -> dict[str, Any]:
 
 
 def csv_template(action: type[Action]) -> str:
-    """Return the header and one row of examples as CSV; nothing for an action without input."""
+    """Return a CSV with the header and one row of examples; "" for an action without input."""
     if not action.takes_input:
         return ""
     text = io.StringIO()

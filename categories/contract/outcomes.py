@@ -1,4 +1,4 @@
-"""What does an action say about its rows? Succeeded, failed, and the two ways to end a task."""
+"""The outcomes of rows: succeeded and failed, and the two ways for an action to end its task."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Succeeded:
 
 
 class RowFailed(Exception):
-    """The row failed; the message is what its line in the output says."""
+    """The row failed; the message goes into its line of the output."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -44,7 +44,7 @@ class RowFailed(Exception):
 
 
 class StopTask(Exception):
-    """The task must not go on; rows that were not reached stay unprocessed."""
+    """The task must end now; the remaining rows stay unprocessed."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -69,15 +69,15 @@ class Texts(tuple[str, ...]):
 
 
 class WrittenRows:
-    """Output rows that are lines of a CSV file already, with an empty `error` at the end of each.
+    """Output rows that are already lines of CSV, each ending with an empty `error` cell.
 
-    Whoever wants their cells gets them as Texts.
+    Iteration yields their cells as Texts.
     """
 
     def __init__(self, content: bytes, count: int, seconds: float) -> None:
         self.content = content  # with a line end after each row
         self.count = count
-        self.seconds = seconds  # that it took to write them
+        self.seconds = seconds  # the time to write them
 
     def __len__(self) -> int:
         return self.count
@@ -103,7 +103,7 @@ def read_rows(content: bytes) -> Iterator[Texts]:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of an action without input, and the cursor of the next; None: this was the last."""
+    """A page of an action without input, and the next page's cursor; None after the last page."""
 
     rows: Sequence[Cells] | WrittenRows
     cursor: JSON | None = None

@@ -1,4 +1,4 @@
-"""How do cells become typed rows, and outcomes become cells again? A column at a time."""
+"""Converts cells to typed rows, column by column, and outcomes back to cells."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 class Row(tuple[Any, ...]):
     """The typed cells of an input row: `row.number`, or by the column's name `row["cnam.inbound"]`.
 
-    A cell that is unset, or whose column the file does not have, is None. Rows are tuples: one
-    costs about 0.15 µs.
+    A cell is None if it is unset, or if the file lacks its column. Rows are tuples, because a
+    tuple takes only about 0.15 µs.
     """
 
     __slots__ = ()
     __places: ClassVar[dict[str, int | None]]  # column -> place in the tuple; None: not in the file
 
     def __getitem__(self, key: Any) -> Any:
-        """Return the cell of a column; KeyError when the action does not declare it."""
+        """Return the cell of a column; raise KeyError if the action does not declare it."""
         if key.__class__ is str:
             place = self.__places[key]
             return None if place is None else tuple.__getitem__(self, place)
@@ -38,22 +38,22 @@ class Row(tuple[Any, ...]):
 
 
 def row_number(row: Row) -> int:
-    """Return which data row of the file this is; the header is not one, the first is 1."""
+    """Return the number of the data row in the file, from 1, without the header."""
     number: int = tuple.__getitem__(row, -1)
     return number
 
 
 def file_columns(row: Row) -> list[str]:
-    """Return the names of the columns that the row's file has."""
+    """Return the names of the action's columns that the row's file has."""
     return [name for name, place in row._Row__places.items() if place is not None]
 
 
 class RowShape:
-    """How the cells of a file with this header become the rows of an action."""
+    """The conversion of the cells of a file with this header into rows of an action."""
 
     def __init__(self, action: type[Action], header: Sequence[str]) -> None:
         declared = {column.name: column for column in action.columns}
-        # (place in the file, column), in file order; what the action does not declare is passed by
+        # (place in the file, column), in file order; undeclared columns are skipped
         self.columns: list[tuple[int, Column[Any]]] = [
             (place, declared[name]) for place, name in enumerate(header) if name in declared
         ]
@@ -74,7 +74,7 @@ class RowShape:
     def parse_batch(
         self, cells: Sequence[Sequence[str]], first_number: int
     ) -> list[Row | RowFailed]:
-        """Return a typed row for each row of cells; RowFailed where a column rejects its cell."""
+        """Return a typed row for each row of cells, or RowFailed if a column rejects a cell."""
         in_columns = list(zip(*cells, strict=True))
         values: list[Sequence[Any]] = []
         bad: dict[int, list[tuple[str, str]]] = {}  # index of the row -> (column, why)
@@ -90,7 +90,7 @@ class RowShape:
 
 
 def parse_whole(column: Column[Any], cells: Sequence[str]) -> list[Any] | None:
-    """Return the values of a column, or None when there is a bad cell among them."""
+    """Return the values of a column, or None if one of its cells is bad."""
     try:
         values = column.parse_many(cells)
     except CellError:
@@ -101,7 +101,7 @@ def parse_whole(column: Column[Any], cells: Sequence[str]) -> list[Any] | None:
 def parse_singly(
     column: Column[Any], cells: Sequence[str], bad: dict[int, list[tuple[str, str]]]
 ) -> list[Any]:
-    """Return the values of a column that has bad cells, and note which rows have them, and why."""
+    """Return the values of a column with bad cells; add their rows and the reasons to `bad`."""
     values: list[Any] = [None] * len(cells)
     for index, cell in enumerate(cells):
         why = "no value" if column.mandatory else ""
@@ -116,17 +116,17 @@ def parse_singly(
 
 
 def bad_fields(faults: Sequence[tuple[str, str]]) -> RowFailed:
-    """Return the failure that names the bad cells in file order, and each reason once."""
+    """Return the failure with the names of the bad cells in file order and each reason once."""
     names = " ".join(name for name, _ in faults)
     reasons = "; ".join(dict.fromkeys(why for _, why in faults))
     return RowFailed(f"bad field(s) {names}: {reasons}")
 
 
 class OutputShape:
-    """What the lines of an output file hold, for an action and the header of its input.
+    """The columns of an output file, for an action and the header of its input.
 
-    The input's columns as they came, the action's output columns that the input does not have
-    already, `error`. An action that replaces the header writes exactly its output and `error`.
+    They are the input's columns, the action's output columns that the input lacks, and `error`.
+    An action that replaces the header writes exactly its output columns and `error`.
     """
 
     def __init__(self, action: type[Action], header: Sequence[str] = ()) -> None:
@@ -137,14 +137,14 @@ class OutputShape:
         self.header = [*kept, *(column.name for column in self.added), "error"]
         self._output_names = [column.name for column in action.output]
         self._formats = [(column.name, column.format) for column in self.added]
-        # under a replaced header, a row without output still shows its own cells of these columns
+        # with a replaced header, a row without output still shows its input cells in these columns
         places = {name: place for place, name in enumerate(header)}
-        self._echoes = [
+        self._input_places = [
             None if self.keeps_input else places.get(column.name) for column in self.added
         ]
 
     def succeeded_cells(self, cells: Cells = (), input_cells: Sequence[str] = ()) -> list[str]:
-        """Return the texts to add for one output row; no cells: for a success without output.
+        """Return the texts to add for one output row, or without cells for an empty success.
 
         Raises UndeclaredOutput.
         """
@@ -175,7 +175,7 @@ class OutputShape:
         """Return the texts to add for a row that failed."""
         texts = [
             input_cells[place] if place is not None and input_cells else ""
-            for place in self._echoes
+            for place in self._input_places
         ]
         texts.append(message)
         return texts

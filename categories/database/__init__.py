@@ -1,1 +1,1 @@
-"""How do thousands of rows get into the database at once, and out of it?"""
+"""Writes and reads thousands of database rows at once."""

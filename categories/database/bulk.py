@@ -1,6 +1,6 @@
-"""How are thousands of rows written at once? One COPY or executemany, in the current transaction.
+"""Writes thousands of rows with one COPY or executemany, in the current transaction.
 
-No model instances, no signals, no `save()`: for the hot path of actions that take a batch at once.
+It uses no model instances, signals or `save()`. It is for actions that process whole batches.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from categories.database.copy_text import NUL, write_columns
 from piston.relied_on import rely_on
 
 Prepare = Callable[[Any], Any]
-# what both databases' drivers take as it is
+# fields whose values the drivers of both databases accept unchanged
 PLAIN_FIELDS = (
     models.CharField,
     models.TextField,
@@ -40,7 +40,7 @@ def insert_rows(
 ) -> None:
     """Insert rows of the named fields; raise IntegrityError as a single insert would.
 
-    Fields that are not named need a default in the database, as an automatic id has.
+    Other fields need a default in the database, like an automatic id.
     """
     if not rows:
         return
@@ -52,7 +52,7 @@ def insert_rows(
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             statement = f"COPY {table} ({names}) FROM STDIN"
-            # as every other statement, so that whoever counts or logs statements sees this one
+            # through Django's wrappers, which count and log statements
             cursor._execute_with_wrappers(statement, prepared, many=True, executor=copy_columns)
         else:
             marks = ", ".join(["%s"] * len(fields))
@@ -63,7 +63,7 @@ def insert_rows(
 def copy_columns(
     statement: str, columns: Sequence[Sequence[Any]], _many: bool, context: Any
 ) -> None:
-    """Send rows by COPY; Django's cursor has no such method, so its errors are translated here."""
+    """Send rows by COPY; Django's cursor has no `copy`, so its errors are translated here."""
     connection, cursor = context["connection"], context["cursor"].cursor
     text = write_columns(columns)
     with connection.wrap_database_errors, cursor.copy(statement) as copy:
@@ -81,7 +81,7 @@ def update_rows(
     rows: Sequence[Sequence[Any]],
     using: str = "default",
 ) -> None:
-    """Set the named fields of the rows found by `key`; each of `rows` is (key, *values)."""
+    """Update the named fields of rows found by `key`; each of `rows` is (key, *values)."""
     if not rows:
         return
     connection = connections[using]
@@ -108,7 +108,7 @@ def update_from_arrays(
     table = connection.ops.quote_name(model._meta.db_table)
     names = [quoted_column(field, connection) for field in fields]
     types = [field.rel_db_type(connection) for field in fields]
-    # JSON travels as text: an array of documents would be taken for a document
+    # JSON is sent as text, because the driver would take an array of documents for one document
     array_types = ["text" if type_ == "jsonb" else type_ for type_ in types]
     arrays = ", ".join(f"%s::{type_}[]" for type_ in array_types)
     changes = ", ".join(
@@ -121,9 +121,9 @@ def update_from_arrays(
 
 
 def listed(values: Collection[str], *, using: str) -> RawSQL:
-    """Return a subquery for `filter(name__in=…)` that takes all values as one parameter.
+    """Return a subquery for `filter(name__in=…)` that passes all values as one parameter.
 
-    Thousands of parameters cost more than the look-up itself, and SQLite bounds their number.
+    Thousands of parameters cost more than the look-up itself, and SQLite limits their number.
     """
     if connections[using].vendor == "postgresql":
         return RawSQL("SELECT unnest(%s::text[])", [write_array(values)])
@@ -131,10 +131,10 @@ def listed(values: Collection[str], *, using: str) -> RawSQL:
 
 
 def write_array(values: Collection[str]) -> str | list[str]:
-    """Return texts as PostgreSQL reads an array: the driver takes microseconds for each of them."""
+    """Return texts as a PostgreSQL array literal; the driver would take microseconds per text."""
     joined = NUL.join(values)
     if not values or joined.count(NUL) != len(values) - 1:
-        return list(values)  # no text can have a NUL: the driver raises the error for that
+        return list(values)  # a text has a NUL: let the driver raise its error
     escaped = joined.replace("\\", r"\\").replace('"', r"\"")
     return '{"' + escaped.replace(NUL, '","') + '"}'
 
@@ -147,7 +147,7 @@ def quoted_column(field: Any, connection: BaseDatabaseWrapper) -> str:
 def prepare_columns(
     fields: Sequence[Any], rows: Sequence[Sequence[Any]], connection: BaseDatabaseWrapper
 ) -> list[Sequence[Any]]:
-    """Return the rows' columns as the driver takes them; only what needs it is touched."""
+    """Return the rows' columns as the driver accepts them; convert only where necessary."""
     preparers = [find_preparer(field, connection) for field in fields]
     return [
         values if prepare is None else list(map(prepare, values))
@@ -156,19 +156,19 @@ def prepare_columns(
 
 
 def find_preparer(field: Any, connection: BaseDatabaseWrapper) -> Prepare | None:
-    """Return what turns a value of the field into what the driver takes; None: nothing has to."""
+    """Return a function that converts the field's values for the driver; None if not needed."""
     if isinstance(field, models.JSONField):
         return partial(write_json, encoder=field.encoder)
     if isinstance(field, PLAIN_FIELDS):
         return None
     if isinstance(field, models.DecimalField) and connection.vendor == "postgresql":
-        return None  # the database rounds to the column's places; SQLite takes texts
-    # moments and amounts repeat within a batch
+        return None  # the database rounds to the column's places; SQLite needs texts
+    # cached, because moments and amounts repeat within a batch
     return lru_cache(lambda value: field.get_db_prep_save(value, connection=connection))
 
 
 def write_json(value: Any, encoder: type[json.JSONEncoder] | None) -> str | None:
-    """Return a document as text; most of them are empty, and None is NULL."""
+    """Return a document as text; None means NULL. Most documents are empty."""
     if value == {}:
         return "{}"
     if value == []:

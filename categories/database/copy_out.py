@@ -1,7 +1,7 @@
-"""How do stored rows get into an output file without passing through Python? The database writes.
+"""Lets PostgreSQL write stored rows as CSV, so that they need not pass through Python.
 
-PostgreSQL's COPY writes CSV as we do: it quotes the same cells, and only those. What it has to be
-told is how each column writes its values.
+COPY writes the same CSV as our code: it quotes the same cells, and only those. This module tells
+it how each column formats its values.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from piston.gregorian import gregorian_sql
 from piston.relied_on import rely_on
 
 FIRST_ROWS = 5_000  # of the first page
-PAGE_BYTES = 4 * 2**20  # aimed at: a page is held in memory
-PAGE_SECONDS = 0.25  # aimed at: a page from a slow disk must not run into its time limit
-GROWTH = 4  # a page is at most so many times larger than the one before
+PAGE_BYTES = 4 * 2**20  # the target; a page is held in memory
+PAGE_SECONDS = 0.25  # the target; a page from a slow disk must not exceed its time limit
+MAX_GROWTH = 4  # times the rows of the page before
 
 rely_on(__name__, CursorWrapper, _execute_with_wrappers="self, sql, params, many, executor")
 
@@ -41,9 +41,9 @@ rely_on(__name__, CursorWrapper, _execute_with_wrappers="self, sql, params, many
 def copy_out(
     rows: models.QuerySet[Any], cells: Mapping[Column[Any], Combinable]
 ) -> WrittenRows | None:
-    """Return the rows as lines of the output; None where the database cannot write them.
+    """Return the rows as lines of the output; None if the database cannot write them.
 
-    `cells` are all output columns in their order, with what is stored of each.
+    `cells` maps all output columns, in their order, to the stored expressions.
     """
     connection = connections[rows.db]
     if connection.vendor != "postgresql":
@@ -53,7 +53,7 @@ def copy_out(
     query = rows.values_list(*texts, no_error).query
     statement, parameters = query.get_compiler(rows.db).as_sql()
     with connection.cursor() as cursor:
-        # as every other statement, so that whoever counts or logs statements sees this one
+        # through Django's wrappers, which count and log statements
         written: WrittenRows = cursor._execute_with_wrappers(
             f"COPY ({statement}) TO STDOUT (FORMAT csv)", parameters, many=False, executor=read_copy
         )
@@ -61,7 +61,7 @@ def copy_out(
 
 
 def read_copy(statement: str, parameters: Any, _many: bool, context: Any) -> WrittenRows:
-    """Return what COPY sends; Django's cursor has no such method, so errors are translated here."""
+    """Return the output of COPY; Django's cursor has no `copy`, so errors are translated here."""
     cursor = context["cursor"].cursor
     started = monotonic()
     with context["connection"].wrap_database_errors, cursor.copy(statement, parameters) as copy:
@@ -70,19 +70,19 @@ def read_copy(statement: str, parameters: Any, _many: bool, context: Any) -> Wri
 
 
 def next_page_rows(size: int, rows: Sequence[Cells] | WrittenRows) -> int:
-    """Return how many rows the next page should have, after one that was to have `size`.
+    """Return how many rows the next page should have, after a page of up to `size` rows.
 
-    Pages of written rows aim at a number of bytes and at a time, others stay as they are.
+    Pages of written rows aim at PAGE_BYTES and PAGE_SECONDS; other pages keep their size.
     """
     if not isinstance(rows, WrittenRows) or not rows:
         return size
     fitting = len(rows) * PAGE_BYTES // len(rows.content)
     in_time = int(len(rows) * PAGE_SECONDS / max(rows.seconds, 1e-6))
-    return max(1, min(fitting, in_time, size * GROWTH))
+    return max(1, min(fitting, in_time, size * MAX_GROWTH))
 
 
 def cell_text(column: Column[Any], value: Combinable) -> Combinable:
-    """Return `sql_text`, unless that is known only for a class that formats its cells otherwise."""
+    """Return `sql_text`; raise NotImplementedError if it would not match the column's `format`."""
     kind = type(column)
     known = next(base for base in kind.__mro__ if base in sql_text.registry)
     if getattr(known, "format", None) is not kind.format:
@@ -92,7 +92,7 @@ def cell_text(column: Column[Any], value: Combinable) -> Combinable:
 
 @singledispatch
 def sql_text(column: Column[Any], value: Combinable) -> Combinable:
-    """Return what the column's `format` makes of a stored value, as SQL; NULL is an empty cell."""
+    """Return SQL that does the same as the column's `format`; NULL becomes an empty cell."""
     raise NotImplementedError
 
 
@@ -100,7 +100,7 @@ def sql_text(column: Column[Any], value: Combinable) -> Combinable:
 @sql_text.register(PatternColumn)
 @sql_text.register(ChoiceColumn)
 def _(_column: Column[Any], value: Combinable) -> Combinable:
-    return NullIf(value, Value(""), output_field=models.TextField())  # else COPY writes ""
+    return NullIf(value, Value(""), output_field=models.TextField())  # COPY would write ""
 
 
 @sql_text.register

@@ -1,7 +1,7 @@
-"""How are columns of values written as PostgreSQL's COPY reads them? A column at a time.
+"""Encodes columns of values in the text format of PostgreSQL's COPY, a column at a time.
 
-The driver can write rows by itself, a value at a time: that takes several times as long. What is
-not known here is left to it.
+The driver can encode rows too, but value by value, which takes several times as long. It handles
+the types that this module does not know.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 NULL = "\\N"
-# PostgreSQL: COPY, text format; the backslash first, for it is in all that follow
+# Escapes of COPY's text format; the backslash must come first, because the others contain it
 ESCAPES = {
     "\\": r"\\",
     "\b": r"\b",
@@ -22,11 +22,11 @@ ESCAPES = {
     "\f": r"\f",
     "\r": r"\r",
 }
-NUL = "\0"  # no text of PostgreSQL can have it; the driver raises the error for that
+NUL = "\0"  # PostgreSQL's texts cannot hold it; the driver raises the error
 
 
 def write_columns(columns: Sequence[Sequence[Any]]) -> bytes | None:
-    """Return the rows of these columns; None: one of them has values that only the driver knows."""
+    """Return the encoded rows of these columns; None if only the driver can encode a column."""
     texts: list[Sequence[str]] = []
     for values in columns:
         written = write_column(values)
@@ -37,7 +37,7 @@ def write_columns(columns: Sequence[Sequence[Any]]) -> bytes | None:
 
 
 def write_column(values: Sequence[Any]) -> Sequence[str] | None:
-    """Return the texts of a column's values, all of one type, or None; see `write_columns`."""
+    """Return the encoded values of a column, all of one type; None as in `write_columns`."""
     kinds = {str if issubclass(kind, str) else kind for kind in set(map(type, values))}
     has_nulls = type(None) in kinds
     kind = (kinds - {type(None)} or {str}).pop()
@@ -56,7 +56,7 @@ def write_column(values: Sequence[Any]) -> Sequence[str] | None:
 
 
 def escape(text: str) -> str:
-    """Return a text as COPY reads it."""
+    """Return a text with COPY's escapes."""
     for character, written in ESCAPES.items():
         text = text.replace(character, written)
     return text

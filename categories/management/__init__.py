@@ -1,1 +1,1 @@
-"""What can be done to categories from the command line?"""
+"""Management commands for categories."""

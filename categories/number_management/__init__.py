@@ -1,1 +1,1 @@
-"""Who has which telephone number? The numbers of all accounts, and what can be done to them."""
+"""The category of telephone numbers: the numbers of all accounts, and the actions on them."""

@@ -1,4 +1,4 @@
-"""Who may do what to a number? The acting identity is the account that created the task."""
+"""The rights to see and change numbers, which are those of the account that created the task."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ UNAUTHORIZED = "requestor is unauthorized to perform operation"
 
 @dataclass(frozen=True)
 class Rights:
-    """What the acting account may do with some accounts, and which of them exist."""
+    """The acting account's rights over some accounts, and which of these exist."""
 
     is_superadmin: bool
     parent_id: str | None
@@ -26,11 +26,11 @@ class Rights:
     own: frozenset[str]  # the acting account itself and those below it
 
     def may_act_on(self, account_id: str | None) -> bool:
-        """Say whether numbers of the account may be changed; None: numbers of nobody."""
+        """Say whether numbers of the account may be changed; None means numbers without one."""
         return self.is_superadmin or account_id in self.own
 
     def may_see(self, record: NumberRecord) -> bool:
-        """Say whether the number may be looked at."""
+        """Say whether the number may be seen."""
         return (
             record.state == NumberState.AVAILABLE
             or self.may_act_on(record.account_id)

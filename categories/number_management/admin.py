@@ -1,4 +1,4 @@
-"""What do staff see of telephone numbers? Everything, to read; tasks change them."""
+"""The admin pages of telephone numbers and their history, read-only: only tasks change them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from categories.number_management.describing import describe_number
 from categories.number_management.models import NUMBER_LENGTH, NumberChange, PhoneNumber
 from piston.admin.read_only import ReadOnlyAdmin
 
-CHANGES_SHOWN = 50
+MAX_SHOWN_CHANGES = 50
 
 
 class NumberSearch(ReadOnlyAdmin):
-    """Rows that are found by the beginning of a number; tasks change them, never a person."""
+    """A read-only list that is searched by the beginning of a number."""
 
     search_fields = ("number",)
     search_help_text = "The beginning of a number, as +1415."
@@ -27,7 +27,7 @@ class NumberSearch(ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """Use the index over numbers: a range is one, whatever the database's collation."""
+        """Search a range of numbers, which uses the index under any collation of the database."""
         term = search_term.strip()
         if not term:
             return queryset, False
@@ -42,10 +42,10 @@ class NumberSearch(ReadOnlyAdmin):
 
 @admin.register(PhoneNumber)
 class PhoneNumberAdmin(NumberSearch):
-    """Numbers with what their numbering plan says, and their register."""
+    """Numbers, with their description from the numbering plans and their history."""
 
     list_display = ("number", "state", "account", "country", "carrier_module", "modified_at")
-    list_filter = ("state",)  # has an index; others would read millions of rows
+    list_filter = ("state",)  # has an index; another filter would read millions of rows
     list_select_related = ("account",)
     search_help_text = "The beginning of a number, as +1415; or the id of an account."
     ordering = ("number",)
@@ -61,22 +61,22 @@ class PhoneNumberAdmin(NumberSearch):
 
     @admin.display
     def country(self, record: PhoneNumber) -> str:
-        """Show the country it belongs to."""
+        """Show the number's country."""
         return describe_number(record.number).country
 
     @admin.display(description="type")
     def kind(self, record: PhoneNumber) -> str:
-        """Show what kind of line it is."""
+        """Show the type of line."""
         return describe_number(record.number).kind
 
     @admin.display(description="as people write it")
     def pretty(self, record: PhoneNumber) -> str:
-        """Show it with spaces where people put them."""
+        """Show the number in international notation, with spaces."""
         return describe_number(record.number).pretty
 
-    @admin.display(description=f"last {CHANGES_SHOWN} changes")
+    @admin.display(description=f"last {MAX_SHOWN_CHANGES} changes")
     def history(self, record: PhoneNumber) -> SafeString:
-        """Show what happened to it, the newest first."""
+        """Show the number's changes, the newest first."""
         changes = NumberChange.objects.filter(number=record.number).order_by("-id")
         rows = [
             (
@@ -86,7 +86,7 @@ class PhoneNumberAdmin(NumberSearch):
                 f"{change.from_account or '-'} → {change.to_account or '-'}",
                 change.task_id or "-",
             )
-            for change in changes[:CHANGES_SHOWN]
+            for change in changes[:MAX_SHOWN_CHANGES]
         ]
         body = format_html_join(
             "", "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>", rows
@@ -100,7 +100,7 @@ class PhoneNumberAdmin(NumberSearch):
 
 @admin.register(NumberChange)
 class NumberChangeAdmin(NumberSearch):
-    """The register: also of numbers that are gone."""
+    """The history of all numbers, including deleted ones."""
 
     list_display = (
         "number", "action", "from_state", "to_state", "to_account", "by_account", "task_id", "at",

@@ -1,10 +1,10 @@
-"""How does Django know this app?"""
+"""Django's configuration of the app."""
 
 from django.apps import AppConfig
 
 
 class NumberManagementConfig(AppConfig):
-    """Telephone numbers and the register of their changes."""
+    """Telephone numbers and the history of their changes."""
 
     name = "categories.number_management"
     label = "number_management"

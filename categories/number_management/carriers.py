@@ -1,6 +1,6 @@
-"""Which carrier modules can a number have?"""
+"""The carrier modules that a number can have."""
 
-LOCAL_CARRIER = "knm_local"  # the default: no carrier is asked about the number
+LOCAL_CARRIER = "knm_local"  # the default, without an outside carrier
 
 CARRIERS = (
     "knm_bandwidth",

@@ -1,4 +1,4 @@
-"""What can be done with telephone numbers?"""
+"""The declaration of the category `number_management`."""
 
 from categories.contract import Category
 from categories.number_management.actions.add import Add

@@ -1,4 +1,4 @@
-"""Which columns does a number have in a file? 26 in an export, 16 of them features."""
+"""The columns of a number in files: 26 in an export, 16 of them features."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ TEXT_LENGTH = 255  # characters of a feature
 
 
 class Feature(NamedTuple):
-    """A column, and where its value stands in the number's features."""
+    """A column, and the path of its value in the number's features."""
 
     column: Column[Any]
     path: tuple[str, ...]
 
 
 def text(name: str, help_text: str, example: str) -> Column[str]:
-    """Return the column of a feature that is a text."""
+    """Return the column of a text feature."""
     return TextColumn(name, help_text, example=example, max_length=TEXT_LENGTH)
 
 
@@ -100,13 +100,13 @@ NUMBER_COLUMNS: tuple[Column[Any], ...] = (
 
 
 def features_given(names: Iterable[str]) -> list[Feature]:
-    """Return the features whose columns a file with these columns has."""
+    """Return the features that have a column among `names`."""
     present = set(names)
     return [feature for feature in FEATURES if feature.column.name in present]
 
 
 def make_features(row: Row, given: Iterable[Feature]) -> dict[str, Any]:
-    """Return the features that a row sets: unset cells leave no trace."""
+    """Return the features that a row sets; unset cells add none."""
     document: dict[str, Any] = {}
     for column, path in given:
         value = row[column.name]
@@ -123,7 +123,7 @@ def put_value(document: dict[str, Any], path: tuple[str, ...], value: Any) -> No
 
 
 def read_value(document: Any, path: tuple[str, ...]) -> Any:
-    """Return the value at a place of a nested document, None where there is none."""
+    """Return the value at a path of a nested document; None if there is none."""
     for word in path:
         if not isinstance(document, dict):
             return None
@@ -132,7 +132,7 @@ def read_value(document: Any, path: tuple[str, ...]) -> Any:
 
 
 def merge_features(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the old features overlaid with the new ones, at any depth."""
+    """Return the old features, replaced by new ones at any depth."""
     merged = dict(old)
     for word, value in new.items():
         before = merged.get(word)

@@ -1,4 +1,4 @@
-"""What does a number say to a person? Its country, its type and how it is written there."""
+"""Describes a number to people: its country, its type, and its local notation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TYPES = {
 
 @dataclass(frozen=True)
 class NumberDescription:
-    """A number for people; "" where its numbering plan does not say."""
+    """The description of a number; "" for what its numbering plan does not tell."""
 
     country: str  # ISO 3166 code
     kind: str
@@ -32,7 +32,7 @@ class NumberDescription:
 
 
 def describe_number(number: str) -> NumberDescription:
-    """Return what the numbering plans know about an E.164 number."""
+    """Return the description of an E.164 number from the numbering plans."""
     try:
         parsed = phonenumbers.parse(number)
     except phonenumbers.NumberParseException:

@@ -1,4 +1,4 @@
-"""What is stored about telephone numbers? The numbers, and the register of their changes."""
+"""The stored telephone numbers, and the history of their changes."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ NUMBER_LENGTH = 16  # + and 15 digits (E.164)
 
 
 class PhoneNumberQuerySet(models.QuerySet["PhoneNumber"]):
-    """Numbers, by whose they are."""
+    """Numbers, filtered by account."""
 
     def of(self, account_id: str) -> PhoneNumberQuerySet:
         """Keep the numbers of one account."""
         return self.filter(account_id=account_id)
 
     def within(self, account_id: str) -> PhoneNumberQuerySet:
-        """Keep the numbers of an account and of everything below it."""
+        """Keep the numbers of an account and of all accounts below it."""
         return self.filter(account__links_up__ancestor_id=account_id)
 
 
 class PhoneNumber(models.Model):
-    """A telephone number that this system knows; its state says what may be done with it."""
+    """A telephone number; its state decides what may be done with it."""
 
     number = models.CharField(max_length=NUMBER_LENGTH, help_text="E.164")
     account = models.ForeignKey(
@@ -36,9 +36,9 @@ class PhoneNumber(models.Model):
         on_delete=models.PROTECT,
         null=True,
         related_name="phone_numbers",
-        db_index=False,  # its first use is the index over account and number
+        db_index=False,  # the index over account and number serves
     )
-    # an id, not a key: the account may be gone by now
+    # an id instead of a foreign key, because the account may be deleted
     previously_assigned_to = models.CharField(max_length=32, null=True)
     state = models.CharField(max_length=20, choices=NumberState)
     created_at = models.DateTimeField(default=timezone.now)
@@ -52,7 +52,7 @@ class PhoneNumber(models.Model):
 
     class Meta:
         constraints = [
-            # not unique=True: on PostgreSQL that is two indexes
+            # instead of unique=True, which creates two indexes on PostgreSQL
             models.UniqueConstraint(fields=["number"], name="number_once"),
             models.CheckConstraint(
                 condition=Q(state__in=sorted(ASSIGNED), account__isnull=False)
@@ -70,9 +70,9 @@ class PhoneNumber(models.Model):
 
 
 class NumberChange(models.Model):
-    """One thing that happened to a number; rows are only ever added."""
+    """A change of a number; rows are only added, never changed."""
 
-    # by its digits, not by a key: the register outlives the number
+    # the digits instead of a foreign key, because the history outlives the number
     number = models.CharField(max_length=NUMBER_LENGTH)
     action = models.CharField(max_length=50)
     from_state = models.CharField(max_length=20, choices=NumberState, null=True)
@@ -90,7 +90,7 @@ class NumberChange(models.Model):
         return f"{self.number}: {self.action}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Add to the register; what is written stays as it is."""
+        """Insert a row; raise TypeError for a change of an existing one."""
         if not self._state.adding:
             raise TypeError("The register of numbers is append-only.")
         super().save(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""What does an action hold of a number? A plain record; read and written a batch at a time."""
+"""Reads and writes numbers as plain records, a batch at a time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from piston.accounts.models import Account
 
 @dataclass(slots=True)
 class NumberRecord:
-    """The fields of a PhoneNumber, in the order they are written in."""
+    """The fields of a PhoneNumber, in the order in which they are written."""
 
     number: str
     account_id: str | None
@@ -38,9 +38,9 @@ as_row = attrgetter(*FIELDS)
 def read_records(
     numbers: Collection[str], *, using: str, lock: bool = False
 ) -> dict[str, NumberRecord]:
-    """Return those of the numbers that exist, in one query; `lock` keeps others from changing them.
+    """Return the existing ones of the numbers, in one query; `lock` locks their rows.
 
-    Locked in the order of the numbers, so that two tasks wait for each other instead of failing.
+    They are locked in the order of the numbers, so that two tasks cannot deadlock.
     """
     found = PhoneNumber.objects.using(using).filter(number__in=listed(numbers, using=using))
     if lock:
@@ -49,13 +49,13 @@ def read_records(
 
 
 def insert_records(records: Iterable[NumberRecord], *, using: str) -> None:
-    """Insert new numbers, in their order: two tasks that add the same ones wait, not deadlock."""
+    """Insert new numbers, in their order, so that two tasks with the same ones cannot deadlock."""
     in_order = sorted(records, key=attrgetter("number"))
     insert_rows(PhoneNumber, FIELDS, list(map(as_row, in_order)), using)
 
 
 def update_records(records: Iterable[NumberRecord], *, using: str) -> None:
-    """Write all fields of numbers that exist."""
+    """Write all fields of existing numbers."""
     update_rows(PhoneNumber, FIELDS[0], FIELDS[1:], list(map(as_row, records)), using)
 
 

@@ -1,4 +1,4 @@
-"""Which states can a number be in, and how does it get from one to another?"""
+"""The states of a number, and the permitted changes between them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from django.db import models
 class NumberState(models.TextChoices):
     """What may be done with a number at the moment."""
 
-    AGING = "aging"  # given back a while ago; rests before it is available again
-    AVAILABLE = "available"  # nobody's: anyone may take it
+    AGING = "aging"  # given back a while ago; not available yet
+    AVAILABLE = "available"  # without an account; any account may take it
     DELETED = "deleted"  # about to be removed
     DISCOVERY = "discovery"  # seen at a carrier, not bought
     IN_SERVICE = "in_service"  # calls arrive at its account
@@ -19,13 +19,13 @@ class NumberState(models.TextChoices):
     RESERVED = "reserved"  # kept for its account, not in use
 
 
-# a number has an account in these states, and has none in all others
+# a number has an account in these states only
 ASSIGNED = frozenset(
     {NumberState.IN_SERVICE, NumberState.PORT_IN, NumberState.PORT_OUT, NumberState.RESERVED}
 )
 UNASSIGNED = frozenset(NumberState) - ASSIGNED
 
-# a new number may be put into these by the super-duper admin
+# states in which the super-duper admin may create a number
 CREATABLE = (
     NumberState.AGING,
     NumberState.AVAILABLE,
@@ -33,10 +33,10 @@ CREATABLE = (
     NumberState.PORT_IN,
     NumberState.RESERVED,
 )
-# … and into these by everybody else, for accounts they may act on
+# states in which others may create a number, for accounts on which they may act
 CREATABLE_BY_ANYONE = frozenset({NumberState.IN_SERVICE, NumberState.RESERVED})
 
-# an existing number may be "created" once more from these, to the states beside
+# an existing number in one of these states may be created again, in the states given for it
 RECREATED = {
     NumberState.AVAILABLE: frozenset(CREATABLE) - {NumberState.PORT_IN},
     NumberState.AGING: frozenset({NumberState.AGING, NumberState.IN_SERVICE}),

@@ -1,1 +1,1 @@
-"""What does a call cost? Ratedecks and their rates: import, export and look-up."""
+"""The category of rates, the prices of calls: import, export and look-up of ratedecks."""

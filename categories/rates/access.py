@@ -1,13 +1,14 @@
-"""Who may touch which ratedecks?
+"""The rights to read and change ratedecks.
 
-A deck belongs to one reseller account, or to the system. A task works on the decks of its account
-and sees no others, so two tenants may name their decks alike:
+A deck belongs to one reseller account, or to the system. A task works on the decks of one owner
+and sees no others, so two tenants may use the same names for their decks:
 
-* a super-duper admin's own tasks work on the system's decks; so do its tasks for an account that
+* A super-duper admin's own tasks work on the system's decks. So do its tasks for an account that
   is not a reseller, because an account in the URI has no impact on system resources
-  (docs/spec/tasks-api.txt, "Add a new task");
-* its tasks for a reseller work on the reseller's decks;
-* everybody else works on the decks of the task's account, a reseller in its own tree.
+  (docs/spec/tasks-api.txt, "Add a new task").
+* A super-duper admin's tasks for a reseller work on the reseller's decks.
+* All other tasks work on the decks of the task's account, which must be a reseller in the
+  creator's own tree.
 """
 
 from __future__ import annotations
@@ -16,17 +17,17 @@ from categories.contract import Context, Refused
 from piston.accounts.models import Account
 
 
-def refuse_strangers(context: Context) -> None:
-    """Raise Refused unless the creator of the task may touch rates."""
+def require_permission(context: Context) -> None:
+    """Raise Refused unless the creator of the task may read and change rates."""
     creator, account = context.auth_account, context.account
     if not creator.is_superadmin and not (account.is_reseller and account.is_within(creator)):
         raise Refused("task execution is forbidden")
 
 
 def find_owner(context: Context) -> Account | None:
-    """Return the account whose decks the task works on; None is the system.
+    """Return the owner of the decks that the task works on; None means the system.
 
-    Only what a super-duper admin started can reach the system's decks, whatever the account is.
+    Only a super-duper admin's tasks can reach the system's decks, whatever the account is.
     """
     account = context.account
     for_the_system = account.is_superadmin or not account.is_reseller
@@ -36,7 +37,7 @@ def find_owner(context: Context) -> Account | None:
 def find_unknown_accounts(
     account_ids: set[str | None], owner: Account | None, using: str
 ) -> set[str]:
-    """Return which of the ids are no accounts of the owner's tree; of the system, of any tree."""
+    """Return the ids that are not accounts in the owner's tree; the system owns all trees."""
     named = {account_id for account_id in account_ids if account_id is not None}
     if not named:
         return named

@@ -1,4 +1,4 @@
-"""What can staff do with rates? Edit decks and rates, and rate a number."""
+"""The admin pages of rates, where staff edit decks and rates, and look up a number's rate."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from categories.rates.forms import NumberForm, RateForm
 from categories.rates.models import Rate, Ratedeck
 from categories.rates.models.rate import format_cost
 
-# counted deck by deck as they are shown; a join would count the rates of all decks
+# a subquery for each deck on the page; a join would count the rates of all decks
 RATE_COUNT = Coalesce(
     Subquery(
         Rate.objects.filter(ratedeck=OuterRef("pk"))
@@ -29,7 +29,7 @@ RATE_COUNT = Coalesce(
 
 @admin.register(Ratedeck)
 class RatedeckAdmin(admin.ModelAdmin):
-    """Ratedecks, with a box that rates a number. Only an empty deck can be deleted."""
+    """Ratedecks, with a form that looks up a number's rate. Only empty decks can be deleted."""
 
     list_display = ["name", "owner", "rate_count"]
     list_select_related = ["account"]
@@ -57,11 +57,11 @@ class RatedeckAdmin(admin.ModelAdmin):
         return count
 
     def get_readonly_fields(self, request: HttpRequest, obj: Ratedeck | None = None) -> list[str]:
-        """Leave a deck with its owner: tenants must not find each other's rates in their decks."""
+        """Forbid a new owner for a deck, which would show one tenant's rates to another."""
         return ["account"] if obj else []
 
     def has_delete_permission(self, request: HttpRequest, obj: Ratedeck | None = None) -> bool:
-        """Protect the rates: they do not go with their deck."""
+        """Forbid deleting a deck that has rates."""
         allowed = super().has_delete_permission(request, obj)
         return allowed and (obj is None or not obj.rates.exists())
 
@@ -72,7 +72,7 @@ class RatedeckAdmin(admin.ModelAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Show a deck, and what the number in the box costs."""
+        """Show a deck, and the rate of the number in the form."""
         asked = NumberForm(request.GET) if "number" in request.GET else NumberForm()
         context: dict[str, Any] = {"number_form": asked}
         if asked.is_valid():
@@ -88,7 +88,7 @@ class RatedeckAdmin(admin.ModelAdmin):
 
 @admin.register(Rate)
 class RateAdmin(admin.ModelAdmin):
-    """Rates, found by the beginning of their id or prefix."""
+    """Rates, searched by the beginning of their id or prefix."""
 
     form = RateForm
     list_display = [
@@ -113,9 +113,9 @@ class RateAdmin(admin.ModelAdmin):
 
     @admin.display(description="cost", ordering="rate_cost")
     def cost(self, rate: Rate) -> str:
-        """Return what a minute costs, as short as it can be written."""
+        """Return the cost of a minute, without trailing zeros."""
         return format_cost(rate.rate_cost)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Rate | None = None) -> list[str]:
-        """Leave a rate where it is and under its id, by which imports find it."""
+        """Forbid changing a rate's deck and id, by which imports find it."""
         return ["ratedeck", "rate_id"] if obj else []

@@ -1,4 +1,4 @@
-"""What does the category `rates` offer?"""
+"""The declaration of the category `rates`."""
 
 from __future__ import annotations
 

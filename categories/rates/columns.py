@@ -1,4 +1,4 @@
-"""Which columns does a rate have? The 20 of an export, in its order; an import takes them too."""
+"""The columns of a rate: the 20 of an export, in its order, which an import accepts too."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ from categories.rates.models.ratedeck import NAME_LENGTH
 
 T = TypeVar("T")
 
-MAX_DURATION_SECONDS = 2**31 - 1  # seconds; what the database's integer holds
+MAX_DURATION_SECONDS = 2**31 - 1  # the maximum of the database's integer
 DEFAULT_RATEDECK = "ratedeck"
-# what the escapes of JSON can say, and PostgreSQL cannot store
+# characters that JSON can escape, but PostgreSQL cannot store
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class RepeatingColumn(Column[T]):
-    """A column whose cells are often the same: each different one is parsed once per batch.
+    """A column whose cells often repeat: each distinct cell is parsed once per batch.
 
-    The values are shared, so that nothing that can be changed may be one.
+    Rows share the values, so these must be immutable.
     """
 
     def parse_many(self, cells: Sequence[str]) -> list[T | None]:
@@ -68,7 +68,7 @@ class CostColumn(RepeatingColumn[Decimal], DecimalColumn):
 
 
 class PrefixColumn(PatternColumn):
-    """What the numbers of a rate begin with."""
+    """The first digits of the numbers of a rate."""
 
     type_name = "prefix"
     rule = "1 to 15 digits; a leading + is dropped"
@@ -85,7 +85,7 @@ class PrefixColumn(PatternColumn):
 
 
 class CountryColumn(PatternColumn):
-    """A country, as ISO 3166-1 abbreviates it."""
+    """The ISO 3166-1 code of a country."""
 
     type_name = "country"
     rule = "two letters (ISO 3166-1); stored in upper case"
@@ -109,7 +109,7 @@ class DurationColumn(RepeatingColumn[int], IntegerColumn):
 
 
 class WeightColumn(RepeatingColumn[int], IntegerColumn):
-    """How heavy a rate is; what lies outside of 1 to 100 is brought to the nearer end."""
+    """The weight of a rate; a value outside of 1 to 100 becomes the nearer limit."""
 
     rule = "a whole number; limited to 1 to 100"
 
@@ -119,18 +119,18 @@ class WeightColumn(RepeatingColumn[int], IntegerColumn):
 
 
 class DirectionColumn(RepeatingColumn[str], ChoiceColumn):
-    """Which way calls go."""
+    """The direction of calls."""
 
 
 class TextListColumn(Column[list[str] | None]):
-    """Several texts. Lists without any text in them, and `""`, are not given: None."""
+    """Several texts. A list without any text, and `""`, count as unset: None."""
 
     type_name = "list"
     rule = "a JSON list of texts, or one text"
     default_example = '["a","b"]'
 
     def parse(self, text: str) -> list[str] | None:
-        """Return the texts of a JSON list, or the one text that the cell is."""
+        """Return the texts of a JSON list, or the cell itself as the only text."""
         texts = self._parse_list(text)
         return texts if any(texts) else None
 
@@ -176,7 +176,7 @@ def _(_column: CostColumn, value: Combinable) -> Combinable:
 
 @sql_text.register
 def _(_column: TextListColumn, value: Combinable) -> Combinable:
-    # PostgreSQL writes ["a", "b"]; a quote within a text has a backslash before it
+    # PostgreSQL writes ["a", "b"]; a quote inside a text has a backslash before it
     written = Replace(Cast(value, TextField()), Value('", "'), Value('","'))
     return NullIf(written, Value("[]"), output_field=TextField())
 

@@ -1,6 +1,6 @@
-"""What of a rate follows from its other fields? Id, name, weight, routes and patterns of callers.
+"""Derives a rate's id, name, weight, routes and caller patterns from its other fields.
 
-The rules are Kazoo's: see the functions. A rate is a mapping of field names to values here.
+The rules are Kazoo's. A rate is a mapping of field names to values here.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 ANY_COUNTRY = "XX"
-LIGHTEST, HEAVIEST = 1, 100
+MIN_WEIGHT, MAX_WEIGHT = 1, 100
 NUMBERS = re.compile(r"\+?[0-9]+")
 
 
@@ -27,25 +27,25 @@ def make_rate_name(direction: str | None, country: str | None, prefix: str) -> s
 
 
 def make_routes(prefix: str) -> list[str]:
-    """Return the one pattern of the numbers that begin with `prefix`."""
+    """Return a list with the pattern of numbers that begin with `prefix`."""
     return [rf"^\+?{prefix}.+$"]
 
 
 def make_weight(prefix: str, cost: Decimal, internal_cost: Decimal | None) -> int:
-    """Return 10 per digit of the prefix, less 1 per cent of the cost; within 1 and 100.
+    """Return 10 per digit of the prefix, less 100 times the cost, limited to 1 to 100.
 
-    The internal cost counts where there is one that is not zero.
+    The internal cost counts instead if it is set and not zero.
     """
     return limit_weight(10 * len(prefix) - int(100 * (internal_cost or cost)))
 
 
 def limit_weight(weight: int) -> int:
-    """Return the nearest weight that is within 1 and 100."""
-    return min(max(weight, LIGHTEST), HEAVIEST)
+    """Return the nearest weight within 1 and 100."""
+    return min(max(weight, MIN_WEIGHT), MAX_WEIGHT)
 
 
 def make_caller_patterns(text: str) -> str:
-    r"""Return `441:442` as `^\+?441.+$:^\+?442.+$`; what is not a number stays as it is.
+    r"""Return `441:442` as `^\+?441.+$:^\+?442.+$`; other parts stay unchanged.
 
     So the patterns of an export can be imported again.
     """
@@ -67,7 +67,7 @@ FILLED: dict[str, Callable[[Mapping[str, Any]], Any]] = {
 
 
 def fill(rate: dict[str, Any]) -> dict[str, Any]:
-    """Return `rate` with the name, weight and routes that were not given."""
+    """Return `rate`, with the name, weight and routes filled in if they are unset."""
     for field, make in FILLED.items():
         if not rate[field]:
             rate[field] = make(rate)
@@ -75,10 +75,10 @@ def fill(rate: dict[str, Any]) -> dict[str, Any]:
 
 
 def merge(stored: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the stored rate under the given fields, filled.
+    """Return the stored rate, updated with the given fields and filled in.
 
-    A stored name, weight or routes that had been filled in, rather than given, is filled in anew:
-    a new cost has a new weight.
+    A stored name, weight or route that was filled in is derived again. So a new cost leads to a
+    new weight.
     """
     rate = {**stored, **given}
     for field, make in FILLED.items():

@@ -1,4 +1,4 @@
-"""What may staff type about a rate, and about a number that is to be rated?"""
+"""The admin's forms for a rate, and for looking up a number's rate."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django import forms
 from categories.rates.filling import fill, make_caller_patterns, make_rate_id, merge
 from categories.rates.models import Direction, Rate
 
-# what of a rate is filled in, and what it is filled in from
+# the fields that are filled in, and those from which they are derived
 FILLING = (
     "direction",
     "internal_rate_cost",
@@ -24,7 +24,7 @@ FILLING = (
 
 
 class RateForm(forms.ModelForm):
-    """A rate, filled in as an import fills it in."""
+    """A rate, filled in like an imported one."""
 
     class Meta:
         model = Rate
@@ -66,7 +66,7 @@ class RateForm(forms.ModelForm):
         return clean_texts(self.cleaned_data["routes"])
 
     def clean(self) -> dict[str, Any]:
-        """Fill in what was left empty, and anew what follows from a field that changed."""
+        """Fill in empty fields, and derive fields again that depend on a changed one."""
         super().clean()
         cleaned = self.cleaned_data
         if self.errors:
@@ -87,7 +87,7 @@ class RateForm(forms.ModelForm):
 
 
 def clean_texts(value: Any) -> list[str]:
-    """Return a list of texts as it is, and nothing as an empty one; raise ValidationError else."""
+    """Return a list of texts, empty for None; raise ValidationError for any other value."""
     if value is None:
         return []
     if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
@@ -96,13 +96,13 @@ def clean_texts(value: Any) -> list[str]:
 
 
 class NumberForm(forms.Form):
-    """A number to be rated."""
+    """A number whose rate is looked up."""
 
     number = forms.CharField(max_length=32, help_text="With its country's code: +1 415 723 5234.")
     direction = forms.ChoiceField(choices=[("", "either way"), *Direction.choices], required=False)
 
     def clean_number(self) -> str:
-        """Return the digits of the number, without what people put between them."""
+        """Return the digits of the number, without the separators that people type."""
         digits = re.sub(r"[\s()./-]", "", self.cleaned_data["number"]).removeprefix("+")
         if not re.fullmatch(r"[1-9][0-9]{1,14}", digits):
             raise forms.ValidationError("Write the number with its country's code: + and digits.")

@@ -1,4 +1,4 @@
-"""How do imported rates get into the database? Merged over what is there, a batch at once."""
+"""Stores imported rates: merges each batch with the stored rates and writes it at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from categories.rates.filling import fill, merge
 from categories.rates.models import Rate, Ratedeck
 from piston.accounts.models import Account
 
-# what an import may set, by the names that the database model has for it
+# the model's fields that an import may set
 FIELDS = (
     "account_id",
     "caller_id_numbers",
@@ -33,31 +33,31 @@ FIELDS = (
     "weight",
 )
 KEY = ("ratedeck_id", "rate_id")
-NOTHING: dict[str, Any] = {**dict.fromkeys(FIELDS), "options": []}
+EMPTY_RATE: dict[str, Any] = {**dict.fromkeys(FIELDS), "options": []}
 
 Key = tuple[int, str]  # of a rate: the deck's primary key, the rate's id
-Fields = Mapping[str, Any]  # always all of FIELDS, in that order, when it is a whole rate
+Fields = Mapping[str, Any]  # of a whole rate: all of FIELDS, in that order
 
 
 class Change(NamedTuple):
-    """What one row of a file says about one rate."""
+    """A row's changes to one rate."""
 
     ratedeck: str  # the deck's name
     rate_id: str
-    given: Fields  # only what the row gives
+    given: Fields  # only the fields that the row sets
 
 
 class StoredRate(NamedTuple):
-    """A rate as the database has it."""
+    """A rate in the database."""
 
     pk: int
     fields: Fields
 
 
 def store_changes(changes: Sequence[Change], owner: Account | None, *, using: str) -> None:
-    """Store a batch in the decks of `owner`, with the result of storing its rows one by one.
+    """Store a batch in the decks of `owner`, with the same result as storing row by row.
 
-    A handful of statements, whatever the size. Runs in the caller's transaction.
+    It takes a few statements, whatever the size, and runs in the caller's transaction.
     """
     decks = lock_decks({change.ratedeck for change in changes}, owner, using=using)
     keys = [(decks[change.ratedeck], change.rate_id) for change in changes]
@@ -65,22 +65,22 @@ def store_changes(changes: Sequence[Change], owner: Account | None, *, using: st
     rates = {key: rate.fields for key, rate in stored.items()}
     for key, change in zip(keys, changes, strict=True):
         there = rates.get(key)
-        rates[key] = merge(there, change.given) if there else fill({**NOTHING, **change.given})
+        rates[key] = merge(there, change.given) if there else fill({**EMPTY_RATE, **change.given})
     write_rates(rates, stored, using=using)
 
 
 def lock_decks(names: set[str], owner: Account | None, *, using: str) -> dict[str, int]:
-    """Return the primary keys of the decks of `owner` by name; create those that are missing.
+    """Return the primary keys of the decks of `owner` by name; create missing decks.
 
-    Holds a lock on each until the transaction ends: two imports into one deck take turns, so
-    neither merges over what the other is about to change. Always locked in the same order.
+    Locks each deck until the transaction ends, so that two imports into one deck run one after
+    the other and neither overwrites the other's changes. The order of locks is always the same.
     """
     owned = Ratedeck.objects.using(using).owned_by(owner).filter(name__in=names).order_by("pk")
     wanted = owned.select_for_update(no_key=True).values_list("name", "pk")
     decks = dict(wanted)
     if missing := names - decks.keys():
         new = [Ratedeck(name=name, account=owner) for name in sorted(missing)]
-        # another import may create the same deck at this moment; then its deck is the one
+        # if another import creates the same deck at this moment, use that deck
         Ratedeck.objects.using(using).bulk_create(new, ignore_conflicts=True)
         decks = dict(wanted.all())
     return decks
@@ -103,7 +103,7 @@ def read_rates(keys: Iterable[Key], *, using: str) -> dict[Key, StoredRate]:
 def write_rates(
     rates: Mapping[Key, Fields], stored: Mapping[Key, StoredRate], *, using: str
 ) -> None:
-    """Insert the rates that are not stored, and update those that differ from what is."""
+    """Insert new rates, and update those that differ from the stored ones."""
     new, changed = [], []
     for key, fields in rates.items():
         if key not in stored:

@@ -1,4 +1,4 @@
-"""Which categories are there, and which action has this name? Ask here."""
+"""The registry of categories: finds categories and actions by name."""
 
 from categories.registry.finding import (
     all_categories,

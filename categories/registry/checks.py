@@ -1,4 +1,4 @@
-"""Are the categories that ship declared rightly? Asked by Django's system checks at start-up."""
+"""System checks of the categories that ship, run by Django at start-up."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def check_categories(**_: Any) -> list[checks.CheckMessage]:
 
 
 def check_category(category: type[Category]) -> list[checks.CheckMessage]:
-    """Return an error for everything wrong with a category and its actions, with file and line."""
+    """Return an error, with file and line, for each problem of a category and its actions."""
     found: list[tuple[type, tuple[str, Location | None]]] = [
         (category, problem) for problem in declaring.find_category_problems(category)
     ]

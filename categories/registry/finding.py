@@ -1,4 +1,4 @@
-"""Which categories are there? Those that ship, those of installed packages, those registered."""
+"""Finds categories and actions: those that ship, those of packages, and registered ones."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from categories.registry import schemas
 from categories.registry.refreshing import Entry, Registry
 
 _registry = Registry()
-_overlay: dict[str, type[Category]] = {}  # what tests put in front, by name
+_overlay: dict[str, type[Category]] = {}  # categories that tests add, by name
 
 
 def get_category(
     name: str, *, version: str | None = None, for_new_task: bool = False
 ) -> type[Category]:
-    """Return the category of this name, in `version` if this process has it; the caller compares.
+    """Return the category of this name, in `version` if this process has it.
 
-    Raises UnknownCategory; of its kinds BrokenCategory, and DisabledCategory `for_new_task`.
+    The caller must compare the version. Raises UnknownCategory, or its subclasses BrokenCategory
+    and, with `for_new_task`, DisabledCategory.
     """
     if name in _overlay:
         return _overlay[name]
@@ -61,7 +62,7 @@ def known_names() -> list[str]:
 
 
 def offered() -> tuple[tuple[str, str, tuple[str, ...]], ...]:
-    """Return what this process can run: of each category its name, version and actions."""
+    """Return the name, version and actions of each category that this process can run."""
     usable = {
         entry.name: entry.category for entry in _registry.entries() if entry.category is not None
     }
@@ -74,18 +75,18 @@ def offered() -> tuple[tuple[str, str, tuple[str, ...]], ...]:
 
 
 def all_entries() -> list[Entry]:
-    """Return every category with its state: enabled, disabled, broken."""
+    """Return every category with its state: enabled, disabled or broken."""
     return _registry.entries()
 
 
 def expire() -> None:
-    """Make this process read the registered categories again at the next question."""
+    """Make this process read the registered categories again before the next look-up."""
     _registry.expire()
 
 
 @contextmanager
 def registered(*categories: type[Category]) -> Iterator[None]:
-    """Put categories in front of the registry, for tests of this process."""
+    """Add categories to this process's registry, for tests; they hide others of the same name."""
     before = dict(_overlay)
     _overlay.update({category.name: category for category in categories})
     try:

@@ -1,4 +1,4 @@
-"""How is a category imported? From a dotted path, anew where its code has changed."""
+"""Imports a category from a dotted path, and reloads it if its code has changed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from categories.contract import Category
 from categories.errors import CategoryError
 
 ENTRY_POINT_GROUP = "piston.categories"
-# a second import of these would register models and apps with Django twice
+# never reloaded, because a second import would register models and apps with Django twice
 KEPT_MODULES = {"models", "migrations", "apps"}
 
 
@@ -43,7 +43,7 @@ def load_category(dotted_path: str) -> type[Category]:
     importlib.invalidate_caches()
     try:
         module = importlib.import_module(module_path)
-    except CategoryError as error:  # says file and line itself
+    except CategoryError as error:  # has file and line already
         raise CannotLoad(str(error)) from error
     except (Exception, SystemExit) as error:  # a plugin's module may raise anything
         raise CannotLoad(f"{module_path}: {describe_error(error)}") from error
@@ -54,10 +54,10 @@ def load_category(dotted_path: str) -> type[Category]:
 
 
 def reload_category(dotted_path: str) -> type[Category]:
-    """Import the category from the code as it is now; when that fails, the old code stays.
+    """Import the category from its current code; if that fails, keep the old code.
 
-    All modules of the plugin's package are read again, but for its models: those belong to
-    Django's start-up.
+    Reloads all modules of the plugin's package except its models, which Django reads only at
+    start-up.
     """
     module_path = dotted_path.rpartition(".")[0]
     package = module_path.rpartition(".")[0]
@@ -73,7 +73,7 @@ def reload_category(dotted_path: str) -> type[Category]:
 
 
 def take_modules(package: str) -> dict[str, ModuleType]:
-    """Remove the modules of a package from those imported, and return them."""
+    """Remove the modules of a package from `sys.modules`, and return them."""
     names = [
         name
         for name in sys.modules
@@ -84,7 +84,7 @@ def take_modules(package: str) -> dict[str, ModuleType]:
 
 
 def describe_error(error: BaseException) -> str:
-    """Return the kind and text of an error, and the line where it was raised."""
+    """Return the type and text of an error, and the line that raised it."""
     place = error.__traceback__
     while place is not None and place.tb_next is not None:
         place = place.tb_next

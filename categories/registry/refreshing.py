@@ -1,7 +1,6 @@
-"""How does a process notice a new plugin without a restart? It reads the registered ones again.
+"""Notices new plugins without a restart: reads the table of registered categories again.
 
-The answer is kept for REFRESH_SECONDS; then the (tiny) table is read again, so that web and
-workers follow a registration.
+Each process caches the table for REFRESH_SECONDS and then reads it again. It is tiny.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ REFRESH_SECONDS = 2.0
 
 
 class Record(NamedTuple):
-    """What the database says about a category; `checked_at` changes with every registration."""
+    """A category's row in the database; `checked_at` changes with every registration."""
 
     name: str
     dotted_path: str
@@ -34,7 +33,7 @@ class Record(NamedTuple):
 
 @dataclass(frozen=True)
 class Entry:
-    """A category as this process sees it; one that is broken has a problem and no class."""
+    """A category as this process sees it; a broken one has a problem and no class."""
 
     name: str
     dotted_path: str
@@ -45,7 +44,7 @@ class Entry:
 
 
 class Registry:
-    """The categories this process knows, kept in step with the database."""
+    """The categories that this process knows, kept in step with the database."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -63,9 +62,8 @@ class Registry:
     def find(self, name: str, *, version: str | None = None) -> Entry | None:
         """Return the category of this name, or None.
 
-        One that is missing here, or has another version than was asked for, may just have been
-        registered: the process that knows it has read the database after this one, so this one
-        reads it again.
+        If it is missing here, or has another version than the one requested, it may just have
+        been registered. Then read the database again first.
         """
         self._refresh()
         entry = self._by_name.get(name)
@@ -75,7 +73,7 @@ class Registry:
         return self._by_name.get(name)
 
     def expire(self) -> None:
-        """Read the database again at the next question."""
+        """Read the database again before the next look-up."""
         self._read_at = float("-inf")
 
     def _refresh(self) -> None:
@@ -83,7 +81,7 @@ class Registry:
             return
         with self._lock:
             if time.monotonic() - self._read_at < REFRESH_SECONDS:
-                return  # another thread was first
+                return  # another thread has just read it
             records = read_records()
             if records != self._records:
                 self._rebuild({record.name: record for record in records})
@@ -104,7 +102,7 @@ class Registry:
         self._entries, self._by_name = refuse_repeated_names(entries)
 
     def _load_shipped(self, path: str, source: str, records: dict[str, Record]) -> Entry:
-        """Return a category that needs no record; its record may disable it."""
+        """Return a category that ships; it needs no record, but its record may disable it."""
         if path not in self._loaded:
             self._loaded[path] = (None, load_entry(path, path, source))
         entry = self._loaded[path][1]
@@ -112,7 +110,7 @@ class Registry:
         return replace(entry, is_enabled=record is None or record.is_enabled)
 
     def _load_registered(self, record: Record) -> Entry:
-        """Return a registered category, imported anew when a new version was registered."""
+        """Return a registered category; reload it if a new version was registered."""
         mark, entry = self._loaded.get(record.dotted_path, (None, None))
         is_changed = entry is not None and mark != record.checked_at
         if entry is None:
@@ -129,18 +127,18 @@ class Registry:
 
 
 def read_records() -> list[Record]:
-    """Return all rows of the table of categories: one query, a handful of rows."""
+    """Return all rows of the table of categories, in one query."""
     rows = RegisteredCategory.objects.order_by("name").values_list(*Record._fields)
     return [Record._make(row) for row in rows]
 
 
 def is_outdated(entry: Entry, record: Record) -> bool:
-    """Say whether a registered category has to be imported again."""
+    """Say whether a registered category must be imported again."""
     return entry.category is None or entry.category.version != record.version
 
 
 def load_entry(name: str, path: str, source: str, *, anew: bool = False) -> Entry:
-    """Import a category; one that is broken is logged, and stands in nobody's way."""
+    """Import a category; if it is broken, log that and return an entry with the problem."""
     try:
         category = loading.reload_category(path) if anew else loading.load_category(path)
     except loading.CannotLoad as error:
@@ -150,7 +148,7 @@ def load_entry(name: str, path: str, source: str, *, anew: bool = False) -> Entr
 
 
 def refuse_repeated_names(entries: list[Entry]) -> tuple[list[Entry], dict[str, Entry]]:
-    """Return the entries, later ones of a name marked broken, and the first ones by name."""
+    """Return all entries, and the first one of each name; mark repeated names as broken."""
     by_name: dict[str, Entry] = {}
     checked = []
     for entry in entries:

@@ -1,4 +1,4 @@
-"""How does a category get into the registry, and out of it?"""
+"""Registers, unregisters, enables and disables categories."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from categories.registry.refreshing import load_entry
 
 
 def register(dotted_path: str, *, by: str | None = None) -> type[Category]:
-    """Import and check a category from its code as it is now, and record it; return its class.
+    """Import and check a category from its current code, and record it; return its class.
 
     Registering a path again records its new version. Raises CannotLoad, RegistrationRefused.
     """
@@ -26,7 +26,7 @@ def register(dotted_path: str, *, by: str | None = None) -> type[Category]:
         raise RegistrationRefused(f"The name {category.name!r} belongs to {holder}.")
     now = timezone.now()
     with transaction.atomic():
-        # a class that changed its name leaves its old record behind otherwise
+        # a class with a new name must not leave its old record behind
         RegisteredCategory.objects.filter(
             dotted_path=dotted_path, source=Source.REGISTERED
         ).exclude(name=category.name).delete()
@@ -47,7 +47,7 @@ def register(dotted_path: str, *, by: str | None = None) -> type[Category]:
 
 
 def find_holder(name: str, dotted_path: str) -> str:
-    """Return the dotted path of another category that has this name; "" when it is free."""
+    """Return the dotted path of another category with this name; "" if the name is free."""
     for path in (*loading.built_in_paths(), *loading.package_paths()):
         if load_entry(path, path, Source.PACKAGE).name == name:
             return path
@@ -69,7 +69,7 @@ def unregister(name: str) -> None:
 
 
 def set_enabled(names: list[str], *, is_enabled: bool) -> int:
-    """Let categories take new tasks, or not; return how many changed."""
+    """Enable or disable categories; return how many changed."""
     changed = RegisteredCategory.objects.filter(name__in=names).exclude(is_enabled=is_enabled)
     count = changed.update(is_enabled=is_enabled)
     registry.expire()
@@ -77,9 +77,9 @@ def set_enabled(names: list[str], *, is_enabled: bool) -> int:
 
 
 def record_shipped(*, using: str = DEFAULT_DB_ALIAS) -> None:
-    """Record the categories that need no registration, so that they can be seen and disabled.
+    """Record the categories that need no registration, so that staff can see and disable them.
 
-    Runs after every migration. A broken one is the system check's business.
+    Runs after every migration. The system check reports broken ones.
     """
     now = timezone.now()
     records = RegisteredCategory.objects.using(using)

@@ -1,1 +1,1 @@
-"""How is an action run? By workers, and by tests of categories, in the same way."""
+"""Runs actions, in workers and in tests of categories alike."""

@@ -1,4 +1,4 @@
-"""How is an action called so that exactly the bad row fails? Batch first, then ever smaller."""
+"""Runs a batch of rows; if it fails, halves it until exactly the bad row fails."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ from piston.database.swallowed_errors import find_swallowed, refuse_swallowed
 from piston.disk_reserve import DiskFull
 from piston.plurals import plural
 
-SUCCEEDED = Succeeded()  # of every row about which the action says nothing
+SUCCEEDED = Succeeded()  # the outcome of each row for which the action returns None
 NOT_THE_ROWS_FAULT = (OperationalError, InterfaceError, DiskFull, RowTimedOut, ActionWaits)
 
 
 class WroteBeforeFailing(Exception):
-    """A row failed after it had written; it has to be run alone, so that its writes are undone."""
+    """A row failed after it had written; it must run alone, so that its writes are undone."""
 
 
 class Attempt:
-    """Runs rows through an action; answers for all of them, or for the first few if time is up."""
+    """Runs rows through an action; returns outcomes of all, or of the first ones if time is up."""
 
     def __init__(self, action: RowAction, context: Context, seconds: float) -> None:
         self.action = action
@@ -58,19 +58,19 @@ class Attempt:
         self.takes_batches = type(action).process_batch is not RowAction.process_batch
 
     def run(self, rows: Sequence[Row | RowFailed]) -> list[Outcome]:
-        """Run the rows at once; any exception means that nothing of it may be kept."""
-        with telling_faults(self.context.database), self.limit(len(rows)):
+        """Run the rows as one batch; after any exception, nothing of it may be kept."""
+        with classified_errors(self.context.database), self.limit(len(rows)):
             outcomes = self._run_batch(rows) if self.takes_batches else self._run_rows(rows)
         refuse_swallowed(self.context.database)
         return outcomes
 
     def limit(self, row_count: int) -> AbstractContextManager[None]:
-        """Limit the time of so many rows: a batch ends at its deadline, a row at its own."""
+        """Limit the time of a run; a batch gets the attempt's seconds in addition to a row's."""
         more = self.seconds if row_count > 1 else 0
         return time_limit(self.action.row_seconds + more)
 
-    def may_be_halved(self, error: Exception) -> bool:
-        """Say whether a row may be to blame for the error, so that it is looked for."""
+    def may_be_a_rows_fault(self, error: Exception) -> bool:
+        """Say whether a row may have caused the error, so that halving may find it."""
         return not isinstance(error, NOT_THE_ROWS_FAULT)
 
     def _run_rows(self, rows: Sequence[Row | RowFailed]) -> list[Outcome]:
@@ -79,7 +79,7 @@ class Attempt:
         written = 0
         using = context.database
         with WriteCounter(using) if self.writes else nullcontext() as counter:
-            for row in rows:  # millions of times: nothing is called here that need not be
+            for row in rows:  # runs millions of times: avoid every call
                 if isinstance(row, RowFailed):
                     outcomes.append(row)
                     continue
@@ -90,7 +90,7 @@ class Attempt:
                 except RowFailed as failed:
                     if counter and (counter.writes > written or find_swallowed(using)):
                         raise WroteBeforeFailing from failed
-                    outcomes.append(failed.with_traceback(None))  # it would hold all rows
+                    outcomes.append(failed.with_traceback(None))  # a traceback keeps all rows alive
                 if counter:
                     written = counter.writes
         return outcomes
@@ -111,11 +111,11 @@ class Attempt:
         try:
             with self._savepoint():
                 outcomes = self.run(rows)
-                if self.writes:  # else foreign keys are looked at by the COMMIT
+                if self.writes:  # otherwise the COMMIT checks foreign keys
                     connections[self.context.database].check_constraints()
                 return outcomes
         except Exception as error:
-            if not self.may_be_halved(error):
+            if not self.may_be_a_rows_fault(error):
                 raise
             if len(rows) == 1:
                 wait_for_table(error)
@@ -146,7 +146,7 @@ class Attempt:
 
 
 class WriteCounter:
-    """Counts the statements that a block sends to the database and that may write."""
+    """Counts the statements inside a block that may write to the database."""
 
     def __init__(self, using: str) -> None:
         self.writes = 0
@@ -168,14 +168,14 @@ class WriteCounter:
 
 
 @contextmanager
-def telling_faults(using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
-    """Tell what the database lacks from what is wrong with rows, in what a plugin raises.
+def classified_errors(using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
+    """Translate a plugin's database errors, to separate a missing table from a bad row.
 
-    Raises ActionWaits for the one. What is wrong with rows is never an OperationalError then: that
-    means that the database is away.
+    Raises ActionWaits if the database lacks something. A fault of a row never leaves as an
+    OperationalError, which means that the database is away.
     """
     try:
-        with connections[using].wrap_database_errors:  # some talk to the driver itself
+        with connections[using].wrap_database_errors:  # some plugins use the driver directly
             yield
     except Error as error:
         if database_errors.is_missing(error):
@@ -186,6 +186,6 @@ def telling_faults(using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
 
 
 def wait_for_table(error: Exception) -> None:
-    """Raise ActionWaits where a table refuses good rows; ask after the rollback."""
+    """Raise ActionWaits if a table refuses good rows; call it after the rollback."""
     if fault := table_faults.find_fault(error):
         raise ActionWaits(fault) from error

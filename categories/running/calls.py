@@ -1,4 +1,4 @@
-"""How is an action called that reaches the outside, and what does its answer say?"""
+"""Calls an action with external effects, and interprets its answer as an outcome."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ DIED = "a worker died, or lost the database, while it was being sent"
 
 
 def call(action: RowAction, context: Context, row: Row, number: int, key: str) -> Outcome:
-    """Call the action for a row that stands in the journal; return what became of it."""
+    """Call the action for a row that is in the journal; return its outcome."""
     try:
         with time_limit(action.row_seconds):
             answer = action.process(row, replace(context, effect_key=key))
-    except Exception as error:  # noqa: BLE001 - whatever a plugin raises is no answer
+    except Exception as error:  # noqa: BLE001 - any exception of a plugin means no answer
         if isinstance(error, RowTimedOut):
-            connection.close()  # the alarm may have struck in the middle of a query
+            connection.close()  # the alarm may have interrupted a query
         return outcome_of_error(error, context, number)
     finally:
         if find_swallowed():
-            connection.close()  # the action left it unusable; its outcome is written all the same
+            connection.close()  # the action left it unusable; its outcome must still be written
     return outcome_of(answer)
 
 
 def outcome_of(answer: object) -> Outcome:
-    """Return what an answer says; one that is no outcome may stand for anything."""
+    """Return the outcome in an answer; an answer of another type is indeterminate."""
     if answer is None:
         return Succeeded()
     if not isinstance(answer, Succeeded | RowFailed):
@@ -43,9 +43,9 @@ def outcome_of(answer: object) -> Outcome:
 
 
 def outcome_of_error(error: Exception, context: Context, number: int) -> Outcome:
-    """Return what an exception says of a row: only RowFailed is a certain no.
+    """Return the outcome for an exception: only RowFailed means a certain failure.
 
-    An action that stops the task may have called before. Any other exception is no answer.
+    An action may call the outside before it stops the task. Any other exception means no answer.
     """
     if isinstance(error, RowFailed):
         return error
@@ -62,11 +62,11 @@ def outcome_of_error(error: Exception, context: Context, number: int) -> Outcome
     return unanswered
 
 
-def doubt(outcome: Outcome, attempt_count: int) -> Outcome:
-    """Return what the outcome of a row says that was sent before without an answer.
+def qualify(outcome: Outcome, attempt_count: int) -> Outcome:
+    """Return the outcome of a row that was sent before without an answer.
 
-    A success holds for all its attempts: they had the same key. A refusal is about the last one
-    only; an earlier one may have happened (the outside may refuse the last because of it).
+    A success covers all attempts, because they had the same effect key. A refusal covers only the
+    last attempt: an earlier one may have taken effect, and may be the reason for the refusal.
     """
     if isinstance(outcome, Indeterminate):
         return outcome.after(attempt_count)

@@ -1,4 +1,4 @@
-"""Can a task go on from the cursor of a page? It is kept as JSON, and has to move."""
+"""Checks the cursor of a page: it must be JSON that the database can store, and it must move."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import json
 import re
 from typing import Any
 
-NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # as JSON writes it, not as a text about it
+NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # JSON's escape of NUL, but not an escaped backslash
 
 
 def find_cursor_problem(cursor: Any, *, last: Any) -> str | None:
-    """Return what is wrong with a cursor that follows `last`, as the end of a sentence; or None.
+    """Return the problem of a cursor that follows `last`, as the end of a sentence; or None.
 
-    What the database does not keep is the action's fault, and not the ledger's.
+    A cursor that the database cannot store is the action's fault, not the ledger's.
     """
     if cursor is None:
         return None

@@ -1,7 +1,7 @@
-"""Whose time is it while a row waits for the database? Its own only if its statement is at work.
+"""Decides whether a row that timed out was waiting for the database through no fault of its own.
 
-A lock that somebody else holds, a server that stands still, a network that swallows the answer:
-the row has to wait, and is not to blame.
+A row is not to blame if it waits for another session's lock, for a stalled server, or for an
+answer that the network lost. It is to blame only if its own statement is running.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ CANCEL = """
 
 
 def allow_time(row_seconds: float, claim_seconds: float) -> None:
-    """Let the transaction last as long as the claim, where an action's rows need longer.
+    """Let the transaction last as long as the claim, for actions with long row time-outs.
 
-    Half of a row's time may go into waiting for one lock.
+    A single wait for a lock may take half of a row's time.
     """
     if connection.vendor == "postgresql" and claim_seconds > settings.PISTON_CLAIM_SECONDS:
         with connection.cursor() as cursor:
@@ -31,24 +31,24 @@ def allow_time(row_seconds: float, claim_seconds: float) -> None:
             )
 
 
-def is_asked() -> bool:
-    """Say whether this thread has asked PostgreSQL something and has no answer yet."""
+def is_querying() -> bool:
+    """Say whether a query of this thread to PostgreSQL is still unanswered."""
     if connection.vendor != "postgresql" or connection.connection is None:
         return False
     return bool(connection.connection.info.transaction_status.name == "ACTIVE")
 
 
 def cancel_statement() -> bool:
-    """Cancel the statement that this thread waits for; say whether it was at work, not in a queue.
+    """Cancel this thread's statement; say whether it was running, not waiting for a lock.
 
-    Asked on a new connection; raises OperationalError without a database.
+    Uses a new connection; raises OperationalError if the database is away.
     """
     with closing(connection.copy()) as other, other.cursor() as cursor:
         cursor.execute(CANCEL, [connection.get_connection_params()["application_name"]])
         return any(was_at_work for was_at_work, _ in cursor.fetchall())
 
 
-def blame_the_wait(error: Exception) -> None:
-    """Raise OperationalError if who ran out of time was kept waiting by the database."""
+def raise_if_kept_waiting(error: Exception) -> None:
+    """Raise OperationalError if the row timed out because the database kept it waiting."""
     if not cancel_statement():
         raise OperationalError(f"the database kept a row waiting until it {error}") from error

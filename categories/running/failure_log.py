@@ -1,6 +1,7 @@
-"""How much is logged about rows that fail unexpectedly? Of each task a few traces, then lines.
+"""Logs rows that fail unexpectedly: for each task a few traces, then only some lines.
 
-A task may have millions of such rows: a trace for each would fill the disk with one tenant's file.
+A task may have millions of such rows. With a trace for each, one tenant's file could fill the
+disk.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ MAX_ERROR = 300  # characters
 MAX_TRACE = 20_000  # the last characters of a trace
 MAX_TASKS = 10_000  # that a process remembers
 
-_counts: Counter[str] = Counter()  # of this process alone: it saves room and decides nothing
+_counts: Counter[str] = Counter()  # rows by task, in this process; only limits the log
 
 
 def log_row(what: str, task_id: str, row: int, error: BaseException) -> None:
-    """Log what happened to a row: a trace for the first, then a line, then each power of ten."""
+    """Log a row's failure: a trace for the first rows, then a line, then only powers of ten."""
     if len(_counts) >= MAX_TASKS and task_id not in _counts:
         _counts.clear()
     _counts[task_id] += 1
@@ -34,6 +35,6 @@ def log_row(what: str, task_id: str, row: int, error: BaseException) -> None:
 
 
 def format_trace(error: BaseException) -> str:
-    """Return the trace of an error; its text may hold what no log can be written with."""
+    """Return the trace of an error; escape characters that a log cannot encode."""
     trace = "".join(traceback.format_exception(error)).rstrip()[-MAX_TRACE:]
     return trace.encode("utf-8", "backslashreplace").decode()

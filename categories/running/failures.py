@@ -1,4 +1,4 @@
-"""What is said about a row that did not succeed? In its `error` cell, and to staff."""
+"""The outcomes of rows that did not succeed, and their messages for tenants and staff."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ PLACE = re.compile(r"[a-z][a-z0-9+.-]*://[^\s'\"]+|(?<![\w/.])/[^\s'\"/]+/[^\s'\
 
 
 class Indeterminate(RowFailed):
-    """Nobody knows whether the row's effect happened; it is not offered for sending again.
+    """It is unknown whether the row's effect happened; the row is not sent again.
 
-    `stop_reason` is set where the action stopped the task on this row.
+    `stop_reason` is set if the action stopped the task on this row.
     """
 
-    was_asked = True  # False: only earlier workers asked
+    was_asked = True  # False: only earlier workers sent the row
 
     def __init__(self, why: str, *, attempt_count: int = 1, stop_reason: str | None = None) -> None:
         repeated = "it was not repeated"
@@ -37,17 +37,17 @@ class Indeterminate(RowFailed):
         self.stop_reason = stop_reason
 
     def after(self, attempt_count: int) -> Self:
-        """Return the same about a row that was sent so many times."""
+        """Return the same outcome for a row that was sent `attempt_count` times."""
         return type(self)(self.why, attempt_count=attempt_count, stop_reason=self.stop_reason)
 
 
 class Unanswered(Indeterminate):
-    """No answer came, or none that says anything; asked again, the outside may give one."""
+    """No usable answer came; another attempt may get one."""
 
-    missing: str = ""  # what the database lacks, if that is why
+    missing: str = ""  # what the database lacks, if that is the cause
 
     def after(self, attempt_count: int) -> Self:
-        """Return the same about a row that was sent so many times."""
+        """Return the same outcome for a row that was sent `attempt_count` times."""
         again = super().after(attempt_count)
         again.missing = self.missing
         return again
@@ -58,10 +58,10 @@ class Stopping(RowFailed):
 
 
 def describe_failure(error: BaseException) -> str:
-    """Return one line for who owns the task: a row's `error` cell, or a part of its reason.
+    """Return one line for the tenant: a row's `error` cell, or a part of the task's reason.
 
-    It names no file, host or statement. An error that was not meant for the tenant shows its text
-    only if it is about values; all others come from what is around the action, and say its name.
+    It names no file, host or statement. An unexpected error shows its text only if it is about
+    values. Other errors come from the action's environment and show only their type.
     """
     if isinstance(error, RowFailed):
         return str(error)[:MAX_MESSAGE_LENGTH]
@@ -77,13 +77,13 @@ def describe_fully(error: BaseException) -> str:
 
 
 def storable(text: str) -> str:
-    """Return a plugin's text as any database can keep it: PostgreSQL refuses NUL and surrogates."""
+    """Return a plugin's text without the NUL and surrogates that PostgreSQL refuses."""
     kept = text.replace("\0", "\\x00").encode(errors="backslashreplace").decode()
     return kept[:MAX_MESSAGE_LENGTH]
 
 
 def stop_reason(outcome: Outcome) -> str | None:
-    """Return why the action stopped the task on this row; None: it did not."""
+    """Return why the action stopped the task on this row; None if it did not."""
     if isinstance(outcome, Stopping):
         return storable(outcome.message)
     if isinstance(outcome, Indeterminate) and outcome.stop_reason is not None:

@@ -1,4 +1,4 @@
-"""How long may a row take? An alarm ends what does not return; a watchdog what does not hear it."""
+"""Limits the time of a row with an alarm, and with a watchdog if the row ignores the alarm."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from types import FrameType
 from categories.errors import RowTimedOut
 from categories.running import database_waits
 
-RING_AGAIN_SECONDS = 1.0  # for code that catches every exception and goes on
-STDERR = 2  # the descriptor: Celery puts a logger in the place of sys.stderr
-DEAF_SECONDS = 3.0  # after the alarm, before the process ends: well before the claim expires
+ALARM_INTERVAL_SECONDS = 1.0  # between alarms, for code that catches every exception and goes on
+STDERR = 2  # the descriptor, because Celery replaces sys.stderr with a logger
+WATCHDOG_SECONDS = 3.0  # from the alarm to the end of the process; the claim must not expire first
 
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raise RowTimedOut inside the block when it takes longer.
+    """Raise RowTimedOut inside the block if it takes longer.
 
-    OperationalError comes out of it if that time was spent waiting for the database.
+    If the row was kept waiting by the database, raise OperationalError instead.
     """
     try:
         with alarm_after(seconds):
             yield
     except RowTimedOut as error:
-        if error.was_asking:
-            database_waits.blame_the_wait(error)
+        if error.was_querying:
+            database_waits.raise_if_kept_waiting(error)
         raise
 
 
 @contextmanager
 def alarm_after(seconds: float) -> Iterator[None]:
-    """Raise RowTimedOut inside the block when it takes longer, also where it is not heard.
+    """Raise RowTimedOut inside the block if it takes longer; end the process if that fails.
 
-    C code that never returns hears no alarm, and some Python code swallows it. Then a watchdog
-    that needs neither ends the process, with a traceback in the worker's log; so the row is
-    found as one that kills its worker (design §4.7). Both exist only in the main thread, where
-    prefork workers run messages.
+    C code that never returns gets no alarm, and some Python code swallows the exception. Then a
+    watchdog ends the process, with a traceback in the worker's log. So the row counts as a poison
+    row, one that kills its worker (design §4.7). Both work only in the main thread, where prefork
+    workers run messages.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -47,15 +47,15 @@ def alarm_after(seconds: float) -> Iterator[None]:
 
     is_over = False
 
-    def ring(_signal: int, _frame: FrameType | None) -> None:
-        if not is_over:  # an alarm on its way at the end must not strike what comes after
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        if not is_over:  # a late alarm must not interrupt the code after the block
             raise RowTimedOut(
-                f"timed out after {seconds:g} s", was_asking=database_waits.is_asked()
+                f"timed out after {seconds:g} s", was_querying=database_waits.is_querying()
             )
 
-    previous = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds, RING_AGAIN_SECONDS)
-    faulthandler.dump_traceback_later(seconds + DEAF_SECONDS, exit=True, file=STDERR)
+    previous = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, seconds, ALARM_INTERVAL_SECONDS)
+    faulthandler.dump_traceback_later(seconds + WATCHDOG_SECONDS, exit=True, file=STDERR)
     try:
         yield
     finally:

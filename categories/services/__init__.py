@@ -1,1 +1,1 @@
-"""How much does each account have, month by month? Quantities at its two ends."""
+"""The category of services: what each account has at the beginning and end of each month."""

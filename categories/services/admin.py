@@ -1,4 +1,4 @@
-"""What does staff see of services? The quantities, to read."""
+"""The admin page of quantities, read-only."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from piston.admin.read_only import ReadOnlyAdmin
 
 @admin.register(ServiceQuantity)
 class ServiceQuantityAdmin(ReadOnlyAdmin):
-    """A list to read and filter; quantities are taken and imported by commands, never typed."""
+    """A list to read and filter; only commands and a periodic job write quantities."""
 
     list_display = ["account", "year", "month", "has_bom", "has_eom"]
     list_filter = ["year", "month"]
@@ -21,10 +21,10 @@ class ServiceQuantityAdmin(ReadOnlyAdmin):
 
     @admin.display(boolean=True, description="beginning taken")
     def has_bom(self, quantity: ServiceQuantity) -> bool:
-        """Tell whether the document of the month's beginning is there."""
+        """Tell whether there is a document of the month's beginning."""
         return quantity.bom is not None
 
     @admin.display(boolean=True, description="end taken")
     def has_eom(self, quantity: ServiceQuantity) -> bool:
-        """Tell whether the document of the month's end is there."""
+        """Tell whether there is a document of the month's end."""
         return quantity.eom is not None

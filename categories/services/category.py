@@ -1,4 +1,4 @@
-"""What does the category `services` offer?"""
+"""The declaration of the category `services`."""
 
 from __future__ import annotations
 

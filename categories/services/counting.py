@@ -1,4 +1,4 @@
-"""What do accounts have right now? Each source counts for a range of accounts in one query."""
+"""Counts what accounts have now; each source takes one query for a range of accounts."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from categories.services.countries import find_country, leading_digits
 
 
 class AccountRange(NamedTuple):
-    """The accounts whose ids are within these two, both included."""
+    """The accounts with ids between these two, both included."""
 
     first: str
     last: str
 
 
 class Quantity(NamedTuple):
-    """How many of something an account has; an item may come several times, to be added up."""
+    """How many of an item an account has; several quantities of one item must be added up."""
 
     account_id: str
     category: str

@@ -1,4 +1,4 @@
-"""Which country is a telephone number of? Told from how it begins, so that SQL can count by it."""
+"""Finds the country of a telephone number from its first digits, so that SQL can group by them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from django.db.models import Case, When
 from django.db.models.functions import Substr
 
 NO_COUNTRY = "XX"
-NORTH_AMERICA = "+1"  # 25 countries, told apart by the 3 digits after it
+NORTH_AMERICA = "+1"  # 25 countries, distinguished by the next 3 digits
 
-# of other shared calling codes, 7 digits tell the countries apart (Jersey's are the longest)
+# 7 digits distinguish the countries of other shared calling codes (Jersey needs all 7)
 leading_digits = Case(
     When(number__startswith=NORTH_AMERICA, then=Substr("number", 1, 5)),
     default=Substr("number", 1, 8),
@@ -20,10 +20,10 @@ leading_digits = Case(
 
 @lru_cache(maxsize=100_000)
 def find_country(leading: str) -> str:
-    """Return the ISO 3166-1 code of a number that begins so, "001" where a code is international.
+    """Return the ISO 3166-1 code for a number's first digits, "001" for an international code.
 
-    XX where nothing is known about it. Its end is taken from an example of the calling code,
-    because countries that share one are told apart by their numbering plans.
+    Return XX if nothing is known. The digits are completed from an example of the calling code,
+    because only whole numbers tell apart the countries that share a code.
     """
     try:
         calling_code = phonenumbers.parse(leading.ljust(6, "0")).country_code or 0
@@ -31,7 +31,7 @@ def find_country(leading: str) -> str:
         return NO_COUNTRY
     main_country = phonenumbers.region_code_for_country_code(calling_code)
     example = phonenumbers.example_number(main_country)
-    if example is None:  # an international code: no country has it
+    if example is None:  # an international code, which belongs to no country
         return main_country
     end = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)[len(leading) :]
     number = phonenumbers.parse(leading + end)

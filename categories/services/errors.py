@@ -1,4 +1,4 @@
-"""Which errors do services raise on purpose?"""
+"""The errors that services raise on purpose."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How do quantities leave and enter the system? As JSON lines, one account and month each.
+"""Exports and imports quantities as JSON lines, one per account and month.
 
 `{"account_id": "…", "year": 2024, "month": 1, "bom": {"ips": {"dedicated": 3}}, "eom": null}`
 """
@@ -20,12 +20,12 @@ from piston.accounts.models import Account
 LINES_AT_A_TIME = 1_000
 FIELDS = ("account_id", "year", "month", "bom", "eom")
 OPTIONAL = {"bom", "eom"}
-# what the escapes of JSON can say, and PostgreSQL cannot store
+# characters that JSON can escape, but PostgreSQL cannot store
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def export_lines() -> Iterator[str]:
-    """Yield all quantities, by account, year and month, as lines without their ends."""
+    """Yield all quantities, sorted by account, year and month, as lines without line ends."""
     rows = ServiceQuantity.objects.order_by("account_id", "year", "month").values(*FIELDS)
     for row in rows.iterator(chunk_size=LINES_AT_A_TIME):
         yield json.dumps(row, ensure_ascii=False)
@@ -33,10 +33,10 @@ def export_lines() -> Iterator[str]:
 
 @transaction.atomic
 def import_lines(lines: Iterable[bytes]) -> int:
-    """Store the quantities of all lines, or raise BadQuantities and store none; return how many.
+    """Store the quantities of all lines and return how many, or raise BadQuantities and store none.
 
-    A line replaces its month of its account: a document that it does not have is missing from then
-    on. Of two lines for one month the later one counts. Empty lines are passed over.
+    A line replaces its account's month: a document that the line lacks is removed. If two lines
+    have the same month, the later one counts. Empty lines are skipped.
     """
     numbered = ((number, line) for number, line in enumerate(lines, 1) if line.strip())
     stored = 0
@@ -64,7 +64,7 @@ def refuse_unknown_accounts(months: dict[int, ServiceQuantity]) -> None:
 
 
 def parse_line(number: int, line: bytes) -> ServiceQuantity:
-    """Return the quantities of a line, not stored yet, or raise BadQuantities."""
+    """Return the unsaved quantities of a line, or raise BadQuantities."""
     try:
         fields = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -76,7 +76,7 @@ def parse_line(number: int, line: bytes) -> ServiceQuantity:
 
 
 def find_problem(fields: Any) -> str | None:
-    """Return what is wrong with the fields of a line; None when nothing is."""
+    """Return the problem of a line's fields; None if there is none."""
     if not isinstance(fields, dict):
         return "it is not a JSON object"
     if unknown := sorted(fields.keys() - set(FIELDS)):
@@ -95,7 +95,7 @@ def find_problem(fields: Any) -> str | None:
 
 
 def find_document_problem(name: str, document: Any) -> str | None:
-    """Return what is wrong with a document of quantities; None when nothing is."""
+    """Return the problem of a document of quantities; None if there is none."""
     if document is None:
         return None
     if not isinstance(document, dict):
@@ -110,10 +110,10 @@ def find_document_problem(name: str, document: Any) -> str | None:
 
 
 def is_name(text: str) -> bool:
-    """Tell whether a text can name a category or an item; it is not empty and can be stored."""
+    """Tell whether a text can name a category or an item: it is not empty and can be stored."""
     return bool(text) and not UNSTORABLE.search(text)
 
 
 def is_count(value: Any) -> bool:
-    """Tell whether a value is a whole number of at least 0; true and false are not."""
+    """Tell whether a value is a whole number of at least 0, and no boolean."""
     return type(value) is int and value >= 0

@@ -1,4 +1,4 @@
-"""What is stored about the services of accounts? Their quantities, month by month."""
+"""The stored quantities of accounts, month by month."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from piston.accounts.models import Account
 
 
 class ServiceQuantity(models.Model):
-    """What one account had in one month: `{category: {item: quantity}}` at its two ends.
+    """What one account had at the two ends of a month, as `{category: {item: quantity}}`.
 
-    A document that is None was never taken; `{}` was taken and the account had nothing.
+    A document that is None was never taken; `{}` means that the account had nothing.
     """
 
-    # accounts may be removed although the daily job gives every one of them quantities
+    # CASCADE: otherwise no account could be deleted, since the daily job gives each one quantities
     account = models.ForeignKey(
         Account, on_delete=models.CASCADE, related_name="service_quantities", db_index=False
     )
@@ -24,7 +24,7 @@ class ServiceQuantity(models.Model):
     eom = models.JSONField("end of month", null=True, blank=True)
 
     class Meta:
-        indexes = [  # what the admin shows first, and filters by
+        indexes = [  # for the admin's order and filters
             models.Index(fields=["-year", "-month", "account"], name="service_quantity_newest")
         ]
         verbose_name_plural = "service quantities"

@@ -1,4 +1,4 @@
-"""How are the quantities of a month taken? From what accounts have, thousands at a time."""
+"""Records the quantities of a month from what accounts have now, thousands at a time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Document = dict[str, dict[str, int]]
 
 
 def take_due_quantities(now: datetime) -> None:
-    """Take the quantities that are due on this day: the first of a month, or its last."""
+    """Take the quantities that are due today, if it is the first or last day of a month."""
     if now.day == 1:
         take_quantities(now.year, now.month, "bom")
     if (now + timedelta(days=1)).day == 1:
@@ -29,11 +29,11 @@ def take_due_quantities(now: datetime) -> None:
 
 @transaction.atomic
 def take_quantities(year: int, month: int, end: End) -> int:
-    """Record what every account has now as one end of a month; return how many accounts there are.
+    """Record what every account has now as one end of a month; return the number of accounts.
 
-    What had been taken for that end is replaced, the other end is left alone. An account that has
-    nothing gets an empty document. The number of statements grows with the accounts, by a few per
-    2,000, never with what they have.
+    This replaces earlier quantities of that end and leaves the other end alone. An account that
+    has nothing gets an empty document. It takes a few statements per 2,000 accounts, however much
+    they have.
     """
     taken = 0
     for account_ids in list_account_ids():
@@ -54,7 +54,7 @@ def take_quantities(year: int, month: int, end: End) -> int:
 
 
 def list_account_ids() -> Iterator[list[str]]:
-    """Yield the ids of all accounts in their order, a chunk at a time."""
+    """Yield the sorted ids of all accounts, a chunk at a time."""
     last = ""
     while True:
         ids = Account.objects.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)
@@ -66,7 +66,7 @@ def list_account_ids() -> Iterator[list[str]]:
 
 
 def collect_documents(accounts: AccountRange) -> defaultdict[str, Document]:
-    """Return what each account of the range has, by its id; `{}` for one that has nothing."""
+    """Return what each account of the range has, by account id; `{}` if it has nothing."""
     documents: defaultdict[str, Document] = defaultdict(dict)
     for count_source in SOURCES:
         for account_id, category, item, quantity in count_source(accounts):

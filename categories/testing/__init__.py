@@ -1,6 +1,6 @@
-"""How is an action tested? Over rows in memory, with a clock of one's own; and with crashes.
+"""The kit for authors' tests: runs an action over rows in memory, and injects crashes.
 
-For tests only: nothing in the product imports it.
+It is for tests only: nothing in the product imports it.
 """
 
 from categories.registry import registered

@@ -1,7 +1,4 @@
-"""How is an action tested? Over rows in memory, with a clock of one's own; and with crashes.
-
-No broker, no server and no task.
-"""
+"""Runs an action over rows in memory, without a broker, a server or a task."""
 
 from __future__ import annotations
 
@@ -21,10 +18,10 @@ def run_action(
     now: datetime | None = None,
     batch_size: int | None = None,
 ) -> Ran:
-    """Run an action over rows; what it writes stays in the database of the test.
+    """Run an action over rows; its writes stay in the test's database.
 
-    Without an account the action must not ask for one; `auth_account` is the same by default.
-    An exception that is none of the contract's is raised, unlike in a task, so that it is seen.
+    Without `account`, the action must not read the account; `auth_account` defaults to `account`.
+    Exceptions outside the contract are raised, unlike in a task, so that tests show them.
     """
     context = make_context(account, auth_account, now)
     return Trial(action, rows, context, batch_size).run()

@@ -1,4 +1,4 @@
-"""What can staff do in a browser? See every task, steer it, and read what happened to it."""
+"""The admin pages of tasks, where staff see, control and trace every task."""
 
 from django.contrib import admin
 
@@ -11,4 +11,4 @@ __all__ = ["EffectAdmin", "MessageAdmin", "TaskAdmin", "TaskEventAdmin"]
 
 admin.site.site_header = admin.site.site_title = "Piston Tasks"
 admin.site.index_title = "Administration"
-admin.site.site_url = None  # there is no other site to view
+admin.site.site_url = None  # there is no other site to link to

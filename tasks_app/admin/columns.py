@@ -1,4 +1,4 @@
-"""Which facts about a task stand in the list's columns and the page's fields?"""
+"""The facts about a task in the list's columns and the page's fields."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
 from piston.plurals import plural
-from tasks_app.admin.showing import NOTHING, show_count, show_seconds, show_text, show_time
+from tasks_app.admin.formatting import NOTHING, show_count, show_seconds, show_text, show_time
 from tasks_app.models import Task
 
 
 @admin.display(description="id")
 def name(task: Task) -> str | SafeString:
-    """Show the id, and what the client calls the input."""
+    """Show the id, and the client's name for the input."""
     if not task.file_name:
         return task.pk
     beginning = Truncator(show_text(task.file_name)).chars(40)
@@ -25,25 +25,25 @@ def name(task: Task) -> str | SafeString:
 
 @admin.display(description="file name")
 def file_name(task: Task) -> str:
-    """Show what the client calls the input."""
+    """Show the client's name for the input."""
     return show_text(task.file_name)
 
 
 @admin.display(description="reason")
 def reason(task: Task) -> str:
-    """Show why it ended as it did."""
+    """Show why the task ended as it did."""
     return show_text(task.reason)
 
 
 @admin.display(description="account")
 def account(task: Task) -> SafeString:
-    """Link to the account that it works for."""
+    """Link to the account that owns the task."""
     return link_account(task.account_id, task.account.name)
 
 
 @admin.display(description="created by")
 def auth_account(task: Task) -> SafeString:
-    """Link to the account that created it."""
+    """Link to the account that created the task."""
     return link_account(task.auth_account_id, task.auth_account.name)
 
 
@@ -67,7 +67,7 @@ def status(task: Task) -> SafeString:
 
 @admin.display(description="progress")
 def progress(task: Task) -> str | SafeString:
-    """Show how much is done, with a bar where the total is known."""
+    """Show how much is done, with a bar if the total is known."""
     done, total = done_count(task), task.total_count
     if total is None:
         return f"{done:,} {plural('row', done)}" if task.has_started else NOTHING
@@ -100,31 +100,31 @@ def left(task: Task) -> str:
 
 @admin.display(description="created")
 def created(task: Task) -> str:
-    """Show when it was created."""
+    """Show when the task was created."""
     return show_time(task.created_at)
 
 
 @admin.display(description="started")
 def started(task: Task) -> str:
-    """Show when it was started."""
+    """Show when the task was started."""
     return show_time(task.started_at)
 
 
 @admin.display(description="ended")
 def ended(task: Task) -> str:
-    """Show when it ended."""
+    """Show when the task ended."""
     return show_time(task.ended_at)
 
 
 @admin.display(description="duration")
 def duration(task: Task) -> str:
-    """Show for how long it ran, or has been running."""
+    """Show how long the task ran, or has been running."""
     return show_seconds(duration_seconds(task))
 
 
 @admin.display(description="rows/s")
 def rows_per_second(task: Task) -> str:
-    """Show how fast it was from its start to its end, or is so far."""
+    """Show the average speed from the start to the end, or until now."""
     seconds = duration_seconds(task)
     if not seconds:
         return NOTHING
@@ -133,12 +133,12 @@ def rows_per_second(task: Task) -> str:
 
 
 def done_count(task: Task) -> int:
-    """Return how many rows have their outcome."""
+    """Return how many rows have an outcome."""
     return task.success_count + task.failure_count
 
 
 def duration_seconds(task: Task) -> float | None:
-    """Return for how long it ran, or has been running; None before its start."""
+    """Return how long the task ran, or has been running; None before its start."""
     if task.started_at is None:
         return None
     until = task.ended_at or timezone.now()  # this machine's clock may be behind the database's

@@ -1,4 +1,4 @@
-"""What stands on a task's page below its fields? Files, segments, effects, events, messages."""
+"""The tables on a task's page: files, segments, effects, events and messages."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from django.utils import timezone
 
 from categories.contract.help_and_template import describe_action
 from piston.plurals import plural
+from tasks_app.admin.formatting import NOTHING, show_bytes, show_count, show_text, show_time
 from tasks_app.admin.messages import find_failures
-from tasks_app.admin.showing import NOTHING, show_bytes, show_count, show_text, show_time
 from tasks_app.execution import lock_holders
 from tasks_app.files import task_files
 from tasks_app.models import Effect, EffectState, EventKind, Segment, Task, TaskEvent
 
-MAX_LINES = 50  # in each table; a page stays a page
+MAX_LINES = 50  # in each table
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class FileLine:
 
 @dataclass(frozen=True)
 class SegmentLine:
-    """One segment: where it is, and in whose hands."""
+    """One segment: its progress, and the worker that holds it."""
 
     index: int
     rows: str
@@ -44,7 +44,7 @@ class SegmentLine:
 
 @dataclass(frozen=True)
 class EffectLine:
-    """One external row of which nobody knows the outcome (yet)."""
+    """One external row without a known outcome."""
 
     pk: int
     row: str
@@ -58,7 +58,7 @@ class EffectLine:
 
 @dataclass(frozen=True)
 class EventLine:
-    """One thing that happened."""
+    """One event."""
 
     at: str
     kind: str
@@ -69,7 +69,7 @@ class EventLine:
 
 
 def read_details(task: Task) -> dict[str, Any]:
-    """Return what the templates of a task's page show."""
+    """Return the context for the templates of a task's page."""
     prefetch_related_objects([task], "csvs")
     unknown = task.effects.exclude(state=EffectState.DONE).order_by("row_number")
     action = task_files.find_action(task)
@@ -86,7 +86,7 @@ def read_details(task: Task) -> dict[str, Any]:
 
 
 def describe_files(task: Task) -> list[FileLine]:
-    """Return the files that can be downloaded now; some are still views of others."""
+    """Return the files that can be downloaded now, stored or not yet assembled."""
     stored = {csv.name: csv for csv in task.csvs.all()}
     return [
         FileLine(name.value, show_bytes(csv.size_bytes), show_count(csv.row_count), csv.sha256)
@@ -110,14 +110,14 @@ def describe_segment(task: Task, segment: Segment) -> SegmentLine:
 
 
 def describe_rows(segment: Segment) -> str:
-    """Return which rows of the input are its own."""
+    """Return the segment's range of rows."""
     if segment.end_row is None:
         return "pages, no input"
     return f"{segment.start_row + 1:,} to {segment.end_row:,}"
 
 
 def describe_cursor(segment: Segment) -> str:
-    """Return how far it is."""
+    """Return the segment's progress."""
     done = segment.cursor_row - segment.start_row
     if segment.is_done:
         return f"all {done:,} done"
@@ -128,7 +128,7 @@ def describe_cursor(segment: Segment) -> str:
 
 
 def describe_holder(task: Task, segment: Segment) -> str:
-    """Return who has the claim, and until when; if nobody may have it yet, why."""
+    """Return who holds the claim and until when, or why no worker may claim the segment yet."""
     if segment.claimed_until is None:
         if segment.retry_at is not None and segment.retry_at > timezone.now():
             return f"nobody: {describe_pause(task, segment)} after {show_time(segment.retry_at)}"
@@ -139,7 +139,7 @@ def describe_holder(task: Task, segment: Segment) -> str:
 
 
 def describe_pause(task: Task, segment: Segment) -> str:
-    """Return why its next row is left alone, and what comes then."""
+    """Return why the segment's next row must wait, and what happens after the wait."""
     if task.waiting_since is not None:
         return "its action waits for what the database lacks, tried again"
     if segment.suspect_row is not None:
@@ -148,7 +148,7 @@ def describe_pause(task: Task, segment: Segment) -> str:
 
 
 def describe_trouble(segment: Segment) -> str:
-    """Return what keeps it from going on, as far as the ledger knows."""
+    """Return what keeps the segment from progressing, as far as the ledger knows."""
     found = []
     if segment.idle_claims > 1:
         found.append(f"{segment.idle_claims} claims without a commit")
@@ -177,7 +177,7 @@ def describe_effect(effect: Effect) -> EffectLine:
 
 
 def describe_decision(effect: Effect) -> str:
-    """Return what was decided about a row, by whom, and what that person wrote."""
+    """Return the decision about a row, its author, and the author's note."""
     if not effect.decision:
         return NOTHING
     note = f" ({show_text(effect.note)})" if effect.note else ""
@@ -185,7 +185,7 @@ def describe_decision(effect: Effect) -> str:
 
 
 def newest_events(task: Task) -> list[TaskEvent]:
-    """Return the last things that happened, newest first."""
+    """Return the latest events, newest first."""
     return list(TaskEvent.objects.filter(task_id=task.pk).order_by("-id")[:MAX_LINES])
 
 
@@ -202,13 +202,13 @@ def describe_event(event: TaskEvent) -> EventLine:
 
 
 def describe_change(event: TaskEvent) -> str:
-    """Return the old and the new status, or nothing for an event that changed none."""
+    """Return the old and the new status, or NOTHING if the event did not change the status."""
     if event.old_status:
         return f"{event.old_status} → {event.new_status}"
     return event.new_status if event.kind == EventKind.CREATED else NOTHING
 
 
 def describe_detail(event: TaskEvent) -> str:
-    """Return what else is known: "name: in.csv"."""
+    """Return the event's details, such as "name: in.csv"."""
     known = (f"{name}: {value}" for name, value in event.detail.items() if value not in {None, ""})
     return show_text(", ".join(known))

@@ -1,4 +1,4 @@
-"""How do staff get a task's file? Streamed, and written down as an event."""
+"""Streams a task's file to staff, and records the download as an event."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from tasks_app.models import EventKind, Task
 def download(
     task: Task, name: str, actor: Actor, *, for_spreadsheet: bool
 ) -> StreamingHttpResponse:
-    """Answer with a file of the task; a spreadsheet runs none of its cells as a formula.
+    """Answer with a file of the task; `for_spreadsheet` escapes formulas.
 
-    Raises CSVNotFound when it has none of this name, StoredFileMissing or
-    StorageUnavailable when its first bytes cannot be had; then nothing was sent yet.
+    Raises CSVNotFound if the task has no such file, and StoredFileMissing or StorageUnavailable if
+    its first bytes cannot be read, always before anything is sent.
     """
     file = task_files.open_file(task, name)
     blocks = task_files.read_through(task, file, 0, file.size)
     response = StreamingHttpResponse(
         escape_for_spreadsheets(blocks) if for_spreadsheet else blocks, content_type="text/csv"
     )
-    if not for_spreadsheet:  # what is escaped gets longer
+    if not for_spreadsheet:  # escaping changes the length
         response.headers["Content-Length"] = str(file.size)
     response.headers["Content-Disposition"] = content_disposition_header(
         as_attachment=True, filename=task_files.download_name(task, file)

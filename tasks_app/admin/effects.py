@@ -1,4 +1,4 @@
-"""Of which external rows does nobody know whether they happened? A list, to settle them from."""
+"""The list of external rows without a known outcome, where staff settle them."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from django.utils.safestring import SafeString
 
 from tasks_app.admin import settling
 from tasks_app.admin.details import describe_decision
-from tasks_app.admin.reading import WideAdmin
+from tasks_app.admin.formatting import show_time
 from tasks_app.admin.searching import TASK_ID
-from tasks_app.admin.showing import show_time
+from tasks_app.admin.wide_list import WideAdmin
 from tasks_app.indeterminate.decisions import MAX_NOTE_LENGTH
 from tasks_app.models import Decision, Effect, EffectState
 from tasks_app.states import TaskStatus
 
 LIST = "admin:tasks_app_effect_changelist"
 PAGE = "admin:tasks_app_task_change"
-CHOSEN = "effect"  # name of the form's field; it may be there many times
+CHOSEN = "effect"  # name of the form's field, which may be repeated
 
 
 class StateFilter(admin.SimpleListFilter):
-    """Rows that wait for a person, or for a worker."""
+    """Rows that wait for a person or for a worker."""
 
     title = "state"
     parameter_name = "state"
@@ -42,7 +42,7 @@ class StateFilter(admin.SimpleListFilter):
         return [(state.value, state.value) for state in EffectState if state not in settled]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Keep what was chosen."""
+        """Keep the chosen state."""
         return queryset.filter(state=self.value()) if self.value() else queryset
 
 
@@ -79,26 +79,26 @@ class EffectAdmin(WideAdmin):
         return queryset.filter(task=term) if TASK_ID.fullmatch(term) else queryset.none(), False
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        """Show the list to whoever may see tasks."""
+        """Show the list to users who may see tasks."""
         return self.has_view_permission(request)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Tell whether this user may see tasks: a row is a part of one."""
+        """Tell whether this user may see tasks, which include their rows."""
         permissions = ("tasks_app.view_task", "tasks_app.change_task")
         return any(request.user.has_perm(permission) for permission in permissions)
 
     def has_settle_permission(self, request: HttpRequest) -> bool:
-        """Tell whether this user may say what became of rows."""
+        """Tell whether this user may settle rows."""
         return request.user.has_perm("tasks_app.change_task")
 
     @admin.display(description="row")
     def row(self, effect: Effect) -> str:
-        """Name the row of the input."""
+        """Show the number of the input row."""
         return f"{effect.row_number:,}"
 
     @admin.display(description="task")
     def task_link(self, effect: Effect) -> SafeString:
-        """Link to its task."""
+        """Link to the row's task."""
         return format_html(
             '<a href="{}">{}</a>', reverse(PAGE, args=[effect.task_id]), effect.task_id
         )
@@ -110,18 +110,18 @@ class EffectAdmin(WideAdmin):
 
     @admin.display(description="decided")
     def decision(self, effect: Effect) -> str:
-        """Say what was decided about it, and by whom."""
+        """Show the decision about the row, and its author."""
         return describe_decision(effect)
 
     @admin.display(description="sent (UTC)")
     def sent(self, effect: Effect) -> str:
-        """Say when it was first sent, or sent again for somebody who settles it."""
+        """Show when the row was first sent, or sent again by a decision."""
         return show_time(effect.sent_at)
 
     # ---- Settling --------------------------------------------------------------------------------
 
     def get_urls(self) -> list[URLPattern]:
-        """Return the admin's URLs, and where the forms of rows lead."""
+        """Return the admin's URLs, and the one for the forms of rows."""
         own = path(
             "settle/", self.admin_site.admin_view(self.settle), name="tasks_app_effect_settle"
         )
@@ -129,23 +129,23 @@ class EffectAdmin(WideAdmin):
 
     @admin.action(description="It was done", permissions=["settle"])
     def settle_as_done(self, request: HttpRequest, _: QuerySet[Effect]) -> HttpResponseBase | None:
-        """Ask whether the chosen rows are to count as succeeded."""
+        """Ask to confirm that the chosen rows count as succeeded."""
         return self.ask_about_chosen(request, Decision.DONE)
 
     @admin.action(description="It was not done", permissions=["settle"])
     def settle_as_not_done(
         self, request: HttpRequest, _: QuerySet[Effect]
     ) -> HttpResponseBase | None:
-        """Ask whether the chosen rows are to count as failed."""
+        """Ask to confirm that the chosen rows count as failed."""
         return self.ask_about_chosen(request, Decision.NOT_DONE)
 
     @admin.action(description="Send it again", permissions=["settle"])
     def send_again(self, request: HttpRequest, _: QuerySet[Effect]) -> HttpResponseBase | None:
-        """Ask whether the chosen rows are to be sent once more."""
+        """Ask to confirm that the chosen rows are sent once more."""
         return self.ask_about_chosen(request, Decision.SEND_AGAIN)
 
     def ask_about_chosen(self, request: HttpRequest, decision: Decision) -> HttpResponseBase | None:
-        """Ask about the rows that were ticked in the list."""
+        """Ask to confirm the decision for the rows ticked in the list."""
         effect_ids = request.POST.getlist(ACTION_CHECKBOX_NAME)
         if request.POST.get("select_across") == "1" or len(effect_ids) > settling.MAX_AT_ONCE:
             messages.error(request, f"At most {settling.MAX_AT_ONCE} rows at a time.")
@@ -153,7 +153,7 @@ class EffectAdmin(WideAdmin):
         return self.ask(request, settling.chosen_effects(effect_ids), settling.CHOICES[decision])
 
     def settle(self, request: HttpRequest) -> HttpResponseBase:
-        """Answer the buttons below rows: ask once more, then write the decision down."""
+        """Answer the buttons below rows: ask to confirm, then record the decision."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         if not self.has_settle_permission(request):
@@ -185,7 +185,7 @@ class EffectAdmin(WideAdmin):
         choice: settling.Choice,
         note: str = "",
     ) -> TemplateResponse:
-        """Show what is about to be decided about which rows."""
+        """Show the page that asks to confirm a decision."""
         task_id = request.POST.get("task", "")
         context = {
             **self.admin_site.each_context(request),

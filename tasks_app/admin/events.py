@@ -1,4 +1,4 @@
-"""Who did what to which task? All events, to read; they outlive their tasks."""
+"""The list of all events: who did what to which task. Events outlive their tasks."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from django.utils.safestring import SafeString
 from tasks_app.admin import searching
 from tasks_app.admin.details import describe_change, describe_detail
 from tasks_app.admin.filters import HappenedFilter
-from tasks_app.admin.reading import WideAdmin
-from tasks_app.admin.showing import show_text, show_time
+from tasks_app.admin.formatting import show_text, show_time
+from tasks_app.admin.wide_list import WideAdmin
 from tasks_app.models import TaskEvent
 
 
@@ -40,32 +40,32 @@ class TaskEventAdmin(WideAdmin):
 
     @admin.display(description="time (UTC)")
     def time(self, event: TaskEvent) -> str:
-        """Say when."""
+        """Show when it happened."""
         return show_time(event.at)
 
     @admin.display(description="task")
     def task(self, event: TaskEvent) -> SafeString:
-        """Link to the task, which may be gone."""
+        """Link to the task, which may be deleted."""
         url = reverse("admin:tasks_app_task_change", args=[event.task_id])
         return format_html('<a href="{}">{}</a>', url, event.task_id)
 
     @admin.display(description="account")
     def works_for(self, event: TaskEvent) -> SafeString:
-        """Link to the account that the task worked for."""
+        """Link to the account that owned the task."""
         url = reverse("admin:accounts_account_change", args=[event.account_id])
         return format_html('<a href="{}">{}</a>', url, event.account_id)
 
     @admin.display(description="who")
     def who(self, event: TaskEvent) -> str:
-        """Say who did it."""
+        """Show who did it."""
         return show_text(event.actor)
 
     @admin.display(description="status")
     def change(self, event: TaskEvent) -> str:
-        """Say what it changed."""
+        """Show the change of status."""
         return describe_change(event)
 
     @admin.display(description="detail")
     def more(self, event: TaskEvent) -> str:
-        """Say what else is known."""
+        """Show the event's details."""
         return describe_detail(event)

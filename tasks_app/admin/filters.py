@@ -1,4 +1,4 @@
-"""How do staff narrow a long list down? With filters that never ask the whole table for choices."""
+"""Filters for long lists, which never read the whole table to find their choices."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from categories import registry
 from piston.accounts.models import Account
 from tasks_app.states import TaskStatus
 
-MAX_ACCOUNTS = 1_000  # of the same name, or found by a part of it
+MAX_ACCOUNTS = 1_000  # with the same name, or found by a part of it
 
 
 class StatusFilter(admin.SimpleListFilter):
@@ -25,7 +25,7 @@ class StatusFilter(admin.SimpleListFilter):
     parameter_name = "status"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Return every status that can be seen."""
+        """Return every visible status."""
         visible = (status for status in TaskStatus if status is not TaskStatus.REMOVED)
         return [(status.value, status.value) for status in visible]
 
@@ -35,13 +35,13 @@ class StatusFilter(admin.SimpleListFilter):
 
 
 class CategoryFilter(admin.SimpleListFilter):
-    """Tasks of one category; the choices are those installed here."""
+    """Tasks of one category; the choices are the installed categories."""
 
     title = "category"
     parameter_name = "category"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Return every category, disabled and broken ones too."""
+        """Return every category, including disabled and broken ones."""
         return [(name, name) for name in sorted({entry.name for entry in registry.all_entries()})]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -49,7 +49,7 @@ class CategoryFilter(admin.SimpleListFilter):
         return queryset.filter(category=self.value()) if self.value() else queryset
 
     def choices(self, changelist: ChangeList) -> Iterator[Any]:
-        """Yield the links; another category starts with all of its actions."""
+        """Yield the links; choosing a category resets the filter by action."""
         for value, display in [(None, "All"), *self.lookup_choices]:
             changes = {self.parameter_name: value, ActionFilter.parameter_name: None}
             yield {
@@ -60,7 +60,7 @@ class CategoryFilter(admin.SimpleListFilter):
 
 
 class ActionFilter(admin.SimpleListFilter):
-    """Tasks of one action; the choices are those of the chosen category, or of all."""
+    """Tasks of one action; the choices are the actions of the chosen category, or of all."""
 
     title = "action"
     parameter_name = "action"
@@ -82,7 +82,7 @@ class ActionFilter(admin.SimpleListFilter):
 
 
 class TypedFilter(admin.ListFilter):
-    """A filter whose values are typed in, because there are too many to choose from."""
+    """A filter with text inputs, because there are too many values to choose from."""
 
     template = "admin/tasks_app/typed_filter.html"
     inputs: ClassVar[dict[str, dict[str, str]]]  # parameter -> label, type
@@ -100,15 +100,15 @@ class TypedFilter(admin.ListFilter):
         return list(self.inputs)
 
     def has_output(self) -> bool:
-        """Show it always."""
+        """Return True: show the filter even without a value."""
         return True
 
     def value(self, name: str) -> str:
-        """Return what was typed, or nothing."""
+        """Return the typed text, or ""."""
         return str(self.used_parameters.get(name, ""))
 
     def choices(self, changelist: ChangeList) -> Iterator[Any]:
-        """Yield what the template draws: the inputs, and what else the list is narrowed by."""
+        """Yield the template's context: the inputs, and the parameters of all other filters."""
         kept = {**changelist.params, **changelist.filter_params}
         others = [
             (name, value)
@@ -128,7 +128,7 @@ class TypedFilter(admin.ListFilter):
 
 
 class AccountFilter(TypedFilter):
-    """Tasks of an account, found by its id or name; on demand with all accounts below it."""
+    """Tasks of an account, found by its id or name; optionally with all accounts below it."""
 
     title = "account"
     inputs: ClassVar = {
@@ -137,7 +137,7 @@ class AccountFilter(TypedFilter):
     }
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Keep the tasks of the account; say so when there is no such account."""
+        """Keep the tasks of the account; show a warning if there is no such account."""
         typed = self.value("account")
         if not typed:
             return queryset
@@ -158,7 +158,7 @@ class PeriodFilter(TypedFilter):
     field: ClassVar[str]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Keep the rows of the period; say so when a day cannot be read."""
+        """Keep the rows of the period; show an error if a day cannot be parsed."""
         first_name, last_name = self.inputs
         try:
             first = self.read_day(first_name)
@@ -173,9 +173,9 @@ class PeriodFilter(TypedFilter):
         return queryset
 
     def read_day(self, name: str, days_later: int = 0) -> datetime | None:
-        """Return when a typed day begins, or one after it; None when none was typed.
+        """Return the beginning of a typed day, or of one `days_later`; None if none was typed.
 
-        Raises ValueError or OverflowError when that is no day.
+        Raises ValueError or OverflowError if the text is no day.
         """
         typed = self.value(name)
         if not typed:

@@ -1,4 +1,4 @@
-"""Which messages of Celery failed, and for which task? Its log of the last days, to read."""
+"""The list of Celery messages that failed in the last days, with their tasks."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from django.utils.safestring import SafeString
 from django_celery_results import admin as celery_admin  # noqa: F401 - before it is replaced
 from django_celery_results.models import GroupResult, TaskResult
 
-from tasks_app.admin.reading import WideAdmin
-from tasks_app.admin.showing import NOTHING, show_text, show_time
+from tasks_app.admin.formatting import NOTHING, show_text, show_time
+from tasks_app.admin.wide_list import WideAdmin
 from tasks_app.models import Task
 from tasks_app.queue.dispatch import OF_TASKS
 
 MAX_FAILURES = 5  # on a task's page; its list has all
-TASK_ID = re.compile(r"\b[0-9a-f]{30}\b")  # the first argument of all of them
+TASK_ID = re.compile(r"\b[0-9a-f]{30}\b")  # the first argument of every message for a task
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def find_failures(task: Task) -> list[Failure]:
 
 
 def describe_error(message: TaskResult) -> str:
-    """Return the error's type and words, as Celery keeps them in JSON."""
+    """Return the error's type and text from Celery's JSON."""
     try:
         error = json.loads(message.result or "null")
         words = " ".join(map(str, error["exc_message"]))
@@ -64,14 +64,14 @@ def describe_error(message: TaskResult) -> str:
 
 
 def find_task_id(message: TaskResult) -> str | None:
-    """Return the id of the task that a message was for; None when it was for none."""
+    """Return the id of a message's task; None if it had none."""
     if message.task_name not in OF_TASKS:
         return None
     found = TASK_ID.search(message.task_args or "")
     return found.group() if found else None
 
 
-for model in (TaskResult, GroupResult):  # groups: nothing here makes any
+for model in (TaskResult, GroupResult):  # this product makes no groups
     admin.site.unregister(model)
 
 
@@ -93,22 +93,22 @@ class MessageAdmin(WideAdmin):
 
     @admin.display(description="message")
     def message(self, message: TaskResult) -> str:
-        """Show Celery's id of it."""
+        """Show Celery's id of the message."""
         return str(message.task_id)
 
     @admin.display(description="state")
     def state(self, message: TaskResult) -> str:
-        """Show how it ended, in Celery's words."""
+        """Show Celery's final state of the message."""
         return str(message.status)
 
     @admin.display(description="name")
     def name(self, message: TaskResult) -> str:
-        """Name the kind of message."""
+        """Show the name of the Celery task."""
         return message.task_name or NOTHING
 
     @admin.display(description="task")
     def task(self, message: TaskResult) -> str | SafeString:
-        """Link to the task that it was for."""
+        """Link to the message's task."""
         task_id = find_task_id(message)
         if task_id is None:
             return NOTHING
@@ -117,15 +117,15 @@ class MessageAdmin(WideAdmin):
 
     @admin.display(description="error")
     def error(self, message: TaskResult) -> str:
-        """Say what went wrong."""
+        """Show the error."""
         return describe_error(message)
 
     @admin.display(description="traceback")
     def trace(self, message: TaskResult) -> SafeString:
-        """Show where it went wrong, line by line."""
+        """Show the traceback."""
         return format_html("<pre>{}</pre>", message.traceback or NOTHING)
 
     @admin.display(description="time (UTC)")
     def at(self, message: TaskResult) -> str:
-        """Say when it ended."""
+        """Show when the message ended."""
         return show_time(message.date_done)

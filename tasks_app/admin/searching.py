@@ -1,4 +1,4 @@
-"""How is a task found among a million? Whole ids in their index; anything else row by row."""
+"""Searches tasks and events: a whole id through its index, other terms row by row."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BEGINNING_OF_ID = re.compile(r"[0-9a-f]{4,29}")
 
 
 def find_tasks(tasks: QuerySet[Task], term: str) -> QuerySet[Task]:
-    """Keep the tasks whose id begins so, or whose account or file has such a name."""
+    """Keep the tasks with this beginning of an id, or this part of an account's or file's name."""
     if not term:
         return tasks
     if TASK_ID.fullmatch(term):
@@ -26,12 +26,12 @@ def find_tasks(tasks: QuerySet[Task], term: str) -> QuerySet[Task]:
     named = Account.objects.filter(name__icontains=term).values_list("pk", flat=True)
     found = Q(file_name__icontains=term) | Q(account__in=list(named[:MAX_ACCOUNTS]))
     if BEGINNING_OF_ID.fullmatch(term):
-        found |= Q(pk__gte=term, pk__lt=f"{term}g")  # g: behind every hexadecimal digit
+        found |= Q(pk__gte=term, pk__lt=f"{term}g")  # g sorts after every hexadecimal digit
     return tasks.filter(found)
 
 
 def find_events(events: QuerySet[TaskEvent], term: str) -> QuerySet[TaskEvent]:
-    """Keep the events of the task, account, request or person of this whole id or name."""
+    """Keep the events with this id of a task, account or request, or this user name."""
     if not term:
         return events
     if TASK_ID.fullmatch(term):

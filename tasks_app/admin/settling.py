@@ -1,4 +1,4 @@
-"""How do staff say what became of an indeterminate row? Chosen, asked once more, written down."""
+"""Lets staff decide the outcome of indeterminate rows: choose, confirm, record."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from django.contrib import messages
 from django.db import DatabaseError
 from django.http import HttpRequest
 
-from tasks_app.admin import steering
+from tasks_app.admin import operations
 from tasks_app.errors import PistonError
 from tasks_app.indeterminate.decisions import MAX_NOTE_LENGTH, decide
 from tasks_app.models import Decision, Effect, Task
 
-MAX_AT_ONCE = steering.MAX_AT_ONCE  # rows in one request
+MAX_AT_ONCE = operations.MAX_AT_ONCE  # rows in one request
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One thing that staff can say about a row."""
+    """One decision that staff can make about a row."""
 
     decision: Decision
     label: str  # on the button
-    consequence: str  # on the page that asks once more
+    consequence: str  # on the page that asks to confirm
 
 
 CHOICES = {
@@ -57,14 +57,14 @@ CHOICES = {
 
 @dataclass(frozen=True)
 class Offer:
-    """What the page of a task offers about its indeterminate rows."""
+    """The choices that a task's page offers for indeterminate rows, or why it offers none."""
 
     choices: list[Choice]
     why_not: str
 
 
 def offer(task: Task, *, allowed: bool) -> Offer:
-    """Return the buttons, or why there are none."""
+    """Return the choices, or why there are none."""
     if not allowed:
         return Offer([], "")
     if not (task.is_final and task.is_assembled):
@@ -73,25 +73,25 @@ def offer(task: Task, *, allowed: bool) -> Offer:
 
 
 def chosen_effects(effect_ids: list[str]) -> list[Effect]:
-    """Return what was ticked, by task and row; what is no number chooses nothing."""
+    """Return the ticked rows, sorted by task and row; ignore ids that are no numbers."""
     keys = [int(effect_id) for effect_id in effect_ids if is_key(effect_id)]
     chosen = Effect.objects.filter(pk__in=keys).defer("output", "failed")
     return list(chosen.select_related("task").order_by("task_id", "row_number"))
 
 
 def is_key(text: str) -> bool:
-    """Tell whether a text may be the key of a row in the database."""
+    """Tell whether a text may be a primary key."""
     return text.isascii() and text.isdecimal() and len(text) <= 18
 
 
 def settle(request: HttpRequest, effects: list[Effect], choice: Choice, note: str) -> None:
-    """Decide about the rows, task by task, and say what became of each."""
+    """Record the decision for the rows, task by task, and report the result of each."""
     rows: dict[Task, list[int]] = defaultdict(list)
     for effect in effects:
         rows[effect.task].append(effect.row_number)
     for task, numbers in rows.items():
         try:
-            verdict = decide(task, numbers, choice.decision, steering.actor_of(request), note)
+            verdict = decide(task, numbers, choice.decision, operations.actor_of(request), note)
         except PistonError as error:
             tell_refused(request, task, numbers, str(error))
         except DatabaseError:
@@ -109,7 +109,7 @@ def settle(request: HttpRequest, effects: list[Effect], choice: Choice, note: st
 
 
 def tell_refused(request: HttpRequest, task: Task, numbers: list[int], why: str) -> None:
-    """Say that nothing was decided about some rows, and why."""
+    """Report that no decision was recorded for some rows, and why."""
     reason = why.removesuffix(".")
     messages.error(request, f"Not decided ({reason}): {name_rows(numbers)} of {task.pk}.")
 
@@ -121,7 +121,7 @@ def name_rows(numbers: list[int]) -> str:
 
 
 def confirmation(effects: list[Effect], choice: Choice, note: str) -> dict[str, Any]:
-    """Return what the page shows that asks once more."""
+    """Return the context for the page that asks to confirm."""
     return {
         "title": f"{choice.label}?",
         "choice": choice,

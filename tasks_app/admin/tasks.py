@@ -1,4 +1,4 @@
-"""What do staff see of tasks, and what can they do? Look, start, stop, retry, delete, download."""
+"""The admin pages of tasks, where staff view, start, stop, retry, delete and download them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, re_path, reverse
 
-from tasks_app.admin import columns, downloads, searching, settling, steering
+from tasks_app.admin import columns, downloads, operations, searching, settling
 from tasks_app.admin.details import read_details
 from tasks_app.admin.filters import (
     AccountFilter,
@@ -25,8 +25,8 @@ from tasks_app.admin.filters import (
     CreatedFilter,
     StatusFilter,
 )
-from tasks_app.admin.reading import WideAdmin
-from tasks_app.admin.steering import REMOVE, RETRY, START, STEPS, STOP, Step
+from tasks_app.admin.operations import OPERATIONS, REMOVE, RETRY, START, STOP, Operation
+from tasks_app.admin.wide_list import WideAdmin
 from tasks_app.errors import CSVNotFound, StorageUnavailable, StoredFileMissing
 from tasks_app.models import Task
 from tasks_app.states import TaskStatus
@@ -47,7 +47,7 @@ class TaskAdmin(WideAdmin):
         columns.duration, columns.rows_per_second,
     )  # fmt: skip
     list_filter = (StatusFilter, CategoryFilter, ActionFilter, AccountFilter, CreatedFilter)
-    list_max_show_all = steering.MAX_AT_ONCE
+    list_max_show_all = operations.MAX_AT_ONCE
     search_fields = ("id", "file_name", "account__name", "account__id")  # see get_search_results
     search_help_text = "An id or its beginning, or a part of the file's or the account's name."
     ordering = ("-created_at", "-id")
@@ -103,25 +103,25 @@ class TaskAdmin(WideAdmin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> Any:
-        """Add what stands below the fields, and the buttons that this user may press now."""
+        """Add the tables below the fields, and the buttons that this user may press now."""
         task: Task = kwargs["obj"]
         context["details"] = read_details(task)
         context["settling"] = settling.offer(task, allowed=self.may(request, START))
         context["steps"] = [
-            step
-            for step in STEPS.values()
-            if self.may(request, step) and steering.is_possible(step, task)
+            operation
+            for operation in OPERATIONS.values()
+            if self.may(request, operation) and operations.is_possible(operation, task)
         ]
         return super().render_change_form(request, context, *args, **kwargs)
 
     # ---- Doing -----------------------------------------------------------------------------------
 
     def get_urls(self) -> list[URLPattern]:
-        """Return the admin's URLs, and those of buttons and files."""
+        """Return the admin's URLs, and those for buttons and files."""
         own = [
             re_path(
                 r"^(?P<task_id>[0-9a-f]{30})/step/(?P<step_name>[a-z]+)/$",
-                self.admin_site.admin_view(self.take_step),
+                self.admin_site.admin_view(self.answer_button),
                 name="tasks_app_task_step",
             ),
             re_path(
@@ -132,13 +132,13 @@ class TaskAdmin(WideAdmin):
         ]
         return [*own, *super().get_urls()]
 
-    def may(self, request: HttpRequest, step: Step) -> bool:
-        """Tell whether this user may do the step to tasks."""
-        allowed = request.user.has_perm(f"tasks_app.{step.permission}_task")
+    def may(self, request: HttpRequest, operation: Operation) -> bool:
+        """Tell whether this user may carry out the operation."""
+        allowed = request.user.has_perm(f"tasks_app.{operation.permission}_task")
         return allowed and self.has_view_permission(request)
 
     def has_change_tasks_permission(self, request: HttpRequest) -> bool:
-        """Tell whether the list offers to start, to stop and to retry."""
+        """Tell whether the list offers to start, stop and retry tasks."""
         return self.may(request, START)
 
     def has_delete_tasks_permission(self, request: HttpRequest) -> bool:
@@ -148,52 +148,54 @@ class TaskAdmin(WideAdmin):
     @admin.action(description="Start", permissions=["change_tasks"])
     def start_tasks(self, request: HttpRequest, _: QuerySet[Task]) -> HttpResponseBase | None:
         """Start the chosen tasks."""
-        return self.do_to_chosen(request, START)
+        return self.apply_to_chosen(request, START)
 
     @admin.action(description="Stop", permissions=["change_tasks"])
     def stop_tasks(self, request: HttpRequest, _: QuerySet[Task]) -> HttpResponseBase | None:
         """Stop the chosen tasks."""
-        return self.do_to_chosen(request, STOP)
+        return self.apply_to_chosen(request, STOP)
 
     @admin.action(description="Retry", permissions=["change_tasks"])
     def retry_tasks(self, request: HttpRequest, _: QuerySet[Task]) -> HttpResponseBase | None:
-        """Let the chosen tasks go on that something outside of their rows has broken."""
-        return self.do_to_chosen(request, RETRY)
+        """Resume the chosen tasks that ended `internal_error`."""
+        return self.apply_to_chosen(request, RETRY)
 
     @admin.action(description="Delete", permissions=["delete_tasks"])
     def remove_tasks(self, request: HttpRequest, _: QuerySet[Task]) -> HttpResponseBase | None:
-        """Delete the chosen tasks, once that was confirmed."""
-        return self.do_to_chosen(request, REMOVE)
+        """Delete the chosen tasks, after a confirmation."""
+        return self.apply_to_chosen(request, REMOVE)
 
-    def do_to_chosen(self, request: HttpRequest, step: Step) -> HttpResponseBase | None:
-        """Do the step to the tasks that were ticked, whatever the filters say of them by now."""
+    def apply_to_chosen(
+        self, request: HttpRequest, operation: Operation
+    ) -> HttpResponseBase | None:
+        """Carry out the operation on the ticked tasks, even if filters no longer match them."""
         task_ids = request.POST.getlist(ACTION_CHECKBOX_NAME)
-        if request.POST.get("select_across") == "1" or len(task_ids) > steering.MAX_AT_ONCE:
-            messages.error(request, f"At most {steering.MAX_AT_ONCE} tasks at a time.")
+        if request.POST.get("select_across") == "1" or len(task_ids) > operations.MAX_AT_ONCE:
+            messages.error(request, f"At most {operations.MAX_AT_ONCE} tasks at a time.")
             return None
-        return self.do_step(request, step, task_ids)
+        return self.apply(request, operation, task_ids)
 
-    def take_step(self, request: HttpRequest, task_id: str, step_name: str) -> HttpResponseBase:
+    def answer_button(self, request: HttpRequest, task_id: str, step_name: str) -> HttpResponseBase:
         """Answer a button on a task's page."""
-        if step_name not in STEPS:
+        if step_name not in OPERATIONS:
             raise Http404
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        step = STEPS[step_name]
-        if not self.may(request, step):
+        operation = OPERATIONS[step_name]
+        if not self.may(request, operation):
             raise PermissionDenied
-        answer = self.do_step(request, step, [task_id])
+        answer = self.apply(request, operation, [task_id])
         is_there = Task.objects.visible().filter(pk=task_id).exists()
         return answer or (redirect(PAGE, task_id) if is_there else redirect(LIST))
 
-    def do_step(
-        self, request: HttpRequest, step: Step, task_ids: Sequence[str]
+    def apply(
+        self, request: HttpRequest, operation: Operation, task_ids: Sequence[str]
     ) -> HttpResponseBase | None:
-        """Do the step to each task and say what became of it; ask first where it destroys."""
-        if step is REMOVE and "confirmed" not in request.POST:
+        """Carry out the operation on each task and report; ask for confirmation before deleting."""
+        if operation is REMOVE and "confirmed" not in request.POST:
             return self.ask_for_confirmation(request, task_ids)
-        report = steering.carry_out(step, task_ids, steering.actor_of(request))
-        steering.tell(request, step, report)
+        report = operations.carry_out(operation, task_ids, operations.actor_of(request))
+        operations.tell(request, operation, report)
         return None
 
     def ask_for_confirmation(
@@ -226,7 +228,7 @@ class TaskAdmin(WideAdmin):
             return downloads.download(
                 task,
                 name,
-                steering.actor_of(request),
+                operations.actor_of(request),
                 for_spreadsheet="spreadsheet" in request.GET,
             )
         except CSVNotFound as error:

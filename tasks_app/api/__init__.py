@@ -1,1 +1,1 @@
-"""What does a request do to tasks? The HTTP API: everything that knows of requests."""
+"""The HTTP API of tasks."""

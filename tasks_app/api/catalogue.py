@@ -1,4 +1,4 @@
-"""What can be run here, and how is it explained? `GET /v2/tasks` (decisions §5)."""
+"""Lists and explains the categories and actions on offer: `GET /v2/tasks` (decisions §5)."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _described: WeakKeyDictionary[type[Category], dict[str, Any]] = WeakKeyDictionar
 
 
 def describe(category: str, action: str) -> dict[str, Any]:
-    """Return the help for one action, for a category's, or for everything.
+    """Return the help for one action, for a category's actions, or for everything.
 
-    Raises InvalidRequest for a name that is unknown, and for an action without its category.
+    Raises InvalidRequest for an unknown name, and for an action without its category.
     """
     if category and action:
         found, named = offered_action(category, action)
@@ -31,9 +31,9 @@ def describe(category: str, action: str) -> dict[str, Any]:
 
 
 def template(category: str, action: str) -> str | None:
-    """Return a CSV to fill in for an action; None when none is named, or it takes no input.
+    """Return the CSV template of an action; None if no action is named or it takes no input.
 
-    Raises InvalidRequest for a name that is unknown.
+    Raises InvalidRequest for an unknown name.
     """
     if not (category and action):
         return None
@@ -42,7 +42,7 @@ def template(category: str, action: str) -> str | None:
 
 
 def describe_category(category: type[Category]) -> dict[str, Any]:
-    """Return the help for each action; made once, for a new version is another class."""
+    """Return the help for each action, built once per class: a new version is a new class."""
     if category not in _described:
         _described[category] = {each.name: describe_action(each) for each in category.actions}
     return _described[category]
@@ -66,10 +66,10 @@ def offered_action(category: str, name: str) -> tuple[type[Category], type[Actio
 
 
 def refuse_name(kind: str, name: str, known: Iterable[str]) -> InvalidRequest:
-    """Return the error for an unknown name, with those that are known."""
+    """Return the error for an unknown name, with the list of known names."""
     return refuse(f"there is no {kind} {name!r}; there are: {', '.join(known) or 'none'}")
 
 
 def refuse(reason: str) -> InvalidRequest:
-    """Return the specification's error, with the reason beside it."""
+    """Return the specification's error, with a reason."""
     return InvalidRequest({"message": "invalid request", "reason": reason})

@@ -1,7 +1,7 @@
-"""How does an input of another kind become CSV? In a process of its own, which this one reads.
+"""Converts an input of another kind to CSV in a separate process.
 
-What a client sends may keep a processor busy for minutes. In a thread, that holds Python's
-interpreter, and with it everybody else's requests.
+A hostile input may keep a processor busy for minutes. In a thread it would hold the interpreter's
+lock and block all other requests.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from piston.http.transfers import NoPlace
 from tasks_app.csv_files import converting
 from tasks_app.errors import ConverterDied, CSVFormatError
 
-MAX_AT_ONCE = 4  # per web process, of each tree of accounts one; others wait for their turn
-MAX_WAITING = 8  # of one tree
-MAX_WAIT_SECONDS = 60.0  # for a turn
+MAX_AT_ONCE = 4  # converters per web process, at most one of each tree of accounts
+MAX_WAITING = 8  # requests of one tree
+MAX_WAIT_SECONDS = 60.0  # for a slot
 MAX_SECONDS = 300.0  # of a converter, until its last byte is stored
-LOOK_SECONDS = 1.0  # between two looks whether somebody still wants it
+CHECK_SECONDS = 1.0  # between two checks that the client is still there
 
 
 @dataclass(eq=False)
@@ -38,11 +38,11 @@ class _Waiting:
     tree: str
 
 
-class Turns:
-    """Whose converter may run: of each tree one, of all together so many.
+class ConversionQueue:
+    """A fair queue for converters: one slot per tree of accounts, `count` slots in all.
 
-    A tree is a top-level account with everything below. A tree that got a turn goes behind the
-    others, so whoever comes waits for one turn of each of them at most.
+    A tree is a top-level account with all accounts below it. A tree that got a slot moves behind
+    the others, so a new request waits for at most one conversion of each other tree.
     """
 
     def __init__(self, count: int) -> None:
@@ -52,13 +52,13 @@ class Turns:
         self._changed = Condition()
 
     @contextmanager
-    def taken(self, tree: str, look: Callable[[], None]) -> Iterator[None]:
-        """Wait for this tree's turn; `look` is called now and then, and may raise.
+    def slot(self, tree: str, check_client: Callable[[], None]) -> Iterator[None]:
+        """Hold a slot; wait for it first, calling `check_client` every second, which may raise.
 
-        Raises NoPlace when too many of the tree wait, or when it takes too long.
+        Raises NoPlace if too many requests of the tree wait, or if the wait takes too long.
         """
         with self._changed:
-            self._wait(tree, look)
+            self._wait(tree, check_client)
             self._running.add(tree)
         try:
             yield
@@ -67,44 +67,48 @@ class Turns:
                 self._running.remove(tree)
                 self._changed.notify_all()
 
-    def _wait(self, tree: str, look: Callable[[], None]) -> None:
+    def _wait(self, tree: str, check_client: Callable[[], None]) -> None:
         if [each.tree for each in self._waiting].count(tree) >= MAX_WAITING:
             raise NoPlace(is_own_fault=True)
-        this = _Waiting(tree)
+        waiting = _Waiting(tree)
         deadline = time.monotonic() + MAX_WAIT_SECONDS
-        self._waiting.append(this)
+        self._waiting.append(waiting)
         try:
-            while self._next() is not this:
-                look()
+            while self._first_in_turn() is not waiting:
+                check_client()
                 if time.monotonic() > deadline:
                     raise NoPlace(is_own_fault=tree in self._running)
-                self._changed.wait(LOOK_SECONDS)
+                self._changed.wait(CHECK_SECONDS)
         finally:
-            self._waiting.remove(this)
+            self._waiting.remove(waiting)
             self._changed.notify_all()
         self._waiting.sort(key=lambda each: each.tree == tree)
 
-    def _next(self) -> _Waiting | None:
+    def _first_in_turn(self) -> _Waiting | None:
         if len(self._running) >= self._count:
             return None
         return next((each for each in self._waiting if each.tree not in self._running), None)
 
 
-turns = Turns(MAX_AT_ONCE)
+conversion_queue = ConversionQueue(MAX_AT_ONCE)
 
 
 class Conversion:
-    """The CSV that a program of ours makes of a file; `head` is what it says beside the rows.
+    """The CSV that a converter makes of a file; `head` holds what it reports beside the rows.
 
-    `program` is a module that calls `converting.serve`. `look` is called with every block, and now
-    and then while one is waited for; it may raise. Raises what the program refuses, and
+    `program` is a module that calls `converting.serve`. `check_client` is called for every block,
+    and every second while waiting for one; it may raise. Raises the converter's refusal, and
     ConverterDied.
     """
 
     def __init__(
-        self, program: str, source: IO[bytes], rules: dict[str, Any], look: Callable[[], None]
+        self,
+        program: str,
+        source: IO[bytes],
+        rules: dict[str, Any],
+        check_client: Callable[[], None],
     ) -> None:
-        self._look = look
+        self._check_client = check_client
         self._deadline = time.monotonic() + MAX_SECONDS
         place = [str(settings.PISTON_DATA_DIR), str(disk_reserve.least_free_bytes())]
         arguments = [str(os.getpid()), *place, json.dumps(rules)]
@@ -119,7 +123,7 @@ class Conversion:
         self._early = b""
 
     def __enter__(self) -> Self:
-        """Wait for the head."""
+        """Read the head."""
         try:
             while b"\n" not in self._early:
                 self._early += self._read_block(converting.BLOCK_BYTES) or self._died()
@@ -135,13 +139,13 @@ class Conversion:
         self.close()
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return the next block of the CSV; b"" only when it is complete."""
+        """Return the next block of the CSV, b"" only when the CSV is complete."""
         size = converting.BLOCK_BYTES if size < 0 else size
         block, self._early = self._early[:size], self._early[size:]
         return block or self._read_block(size)
 
     def close(self) -> None:
-        """End the process, whatever it is at."""
+        """Kill the process."""
         self._process.kill()
         self._process.wait()
         if self._process.stdout:
@@ -154,17 +158,17 @@ class Conversion:
         poll.register(descriptor, select.POLLIN)
         is_ready = False
         while not is_ready:
-            self._look()
+            self._check_client()
             if time.monotonic() > self._deadline:
                 raise ConverterDied(f"A converter took more than {MAX_SECONDS:.0f} s.")
-            is_ready = bool(poll.poll(1000 * LOOK_SECONDS))
+            is_ready = bool(poll.poll(1000 * CHECK_SECONDS))
         block = os.read(descriptor, size)
         if not block and self._process.wait() != 0:
             self._died()
         return block
 
     def _died(self) -> bytes:
-        """Raise what the end of the process means."""
+        """Raise the error that the process's exit code stands for."""
         code = self._process.wait()
         if code == -signal.SIGXCPU:
             limit = converting.MAX_PROCESSOR_SECONDS

@@ -1,4 +1,4 @@
-"""How is a file of a task sent? Whole, a range of it, or not again (RFC 9110 §13, §14)."""
+"""Sends the files of a task: whole, a range, or 304 if unchanged (RFC 9110 §13, §14)."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ logger = logging.getLogger(__name__)
 def send_file(request: Request, task: Task, name: str, actor: Actor) -> HttpResponseBase:
     """Answer a GET or HEAD of one of a task's files.
 
-    Raises CSVNotFound, RangeNotSatisfiable, StorageUnavailable, FaultyRequest and NoPlace, all of
-    them before anything was sent or written down.
+    Raises CSVNotFound, RangeNotSatisfiable, StorageUnavailable, FaultyRequest and NoPlace, always
+    before anything is sent or recorded.
     """
     file = task_files.open_file(task, name)
     send = send_escaped if wants_escaping(request) else send_bytes
@@ -52,7 +52,7 @@ def send_file(request: Request, task: Task, name: str, actor: Actor) -> HttpResp
 
 
 def send_bytes(request: Request, task: Task, file: DownloadableFile) -> HttpResponseBase:
-    """Answer with the file as it is: whole, or the part that was asked for."""
+    """Answer with the file as it is: whole, or the requested range."""
     etag = f'"{file.validator}"'
     if unchanged := find_unchanged(request, etag):
         return unchanged
@@ -68,7 +68,7 @@ def send_bytes(request: Request, task: Task, file: DownloadableFile) -> HttpResp
 
 
 def send_escaped(request: Request, task: Task, file: DownloadableFile) -> HttpResponseBase:
-    """Answer with the file made safe for spreadsheets; its size is not known beforehand."""
+    """Answer with the file made safe for spreadsheets; its size is not known in advance."""
     etag = f'"{file.validator}-safe"'
     if unchanged := find_unchanged(request, etag):
         return unchanged
@@ -77,7 +77,7 @@ def send_escaped(request: Request, task: Task, file: DownloadableFile) -> HttpRe
 
 
 def find_unchanged(request: Request, etag: str) -> HttpResponseBase | None:
-    """Return 304 for a client that has the file, 412 for one that wants another; else None."""
+    """Return 304 if the client has this file, 412 if it wants another one; else None."""
     response = get_conditional_response(request._request, etag)
     if response is not None:
         response.headers["ETag"] = etag
@@ -90,7 +90,7 @@ def stream(blocks: Iterator[bytes], etag: str) -> StreamingHttpResponse:
 
 
 def wants_escaping(request: Request) -> bool:
-    """Tell whether the client wants cells that no spreadsheet takes for formulas."""
+    """Tell whether the client wants formulas escaped for spreadsheets."""
     wanted = request.query_params.get("spreadsheet")
     if wanted not in {None, "", "safe"}:
         raise FaultyRequest('spreadsheet can only be "safe"')
@@ -100,7 +100,7 @@ def wants_escaping(request: Request) -> bool:
 def is_a_download(request: Request, response: HttpResponseBase, size: int) -> bool:
     """Tell whether this answer sends the file, or more than half of its `size` bytes.
 
-    Smaller ranges leave no event: a client could ask for one byte without end.
+    Smaller ranges record no event: a client could request single bytes endlessly.
     """
     if request.method != "GET" or response.status_code not in {200, 206}:
         return False
@@ -108,10 +108,10 @@ def is_a_download(request: Request, response: HttpResponseBase, size: int) -> bo
 
 
 def choose_part(request: Request, etag: str, size: int) -> tuple[int, int] | None:
-    """Return the first byte of the range asked for and the one behind its last; None for all.
+    """Return the start and the exclusive end of the requested range; None for the whole file.
 
-    A Range that names several parts, or cannot be read, is disregarded, as RFC 9110 §14.2 allows.
-    Raises RangeNotSatisfiable for one that begins behind the end.
+    A Range with several parts, or one that cannot be parsed, is ignored, as RFC 9110 §14.2 allows.
+    Raises RangeNotSatisfiable for a range that begins after the end.
     """
     match = SINGLE_RANGE.fullmatch(request.headers.get("Range", "").strip().lower())
     is_current = request.headers.get("If-Range", etag) == etag
@@ -129,7 +129,7 @@ def choose_part(request: Request, etag: str, size: int) -> tuple[int, int] | Non
 
 
 def last_bytes(count: int, size: int) -> tuple[int, int]:
-    """Return the part that is the end of the file; all of a file that is shorter."""
+    """Return the range of the last `count` bytes, or of the whole file if it is shorter."""
     if not count or not size:
         raise RangeNotSatisfiable(size)
     return max(size - count, 0), size

@@ -1,6 +1,6 @@
-"""Which answer does each error of tasks and categories get? Their part of the one table.
+"""Maps each error of tasks and categories to an HTTP answer.
 
-What stands here as InternalError is never meant to reach a request: it is logged with its trace.
+Errors that map to InternalError should never reach a request; they are logged with their trace.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from piston.http.errors import (
 )
 from tasks_app import errors as tasks
 
-QUOTA_SECONDS = 60  # for who removes nothing, and waits for others to
+QUOTA_SECONDS = 60  # Retry-After, for a client that waits until others remove tasks
 
 
 class RangeNotSatisfiable(ApiError):
@@ -48,7 +48,7 @@ def answer_csv_format(error: tasks.CSVFormatError) -> ApiError:
 
 
 def answer_fields(error: tasks.FieldErrors) -> ApiError:
-    """Say everything that does not fit the action at once; what is in order is not mentioned."""
+    """Report all fields and values that do not fit the action; leave out empty lists."""
     said: dict[str, Any] = {
         "unknown_fields": error.unknown_fields,
         "did_you_mean": error.did_you_mean,
@@ -77,7 +77,7 @@ def answer_attachment(**said: Any) -> ApiError:
 
 
 def fault_of_ours(_error: Exception) -> ApiError:
-    """Answer what was meant to be handled before."""
+    """Answer an error that should have been handled earlier."""
     return InternalError()
 
 

@@ -1,4 +1,4 @@
-"""Which tasks does a list show? The newest first, filtered, page by page (decisions §8)."""
+"""Lists an account's tasks: the newest first, filtered, page by page (decisions §8)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MICROSECOND = timedelta(microseconds=1)
 
 @dataclass(frozen=True)
 class TaskPage:
-    """Some tasks, the key of this page, and the key of the next one; None on the last."""
+    """The tasks of a page, its key, and the key of the next page; None on the last page."""
 
     tasks: Sequence[Task]
     start_key: str | None
@@ -38,9 +38,9 @@ class TaskPage:
 
 
 def list_tasks(account: Account, query: QueryDict) -> TaskPage:
-    """Return the page that a query asks for: two queries, whatever its size.
+    """Return the requested page, in two queries whatever its size.
 
-    Only the account's own tasks, not those of accounts below it. Raises FaultyRequest.
+    It has only the account's own tasks, not those of accounts below it. Raises FaultyRequest.
     """
     page_size = read_number(query, "page_size", default=DEFAULT_PAGE_SIZE)
     if not 1 <= page_size <= MAX_PAGE_SIZE:
@@ -76,11 +76,10 @@ def key_of(task: Task) -> str:
 
 
 def from_place(key: str) -> Q:
-    """Select from a page's first task on; it need not exist any more. Raises FaultyRequest.
+    """Select tasks from a page's first task on, even if that task is gone. Raises FaultyRequest.
 
-    Equal times are recognised by a margin of a microsecond, the resolution of the databases:
-    SQLite compares times as text, and its own clock writes milliseconds where Django writes
-    microseconds.
+    Times within a microsecond, the resolution of the databases, count as equal. SQLite compares
+    times as text, and its own clock writes milliseconds where Django writes microseconds.
     """
     try:
         place = base64.urlsafe_b64decode(key + "=" * (-len(key) % 4)).decode("ascii")
@@ -115,7 +114,7 @@ def read_filters(query: QueryDict) -> Q:
         is_wanted = prefix == "filter_"
         if name == "status":
             refuse_unknown_statuses(parameter, values)
-            if not is_wanted:  # an index finds what is asked for, never what is left out
+            if not is_wanted:  # an index serves IN, but not NOT IN
                 values, is_wanted = [each for each in STATUSES if each not in values], True
         any_of = Q(**{f"{name}__in": values})
         condition &= any_of if is_wanted else ~any_of
@@ -123,7 +122,7 @@ def read_filters(query: QueryDict) -> Q:
 
 
 def read_values(parameter: str, text: str) -> list[str]:
-    """Return what a filter names: one word, or a JSON list of them (any of)."""
+    """Return the values of a filter: one word, or a JSON list of words that match any."""
     values = [text]
     if text.lstrip().startswith("["):
         try:
@@ -136,7 +135,7 @@ def read_values(parameter: str, text: str) -> list[str]:
 
 
 def refuse_unknown_statuses(parameter: str, values: Sequence[str]) -> None:
-    """Raise FaultyRequest for what is no status that a client can see."""
+    """Raise FaultyRequest for a value that is no status visible to clients."""
     for value in values:
         if value not in STATUSES:
             raise FaultyRequest(f"{parameter}: {value!r} is none of {', '.join(STATUSES)}")
@@ -153,7 +152,7 @@ def read_period(query: QueryDict) -> Q:
 
 
 def nearest_moment(seconds: int) -> datetime:
-    """Return the moment; where Python's calendar does not reach, its first or last one."""
+    """Return the moment, limited to the range of Python's calendar."""
     try:
         return from_gregorian(seconds)
     except OverflowError:

@@ -1,4 +1,4 @@
-"""In which formats besides the envelope does the API answer? CSV, under all names it has."""
+"""The CSV format of answers, under all its media types."""
 
 from __future__ import annotations
 
@@ -24,5 +24,5 @@ class CSVRenderer(BaseRenderer):
         accepted_media_type: str | None = None,
         renderer_context: Mapping[str, Any] | None = None,
     ) -> bytes:
-        """Refuse: a CSV is a stream of bytes, never made of data."""
+        """Refuse: views stream a CSV and never render one."""
         raise TypeError("A view answers CSV with a stream, not with Response(data).")

@@ -1,4 +1,4 @@
-"""How does a task look to a client? One flat object, the same everywhere (decisions §3)."""
+"""Represents a task to clients as one flat object, the same everywhere (decisions §3)."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from tasks_app.models import Task
 
 
 def represent(task: Task) -> dict[str, Any]:
-    """Return the task's public keys; None stands for what is not set, and leaves the envelope.
+    """Return the task's public keys; None means not set, and the envelope leaves that key out.
 
-    The counts are there as soon as the task has started. Costs no query when `csvs` is
-    prefetched, else one.
+    Counts appear once the task has started. This takes one query, none if `csvs` is prefetched.
     """
     created = _seconds(task.created_at)
     return {
@@ -39,7 +38,7 @@ def represent(task: Task) -> dict[str, Any]:
 
 
 def read_only(task: Task) -> dict[str, Any]:
-    """Return the shape in which every answer about a single task shows it."""
+    """Return the body of every answer about a single task."""
     return {"_read_only": represent(task)}
 
 

@@ -1,4 +1,4 @@
-"""How does the request that creates a task carry its input? By its content type (decisions §6)."""
+"""Reads the input from the request that creates a task, by content type (decisions §6)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from piston.http.bodies import Body, open_body
 from piston.http.errors import FaultyRequest
 from piston.readable import Readable
 from tasks_app import creating
-from tasks_app.api.json_bodies import open_records
+from tasks_app.api.json_uploads import open_records
 from tasks_app.api.renderers import CSV_TYPES
 from tasks_app.creating import GunzippedStream, Order
 from tasks_app.errors import UnexpectedContent
@@ -24,10 +24,10 @@ MAX_FILE_NAME_LENGTH = 1_000  # characters
 
 
 def submit(request: Request, order: Order) -> Task:
-    """Create the task that is ordered, from whatever the request carries.
+    """Create the ordered task from the request's body.
 
     Raises UnsupportedMediaType, RequestTooLarge, LengthRequired, FaultyRequest, StorageFull,
-    and what `intake` raises.
+    and the errors of `creating`.
     """
     media_type = request.META.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
     if media_type in CSV_TYPES:
@@ -38,7 +38,7 @@ def submit(request: Request, order: Order) -> Task:
 
 
 def submit_csv(request: Request, order: Order) -> Task:
-    """Create the task from a body that is CSV; an empty one is no input, where none is needed."""
+    """Create the task from a CSV body; an empty body means no input if the action takes none."""
     body = open_content(
         request,
         limit_bytes=settings.PISTON_MAX_UPLOAD_BYTES,
@@ -46,7 +46,7 @@ def submit_csv(request: Request, order: Order) -> Task:
     )
     length = body.length if isinstance(body, Body) else None
     if order.action.takes_input:
-        storage.check_room(length or 0)  # before it is read
+        storage.check_room(length or 0)  # before the body is read
         return creating.submit_csv(order, body, length=length)
     if length or body.read(1):
         raise UnexpectedContent("none")
@@ -67,7 +67,10 @@ def submit_json(request: Request, order: Order) -> Task:
 
 
 def open_content(request: Request, *, limit_bytes: int, expanded_limit_bytes: int) -> Readable:
-    """Return the body with its Content-Encoding undone; the first limit counts what is sent."""
+    """Return the body with its Content-Encoding undone.
+
+    `limit_bytes` bounds the bytes as sent, `expanded_limit_bytes` the decompressed ones.
+    """
     encoding = request.headers.get("Content-Encoding", "").strip().lower()
     if encoding not in {"", "identity", "gzip", "x-gzip"}:
         raise UnsupportedMediaType(encoding)
@@ -78,9 +81,10 @@ def open_content(request: Request, *, limit_bytes: int, expanded_limit_bytes: in
 
 
 def read_file_name(value: str | None) -> str | None:
-    """Return a file name as it was sent; None when it is not set. Raises FaultyRequest.
+    """Return a file name as it was sent, None if it is not set. Raises FaultyRequest.
 
-    Any text is one: it is never a path. Only what no database can keep is refused.
+    Any text is a valid name, because it never becomes a path. Only text that a database cannot
+    store is refused.
     """
     if not value:
         return None

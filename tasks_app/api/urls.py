@@ -1,6 +1,6 @@
-"""Where are tasks? With the account in the path, or without it for the super-duper admin's own.
+"""The API's URLs of tasks. A path without an account means the super-duper admin's own tasks.
 
-A slash at the end makes no difference: a redirect would lose the body of a PUT.
+A trailing slash makes no difference, because a redirect would lose the body of a PUT.
 """
 
 from django.urls import re_path

@@ -1,4 +1,4 @@
-"""Which request does what? Each method parses, calls one function, and answers."""
+"""The API's views of tasks: each method parses, calls one function, and answers."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ TASKS = CompiledSelect(
 
 
 class TaskEndpoint(Endpoint):
-    """What the endpoints of tasks share; `self.account` is whose tasks they are about."""
+    """Base of the endpoints of tasks; `self.account` owns the tasks."""
 
     actor: Account
 
     @property
     def event_actor(self) -> Actor:
-        """Who is acting, and in which request: what events say."""
+        """Who is acting, and in which request, as events record it."""
         return Actor(f"account:{self.actor.pk}", getattr(self.request, "request_id", ""))
 
     def find_task(self, task_id: str) -> Task:
-        """Return a task of the account; another account's looks like a missing one."""
-        # what cannot be an id never reaches the database: PostgreSQL refuses NUL characters
+        """Return a task of the account; another account's task looks like a missing one."""
+        # only a well-formed id reaches the database: PostgreSQL refuses NUL characters
         if re.fullmatch("[0-9a-f]{30}", task_id):
             for task in TASKS.fetch(account_id=self.account.pk, task_id=task_id):
                 return task
@@ -72,7 +72,7 @@ class AccountTasks(TaskEndpoint):
         return Enveloped(read_only(task), status=201)
 
     def read_order(self, request: Request) -> Order:
-        """Return what the query orders: the checks that need no body."""
+        """Return the order in the query, with all checks that need no body."""
         query = request.query_params
         names = query.get("category", ""), query.get("action", "")
         if not all(names):
@@ -92,13 +92,13 @@ class AccountTasks(TaskEndpoint):
 
 
 class SystemTasks(AccountTasks):
-    """`/v2/tasks`: what can be run, for everybody; tasks of the system, for its admin."""
+    """`/v2/tasks`: a public list of the actions, and the super-duper admin's own tasks."""
 
     public_methods = frozenset({"GET", "HEAD"})
     renderer_classes = [EnvelopeRenderer, CSVRenderer]
 
     def get(self, request: Request, **_: str) -> HttpResponseBase:
-        """Answer with the help, or with a CSV to fill in where that was asked for."""
+        """Answer with the help, or with the CSV template if the client asks for CSV."""
         names = (request.query_params.get("category", ""), request.query_params.get("action", ""))
         if request.accepted_renderer.format == CSVRenderer.format:
             template = catalogue.template(*names)
@@ -127,14 +127,14 @@ class OneTask(TaskEndpoint):
         return Enveloped(read_only(task))
 
     def delete(self, request: Request, task_id: str, **_: str) -> Enveloped:
-        """Remove the task; answer with what it was."""
+        """Remove the task; answer with its last state."""
         task = self.find_task(task_id)
         before = read_only(task)
         lifecycle.remove(task, self.event_actor)
         return Enveloped(before)
 
     def get_renderers(self) -> list[BaseRenderer]:
-        """Prefer CSV when the client names a file and does not say in which format it wants it."""
+        """Prefer CSV if the client names a file but no format."""
         renderers = super().get_renderers()
         return renderers[::-1] if "csv_name" in self.request.GET else renderers
 
@@ -145,7 +145,7 @@ class OneTask(TaskEndpoint):
         return super().handle_exception(error)
 
     def names_missing_in_list(self) -> bool:
-        """Tell whether this is a call for which a missing task is `["ID"]`, not its `cause`."""
+        """Tell whether this call reports a missing task as `["ID"]`, not as a `cause`."""
         if self.request.method in {"GET", "HEAD"}:
             return self.request.accepted_renderer.format != CSVRenderer.format
         return self.request.method == "DELETE"
@@ -164,7 +164,7 @@ class TaskStop(TaskEndpoint):
 
 
 class TaskRetry(TaskEndpoint):
-    """`…/tasks/{TASK_ID}/retry`: let a broken task go on where it stood."""
+    """`…/tasks/{TASK_ID}/retry`: let a broken task continue where it ended."""
 
     def patch(self, request: Request, task_id: str, **_: str) -> Enveloped:
         """Retry the task."""
@@ -187,5 +187,5 @@ class TaskFile(TaskEndpoint):
     def perform_content_negotiation(
         self, request: Request, force: bool = False
     ) -> tuple[BaseRenderer, str]:
-        """Answer CSV whatever Accept says; errors are in the envelope all the same."""
+        """Answer CSV whatever Accept says; errors still come in the envelope."""
         return CSVRenderer(), CSVRenderer.media_type

@@ -1,1 +1,1 @@
-"""How are CSV files scanned, read and written? Nothing here knows of Django, HTTP or storage."""
+"""Scans, reads, verifies and writes CSV files, without HTTP or storage."""

@@ -1,7 +1,7 @@
-"""Are the bytes of a file still those that were stored? A checksum at the end of each block tells.
+"""Checksums and row counts at the end of each block of a file, to detect changed bytes.
 
-A file is divided into blocks of equal length; the last one may be shorter. Blocks grow with the
-file, so that a few thousand numbers are enough for any.
+A file is divided into blocks of equal length; the last one may be shorter. Larger files have
+larger blocks, so a few thousand numbers suffice for any file.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from google_crc32c import extend
 
 FIRST_BLOCK_BYTES = 256 * 1024
 MAX_BLOCK_BYTES = 2**20  # bounds the memory of readers: a block is verified as a whole
-MAX_BLOCKS = 1_024  # of a smaller size; an even number
+MAX_BLOCKS = 1_024  # of less than MAX_BLOCK_BYTES; an even number
 
 
 class BlockEnds:
@@ -31,21 +31,21 @@ class BlockEnds:
         return (len(self._numbers) + 1) * self.block_bytes
 
     def add(self, number: int) -> None:
-        """Take the number at `next_end`; make two blocks one when there are too many."""
+        """Add the number at `next_end`; if there are too many blocks, merge them in pairs."""
         self._numbers.append(number)
         if len(self._numbers) == MAX_BLOCKS and self.block_bytes < MAX_BLOCK_BYTES:
             del self._numbers[::2]
             self.block_bytes *= 2
 
     def close(self, size: int, number: int) -> list[int]:
-        """Return all numbers of a file of `size` bytes; `number` is the one at its end."""
+        """Return the numbers of a file of `size` bytes; `number` is the one at its end."""
         while self.next_end <= size:
             self.add(number)
         return self._numbers + [number] * (size > len(self._numbers) * self.block_bytes)
 
 
 class ChecksumWriter:
-    """Compute the checksums of bytes that pass."""
+    """Compute the checksums of a stream of bytes."""
 
     def __init__(self) -> None:
         self._ends = BlockEnds()
@@ -99,7 +99,7 @@ class Checksums:
     values: Sequence[int]
 
     def fit(self, content: bytes, start: int) -> bool:
-        """Say whether these are the blocks that begin at byte `start`, where a block begins."""
+        """Say whether `content` equals the stored blocks from byte `start`, a block's start."""
         first = start // self.block_bytes
         last = (start + len(content) - 1) // self.block_bytes
         if not content or last >= len(self.values):
@@ -110,7 +110,7 @@ class Checksums:
 
 
 def pack(numbers: Sequence[int], kind: str) -> bytes:
-    """Return numbers as bytes, alike on every machine; `kind` is "I" or "Q", as in `struct`."""
+    """Return numbers as little-endian bytes; `kind` is "I" or "Q", as in `struct`."""
     return struct.pack(f"<{len(numbers)}{kind}", *numbers)
 
 
@@ -120,7 +120,7 @@ def unpack(packed: bytes, kind: str) -> tuple[int, ...]:
 
 
 def rows_between(row_counts: Sequence[int], block_bytes: int, start: int, end: int) -> range:
-    """Return the numbers of the rows that have bytes in the blocks from `start` up to `end`."""
+    """Return the range of row numbers with bytes in the blocks from `start` up to `end`."""
     first, last = start // block_bytes, (end - 1) // block_bytes
     before = row_counts[first - 1] if first else 0
     return range(before + 1, min(row_counts[last] + 1, row_counts[-1]) + 1)

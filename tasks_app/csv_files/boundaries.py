@@ -1,7 +1,7 @@
-"""Where does each row of a CSV file begin and end?
+"""Finds where each row of a CSV file begins and ends.
 
-The scanner at upload and the reader in workers both ask here, so they cannot disagree. The grammar
-is RFC 4180 as the `csv` module reads it in strict mode; what it refuses, `faults` explains.
+The scanner at upload and the reader in workers share this code, so they cannot disagree. The
+grammar is RFC 4180, as the `csv` module reads it in strict mode. `faults` explains what it refuses.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ import re
 from codecs import utf_8_decode
 from collections.abc import Iterator
 
-# The module's own limit is 128 Ki characters, one for the whole process. Here cells are bounded by
-# `limits.ScanLimits`, in bytes, when a file comes in.
+# The csv module's own limit is 128 Ki characters, for the whole process. Instead,
+# `limits.ScanLimits` bounds cells in bytes at upload.
 csv.field_size_limit(2**31 - 1)
 
 ANY_LINE = re.compile(rb"[^\r\n]*+(?:\r\n|\r|\n)|[^\r\n]++")
 
 
 class NulByteError(ValueError):
-    """A line holds a NUL byte, which the csv module would let through."""
+    """A line holds a NUL byte, which the csv module would accept."""
 
 
 def rows_in(block: bytes, *, is_last: bool) -> Iterator[tuple[list[str], int, int]]:
     """Yield the cells, start and end (with its line end) of each complete row in `block`.
 
-    `block` begins where a row begins. A blank line comes as a row without cells. Ends quietly in
-    front of a row that is not complete or cannot be read; `faults.find_fault` tells which it is.
+    `block` begins where a row begins. A blank line yields a row without cells. The iterator ends
+    before a row that is incomplete or invalid; `faults.find_fault` tells which it is.
     """
     text = block if is_last else block[: complete_lines(block)]
     lines = _LinesOfAnyKind(text) if has_lone_return(text) else io.BytesIO(text)
@@ -35,7 +35,7 @@ def rows_in(block: bytes, *, is_last: bool) -> Iterator[tuple[list[str], int, in
     start = 0
     try:
         for cells in csv.reader(map(decode, lines), strict=True):
-            end = lines.tell()  # csv.reader takes no line before it needs it
+            end = lines.tell()  # csv.reader never reads a line ahead
             yield cells, start, end
             start = end
     except (csv.Error, UnicodeDecodeError, NulByteError):
@@ -53,12 +53,12 @@ def has_lone_return(text: bytes) -> bool:
 
 
 def complete_lines(block: bytes) -> int:
-    r"""Return how many bytes are complete lines; a `\r` at the end may yet become a `\r\n`."""
+    r"""Return how many bytes are complete lines; a final `\r` may be the start of a `\r\n`."""
     return max(block.rfind(b"\n"), block.rfind(b"\r", 0, -1)) + 1
 
 
-def tame_bytes(block: bytes) -> int:
-    """Return how many bytes come before the first NUL and the first that is not UTF-8."""
+def valid_prefix_bytes(block: bytes) -> int:
+    """Return how many bytes come before the first NUL byte or the first invalid UTF-8."""
     length = block.find(b"\0")
     if length < 0:
         length = len(block)

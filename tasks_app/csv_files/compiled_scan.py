@@ -1,7 +1,7 @@
-"""Which rows does a block hold, and which lack a mandatory value? Compiled, at 2 GB/s.
+"""Finds the rows of a block, and those that lack a mandatory value, in compiled code at 2 GB/s.
 
-`make setup` compiles `scan_block.c` where there is a C compiler; without its library this
-module cannot be imported. It runs without Python's global lock.
+`make setup` compiles `scan_block.c` if there is a C compiler. Without its library, importing this
+module raises ImportError. The library runs without Python's global lock.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ from __future__ import annotations
 import ctypes
 from pathlib import Path
 
-from tasks_app.csv_files.boundaries import tame_bytes
+from tasks_app.csv_files.boundaries import valid_prefix_bytes
 from tasks_app.csv_files.plain_scan import BlockScan, RowForm
 
 LIBRARY = Path(__file__).with_name("scan_block.so")
-MAX_BLOCK_BYTES = 2**32 - 1  # bytes, whose places fit into PLACE_BYTES
+MAX_BLOCK_BYTES = 2**32 - 1  # every position in a block fits into PLACE_BYTES
 PLACE_BYTES = 4
 
 
 class Found(ctypes.Structure):
-    """What `scan_block` of the library answers."""
+    """The result of the library's `scan_block`."""
 
     _fields_ = [
         (name, ctypes.c_int64)
@@ -33,24 +33,24 @@ except OSError as error:
 
 _scan_block.restype = None
 _scan_block.argtypes = [
-    ctypes.c_char_p,  # the block, and a NUL byte after it
-    ctypes.c_size_t,  # of its bytes
-    ctypes.c_size_t,  # of cells in a row
-    ctypes.c_char_p,  # for each cell whether it is mandatory
-    ctypes.c_size_t,  # of bytes in the longest row that is taken
-    ctypes.c_size_t,  # of rows that there is room for
-    ctypes.c_void_p,  # their ends, to be filled in
-    ctypes.c_void_p,  # which of them lack a value, to be filled in
+    ctypes.c_char_p,  # the block, with a NUL byte after it
+    ctypes.c_size_t,  # number of its bytes
+    ctypes.c_size_t,  # number of cells in a row
+    ctypes.c_char_p,  # a flag for each cell: is it mandatory?
+    ctypes.c_size_t,  # maximum bytes of a row
+    ctypes.c_size_t,  # maximum number of rows in the two arrays
+    ctypes.c_void_p,  # filled with the ends of the rows
+    ctypes.c_void_p,  # filled with the places of rows that lack a value
     ctypes.POINTER(Found),
 ]
 
 
 def scan_block(block: bytes, form: RowForm) -> BlockScan:
-    """Return the rows that `block` certainly begins with, up to the last complete one."""
-    length = min(tame_bytes(block), MAX_BLOCK_BYTES)
+    """Return the complete rows at the start of `block`, up to the first one in doubt."""
+    length = min(valid_prefix_bytes(block), MAX_BLOCK_BYTES)
     if length < len(block):
         block = block[:length]
-    room = length // max(form.width, 2) + 1  # the shortest row has a byte per cell, and never one
+    room = length // max(form.width, 2) + 1  # a row has at least a byte per cell, and at least two
     row_ends, unset_rows = bytearray(PLACE_BYTES * room), bytearray(PLACE_BYTES * room)
     found = Found()
     _scan_block(

@@ -1,4 +1,4 @@
-"""What has been found in a file so far: its header, its rows, what is missing, where it stands?"""
+"""The state of a scan: header, rows, checkpoints, missing values, and the position reached."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import NoReturn
 
 from tasks_app.csv_files.blocks import RowCounter
 from tasks_app.csv_files.boundaries import count_line_ends, rows_in
-from tasks_app.csv_files.checkpoints import Checkpoints
 from tasks_app.csv_files.faults import find_fault
 from tasks_app.csv_files.header import UTF8_BOM, UTF16_BOMS, Header, check_names
 from tasks_app.csv_files.limits import ScanLimits
@@ -16,14 +15,16 @@ from tasks_app.csv_files.plain_scan import BlockScan, QuickScan, RowForm, scan_b
 from tasks_app.errors import CSVFormatError, FieldErrors
 
 SCANNED_AFTER_FIELD_FAULT = 2**20  # bytes, so that a small file gets one full report
-MAX_FAST_BYTES = 512 * 1024  # at once; a compiled scan takes up to four times as much more
+MAX_FAST_BYTES = 512 * 1024  # per call; a compiled scan needs up to four times as much in addition
 MIN_PLAIN_BYTES = 4 * 1024  # a handful of rows
+FIRST_SPACING = 100  # rows between two checkpoints
+MAX_CHECKPOINTS = 2_000
 
 
 class Contents:
-    """The findings about a file, and the place up to which it was scanned.
+    """The findings about a file, and the position up to which it was scanned.
 
-    The methods take the bytes from that place on and return what they could not use yet.
+    Its methods take the bytes from that position on and return those that they could not use yet.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Contents:
         return self._scan_rows(block, is_last=is_last)
 
     def finish(self) -> None:
-        """Raise what can be known only when the file is complete."""
+        """Raise the faults that only a complete file shows."""
         if not self.header.names:
             raise CSVFormatError("there is no header: the file is empty or has only blank lines")
         if not self.row_count:
@@ -85,7 +86,7 @@ class Contents:
         return self._advance(block, len(UTF8_BOM)) if block.startswith(UTF8_BOM) else block
 
     def _begin(self, names: Sequence[str], line: bytes) -> None:
-        """Take the header, of which `line` is the raw bytes."""
+        """Store the header; `line` holds its raw bytes."""
         check_names(names, line=self._line_count + 1)
         self.header = Header(tuple(names), self.header.columns)
         self.header_line = line.rstrip(b"\r\n")
@@ -110,9 +111,9 @@ class Contents:
         return block
 
     def _scan_fast(self, block: bytes, quick_scan: QuickScan) -> bytes:
-        """Scan in a quick way, and in the plain way the rows at which that stops.
+        """Scan with `quick_scan`; where it stops, scan the next rows with the plain scan.
 
-        Where such rows are many, more and more of them go the plain way before the next attempt.
+        If it stops often, double the bytes for the plain scan before the next attempt.
         """
         while b"\n" in block:
             block = self._skip_blank_lines(block)
@@ -131,7 +132,7 @@ class Contents:
         return block
 
     def _add(self, block: bytes, scan: BlockScan) -> bytes:
-        """Add the rows that were found at the beginning of `block`; return what follows them."""
+        """Add the rows at the beginning of `block`; return the bytes after them."""
         room = self._limits.rows - self.row_count
         if len(scan.row_ends) > room:
             self._refuse_row_after(block, scan.row_ends, room)
@@ -144,20 +145,20 @@ class Contents:
         return block[scan.used_bytes :]
 
     def _skip_blank_lines(self, block: bytes) -> bytes:
-        """Leave blank lines behind, thousands at once, so that a file of them takes no minutes."""
+        """Skip all blank lines at once, so that a file full of them is scanned quickly."""
         blank = len(block) - len(block.lstrip(b"\r\n"))
         if blank == len(block) and block.endswith(b"\r"):
-            blank -= 1  # it may be half of a line end
+            blank -= 1  # the first half of a `\r\n`, perhaps
         return self._advance(block, blank)
 
     def _advance(self, block: bytes, used: int) -> bytes:
-        """Leave bytes that hold no rows behind."""
+        """Advance over bytes without rows; return the rest."""
         self._offset += used
         self._line_count += count_line_ends(block[:used])
         return block[used:]
 
     def _check(self, block: bytes, *, is_last: bool) -> None:
-        """Raise the fault of the row that `block` begins with, if it has one yet."""
+        """Raise the fault of the first row in `block`, if it shows one so far."""
         fault = find_fault(
             block,
             is_last=is_last,
@@ -176,7 +177,7 @@ class Contents:
         )
 
     def _refuse_row_after(self, block: bytes, row_ends: Sequence[int], room: int) -> NoReturn:
-        """Raise CSVFormatError for the first row above the limit; `room` rows are below it."""
+        """Raise CSVFormatError for the row after the `room` rows that are still allowed."""
         row = block[row_start(row_ends, room) : row_ends[room]].lstrip(b"\r\n")  # no blank lines
         before = block[: row_ends[room] - len(row)]
         raise CSVFormatError(
@@ -197,5 +198,32 @@ class Contents:
 
 
 def is_short_beginning(block: bytes) -> bool:
-    """Say whether there is only a short piece of a row: its faults show with the rest of it."""
+    """Say whether `block` is only the short beginning of a row, which is checked with its rest."""
     return len(block) < MIN_PLAIN_BYTES and b"\n" not in block and b"\r" not in block
+
+
+class Checkpoints:
+    """Collect the evenly spaced positions at which a segment may begin.
+
+    Each is (number of rows before it, byte offset). If there are too many, every second one goes.
+    """
+
+    def __init__(self, offset: int) -> None:
+        self._entries = [(0, offset)]
+        self._row_count = 0
+        self._spacing = FIRST_SPACING
+
+    def add(self, row_ends: Sequence[int], offset: int) -> None:
+        """Note the ends of the next rows, counted from byte `offset` of the file."""
+        first = self._spacing - 1 - self._row_count % self._spacing
+        for place in range(first, len(row_ends), self._spacing):
+            row_count = self._row_count + place + 1
+            self._entries.append((row_count, offset + row_ends[place]))
+        self._row_count += len(row_ends)
+        while len(self._entries) > MAX_CHECKPOINTS:
+            del self._entries[1::2]
+            self._spacing *= 2
+
+    def before_the_end(self) -> list[tuple[int, int]]:
+        """Return the checkpoints with a row after them."""
+        return [entry for entry in self._entries if entry[0] < self._row_count]

@@ -1,8 +1,8 @@
-"""What does a process do that turns an input of another kind into CSV?
+"""The main loop of a converter, a process that turns an input of another kind into CSV.
 
-It is given the input as its standard input, a file, and its rules as JSON. It writes a line of
-JSON, the head, then the CSV. A refusal is a head with `error`, the name of one of ours. Nothing
-of Django is loaded here: the process has to start quickly, and needs no secrets.
+The process gets the input, a file, as its standard input, and its rules as JSON. It writes the
+head, a line of JSON, and then the CSV. A refusal is a head with `error`, the name of an error
+class. Django is not loaded: the process must start quickly, and it needs no secrets.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 BLOCK_BYTES = 256 * 1024
-NICENESS = 10  # that of rows: whoever waits for an answer goes before
+NICENESS = 10  # as for rows: requests that wait for an answer come first
 MAX_MEMORY_BYTES = 256 * 2**20
 MAX_PROCESSOR_SECONDS = 100  # a million records of 74 bytes take 3 to 5
 REFUSALS = {
@@ -44,7 +44,7 @@ REFUSALS = {
 
 
 class Converted(NamedTuple):
-    """What is known of an input beside its rows, and its CSV."""
+    """The head of an input, and its CSV."""
 
     head: dict[str, Any]
     blocks: Iterator[bytes]
@@ -53,7 +53,7 @@ class Converted(NamedTuple):
 def serve(convert: Callable[..., Converted]) -> None:
     """Convert standard input to standard output with `convert(source, spool, **rules)`."""
     parent, folder, least_free_bytes, rules = sys.argv[1:]
-    be_modest()
+    limit_own_resources()
     with ExitStack() as stack:
         source = stack.enter_context(os.fdopen(0, "rb", buffering=0))
         output = stack.enter_context(os.fdopen(1, "wb"))
@@ -61,20 +61,20 @@ def serve(convert: Callable[..., Converted]) -> None:
         def begin() -> Converted:
             file = stack.enter_context(tempfile.TemporaryFile(dir=folder, buffering=0))
             spool = Spool(file.fileno(), int(least_free_bytes))
-            return convert(_Watched(source, int(parent)), spool, **json.loads(rules))
+            return convert(_InputOfParent(source, int(parent)), spool, **json.loads(rules))
 
         output.writelines(answer(begin))
 
 
-def be_modest() -> None:
-    """Take little of the machine, whatever the input is."""
+def limit_own_resources() -> None:
+    """Limit the memory, the processor time and the priority of this process."""
     os.nice(NICENESS)
     resource.setrlimit(resource.RLIMIT_DATA, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
-    # at the second limit it would be killed without its reason (SIGKILL instead of SIGXCPU)
+    # the second limit sends SIGKILL, which does not say why; the first sends SIGXCPU
     limits = (MAX_PROCESSOR_SECONDS, MAX_PROCESSOR_SECONDS + 5)
     resource.setrlimit(resource.RLIMIT_CPU, limits)
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # nobody wants the CSV any more: no trace of it
-    gc.disable()  # values have no cycles, and are many
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # if the reader is gone, end without a trace
+    gc.disable()  # there are many values, and they have no cycles
 
 
 def answer(convert: Callable[[], Converted]) -> Iterator[bytes]:
@@ -87,34 +87,34 @@ def answer(convert: Callable[[], Converted]) -> Iterator[bytes]:
         reason = f"one value of it needs more memory than the limit of {MAX_MEMORY_BYTES} bytes"
         head, blocks = describe(CSVFormatError(reason)), iter(())
     except OSError as error:
-        head, blocks = describe(describe_trouble(error)), iter(())
+        head, blocks = describe(storage_error_for(error)), iter(())
     yield json.dumps(head).encode() + b"\n"
     yield from blocks
 
 
 def describe(error: PistonError) -> dict[str, Any]:
-    """Return the head that says a refusal."""
+    """Return the head that reports a refusal."""
     name = next(name for name, refusal in REFUSALS.items() if isinstance(error, refusal))
     return {"error": name, "with": vars(error) or {"message": str(error)}}
 
 
-def describe_trouble(error: OSError) -> StorageUnavailable:
-    """Return what an error of the spool file means."""
+def storage_error_for(error: OSError) -> StorageUnavailable:
+    """Return our error for an OSError of the spool file."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return StorageFull()
     return StorageUnavailable(str(error))
 
 
 def check(head: dict[str, Any]) -> None:
-    """Raise the refusal that a head says, if it is one."""
+    """Raise the refusal that a head reports, if any."""
     if "error" in head:
         raise REFUSALS[head["error"]](**head["with"])
 
 
 class Spool(io.FileIO):
-    """A temporary file that leaves some of its disk free.
+    """A temporary file that keeps a reserve of its disk free.
 
-    Nothing of it waits in a buffer: a full disk is known before the head is said.
+    It is not buffered, so a full disk shows before the head is written.
     """
 
     def __init__(self, descriptor: int, least_free_bytes: int) -> None:
@@ -126,7 +126,7 @@ class Spool(io.FileIO):
         rest = memoryview(block)
         if self._least_free_bytes:
             disk = os.statvfs(self.fileno())
-            blocks = disk.f_bavail if os.geteuid() else disk.f_bfree  # some are only for root
+            blocks = disk.f_bavail if os.geteuid() else disk.f_bfree  # root may use them all
             if blocks * disk.f_frsize < self._least_free_bytes + len(rest):
                 raise OSError(errno.ENOSPC, "what is free is kept")
         size = len(rest)
@@ -135,15 +135,15 @@ class Spool(io.FileIO):
         return size
 
 
-class _Watched:
-    """The input, as long as there is somebody to convert it for."""
+class _InputOfParent:
+    """The input, which ends this process if its parent is gone."""
 
     def __init__(self, source: IO[bytes], parent: int) -> None:
         self._source = source
         self._parent = parent
 
     def read(self, size: int, /) -> bytes:
-        """Return the next block, or end this process."""
+        """Return the next block; end this process if the parent has died."""
         if os.getppid() != self._parent:
             os._exit(1)
         return self._source.read(size)

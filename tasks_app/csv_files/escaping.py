@@ -1,9 +1,9 @@
-"""How does a CSV become safe to open in a spreadsheet, which would run `=…` as a formula?
+"""Escapes a CSV for spreadsheets, which would run a cell such as `=…` as a formula.
 
-A `'` goes in front of a cell's first = + - or @, where nothing stands before it that a spreadsheet
-may drop: blanks, controls, characters of no width. Their full-width and other compatible forms
-count as well: Excel takes them for signs in some languages. So it does in front of a cell that
-begins with TAB, CR or LF (OWASP, "CSV Injection"). Everything else stays byte for byte.
+A `'` is inserted before a cell's first = + - or @, if only characters precede it that a
+spreadsheet may drop: blanks, controls, zero-width characters. Full-width and other compatible
+forms of these signs count too, since Excel accepts them in some languages. A cell that begins with
+TAB, CR or LF also gets a `'` (OWASP, "CSV Injection"). All other bytes stay as they are.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from tasks_app.csv_files.header import UTF8_BOM
 
 SIGNS = "=+-@⁺⁼₊₌﬩﹢﹣﹦﹫＋－＝＠"  # noqa: RUF001 - all that Unicode's NFKC makes = + - or @
 SIGN = b"(?:%b)" % b"|".join(re.escape(sign.encode()) for sign in SIGNS)
-# What nobody sees, in UTF-8: controls, white space and what Unicode says may be ignored
+# Invisible characters in UTF-8: controls, white space, and Unicode's default-ignorable ones
 UNSEEN = rb"""(?: [\x00-\x08\x0b\x0c\x0e-\x20\x7f] | \xc2[\x80-\xa0\xad] | \xcd\x8f | \xd8\x9c
     | \xe1(?:\x85[\x9f\xa0]|\x9a\x80|\x9e[\xb4\xb5]|\xa0[\x8b-\x8f])
     | \xe2(?:\x80[\x80-\x8f\xa8-\xaf]|\x81[\x9f-\xaf]) | \xe3(?:\x80\x80|\x85\xa4)
     | \xef(?:\xb8[\x80-\x8f]|\xbb\xbf|\xbe\xa0|\xbf[\xb0-\xbb])
     | \xf0(?:\x9b\xb2[\xa0-\xa3]|\x9d\x85[\xb3-\xba]) | \xf3\xa0[\x80-\xbf][\x80-\xbf] )"""
-# The first byte of nearly all cells: it begins neither a sign nor what is unseen
+# The first byte of nearly all cells: it begins neither a sign nor an invisible character
 PLAIN = rb"[!#-*.-<>?A-~\x80-\xc1\xc3-\xcc\xce-\xd7\xd9-\xe0\xe4-\xee\xf1\xf2\xf4-\xff]"
 
 HARMLESS_CELLS = re.compile(  # whole cells with their separators, as many as there are
@@ -32,7 +32,7 @@ HARMLESS_CELLS = re.compile(  # whole cells with their separators, as many as th
     % {b"plain": PLAIN},
     re.VERBOSE,
 )
-# The beginning of a cell without quotes, and of one with them. LibreOffice reads ` "=1"` as `=1`
+# The start of a cell without quotes, and of one with quotes. LibreOffice reads ` "=1"` as `=1`
 BARE_START = rb'(?: %b (?:%b|[\t"])*+ )?+' % (UNSEEN, UNSEEN)
 QUOTED_START = rb'" (?:%b|[\t\r\n])*+' % UNSEEN
 FORMULA = re.compile(  # up to where the apostrophe goes
@@ -46,7 +46,7 @@ CUT_CHARACTER = re.compile(
 
 
 def escape_for_spreadsheets(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the CSV that `blocks` make up, escaped block by block; they may be cut anywhere."""
+    """Yield the CSV in `blocks`, escaped block by block; a block may end anywhere."""
     remaining = iter(blocks)
     beginning = b""
     while len(beginning) < len(UTF8_BOM) and (block := next(remaining, None)) is not None:
@@ -62,7 +62,7 @@ def escape_for_spreadsheets(blocks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def whole_characters(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the same bytes in blocks that end between two characters of UTF-8."""
+    """Yield the same bytes in blocks that never end inside a UTF-8 character."""
     cut = b""
     for block in blocks:
         text = cut + block
@@ -74,10 +74,10 @@ def whole_characters(blocks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _escape(text: bytes) -> tuple[bytes, bytes]:
-    """Return `text` escaped, and a short stand-in for the cell that it ends in.
+    """Return `text` escaped, and a short stand-in for the unfinished cell at its end.
 
-    The next block is read as if it went on behind the stand-in. So of a long cell nothing has to
-    be kept, and a formula is found even if its quote and its `=` came in different blocks.
+    The next block is parsed as the continuation of the stand-in. So a long cell need not be kept,
+    and a formula is found even if its quote and its `=` came in different blocks.
     """
     pieces = []
     copied = position = 0
@@ -96,7 +96,7 @@ def _escape(text: bytes) -> tuple[bytes, bytes]:
 
 
 def _stand_in(cell: bytes, *, is_escaped: bool) -> bytes:
-    """Return the shortest harmless cell that goes on like this one."""
+    """Return the shortest harmless cell that continues like this one."""
     is_beginning = not is_escaped and STARTS.fullmatch(cell)
     if not cell.startswith(b'"'):
         return b" " if is_beginning else b"x"

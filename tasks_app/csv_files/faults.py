@@ -1,8 +1,8 @@
-"""Which is the first fault of a row, and where?
+"""Finds the first fault of a row, and its position.
 
-Slow and exact: this looks only at rows that are incomplete or that the quick ways refused. Faults
-are ordered by the byte at which they show, so the answer does not depend on how a file was cut
-into blocks.
+This code is slow and exact. It checks only rows that are incomplete or that the faster scans
+refused. It orders faults by the byte at which they show, so its answer does not depend on how a
+file was cut into blocks.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import NamedTuple
 from piston.plurals import plural
 from tasks_app.csv_files.limits import ScanLimits
 
-CELL_START = re.compile(rb'"[^"]*+(?:""[^"]*+)*+|[^,\r\n]*+')  # a quoted one without its last quote
+CELL_START = re.compile(rb'"[^"]*+(?:""[^"]*+)*+|[^,\r\n]*+')  # without a final quote
 MAX_CHARACTER_BYTES = 4  # bytes of UTF-8
 
 
 class Fault(NamedTuple):
-    """What is wrong with a row: `shows_at` puts faults in order, `points_to` is its place."""
+    """A fault of a row: `shows_at` orders faults, `points_to` is the position to report."""
 
     reason: str
     shows_at: int
@@ -28,9 +28,9 @@ class Fault(NamedTuple):
 
 
 class _Walk(NamedTuple):
-    """How far the cells of a row were followed, and what stopped that."""
+    """How far the cells of a row were followed, and why that ended."""
 
-    end: int  # of the row, without its line end; of all bytes, if it goes on
+    end: int  # of the row, without its line end; of the block, if the row continues
     is_complete: bool
     fault: Fault | None
 
@@ -43,7 +43,7 @@ def find_fault(
     offset: int,
     width: int | None,
 ) -> Fault | None:
-    """Return the first fault of the row that `block` begins with, or None as long as it has none.
+    """Return the first fault of the first row in `block`, or None if it shows none so far.
 
     Positions count from the beginning of `block`, which is byte `offset` of the file. `width` None
     means that the row is the header, which may have any width up to `limits.columns`.
@@ -58,7 +58,7 @@ def find_fault(
     ]
     first = min(filter(None, faults), key=lambda fault: fault.shows_at, default=None)
     if first and not (walk.is_complete or is_last):
-        # a character may be cut in two at the end, so what its last bytes say is not yet sure
+        # the block may end inside a character, so a fault in its last bytes is not certain yet
         return first if first.shows_at <= len(block) - MAX_CHARACTER_BYTES else None
     return first
 
@@ -70,7 +70,7 @@ def _walk(
     number = 1
     begin = start
     while begin < len(block) or is_last:
-        if number > limits.columns:  # not followed any further: there may be millions
+        if number > limits.columns:  # stop here: there may be millions
             what = "header" if width is None else "row"
             reason = f"the {what} has more columns than the limit of {limits.columns}"
             return _Walk(len(block), False, Fault(reason, begin, start, expected=limits.columns))
@@ -98,9 +98,9 @@ def _walk(
 
 
 def _cell_end(block: bytes, begin: int) -> tuple[int, bool]:
-    """Return where the cell ends and whether its quote is still open there."""
+    """Return where the cell ends, and whether its quote is still open there."""
     match = CELL_START.match(block, begin)
-    end = match.end() if match else begin  # it always matches: a cell may be empty
+    end = match.end() if match else begin  # the pattern always matches: a cell may be empty
     if not block.startswith(b'"', begin):
         return end, False
     return (end + 1, False) if block.startswith(b'"', end) else (end, True)

@@ -1,4 +1,4 @@
-"""Does the header fit the declared columns?"""
+"""Compares the header of a file with the declared columns."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The names of a file's columns, held against those that the action declares."""
+    """The names of a file's columns, compared with those that the action declares."""
 
     names: tuple[str, ...]
     columns: Mapping[str, bool]  # declared name -> is it mandatory?
 
     @property
     def unknown_fields(self) -> list[str]:
-        """Return the names that are not declared, in file order."""
+        """Return the undeclared names, in file order."""
         return [name for name in self.names if name not in self.columns]
 
     @property
     def missing_mandatory_fields(self) -> list[str]:
-        """Return the mandatory names that are not there, in order of declaration."""
+        """Return the mandatory names that the file lacks, in order of declaration."""
         present = set(self.names)
         return [name for name, needed in self.columns.items() if needed and name not in present]
 
@@ -39,19 +39,19 @@ class Header:
 
     @property
     def mandatory_places(self) -> tuple[int, ...]:
-        """Return where the mandatory columns stand, as far as they are there."""
+        """Return the positions of the mandatory columns that the file has."""
         return tuple(place for place, name in enumerate(self.names) if self.columns.get(name))
 
     @property
     def did_you_mean(self) -> dict[str, str]:
-        """Return the declared name for each unknown one that differs only in case or spaces."""
+        """Map each unknown name to the declared one that differs only in case or spaces."""
         declared = {_folded(name): name for name in self.columns}
         guesses = {name: declared.get(_folded(name)) for name in self.unknown_fields}
         return {name: guess for name, guess in guesses.items() if guess is not None}
 
 
 def check_names(names: Sequence[str], *, line: int) -> None:
-    """Raise CSVFormatError if a name is empty or comes twice; `line` is the header's."""
+    """Raise CSVFormatError if a name is empty or repeated; `line` is the header's line."""
     for number, name in enumerate(names, start=1):
         if is_unset(name):
             raise CSVFormatError(f"the header has no name for column {number}", line=line)
@@ -61,5 +61,5 @@ def check_names(names: Sequence[str], *, line: int) -> None:
 
 
 def _folded(name: str) -> str:
-    """Return the name without what people get wrong: case, spaces, kinds of dashes."""
+    """Return the name without case, spaces, dashes and underscores, which people mistype."""
     return re.sub(r"[\s_-]+", "", name).casefold()

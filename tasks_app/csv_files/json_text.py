@@ -1,7 +1,8 @@
-"""How is a large JSON document read? One value after the other, each by Python's own decoder.
+"""Reads a large JSON document value by value, with Python's own decoder.
 
-So a document of any length takes the memory of its longest value, and each value is what `json`
-makes of it. (ijson's fast backend changes texts with half a surrogate pair in silence: ADR 22.)
+A document of any length takes only the memory of its longest value, and each value is exactly
+what `json` returns. (ijson's fast backend silently changes texts with half a surrogate pair:
+ADR 22.)
 """
 
 from __future__ import annotations
@@ -19,15 +20,15 @@ if TYPE_CHECKING:  # a converter starts faster without the platform
 
 BLOCK_BYTES = 256 * 1024
 MAX_VALUE_LENGTH = 16 * 2**20  # characters; as long as a row of a CSV file may be
-MAX_TOKEN_LENGTH = 16  # characters in which a number, a name or an escape shows what it is
+MAX_TOKEN_LENGTH = 16  # characters after which a number, a name or an escape is unambiguous
 
 _SPACE = re.compile(r"[ \t\n\r]*")
-_ENDS = frozenset(" \t\n\r,]}:")  # behind one of these no number goes on
-_UNFINISHED = "Unterminated string starting at"  # the message points to where it begins
+_ENDS = frozenset(" \t\n\r,]}:")  # a number never continues after one of these
+_UNFINISHED = "Unterminated string starting at"  # its position is where the string begins
 
 
 class JSONText:
-    """A document and the place that has been reached in it. All methods raise InvalidJSON."""
+    """A document and the position reached in it. All methods raise InvalidJSON."""
 
     def __init__(self, source: Readable) -> None:
         self._source = source
@@ -35,19 +36,19 @@ class JSONText:
         self._decode = json.JSONDecoder(parse_constant=_refuse_constant).raw_decode
         self._text = ""
         self._at = 0
-        self._bad_byte: InvalidJSON | None = None  # what stands before it is looked at first
+        self._bad_byte: InvalidJSON | None = None  # raised after the text before it is parsed
         self._has_all = False
-        self._is_mixed = False  # then objects are taken one by one, to the end of what is here
+        self._is_mixed = False  # then the elements in `_text` are decoded one by one
         self._read_bytes = 0
-        self._line = 1  # of where `_text` begins, and how many characters stand before it:
-        self._before = 0  # in the document
-        self._before_in_line = 0
+        self._line = 1  # on which `_text` begins
+        self._before = 0  # characters of the document before `_text`
+        self._before_in_line = 0  # characters of its line before `_text`
         while not self._text and self._read_more():
             pass
         self._text = self._text.removeprefix("\ufeff")
 
     def peek(self) -> str:
-        """Return the character with which the next value begins; "" at the end."""
+        """Return the first character of the next value; "" at the end."""
         while True:
             self._at = _SPACE.match(self._text, self._at).end()  # type: ignore[union-attr]
             if self._at < len(self._text):
@@ -56,7 +57,7 @@ class JSONText:
                 return ""
 
     def value(self) -> Any:
-        """Return the value that comes next."""
+        """Return the next value."""
         self.peek()
         while True:
             fault: ValueError | None = None
@@ -72,14 +73,14 @@ class JSONText:
                 if end < len(self._text) and self._text[end] in _ENDS:
                     self._at = end
                     return value
-            if not self._read_more():  # then it is what it seems to be
+            if not self._read_more():  # nothing can change the result now
                 if fault:
                     self._refuse(fault)
                 self._at = end
                 return value
 
     def members(self) -> Iterator[str]:
-        """Yield the keys of the object that comes next; whoever takes one takes its value too."""
+        """Yield the keys of the next object; the caller must read the value after each key."""
         self._take("{", "Expecting value")
         if self.peek() == "}":
             self._at += 1
@@ -94,7 +95,7 @@ class JSONText:
                 return
 
     def elements(self) -> Iterator[Any]:
-        """Yield the values of the list that comes next."""
+        """Yield the values of the next list."""
         self._take("[", "Expecting value")
         if self.peek() == "]":
             self._at += 1
@@ -105,9 +106,10 @@ class JSONText:
                 return
 
     def _objects(self) -> list[Any]:
-        """Return the objects of a list that lie whole in what has been read: three times as fast.
+        """Return the objects of a list that were read completely: three times as fast.
 
-        What makes a list when it is put into brackets is a list's elements, wherever it was cut.
+        The text is cut after some `}`. If it decodes as a list inside brackets, it holds whole
+        elements, wherever it was cut.
         """
         if self._is_mixed:
             return []
@@ -124,7 +126,7 @@ class JSONText:
         return list(values)
 
     def end(self) -> None:
-        """Make sure that nothing more comes."""
+        """Raise InvalidJSON if anything but spaces follows."""
         if self.peek():
             self._fail("Extra data")
 
@@ -136,9 +138,9 @@ class JSONText:
         return found
 
     def _read_more(self) -> bool:
-        """Read behind what has not been taken yet; False if that cannot help any more.
+        """Read more text; return False at the end, or if the current value is too long.
 
-        Doubling what is there keeps the time for a long value linear.
+        Each read doubles the pending text, which keeps the time for a long value linear.
         """
         if self._bad_byte:
             raise self._bad_byte
@@ -171,7 +173,7 @@ class JSONText:
         return text
 
     def _is_certain(self, error: ValueError) -> bool:
-        """Is this a fault whatever comes behind the text that has been read?"""
+        """Say whether this is a fault whatever text follows."""
         return (
             isinstance(error, json.JSONDecodeError)
             and error.msg != _UNFINISHED
@@ -186,7 +188,7 @@ class JSONText:
         raise InvalidJSON(str(error)) from error
 
     def _fail(self, what: str, at: int | None = None) -> NoReturn:
-        """Say what is wrong and where, in the words of `json`."""
+        """Raise InvalidJSON with the fault and its position, in the words of `json`."""
         at = self._at if at is None else at
         lines = self._text.count("\n", 0, at)
         column = at - self._text.rfind("\n", 0, at) if lines else self._before_in_line + at + 1

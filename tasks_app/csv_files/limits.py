@@ -1,4 +1,4 @@
-"""How much may a CSV file hold?"""
+"""The limits on what a CSV file may hold."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ MEBIBYTE = 2**20
 
 @dataclass(frozen=True, slots=True)
 class ScanLimits:
-    """Bound what one file may hold; past a limit it is refused with a CSVFormatError.
+    """The limits of one file; a file that exceeds one is refused with a CSVFormatError.
 
-    Cells and rows are measured in bytes as they stand in the file, quotes included. `file_bytes`
-    None means that whoever feeds the scanner bounds the file. `row_bytes` bounds the memory
-    that a single row can take; it is never less than `cell_bytes`.
+    Cells and rows are measured in bytes as they stand in the file, quotes included. If
+    `file_bytes` is None, the scanner's caller bounds the file. `row_bytes` bounds the memory for
+    a single row; `cell_bytes` applies instead if it is larger.
     """
 
     columns: int

@@ -1,4 +1,4 @@
-"""Which rows lack a mandatory value? All are counted, the first ones are kept."""
+"""Collects the rows that lack a mandatory value: counts all and keeps the first ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ MAX_KEPT_BYTES = 2**20  # of all kept rows; the first one is kept whatever its l
 
 
 class MissingValues:
-    """The rows that lack a mandatory value: how many there are, and the text of the first ones."""
+    """The number of rows that lack a mandatory value, and the text of the first ones."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -17,7 +17,7 @@ class MissingValues:
         self._bytes = 0
 
     def add(self, block: bytes, row_ends: Sequence[int], places: Sequence[int]) -> None:
-        """Note the rows at `places` among those that end at `row_ends` in `block`."""
+        """Note the rows at `places`, indexes into `row_ends`, the row ends in `block`."""
         self.count += len(places)
         for place in places[: MAX_KEPT_ROWS - len(self.rows)]:
             row = block[row_start(row_ends, place) : row_ends[place]].strip(b"\r\n")
@@ -28,5 +28,5 @@ class MissingValues:
 
 
 def row_start(row_ends: Sequence[int], place: int) -> int:
-    """Return where a row starts, or where the blank lines before it do."""
+    """Return where a row starts, or where the blank lines before it start."""
     return row_ends[place - 1] if place else 0

@@ -1,7 +1,7 @@
-"""Which rows does a block hold, and which lack a mandatory value? With the standard library.
+"""Finds the rows of a block, and those that lack a mandatory value, with the standard library.
 
-`compiled_scan` answers the same question sooner, and stops in front of any row of which it is not
-certain. This module decides about that row, and about all rows where nothing was compiled.
+`compiled_scan` does the same faster, but stops before any row of which it is not certain. This
+module decides about such rows, and about all rows if the library was not compiled.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tasks_app.csv_files.limits import ScanLimits
 
 
 class RowForm(NamedTuple):
-    """What each row of a file has to be like."""
+    """What each row of a file must look like."""
 
     width: int
     mandatory: tuple[int, ...]  # places of the mandatory columns that the header has
@@ -26,10 +26,10 @@ class RowForm(NamedTuple):
 
 @dataclass(slots=True)
 class BlockScan:
-    """The rows that a block begins with. It ends before a row that is incomplete or at fault."""
+    """The rows at the start of a block, up to the first that is incomplete or faulty."""
 
     used_bytes: int = 0  # up to the end of the last row, or of the blank lines after it
-    row_ends: Sequence[int] = field(default_factory=list)  # their line ends included
+    row_ends: Sequence[int] = field(default_factory=list)  # behind their line ends
     unset_rows: Sequence[int] = field(default_factory=list)  # places of rows that lack a value
     line_count: int = 0  # physical lines in the used bytes
 
@@ -38,7 +38,7 @@ QuickScan: TypeAlias = Callable[[bytes, RowForm], BlockScan]
 
 
 def scan_block(block: bytes, form: RowForm, *, is_last: bool) -> BlockScan:
-    """Return what `block`, which begins where a row begins, holds up to its first faulty row."""
+    """Return the rows of `block` up to the first faulty one; `block` begins where a row begins."""
     used = 0
     row_ends: list[int] = []
     unset_rows: list[int] = []

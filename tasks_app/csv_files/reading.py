@@ -1,4 +1,4 @@
-"""Which rows stand between two places of a scanned file? A worker takes them batch by batch."""
+"""Reads the rows of a range of a scanned file, batch by batch, for workers."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from piston.readable import ReadableFile
 from tasks_app.csv_files.boundaries import complete_lines, rows_in
 from tasks_app.errors import CSVFormatError
 
-BLOCK_BYTES = 128 * 1024  # parsed at once: some 1,500 rows, which fit the processor's cache
+BLOCK_BYTES = 128 * 1024  # parsed at once: about 1,500 rows, which fit the processor's cache
 MAX_PENDING_BYTES = 256 * 2**20  # no scanned row is that long
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows that follow each other; each list has one entry per row."""
+    """Consecutive rows; each list has one entry per row."""
 
     lines: list[bytes]  # as they stand in the file, without line end
     cells: list[list[str]]
@@ -30,9 +30,9 @@ class Batch:
 class RowReader:
     """Read the rows of a range of a file, in memory that does not grow with the range.
 
-    `file` stands at byte `offset`, where a row begins: the end of the header's line, a checkpoint
-    of the scan, or the end offset of a row that was taken. `end_offset` is another such place, and
-    None is the end of the file. Raises CSVFormatError if this is not the file that was scanned.
+    `file` is at byte `offset`, where a row begins: the end of the header's line, a checkpoint of
+    the scan, or the end offset of a row read earlier. `end_offset` is another such position; None
+    is the end of the file. Raises CSVFormatError if this is not the file that was scanned.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class RowReader:
         self._taken_count = 0
 
     def take(self, count: int, *, max_bytes: int = sys.maxsize) -> Batch:
-        """Return the next `count` rows, or as many as are left or fit `max_bytes`: at least one."""
+        """Return the next `count` rows, fewer if `max_bytes` or the range ends: at least one."""
         while self._needs_more(count, max_bytes) and self._parse_more():
             pass
         start = self._taken_count
@@ -76,13 +76,13 @@ class RowReader:
         self._file.close()
 
     def _needs_more(self, count: int, max_bytes: int) -> bool:
-        """Say whether the next batch may lack a row, or the row after it that makes it not last."""
+        """Say whether the next batch, or the row that shows it is not the last, needs more."""
         row_count = len(self._lines) - self._taken_count
         has_enough_bytes = row_count > 1 and self._end_offsets[-1] - self.offset > max_bytes
         return row_count <= count and not has_enough_bytes
 
     def _parse_more(self) -> bool:
-        """Parse one more block and forget what was taken; say whether there was one."""
+        """Parse one more block and drop the taken rows; return False at the end."""
         rows = next(self._parsed_blocks, None)
         if rows is None:
             return False
@@ -139,7 +139,7 @@ def _parse(block: bytes, offset: int, *, is_last: bool) -> _Rows:
 
 
 def _parse_without_quotes(block: bytes, offset: int, *, is_last: bool) -> _Rows:
-    """Return the rows where every line is one: three times as fast as the csv module."""
+    """Return the rows of a block without quotes, one per line: three times as fast as `csv`."""
     text = block if is_last else block[: complete_lines(block)]
     lines = text.splitlines()
     ends = list(accumulate(map(len, text.splitlines(keepends=True)), initial=offset))[1:]
@@ -161,7 +161,7 @@ def _parse_with_quotes(block: bytes, offset: int, *, is_last: bool) -> _Rows:
 
 
 def read_fully(file: ReadableFile, size: int) -> bytes:
-    """Read `size` bytes, or all there are; a single read may bring fewer."""
+    """Read `size` bytes, or all that are left; a single read may return fewer."""
     pieces = []
     while size and (piece := file.read(size)):
         pieces.append(piece)

@@ -1,7 +1,7 @@
-"""Which CSV do the records of a JSON body stand for? In memory that does not grow with the body.
+"""Converts the records of a JSON body to CSV, in memory that does not grow with the body.
 
-The header is the union of their keys, known only behind the last record. Until then the rows wait
-in a temporary file, each as wide as it was known to be.
+The header is the union of all keys, known only after the last record. Until then the rows wait in
+a temporary file, each as wide as the header was at that time.
 """
 
 from __future__ import annotations
@@ -22,10 +22,8 @@ from tasks_app.errors import CSVFormatError, FaultyDocument, InvalidJSON, Unexpe
 if TYPE_CHECKING:  # a converter starts faster without the platform
     from piston.readable import Readable
 
-MAX_PLAIN_NUMBER_LENGTH = (
-    40  # characters; 1e-300 would take three hundred, in each of a million cells
-)
-MAX_RAW_FILE_NAME_LENGTH = 2_000  # characters that are looked at; fewer are allowed
+MAX_PLAIN_NUMBER_LENGTH = 40  # characters; 1e-300 would take 300 in each of a million cells
+MAX_RAW_FILE_NAME_LENGTH = 2_000  # characters in the head; the web process allows fewer
 PENDING_CHARACTERS = 256 * 1024  # of rows that are written together
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 ROW_END = b"\xff\n"  # in the temporary file; no UTF-8 has this byte
@@ -33,7 +31,7 @@ ROW_END = b"\xff\n"  # in the temporary file; no UTF-8 has this byte
 
 @dataclass(frozen=True)
 class RecordRules:
-    """What the records may be. Cells that a record leaves out cost nothing in JSON."""
+    """The limits of records. Absent cells are limited because they cost nothing in JSON."""
 
     takes_input: bool
     most_columns: int
@@ -41,10 +39,10 @@ class RecordRules:
 
 
 def convert(source: Readable, spool: IO[bytes], rules: RecordRules) -> Converted:
-    """Return the CSV that `{"data": {"records": [...], "file_name": "..."}}` stands for.
+    """Return the CSV for a body `{"data": {"records": [...], "file_name": "..."}}`.
 
-    The first fault in the document's order wins. Raises InvalidJSON, FaultyDocument,
-    UnexpectedContent and CSVFormatError, the last with the row.
+    Raises the first fault in document order: InvalidJSON, FaultyDocument, UnexpectedContent, or
+    CSVFormatError with its row.
     """
     document = _read_document(JSONText(source), spool, rules)
     head = {"file_name": document.file_name, "has_records": document.rows is not None}
@@ -60,7 +58,7 @@ class TooManyAbsentCells(CSVFormatError):
 
 
 class Rows:
-    """The rows that records stand for."""
+    """The rows that records become."""
 
     def __init__(self, spool: IO[bytes], rules: RecordRules) -> None:
         self._spool = spool
@@ -73,10 +71,10 @@ class Rows:
         self._pending = Lines()
         self._pending_characters = 0
         self._writer = csv.writer(self._pending, lineterminator=LINE_END)
-        self._widths: list[tuple[int, int]] = []  # up to where in the spool rows have which width
+        self._widths: list[tuple[int, int]] = []  # (byte of the spool, width of the rows before it)
 
     def add(self, record: Any) -> None:
-        """Add the row of the next record. Null is an empty cell, and so is what is absent."""
+        """Add the row of the next record. A null or absent value is an empty cell."""
         self._count += 1
         if not isinstance(record, dict):
             raise CSVFormatError("the record is not an object", row=self._count)
@@ -96,7 +94,7 @@ class Rows:
             self._write_pending()
 
     def end(self) -> None:
-        """Make sure that there are rows, and that they have columns."""
+        """Finish; raise CSVFormatError if there are no rows or no columns."""
         if not self._count:
             raise CSVFormatError("`records` is not a list with at least one object")
         if not self._places:
@@ -105,7 +103,7 @@ class Rows:
         self._widths.append((self._spool.tell(), self._width))
 
     def blocks(self) -> Iterator[bytes]:
-        """Yield the CSV: its header, and the rows, those from before the last columns filled up."""
+        """Yield the CSV: the header, then the rows, with the narrower ones padded."""
         self._writer.writerow(self._places)
         yield self._pending.pop()[: -len(LINE_END)].encode() + b"\n"
         self._spool.seek(0)
@@ -121,11 +119,11 @@ class Rows:
 
     @property
     def _width(self) -> int:
-        """Of a row; one without any cell would be a blank line, which is no row."""
+        """The width of a row, at least one cell: a row without cells would be a blank line."""
         return max(1, len(self._places))
 
     def _widen(self, names: list[str]) -> None:
-        """Add columns, which all rows so far leave out."""
+        """Add columns, which all earlier rows lack."""
         self._write_pending()
         self._widths.append((self._spool.tell(), self._width))
         for name in names:
@@ -146,7 +144,7 @@ class Rows:
 
 
 class _Document:
-    """What has been found of a body so far; a key that comes twice counts the second time."""
+    """The content of a body so far; of a repeated key, the last one counts."""
 
     file_name: str | None = None
     rows: Rows | None = None
@@ -229,7 +227,7 @@ def _cell_text(value: Any, number: int) -> str:
 
 
 def _number_text(value: float) -> str:
-    """Return a number as it was sent, mostly: 0.00001 is not to become 1e-05."""
+    """Return a number without an exponent unless it gets too long: 0.00001, not 1e-05."""
     text = repr(value)
     if "e" not in text:
         return text
@@ -238,7 +236,7 @@ def _number_text(value: float) -> str:
 
 
 def _written(text: str, number: int) -> str:
-    """Return `text` if it can be written as UTF-8."""
+    """Return `text`; raise CSVFormatError if UTF-8 cannot encode it."""
     if not text.isascii():
         try:
             text.encode()
@@ -249,7 +247,7 @@ def _written(text: str, number: int) -> str:
 
 
 def convert_body(source: Readable, spool: IO[bytes], **rules: Any) -> Converted:
-    """Do the same in a process of its own."""
+    """Call `convert` with the rules that a converter gets."""
     return convert(source, spool, RecordRules(**rules))
 
 

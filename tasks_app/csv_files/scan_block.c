@@ -1,14 +1,14 @@
-/* Where do the rows of a block end, and which lack a mandatory value? In one pass, at GB/s.
+/* Finds the ends of a block's rows, and the rows that lack a mandatory value, in one pass.
 
-   The grammar is that of `boundaries.py`. `scan_block` stops in front of the first row that is
-   incomplete, has another width or a fault, or is longer than one cell may be; `plain_scan` decides
-   about those. A NUL byte follows the block, as it does every `bytes` of Python's; there is none
-   in it, and it is UTF-8: `tame_bytes` has seen to that. */
+   The grammar is that of `boundaries.py`. `scan_block` stops before the first row that is
+   incomplete, has another width or a fault, or is longer than a cell may be. `plain_scan` decides
+   about such rows. The block is UTF-8 without NUL bytes: the caller uses `valid_prefix_bytes`. A
+   NUL byte follows it, as in every `bytes` object of Python. */
 
 #include <stddef.h>
 #include <stdint.h>
 
-enum { CHUNK = 64, LANE = 16 }; /* bytes: what a word has flags for, what is compared at once */
+enum { CHUNK = 64, LANE = 16 }; /* bytes per 64-bit word of flags, bytes compared at once */
 
 typedef uint8_t Lane __attribute__((vector_size(LANE), aligned(1)));
 typedef char Signed __attribute__((vector_size(LANE)));
@@ -16,7 +16,7 @@ typedef char Signed __attribute__((vector_size(LANE)));
 typedef struct {
     const uint8_t *bytes;
     size_t length;
-    size_t chunk;        /* which one the flags are of */
+    size_t chunk;        /* index of the chunk that the flags describe */
     uint64_t separators; /* a flag for each comma and line end, the first byte in the lowest bit */
     uint64_t quotes;
 } Walk;
@@ -28,7 +28,7 @@ typedef struct {
     int64_t line_count;
 } Found;
 
-/* Return a bit for each of the bytes, all of which are 0 or 255. */
+/* Return a bit for each byte; all bytes are 0 or 255. */
 static uint64_t gather(Lane flags)
 {
 #ifdef __SSE2__
@@ -66,7 +66,7 @@ static void enter_chunk(Walk *walk, size_t chunk)
     }
 }
 
-/* Return where the next byte of a kind stands, `from` or after it; the block's end if none does. */
+/* Return the place of the next flagged byte at or after `from`; the block's end if there is none. */
 static inline size_t next(Walk *walk, size_t from, const uint64_t *flags)
 {
     if (from >= walk->length)
@@ -83,7 +83,8 @@ static inline size_t next(Walk *walk, size_t from, const uint64_t *flags)
     return walk->chunk * CHUNK + (size_t)__builtin_ctzll(left);
 }
 
-/* Return the place after a cell; that of no separator if it goes on, or text follows its quote. */
+/* Return the place after a cell. No separator stands there if the cell continues or text follows
+   its closing quote. */
 static inline size_t pass_cell(Walk *walk, size_t start)
 {
     if (walk->bytes[start] != '"')
@@ -106,7 +107,7 @@ static inline int is_unset(const uint8_t *cell, size_t length)
     return 1;
 }
 
-/* Return the place after the line end that stands at `at`; `at` if it may yet become a longer one. */
+/* Return the place after the line end at `at`; `at` itself if the next block may extend it. */
 static inline size_t pass_line_end(const Walk *walk, size_t at)
 {
     if (walk->bytes[at] == '\n')
@@ -127,7 +128,7 @@ static size_t pass_blank_lines(const Walk *walk, size_t at)
     return at;
 }
 
-/* Return the place after the row that begins at `start`; `start` if it is not to be taken. */
+/* Return the place after the row that begins at `start`; `start` itself if the row is in doubt. */
 static inline size_t pass_row(
     Walk *walk, size_t start, size_t width, const uint8_t *is_mandatory, int *lacks_value)
 {
@@ -155,7 +156,7 @@ static int64_t count_line_ends(const uint8_t *bytes, size_t length)
     int64_t count = 0;
     for (size_t start = 0; start < length; start += UINT8_MAX) {
         size_t end = length - start < UINT8_MAX ? length : start + UINT8_MAX;
-        uint8_t few = 0; /* so that many bytes are compared at once */
+        uint8_t few = 0; /* a byte-wide counter, so the compiler can vectorise the loop */
         for (size_t at = start; at < end; at++)
             few += (bytes[at] == '\n') | ((bytes[at] == '\r') & (bytes[at + 1] != '\n'));
         count += few;
@@ -163,8 +164,8 @@ static int64_t count_line_ends(const uint8_t *bytes, size_t length)
     return count;
 }
 
-/* Scan `length` bytes. `is_mandatory` has `width` entries; there is `room` for so many rows: their
-   ends, and the places of those that lack a value, which are counted from 0. */
+/* Scan `length` bytes. `is_mandatory` has `width` entries. `row_ends` and `unset_rows` have room
+   for `room` entries each: the ends of rows, and the indexes (from 0) of rows that lack a value. */
 void scan_block(
     const uint8_t *bytes, size_t length, size_t width, const uint8_t *is_mandatory,
     size_t longest_row, size_t room, uint32_t *row_ends, uint32_t *unset_rows, Found *found)

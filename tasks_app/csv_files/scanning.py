@@ -1,4 +1,4 @@
-"""Is an upload a CSV file that fits its action? One pass over its bytes, in constant memory."""
+"""Checks in one pass, in constant memory, that an upload is a CSV file that fits its action."""
 
 from __future__ import annotations
 
@@ -12,20 +12,19 @@ from tasks_app.csv_files.limits import ScanLimits
 from tasks_app.csv_files.plain_scan import QuickScan
 from tasks_app.errors import CSVFormatError
 
-COMPILED_SCAN: (
-    QuickScan | None
-)  # None: nothing was compiled, and an upload is scanned ten times as long
+# None if the library was not compiled: then a scan takes ten times as long
+COMPILED_SCAN: QuickScan | None
 try:
     from tasks_app.csv_files.compiled_scan import scan_block as COMPILED_SCAN  # noqa: N812
 except ImportError:
     COMPILED_SCAN = None
 
-BLOCK_BYTES = 256 * 1024  # scanned at once; more would not fit the processor's cache
+BLOCK_BYTES = 256 * 1024  # scanned at once; larger blocks would not fit the processor's cache
 
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What one pass over a good file found out."""
+    """The result of a scan of a valid file."""
 
     header: tuple[str, ...]
     header_line: bytes  # as it stands in the file, without byte order mark and line end
@@ -33,16 +32,16 @@ class Scan:
     row_count: int
     size_bytes: int
     checkpoints: list[tuple[int, int]]  # (rows before, byte offset), from (0, data_offset) on
-    block_rows: list[int]  # rows up to the end of each block (`blocks`)
+    block_rows: list[int]  # rows up to the end of each block (see `blocks`)
 
 
 class Scanner:
     """Scan a file that is pushed in block by block.
 
     `columns` maps each declared name to whether it is mandatory. Raises CSVFormatError at the first
-    fault of form, or FieldErrors when names are unknown, or names or values are missing; a scanner
-    that raised is of no further use. The outcome does not depend on the blocks, nor on
-    `quick_scan`; None is without one.
+    fault of form, or FieldErrors if names are unknown, or names or values are missing. Discard a
+    scanner that raised. The outcome depends neither on the blocks nor on `quick_scan`, which may be
+    None.
     """
 
     def __init__(
@@ -59,7 +58,7 @@ class Scanner:
         self._size_bytes = 0
         self._pending: list[bytes] = []  # not scanned yet; begins where a row begins
         self._pending_bytes = 0
-        self._wanted_bytes = block_bytes  # before it is worth scanning again
+        self._wanted_bytes = block_bytes  # that must be pending before the next scan
 
     def feed(self, block: bytes) -> None:
         """Take the next bytes of the file, any number of them."""
@@ -76,7 +75,7 @@ class Scanner:
             )
 
     def close(self) -> Scan:
-        """Return what was found, now that the file is complete."""
+        """Finish the scan of a complete file and return its result."""
         self._scan_pending(is_last=True)
         contents = self._contents
         contents.finish()
@@ -97,9 +96,10 @@ class Scanner:
             self._scan_pending(is_last=False)
 
     def _scan_pending(self, *, is_last: bool) -> None:
-        """Scan what came; wait for twice as much where a row is longer than that.
+        """Scan the pending bytes; if a row is longer, wait for twice as many.
 
-        Doubling keeps the time linear. The bound keeps memory flat: a longer row is a fault.
+        Doubling keeps the time linear. The bound keeps memory flat, because a longer row is a
+        fault.
         """
         rest = self._contents.scan(b"".join(self._pending), is_last=is_last)
         most_bytes = self._limits.longest_row_bytes + self._block_bytes

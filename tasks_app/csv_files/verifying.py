@@ -1,4 +1,4 @@
-"""How are the bytes of a stored file read so that only those that were stored are handed out?"""
+"""Verifies the bytes of a stored file against its checksums before a reader gets them."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from tasks_app.csv_files.reading import read_fully
 from tasks_app.errors import StoredFileChanged, StoredFileMissing
 from tasks_app.models import TaskCSV
 
-PIECE_BYTES = 256 * 1024  # read at once of a file without checksums: one of an older release
+PIECE_BYTES = 256 * 1024  # read at once from a file without checksums, from an older release
 
 
 class VerifiedFile:
-    """The bytes of a file from `start` up to `end`, each verified before it is handed out.
+    """The bytes of a file from `start` up to `end`, each verified before `read` returns it.
 
-    Whole blocks are read and verified in memory; these very bytes are what the reader gets. `file`
-    stands where the block of byte `start` begins. What `found_changed` returns of a block that is
-    not as it was stored is raised.
+    Whole blocks are read and verified in memory, and the reader gets exactly these bytes. `file`
+    is at the start of the block with byte `start`. If a block has changed, `read` raises the error
+    that `found_changed` returns.
     """
 
     def __init__(
@@ -33,15 +33,15 @@ class VerifiedFile:
         self._file = file
         self._found_changed = found_changed
         self._checksums = checksums_of(csv_file)
-        # the next byte to be read from storage, and the one behind the last
+        # the next byte to read from storage, and the exclusive end
         self._place, self._until = blocks_around(csv_file, start, end)
         self._start = start
         self._end = end
         self._ready = b""
-        self._handed_out = 0  # bytes of what is ready
+        self._handed_out = 0  # bytes of `_ready`
 
     def read(self, size: int, /) -> bytes:
-        """Return the next bytes, at most `size`; none at the end."""
+        """Return the next bytes, at most `size`; b"" at the end."""
         if self._handed_out == len(self._ready):
             self._ready, self._handed_out = self._read_block(), 0
         piece = self._ready[self._handed_out : self._handed_out + size]
@@ -53,7 +53,7 @@ class VerifiedFile:
         self._file.close()
 
     def _read_block(self) -> bytes:
-        """Return the next block, verified, without what lies outside of the range."""
+        """Return the part of the next block that is in the range, verified."""
         start = self._place
         if start == self._until:
             return b""
@@ -67,7 +67,7 @@ class VerifiedFile:
 
 
 def checksums_of(csv_file: TaskCSV) -> Checksums | None:
-    """Return a file's checksums; None when it has none."""
+    """Return a file's checksums, None if it has none."""
     if csv_file.block_bytes is None or csv_file.checksums is None:
         return None
     return Checksums(csv_file.block_bytes, unpack(bytes(csv_file.checksums), "I"))
@@ -79,7 +79,7 @@ def unit_of(csv_file: TaskCSV) -> int:
 
 
 def blocks_around(csv_file: TaskCSV, start: int, end: int) -> tuple[int, int]:
-    """Return where the blocks that hold these bytes begin and end."""
+    """Return the start and end of the blocks that hold these bytes."""
     if csv_file.block_bytes is None:
         return start, end
     unit = csv_file.block_bytes
@@ -90,9 +90,9 @@ def blocks_around(csv_file: TaskCSV, start: int, end: int) -> tuple[int, int]:
 def describe_loss(
     csv_file: TaskCSV, error: StoredFileMissing, *, otherwise: range | None = None
 ) -> str:
-    """Return what its owner is told of an input that is missing or has changed: which rows.
+    """Return the sentence for an owner whose input is missing or has changed, with the lost rows.
 
-    All of them, or `otherwise`, where the error does not tell.
+    If the error does not give the rows, they are `otherwise`, by default all rows.
     """
     rows = otherwise or range(1, csv_file.row_count + 1)
     what = "is missing"

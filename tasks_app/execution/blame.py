@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from categories.contract import StopTask
 from categories.running import attempts
-from categories.running.attempts import telling_faults, wait_for_table
+from categories.running.attempts import classified_errors, wait_for_table
 from categories.running.failures import describe_failure, describe_fully
 from tasks_app.errors import ActionBroken, LedgerRefused, PistonError
 
@@ -18,7 +18,7 @@ NOT_THE_ROWS_FAULT = (*attempts.NOT_THE_ROWS_FAULT, LedgerRefused)
 def blaming_the_action(what: str = "the action failed") -> Iterator[None]:
     """Turn what a plugin raises where no row can be blamed into ActionBroken."""
     try:
-        with telling_faults():
+        with classified_errors():
             yield
     except (PistonError, StopTask, *NOT_THE_ROWS_FAULT):
         raise

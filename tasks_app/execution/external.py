@@ -59,7 +59,7 @@ def send(
         return unknown(earlier)
     journal(segment, number, key, seconds=action.row_seconds + claim_seconds, batch=batch)
     outcome = calls.call(action, context, row, number, key)
-    return outcome if earlier is None else calls.doubt(outcome, earlier.attempt_count + 1)
+    return outcome if earlier is None else calls.qualify(outcome, earlier.attempt_count + 1)
 
 
 def unwritable(outcome: Outcome, error: Exception) -> Indeterminate:

@@ -15,7 +15,7 @@ from categories import registry
 from categories.contract import Outcome, Row, RowAction, RowFailed
 from categories.errors import CategoryError
 from categories.running import calls
-from categories.running.attempts import telling_faults
+from categories.running.attempts import classified_errors
 from categories.running.failures import Indeterminate, describe_failure
 from tasks_app import events
 from tasks_app.csv_files.boundaries import rows_in
@@ -162,14 +162,14 @@ def send_again(task: Task, effect: Effect) -> Answer | None:
         journal(task, effect, seconds=action.row_seconds)
         outcome = calls.call(action, run.context, row, effect.row_number, effect.key)
         if action.idempotent:  # for others, that person said that it may be sent as if never sent
-            outcome = calls.doubt(outcome, effect.attempt_count + 1)
+            outcome = calls.qualify(outcome, effect.attempt_count + 1)
         return answer_with(run, batch, outcome)
 
 
 def read_cells(run: Run, batch: Batch, effect: Effect) -> Row:
     """Return the row as the action gets it; CannotBeSentAgain if its columns refuse or fail."""
     try:
-        with telling_faults():
+        with classified_errors():
             (row,) = run.row_shape.parse_batch(batch.cells, effect.row_number)
     except NOT_THE_ROWS_FAULT:
         raise

@@ -1,1 +1,1 @@
-"""Django finds the commands below; the modules here serve only them."""
+"""Management commands, and the modules that only they use."""

@@ -1,4 +1,4 @@
-"""How does a program use Piston Tasks? Over HTTP, with an API key: what the demo does."""
+"""A client of the HTTP API, for the demo."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from urllib.request import Request, urlopen
 
 
 class RequestFailed(Exception):
-    """The server could not be reached, or refused; the message holds its answer."""
+    """The server could not be reached, or refused the request; the message holds its answer."""
 
 
 class Client:
-    """A server as one account sees it: the HTTP API and nothing else."""
+    """The HTTP API of a server, used with the API key of one account."""
 
     def __init__(self, url: str, account: str, api_key: str) -> None:
         self.url = url
@@ -33,7 +33,7 @@ class Client:
         return self.read_task("PATCH", f"{self.tasks}/{task_id}")
 
     def task(self, task_id: str) -> dict[str, Any]:
-        """Return a task as it is now."""
+        """Return the current state of a task."""
         return self.read_task("GET", f"{self.tasks}/{task_id}")
 
     def file(self, task_id: str, name: str) -> str:

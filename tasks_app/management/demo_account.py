@@ -1,4 +1,4 @@
-"""Which account does a new user try things with? One that `make run` keeps, with a fresh key."""
+"""The demo account of `make run`, which gets a new API key at each start."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ NAME = "Demo"
 
 
 def renew_key(note: Path) -> tuple[Account, str]:
-    """Return the demo account and a new key for it; the key of the last time is deleted.
+    """Return the demo account and a new key for it; delete the previous key.
 
-    Keys are stored hashed, so an old one could not be shown again. `note` remembers the account
-    and the key by their ids: another account that happens to be called Demo is never touched.
+    Keys are stored hashed, so an old one could not be shown again. `note` stores the ids of the
+    account and the key, so that another account called Demo is never touched.
     """
     try:
         noted = json.loads(note.read_text())

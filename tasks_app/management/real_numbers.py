@@ -1,7 +1,7 @@
-"""Which telephone numbers can be shown without inventing any? Those phonenumbers knows as valid.
+"""Valid telephone numbers for the demo, derived from the examples of the package phonenumbers.
 
-Its metadata is the numbering plans of the world: an example for each country and type of number,
-and the rules by which others of the same prefix are told valid or not.
+Its metadata are the world's numbering plans: an example for each country and type of number, and
+the rules that decide which numbers are valid.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from phonenumbers import (
 
 
 def real_numbers(how_many: int) -> list[str]:
-    """Return distinct valid numbers in E.164 form, from every country and always the same ones."""
+    """Return distinct valid E.164 numbers from every country, the same ones in each run."""
     examples = list(example_numbers())
     found: dict[str, None] = {}
     for distance in count():
@@ -43,7 +43,7 @@ def example_numbers() -> Iterator[PhoneNumber]:
 
 
 def neighbour(number: PhoneNumber, distance: int) -> PhoneNumber | None:
-    """Return the number `distance` further on, or None when no plan has it."""
+    """Return the number plus `distance`, or None if it is not valid."""
     found = PhoneNumber()
     found.merge_from(number)
     found.national_number = (number.national_number or 0) + distance

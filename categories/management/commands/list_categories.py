@@ -1,4 +1,4 @@
-"""Which categories and actions are there, and how are they used? For people at a terminal."""
+"""Lists and explains categories and actions at the terminal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Command(DatabaseCommand):
     """Show the categories, the actions of one, or everything about an action."""
 
     expected = (CategoryError,)
-    # a broken category must not keep people from looking at it
+    # a broken category must not stop this command, which shows the problem
     requires_system_checks: list[str] = []
 
     help = "Show all categories, the actions of one, or the columns and rules of an action."
@@ -28,7 +28,7 @@ class Command(DatabaseCommand):
         parser.add_argument("action", nargs="?")
 
     def run(self, **options: Any) -> None:
-        """Print as much as was asked for."""
+        """Print all categories, one category, or one action."""
         category, action = options["category"], options["action"]
         if category is None:
             lines = describe_all()
@@ -41,7 +41,7 @@ class Command(DatabaseCommand):
 
 
 def describe_all() -> Iterator[str]:
-    """Yield two lines or more per category: its state, its actions, and what is wrong with it."""
+    """Yield the state of each category, and its actions or its problem."""
     for entry in sorted(registry.all_entries(), key=lambda entry: entry.name):
         state = (
             "broken" if entry.category is None else "enabled" if entry.is_enabled else "disabled"

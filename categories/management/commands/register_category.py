@@ -1,4 +1,4 @@
-"""How is a category put into service without a restart?"""
+"""Puts a category into service without a restart."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Command(DatabaseCommand):
     """Import a category, check it, and record it."""
 
     expected = (CategoryError,)
-    # a broken category must not keep people from looking at it
+    # a broken category must not stop this command, which may repair it
     requires_system_checks: list[str] = []
 
     help = (
@@ -31,9 +31,9 @@ class Command(DatabaseCommand):
         parser.add_argument("dotted_path", help="package.module.Class")
 
     def run(self, **options: Any) -> None:
-        """Register it, and say what it offers."""
+        """Register the category, and print its actions."""
         folder = str(Path.cwd())
-        if folder not in sys.path:  # the servers are started there, too
+        if folder not in sys.path:  # the servers also start in this folder
             sys.path.append(folder)
         category = register(options["dotted_path"], by=getpass.getuser())
         actions = ", ".join(action.name for action in category.actions)

@@ -1,4 +1,4 @@
-"""How is a registered category taken out of service?"""
+"""Takes a registered category out of service."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Command(DatabaseCommand):
     """Remove a category from the registry."""
 
     expected = (CategoryError,)
-    # a broken category must not keep people from looking at it
+    # a broken category must not stop this command, which may remove it
     requires_system_checks: list[str] = []
 
     help = (

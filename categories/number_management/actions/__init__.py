@@ -1,1 +1,1 @@
-"""What can be done to a number? An action per file."""
+"""The actions on numbers, one per file."""

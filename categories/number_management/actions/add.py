@@ -1,4 +1,4 @@
-"""How are numbers created and given to accounts?"""
+"""The action `add`, which creates numbers and assigns them to accounts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from categories.number_management.columns import (
     features_given,
     make_features,
 )
-from categories.number_management.creating import Wish, create_numbers
+from categories.number_management.creating import NumberRequest, create_numbers
 from categories.number_management.states import ASSIGNED, CREATABLE, NumberState
 
 
@@ -39,8 +39,8 @@ class Add(RowAction):
     def process_batch(self, rows: Sequence[Row], context: Context) -> list[Outcome]:
         """Create the numbers of a batch."""
         given = features_given(file_columns(rows[0])) if rows else []
-        wishes = [
-            Wish(
+        requests = [
+            NumberRequest(
                 number=row.number,
                 account_id=row.account_id,
                 state=row.state or NumberState.IN_SERVICE,
@@ -49,9 +49,9 @@ class Add(RowAction):
             )
             for row in rows
         ]
-        # one for many rows
+        # shared by many rows
         succeeded: dict[str, Succeeded] = {state: Succeeded((state,)) for state in CREATABLE}
         return [
             after if isinstance(after, RowFailed) else succeeded[after.state]
-            for after in create_numbers(wishes, context, action=self.name)
+            for after in create_numbers(requests, context, action=self.name)
         ]

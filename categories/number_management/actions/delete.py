@@ -1,4 +1,4 @@
-"""How are numbers removed from the system?"""
+"""The action `delete`, which removes numbers from the system."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from categories.contract import Context, Outcome, Row, RowAction, RowFailed, Succeeded
 from categories.database.bulk import listed
 from categories.number_management.access import require_superadmin
+from categories.number_management.changes import Change, add_changes
 from categories.number_management.columns import E164, NUMBER_COLUMNS
 from categories.number_management.models import PhoneNumber
 from categories.number_management.records import number_cells, read_account_names, read_records
-from categories.number_management.register import Change, add_changes
 from categories.number_management.states import NumberState
 
 
@@ -26,7 +26,7 @@ class Delete(RowAction):
     replaces_header = True
 
     def permitted(self, context: Context) -> None:
-        """Refuse everybody but the super-duper admin."""
+        """Refuse all but the super-duper admin."""
         require_superadmin(context)
 
     def process_batch(self, rows: Sequence[Row], context: Context) -> list[Outcome]:
@@ -38,7 +38,7 @@ class Delete(RowAction):
         outcomes: list[Outcome] = []
         changes: list[Change] = []
         for row in rows:
-            record = records.pop(row.e164, None)  # a second row of the number finds it gone
+            record = records.pop(row.e164, None)  # a second row with the number finds none
             if record is None:
                 outcomes.append(RowFailed(f"number {row.e164} not found"))
                 continue

@@ -1,4 +1,4 @@
-"""How are single numbers looked up?"""
+"""The action `find`, which looks up single numbers."""
 
 from __future__ import annotations
 

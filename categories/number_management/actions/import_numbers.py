@@ -1,4 +1,4 @@
-"""How are numbers created from an export?"""
+"""The action `import`, which creates numbers from an export."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from categories.contract import Context, Outcome, Row, RowAction, RowFailed, Suc
 from categories.contract.rows import file_columns
 from categories.number_management.access import UNAUTHORIZED
 from categories.number_management.columns import NUMBER_COLUMNS, features_given, make_features
-from categories.number_management.creating import Wish, create_numbers
+from categories.number_management.creating import NumberRequest, create_numbers
 from categories.number_management.records import number_cells, read_account_names
 from categories.number_management.states import ASSIGNED, NumberState
 
@@ -29,17 +29,17 @@ class ImportNumbers(RowAction):
     replaces_header = True
 
     def process_batch(self, rows: Sequence[Row], context: Context) -> list[Outcome]:
-        """Create the numbers of a batch; return them as they are now."""
+        """Create the numbers of a batch; return their new cells."""
         given = features_given(file_columns(rows[0])) if rows else []
         may_reserve = context.auth_account.is_superadmin
         outcomes: dict[int, Outcome] = {}
-        wishes: dict[int, Wish] = {}
+        requests: dict[int, NumberRequest] = {}
         for index, row in enumerate(rows):
             state = row.state or NumberState.IN_SERVICE
             if state != NumberState.IN_SERVICE and not may_reserve:
                 outcomes[index] = RowFailed(UNAUTHORIZED)
                 continue
-            wishes[index] = Wish(
+            requests[index] = NumberRequest(
                 number=row.e164,
                 account_id=row.account_id or default_account(state, context),
                 state=state,
@@ -47,12 +47,12 @@ class ImportNumbers(RowAction):
                 ported_in=row.ported_in,
                 features=make_features(row, given),
             )
-        created = create_numbers(list(wishes.values()), context, action=self.name)
+        created = create_numbers(list(requests.values()), context, action=self.name)
         names = read_account_names(
             (after.account_id for after in created if not isinstance(after, RowFailed)),
             using=context.database,
         )
-        for index, after in zip(wishes, created, strict=True):
+        for index, after in zip(requests, created, strict=True):
             outcomes[index] = (
                 after
                 if isinstance(after, RowFailed)
@@ -62,5 +62,5 @@ class ImportNumbers(RowAction):
 
 
 def default_account(state: str, context: Context) -> str | None:
-    """Return who gets a number whose row names nobody: the task's account, if any may have it."""
+    """Return the account for a row without one: the task's, if the state needs an account."""
     return context.account_id if state in ASSIGNED else None

@@ -1,4 +1,4 @@
-"""How are the numbers of accounts listed, page by page?"""
+"""The actions `list` and `list_all`, which list the numbers of accounts page by page."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ STORED = (
 
 
 def feature_text(path: Sequence[str]) -> Func:
-    """Return the text at a place of the features, in PostgreSQL: quicker than Django's way."""
+    """Return the text at a path of the features, in PostgreSQL: faster than Django's lookup."""
     steps = [*(f"-> '{word}'" for word in path[:-1]), f"->> '{path[-1]}'"]
     return Func(
         F("features"), template=f"(%(expressions)s {' '.join(steps)})", output_field=TextField()
@@ -52,12 +52,12 @@ CELLS: dict[Column[Any], Combinable] = dict(
 class Listing(PageAction, abstract=True):
     """Pages of numbers, in the order of an index.
 
-    The cursor is the place where the last page ended, and the next one's size; numbers that come or
-    go while the list is written neither shift nor repeat others.
+    The cursor holds the end of the last page and the next page's size. So numbers that are added
+    or deleted meanwhile cannot make others disappear or repeat.
     """
 
     output = NUMBER_COLUMNS
-    order: ClassVar[Sequence[str]]  # what numbers are listed by
+    order: ClassVar[Sequence[str]]  # the fields by which numbers are sorted
 
     @abstractmethod
     def select(self, context: Context) -> PhoneNumberQuerySet:
@@ -79,7 +79,7 @@ class Listing(PageAction, abstract=True):
 
 
 def as_one(values: Iterable[Combinable]) -> Func:
-    """Return values that are compared as one (SQL's row values), as an index over them is."""
+    """Return a row value of SQL, which is compared as a whole, like an index over its values."""
     return Func(*values, function="", output_field=TextField())
 
 
@@ -90,7 +90,7 @@ def read_numbers(numbers: PhoneNumberQuerySet) -> Sequence[Cells] | WrittenRows:
 
 
 def read_in_python(numbers: PhoneNumberQuerySet) -> Sequence[Cells]:
-    """Return the cells of numbers, where the database cannot write them."""
+    """Return the cells of numbers, for a database that cannot write them."""
     return [
         number_cells(NumberRecord(*row), account_name)
         for *row, account_name in numbers.values_list(*FIELDS, "account__name")
@@ -100,7 +100,7 @@ def read_in_python(numbers: PhoneNumberQuerySet) -> Sequence[Cells]:
 class List(Listing):
     """List the numbers of the account."""
 
-    order = ("number",)  # the account is one
+    order = ("number",)  # within a single account
 
     def select(self, context: Context) -> PhoneNumberQuerySet:
         """Return the account's own numbers."""

@@ -1,4 +1,4 @@
-"""How does a test get numbers, and who asks?"""
+"""Factories for numbers and accounts."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +16,7 @@ NUMBER = "+14157215234"
 
 
 class PhoneNumberFactory(DjangoModelFactory[PhoneNumber]):
-    """A number in service with an account, or in any `state=` as that state wants it."""
+    """A number in service with an account, or in any other `state=`, with one if that needs it."""
 
     class Meta:
         model = PhoneNumber
@@ -28,7 +28,7 @@ class PhoneNumberFactory(DjangoModelFactory[PhoneNumber]):
 
     @factory.lazy_attribute
     def account(self) -> Account | None:
-        """Somebody, where the state wants one."""
+        """An account, if the state needs one."""
         return AccountFactory.create() if self.state in ASSIGNED else None
 
 

@@ -287,8 +287,8 @@ def test_a_number_that_another_task_adds_meanwhile_fails_as_existing(
 
     monkeypatch.setattr(creating, "read_records", read_then_lose_the_race)
 
-    # the other task's number comes in the batch's own savepoint here, so it goes with the first
-    # attempt; on the second the number is free again
+    # here the other task's number is inserted in the batch's own savepoint, so it is rolled back
+    # with the first attempt, and the number is free at the second
     ran = add(wish(account), wish(account, "+14150000001"), by=account)
 
     assert ran.failures == []

@@ -45,7 +45,7 @@ def test_pages_neither_lose_nor_repeat(
     action: type[listing.Listing], page_size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listing, "FIRST_ROWS", page_size)
-    monkeypatch.setattr(copy_out, "GROWTH", 1)
+    monkeypatch.setattr(copy_out, "MAX_GROWTH", 1)
     parent = AccountFactory.create()
     child = AccountFactory.create(parent=parent)
     for account in (parent, child, parent, child, child, parent):

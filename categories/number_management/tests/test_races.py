@@ -1,4 +1,4 @@
-"""Two tasks at the same time: only a database with row locks lets them."""
+"""Can two tasks add numbers at the same time? Only in a database with row locks."""
 
 import threading
 from typing import Any

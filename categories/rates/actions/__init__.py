@@ -1,4 +1,4 @@
-"""What can be done to rates? One action per file."""
+"""The actions on rates, one per file."""
 
 from categories.rates.actions.export import Export
 from categories.rates.actions.import_rates import ImportRates

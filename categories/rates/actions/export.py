@@ -1,4 +1,4 @@
-"""How do the rates of ratedecks get into a file?"""
+"""The action `export`, which writes the rates of ratedecks to a file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.db.models import F, QuerySet
 from categories.contract import JSON, Cells, Context, Effects, Page, PageAction
 from categories.contract.outcomes import WrittenRows
 from categories.database.copy_out import FIRST_ROWS, copy_out, next_page_rows
-from categories.rates.access import find_owner, refuse_strangers
+from categories.rates.access import find_owner, require_permission
 from categories.rates.columns import RATE_COLUMNS
 from categories.rates.models import Rate, Ratedeck
 
@@ -31,11 +31,11 @@ class Export(PageAction):
     output = RATE_COLUMNS
 
     def permitted(self, context: Context) -> None:
-        """Refuse everybody but super-duper admins, and resellers in their own tree."""
-        refuse_strangers(context)
+        """Refuse all but super-duper admins, and resellers in their own tree."""
+        require_permission(context)
 
     def page(self, cursor: JSON | None, context: Context) -> Page:
-        """Return the next rates of one deck; the cursor is the last (name, id), and a size."""
+        """Return the next rates of one deck; the cursor is the last (name, id) and a page size."""
         name, rate_id, size = cursor or (*BEGINNING, FIRST_ROWS)
         decks = Ratedeck.objects.using(context.database).owned_by(find_owner(context))
         deck = decks.filter(name__gte=name).order_by("name").first()

@@ -1,4 +1,4 @@
-"""How does a file of rates get into ratedecks?"""
+"""The action `import`, which stores a file of rates in ratedecks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from operator import attrgetter
 from categories.columns import TextColumn
 from categories.contract import Context, Outcome, RowAction, RowFailed, Succeeded
 from categories.contract.rows import Row, file_columns
-from categories.rates.access import find_owner, find_unknown_accounts, refuse_strangers
+from categories.rates.access import find_owner, find_unknown_accounts, require_permission
 from categories.rates.columns import DEFAULT_RATEDECK, RATE_COLUMNS
 from categories.rates.filling import make_rate_id
 from categories.rates.models.rate import RATE_ID_LENGTH
@@ -40,11 +40,11 @@ class ImportRates(RowAction):
     output = [TextColumn("rate_id", "Id of the rate.", example="US-1415")]
 
     def permitted(self, context: Context) -> None:
-        """Refuse everybody but super-duper admins, and resellers in their own tree."""
-        refuse_strangers(context)
+        """Refuse all but super-duper admins, and resellers in their own tree."""
+        require_permission(context)
 
     def process_batch(self, rows: Sequence[Row], context: Context) -> list[Outcome]:
-        """Store the rates of a batch with a handful of statements."""
+        """Store the rates of a batch in a few statements."""
         owner = find_owner(context)
         unknown = find_unknown_accounts({row.account_id for row in rows}, owner, context.database)
         read_change = change_reader(rows[0])
@@ -62,10 +62,10 @@ class ImportRates(RowAction):
 
 
 def change_reader(first: Row) -> Callable[[Row], Change]:
-    """Return what reads a row of the same file as `first`; cells that are unset say nothing."""
+    """Return a function that reads the rows of the same file as `first`, without unset cells."""
     columns = file_columns(first)
     fields = [field for field in FIELDS if field in columns]
-    read_fields = attrgetter(*fields)  # prefix and cost are always there, so it returns a tuple
+    read_fields = attrgetter(*fields)  # returns a tuple: prefix and cost are always in the file
 
     def read_change(row: Row) -> Change:
         values = zip(fields, read_fields(row), strict=True)

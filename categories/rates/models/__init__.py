@@ -1,4 +1,4 @@
-"""What is stored about rates? One model per file."""
+"""The stored rates and ratedecks, one model per file."""
 
 from categories.rates.models.rate import Direction, Rate
 from categories.rates.models.ratedeck import Ratedeck

@@ -1,4 +1,4 @@
-"""What is a rate? The price of calls to the numbers that begin with a prefix."""
+"""The rate, the price of calls to numbers that begin with a prefix."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.db.models.functions import Length
 from categories.rates.models.ratedeck import Ratedeck
 from piston.accounts.models import Account
 
-# What SQLite keeps exactly: 15 digits. Ten of them behind the point, five before it.
+# SQLite keeps 15 digits exactly: five before the point and ten after it.
 COST_DIGITS = 15
 COST_PLACES = 10
 PREFIX_LENGTH = 15  # digits of the longest number, E.164 §6
@@ -26,27 +26,27 @@ validate_positive = MinValueValidator(0)
 
 
 def format_cost(cost: Decimal | None) -> str:
-    """Return the amount without the zeros that a database adds; None is the empty text."""
+    """Return the amount without the zeros that a database adds; None becomes the empty text."""
     return "" if cost is None else f"{cost.normalize():f}"
 
 
 class Direction(models.TextChoices):
-    """Which calls a rate is for; None: both ways."""
+    """The direction of the calls that a rate is for; None means both."""
 
     INBOUND = "inbound"
     OUTBOUND = "outbound"
 
 
 class RateQuerySet(models.QuerySet["Rate"]):
-    """Rates, by the numbers they are for."""
+    """Rates, filtered by number."""
 
     def matching(
         self, number: str, *, direction: str | None = None, account: Account | None = None
     ) -> Self:
         """Keep the rates whose prefix begins `number`, the best one first.
 
-        `number` is digits, with or without a +. The longest prefix wins, then the rate meant for
-        `account`, then the heaviest. Rates meant for other accounts are left out.
+        `number` is digits, with or without a +. The longest prefix wins, then a rate for
+        `account`, then the highest weight. Rates for other accounts are left out.
         """
         digits = number.removeprefix("+")
         prefixes = [digits[:length] for length in range(1, min(len(digits), PREFIX_LENGTH) + 1)]
@@ -60,15 +60,15 @@ class RateQuerySet(models.QuerySet["Rate"]):
     def rate_number(
         self, number: str, *, direction: str | None = None, account: Account | None = None
     ) -> Rate | None:
-        """Return the rate that `number` is charged by, or None when no prefix fits."""
+        """Return the rate for `number`, or None if no prefix fits."""
         return self.matching(number, direction=direction, account=account).first()
 
 
 class Rate(models.Model):
     """The price of calls to, or from, the numbers that begin with a prefix.
 
-    The 20 columns of an export are these fields under their names, `ratedeck_id` being the deck's
-    name. Costs are exact decimals, in units of the currency; durations are seconds.
+    The 20 columns of an export have the names of these fields; `ratedeck_id` is the deck's name.
+    Costs are exact decimals, in units of the currency; durations are in seconds.
     """
 
     ratedeck = models.ForeignKey(
@@ -81,11 +81,11 @@ class Rate(models.Model):
     )
     account = models.ForeignKey(
         Account,
-        on_delete=models.CASCADE,  # a price for one customer must not become everybody's
+        on_delete=models.CASCADE,  # SET_NULL would make one customer's price valid for all
         null=True,
         blank=True,
         related_name="rates",
-        db_index=False,  # few rates have one: see the index below
+        db_index=False,  # few rates have an account: see the partial index below
         help_text="The account that the rate is meant for; empty: all.",
     )
     caller_id_numbers = models.CharField(

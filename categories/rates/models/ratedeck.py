@@ -1,4 +1,4 @@
-"""What is a ratedeck? A price list, of a reseller or of the system."""
+"""The ratedeck, a price list of a reseller or of the system."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NAME_LENGTH = 128
 
 
 class RatedeckQuerySet(models.QuerySet["Ratedeck"]):
-    """Ratedecks, by their owner."""
+    """Ratedecks, filtered by owner."""
 
     def owned_by(self, account: Account | None) -> Self:
         """Keep the decks of `account`; None keeps the system's decks."""
@@ -21,9 +21,9 @@ class RatedeckQuerySet(models.QuerySet["Ratedeck"]):
 
 
 class Ratedeck(models.Model):
-    """A price list. It belongs to one reseller account, or to the system when `account` is None.
+    """A price list. It belongs to one reseller account, or to the system if `account` is None.
 
-    A deck is named within its owner: the same name at two tenants are two decks.
+    Names are unique within an owner: two tenants may each have a deck of the same name.
     """
 
     name = models.CharField(
@@ -45,7 +45,7 @@ class Ratedeck(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["account", "name"], name="ratedeck_once_per_owner"),
-            # to a database two owners that are null are not the same
+            # a database does not treat two NULL owners as equal
             models.UniqueConstraint(
                 fields=["name"], condition=Q(account=None), name="ratedeck_once_in_the_system"
             ),

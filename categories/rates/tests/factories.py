@@ -1,4 +1,4 @@
-"""How does a test get valid ratedecks, rates and rows of an import?"""
+"""Factories for ratedecks, rates and rows of an import."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -42,7 +42,7 @@ def make_context(account: Account, creator: Account | None = None) -> Context:
 
 
 def make_rows(header: str, *lines: str) -> list[dict[str, str]]:
-    """Return rows by column; cells are parted by `|`, which no rate needs."""
+    """Return rows by column; `|` separates cells, since no rate contains it."""
     return [dict(zip(header.split("|"), line.split("|"), strict=True)) for line in lines]
 
 

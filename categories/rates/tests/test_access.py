@@ -1,9 +1,9 @@
-"""Who may touch which ratedecks?"""
+"""Who may read and change which ratedecks?"""
 
 import pytest
 
 from categories.contract import Refused
-from categories.rates.access import find_owner, find_unknown_accounts, refuse_strangers
+from categories.rates.access import find_owner, find_unknown_accounts, require_permission
 from categories.rates.tests.factories import make_context
 from piston.accounts.models import Account
 from tests.factories import AccountFactory
@@ -30,14 +30,14 @@ def test_a_super_duper_admin_may_for_any_account(
     admin: Account, reseller: Account, customer: Account
 ) -> None:
     for account in (admin, reseller, customer):
-        refuse_strangers(make_context(account, admin))
+        require_permission(make_context(account, admin))
 
 
 def test_a_reseller_may_for_itself_and_for_resellers_below(reseller: Account) -> None:
     below = AccountFactory(parent=reseller, is_reseller=True)
 
-    refuse_strangers(make_context(reseller))
-    refuse_strangers(make_context(below, reseller))
+    require_permission(make_context(reseller))
+    require_permission(make_context(below, reseller))
 
 
 def test_nobody_may_for_an_account_that_is_no_reseller(
@@ -45,7 +45,7 @@ def test_nobody_may_for_an_account_that_is_no_reseller(
 ) -> None:
     for creator in (customer, reseller):
         with pytest.raises(Refused, match=r"^task execution is forbidden$"):
-            refuse_strangers(make_context(customer, creator))
+            require_permission(make_context(customer, creator))
 
 
 def test_a_reseller_may_not_above_or_beside_itself(admin: Account, reseller: Account) -> None:
@@ -53,7 +53,7 @@ def test_a_reseller_may_not_above_or_beside_itself(admin: Account, reseller: Acc
 
     for account in (admin, beside):
         with pytest.raises(Refused, match=r"^task execution is forbidden$"):
-            refuse_strangers(make_context(account, reseller))
+            require_permission(make_context(account, reseller))
 
 
 def test_a_super_duper_admin_works_on_the_decks_of_the_system(

@@ -1,4 +1,4 @@
-"""What does an export of rates hold? The 20 columns of every rate of the owner, page by page."""
+"""Does an export have the 20 columns of every rate of the owner, page by page?"""
 
 import pytest
 
@@ -41,7 +41,7 @@ def test_all_rates_of_all_decks_come_once_and_in_order(
     reseller: Account, monkeypatch: pytest.MonkeyPatch, page_size: int
 ) -> None:
     monkeypatch.setattr(export, "FIRST_ROWS", page_size)
-    monkeypatch.setattr(copy_out, "GROWTH", 1)
+    monkeypatch.setattr(copy_out, "MAX_GROWTH", 1)
     for deck in ("gold", "empty", "silver"):
         RatedeckFactory(account=reseller, name=deck)
     for deck, prefix in (("gold", "2"), ("silver", "1"), ("gold", "1"), ("gold", "3")):

@@ -1,4 +1,4 @@
-"""Which rate is a number charged by, and what can the tables not hold?"""
+"""Which rate applies to a number, and what do the tables refuse?"""
 
 from decimal import Decimal
 from typing import Any

@@ -1,4 +1,4 @@
-"""Two imports into one deck at the same time: only a database with row locks lets them."""
+"""Can two imports into one deck run at the same time? Only in a database with row locks."""
 
 import threading
 from typing import Any
@@ -21,7 +21,7 @@ pytestmark = [
 def test_two_imports_merge_over_each_other(
     monkeypatch: pytest.MonkeyPatch, *, deck_exists: bool
 ) -> None:
-    """The second one waits for the first, which has read the rates and has not written yet."""
+    """The second import waits for the first, which has read the rates but not written them."""
     reseller = AccountFactory(is_reseller=True)
     if deck_exists:
         RatedeckFactory(account=reseller, name="gold")

@@ -1,4 +1,4 @@
-"""What can be asked of services? One action per file."""
+"""The actions of services, one per file."""
 
 from categories.services.actions.descendant_quantities import DescendantQuantities
 

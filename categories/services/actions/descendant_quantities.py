@@ -1,14 +1,15 @@
-"""Which quantities did the accounts below an account have, month by month?"""
+"""The action that lists the quantities of the accounts below an account, month by month."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from categories.columns import AccountColumn, Column, IntegerColumn, TextColumn
 from categories.contract import JSON, Context, Effects, Page, PageAction
 from categories.services.models import ServiceQuantity
-from categories.services.union import unite
+
+Quantities = Mapping[str, Mapping[str, int]]  # {category: {item: quantity}}
 
 ACCOUNTS_AT_A_TIME = 500
 MONTHS_AT_A_TIME = 1_000
@@ -18,11 +19,11 @@ BEGINNING = ("", 0, 0)  # before every (account id, year, month)
 class DescendantQuantities(PageAction):
     """List the quantities of all accounts below the task's account.
 
-    A page covers the next accounts, and of their months as many as it may. The cursor is an
-    (account id, year, month): all up to there is done. A page may be empty although more follow.
+    A page has up to 1,000 months of the next 500 accounts. The cursor is the (account id, year,
+    month) up to which everything is done. A page may be empty although more follow.
     """
 
-    # both texts are the specification's, to the byte: docs/spec/tasks-api.txt, "Fetch"
+    # both texts equal the specification's byte for byte: docs/spec/tasks-api.txt, "Fetch"
     description = "List per-month descendant accounts quantities"
     doc = (
         "Attempts to create a month-on-month listing of quantities used by descendant accounts.\n"
@@ -81,3 +82,18 @@ def make_rows(quantity: ServiceQuantity) -> Iterator[tuple[Any, ...]]:
     where = (quantity.account_id, f"{quantity.year:04}", f"{quantity.month:02}")
     for row in unite(quantity.bom, quantity.eom):
         yield where + row
+
+
+def unite(
+    bom: Quantities | None, eom: Quantities | None
+) -> Iterator[tuple[str, str, int | None, int | None]]:
+    """Yield a sorted (category, item, beginning, end) for each item in either document.
+
+    A quantity is None if it is unset; a missing document (None) unsets all its quantities. A
+    category without items yields no row.
+    """
+    first, last = bom or {}, eom or {}
+    for category in sorted(first.keys() | last.keys()):
+        began, ended = first.get(category, {}), last.get(category, {})
+        for item in sorted(began.keys() | ended.keys()):
+            yield category, item, began.get(item), ended.get(item)

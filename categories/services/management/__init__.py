@@ -1,1 +1,1 @@
-"""What can be done with services from the command line?"""
+"""Management commands for services."""

@@ -1,4 +1,4 @@
-"""What does staff see of quantities?"""
+"""What do staff see of quantities?"""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Which country is a number of, told from how it begins?"""
+"""Is the country of a number found from its first digits?"""
 
 import pytest
 

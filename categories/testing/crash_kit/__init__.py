@@ -1,1 +1,1 @@
-"""How do authors learn whether an action survives crashes? Tests only; their door is testing.py."""
+"""Tests whether an action survives crashes; authors import it from `categories.testing`."""

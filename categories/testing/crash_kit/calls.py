@@ -1,4 +1,4 @@
-"""What does an action call outside, and for which row? A stand-in for it that remembers."""
+"""Replaces the function with which an action calls the outside, and records each call."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ LOST = (TimeoutError("no answer came"), ConnectionResetError("the connection was
 class Call:
     """One call that reached the outside."""
 
-    row_number: int | None  # the row that was being worked off; None: none was
+    row_number: int | None  # the row in progress; None if there was none
     effect_key: str | None  # of that row
     arguments: tuple[Any, ...]
     named: Mapping[str, Any]
-    within: str  # the method or row it came from
-    answer: Any = field(default=None, compare=False, repr=False)  # None also: it was refused
+    within: str  # the method or row that made the call
+    answer: Any = field(default=None, compare=False, repr=False)  # None after a refusal, too
 
     @property
     def carries_key(self) -> bool:
-        """Whether the outside could know the call again by the row's effect key."""
+        """Whether the outside could recognise a repetition by the row's effect key."""
         return bool(self.effect_key) and str(self.effect_key) in repr((self.arguments, self.named))
 
     def __str__(self) -> str:
@@ -36,34 +36,34 @@ class Call:
 
 @dataclass(frozen=True)
 class BadAnswer:
-    """What comes instead of an answer, and says neither yes nor no."""
+    """An answer that means neither yes nor no, or a lost one."""
 
-    what: str  # for messages, behind "the answer being"
-    spoil: Callable[[Any], Any]  # returns it, or raises, given what the answer would have been
+    what: str  # for messages, after "the answer being"
+    make: Callable[[Any], Any]  # returns or raises the bad answer, given the real one
 
 
 @dataclass(frozen=True)
-class Mishap:
-    """A call does what it is to do, and its answer is a bad one."""
+class AnswerFault:
+    """A fault that replaces the answer to a call, although the call takes effect."""
 
     place: int  # of the call, from 0
     row_number: int | None
     bad: BadAnswer
-    stays: bool  # for all later calls of that row, too
+    is_permanent: bool  # also replaces the answers to all later calls of that row
 
-    def befalls(self, place: int, row_number: int | None) -> bool:
-        """Say whether it happens to a call."""
-        is_later = self.stays and place > self.place and row_number == self.row_number
+    def applies_to(self, place: int, row_number: int | None) -> bool:
+        """Say whether the fault replaces the answer to this call."""
+        is_later = self.is_permanent and place > self.place and row_number == self.row_number
         return place == self.place or is_later
 
 
 class Calls:
     """Stands in for the function with which an action calls the outside.
 
-    Put it where the action looks that function up. `answer` gives the answers (default: None), and
-    may change a world of the test's own. `lost` is what the real function raises when no answer
-    comes, or several such exceptions. `unclear` are answers that the real function may return and
-    that leave open what happened; an answer with a `status_code` may always be a 503.
+    Put it where the action looks up that function. `answer` returns the answers (default: None),
+    and may change objects of the test. `lost` is the exception, or the exceptions, that the real
+    function raises if no answer comes. `unclear` are answers of the real function that leave open
+    what happened. A 503 is added if answers have a `status_code`.
     """
 
     def __init__(
@@ -77,26 +77,28 @@ class Calls:
         self.lost = [lost] if isinstance(lost, Exception) else list(lost)
         self.unclear = list(unclear)
         self.made: list[Call] = []
-        self.mishap: Mishap | None = None
+        self.answer_fault: AnswerFault | None = None
         self._within: tuple[str, int | None, str | None] = ("a test", None, None)
         self._boundary: Callable[[str], None] = lambda _: None
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
-        """Note the call and answer it; the worker may die before and after."""
+        """Record the call and answer it; the worker may die before and after."""
         within, row_number, effect_key = self._within
         self._boundary(f"within {within}, before its call reached the outside")
         place = len(self.made)
         self.made.append(Call(row_number, effect_key, arguments, named, within))
-        mishap = self.mishap if self.mishap and self.mishap.befalls(place, row_number) else None
+        fault = self.answer_fault
+        if fault and not fault.applies_to(place, row_number):
+            fault = None
         answer = None
         try:
             answer = self.answer(*arguments, **named)
         except Exception:
-            if mishap is None:
+            if fault is None:
                 raise
         self.made[place] = replace(self.made[place], answer=answer)
         self._boundary(f"within {within}, after its call and before the answer came back")
-        return mishap.bad.spoil(answer) if mishap else answer
+        return fault.bad.make(answer) if fault else answer
 
     @contextmanager
     def of_row(
@@ -106,7 +108,7 @@ class Calls:
         effect_key: str | None,
         boundary: Callable[[str], None],
     ) -> Iterator[None]:
-        """Know for a while which row is being worked off."""
+        """Attribute calls inside the block to a row."""
         before = self._within, self._boundary
         self._within, self._boundary = (within, row_number, effect_key), boundary
         try:
@@ -114,13 +116,13 @@ class Calls:
         finally:
             self._within, self._boundary = before
 
-    def forget(self, *, mishap: Mishap | None = None) -> None:
-        """Begin anew, perhaps with a call whose answer will be a bad one."""
+    def forget(self, *, answer_fault: AnswerFault | None = None) -> None:
+        """Forget all calls; from now on, inject `answer_fault`."""
         self.made = []
-        self.mishap = mishap
+        self.answer_fault = answer_fault
 
     def bad_answers(self, call: Call) -> Iterator[BadAnswer]:
-        """Yield what may come instead of the answer to a call."""
+        """Yield the bad answers that may replace the answer to a call."""
         for error in self.lost:
             yield BadAnswer(f"{error!r} instead, and so lost", partial(throw, error))
         for answer in self.unclear:
@@ -134,17 +136,17 @@ class Calls:
 
 
 def throw(error: Exception, _answer: Any) -> Any:
-    """Raise what the real function raises when no answer comes."""
+    """Raise the real function's exception for a lost answer."""
     raise error
 
 
 def give(unclear: Any, _answer: Any) -> Any:
-    """Return what the real function may return, and what leaves open what happened."""
+    """Return an answer that leaves open what happened."""
     return unclear
 
 
 def with_server_error(answer: Any) -> Any:
-    """Return an HTTP answer whose status leaves open what happened."""
+    """Return the HTTP answer with a status that leaves open what happened."""
     changed = copy.copy(answer)
     changed.status_code = SERVER_ERROR
     return changed

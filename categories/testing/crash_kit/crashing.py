@@ -1,4 +1,4 @@
-"""Does an action survive crashes? Killed at every boundary, it must leave what it always leaves."""
+"""Kills an action's worker at every boundary; its effects must equal those of a normal run."""
 
 from __future__ import annotations
 
@@ -12,15 +12,25 @@ from django.db import models
 
 from categories.contract import Action, Effects
 from categories.running.failures import Stopping
-from categories.testing.crash_kit.calls import Calls, Mishap
-from categories.testing.crash_kit.hazards import DiesOnce, FailsAtFirst, HasBadRow, Hazard
-from categories.testing.crash_kit.remains import Left, compare, compare_bad_answer, compare_calls
-from categories.testing.crash_kit.staging import Stage, refuse_unseen
+from categories.testing.crash_kit.calls import AnswerFault, Calls
+from categories.testing.crash_kit.differences import (
+    RunResult,
+    compare,
+    compare_bad_answer,
+    compare_calls,
+)
+from categories.testing.crash_kit.fault_injection import (
+    DiesOnce,
+    FailsAtFirst,
+    FaultInjector,
+    HasBadRow,
+)
+from categories.testing.crash_kit.isolated_runs import IsolatedRuns, refuse_unobserved
 from categories.testing.crash_kit.trials import Rows, make_context
 from categories.testing.crash_kit.watching import Watched, models_of
 from piston.accounts.models import Account
 
-MakeFault = Callable[[], Hazard]
+MakeFault = Callable[[], FaultInjector]
 
 
 def assert_survives_crashes(
@@ -39,16 +49,16 @@ def assert_survives_crashes(
 ) -> int:
     """Run an action undisturbed, then once per boundary with a worker that dies there.
 
-    Another worker, with an action object of its own, goes on where the ledger stands, in batches
-    of another size. Batches also fail as a whole and are run in halves, and have a row that is
-    bad. Raises AssertionError when the output, the `tables` (default: the models of the action's
-    app), or the things in `watching` differ from the undisturbed run, or when the action does what
-    no transaction undoes. `ignoring` names fields that may differ; `page_size` is the dotted path
-    of a constant that says how long the pages are; `calls` stands in for the outside of an
-    EXTERNAL action. Returns how many deaths it survived; everything is rolled back.
+    Another worker, with a new action object, continues at the ledger's cursor, in batches of
+    another size. In further runs, batches fail as a whole and are halved, and each row is bad
+    once. Raises AssertionError if the output, the `tables` (default: the models of the action's
+    app) or the things in `watching` differ from the undisturbed run, or if the action has effects
+    that no transaction undoes. `ignoring` names fields that may differ. `page_size` is the dotted
+    path of the constant for the size of pages. `calls` replaces what an EXTERNAL action calls.
+    Returns how many deaths the action survived. Everything is rolled back.
     """
-    refuse_unseen(action, watching, calls)
-    stage = Stage(
+    refuse_unobserved(action, watching, calls)
+    runs = IsolatedRuns(
         action=action,
         rows=rows,
         context=make_context(account, auth_account, now),
@@ -59,49 +69,49 @@ def assert_survives_crashes(
         page_size=page_size,
     )
     try:
-        return Ordeal(stage, batch_size).run()
+        return CrashTest(runs, batch_size).run()
     finally:
-        stage.watched.restore()
+        runs.watched.restore()
 
 
 @dataclass
-class Ordeal:
+class CrashTest:
     """All the runs of one action."""
 
-    stage: Stage
+    runs: IsolatedRuns
     batch_size: int
 
     def __post_init__(self) -> None:
-        self.action, self.calls = self.stage.action, self.stage.calls
+        self.action, self.calls = self.runs.action, self.runs.calls
 
     def run(self) -> int:
-        """Return how many deaths the action survived; raise AssertionError where it did not."""
-        expected = self._undisturbed()
+        """Return how many deaths the action survived; raise AssertionError at the first fault."""
+        expected = self._run_undisturbed()
         size, deaths = self.batch_size, 0
         if self.action.effects is Effects.EXTERNAL and self.action.takes_input:
-            deaths += self._die_everywhere(expected, self._nothing, "", 1, 1)
-            self._answer_badly(expected)
+            deaths += self._die_everywhere(expected, self._no_fault, "", 1, 1)
+            self._lose_answers(expected)
             return deaths
-        if not self.action.takes_input and not self.stage.page_size:
-            return self._die_everywhere(expected, self._nothing, "", size, size)
+        if not self.action.takes_input and not self.runs.page_size:
+            return self._die_everywhere(expected, self._no_fault, "", size, size)
         self._resize(expected)
-        deaths += self._die_everywhere(expected, self._nothing, "", size, 1)
-        deaths += self._die_everywhere(expected, self._nothing, "", 1, size)
+        deaths += self._die_everywhere(expected, self._no_fault, "", size, 1)
+        deaths += self._die_everywhere(expected, self._no_fault, "", 1, size)
         if self.action.takes_input:
             fault = "each batch failing when it is run for the first time"
-            deaths += self._die_everywhere(expected, self._failing, fault, size, 1)
-            deaths += self._spoil_rows(expected)
+            deaths += self._die_everywhere(expected, self._fail_batches_once, fault, size, 1)
+            deaths += self._fail_each_row(expected)
         return deaths
 
-    def _undisturbed(self) -> Left:
-        """Return what a run leaves that nothing befalls; it has to show something."""
-        hazard = self._nothing()
+    def _run_undisturbed(self) -> RunResult:
+        """Return the result of a run without faults; raise AssertionError if it shows nothing."""
+        injector = self._no_fault()
         name = self.action.__name__
         try:
-            expected = self.stage.leave(self.batch_size, hazard)
+            expected = self.runs.run(self.batch_size, injector)
         finally:
-            if hazard.leaks:  # it may be the cause of an exception, too
-                raise AssertionError(f"{name}: {hazard.leaks[0]}")
+            if injector.leaks:  # report it first: it may be the cause of the exception
+                raise AssertionError(f"{name}: {injector.leaks[0]}")
         if expected.ran.refused:
             raise AssertionError(f"{name} was refused ({expected.ran.refused}): nothing to crash.")
         if self.action.takes_input and len(expected.ran.failures) == len(expected.ran.outcomes):
@@ -110,8 +120,8 @@ class Ordeal:
                 " not do any harm. Give it rows that succeed, too."
             )
         if self.calls is not None:
-            expected.check_calls(self.action, has_world=bool(self.stage.watched.things))
-        again = self.stage.leave(self.batch_size, self._nothing())
+            expected.check_calls(self.action, has_world=bool(self.runs.watched.things))
+        again = self.runs.run(self.batch_size, self._no_fault())
         compare(
             expected,
             again,
@@ -121,43 +131,43 @@ class Ordeal:
         )
         return expected
 
-    def _resize(self, expected: Left) -> None:
+    def _resize(self, expected: RunResult) -> None:
         """Compare with batches, or pages, of other sizes."""
         for size in (1, 2, self.batch_size + 1, 1_000):
             if size != self.batch_size:
-                self._check(expected, self._nothing(), "nobody dying", size)
+                self._check(expected, self._no_fault(), "nobody dying", size)
 
-    def _spoil_rows(self, undisturbed: Left) -> int:
-        """Let each row in turn be bad; the worker dies everywhere around the one in the middle."""
+    def _fail_each_row(self, undisturbed: RunResult) -> int:
+        """Make each row bad in turn; for the middle one, also kill the worker at all boundaries."""
         deaths = 0
         outcomes = undisturbed.ran.outcomes
         for number in range(1, len(outcomes) + 1):
             if isinstance(outcomes[number - 1], Stopping):
-                break  # it is bad already
+                break  # the rows from here on do not run
 
-            def make_fault(number: int = number) -> Hazard:
+            def make_fault(number: int = number) -> FaultInjector:
                 return HasBadRow(self.action.effects, number)
 
             fault = f"row {number} being bad"
-            left = self.stage.leave(self.batch_size, make_fault())
+            left = self.runs.run(self.batch_size, make_fault())
             where = f"{self._in(self.batch_size)}, {fault}, compared with a run without that row"
-            without = self.stage.leave(self.batch_size, self._nothing(), without=number)
+            without = self.runs.run(self.batch_size, self._no_fault(), without=number)
             compare(without, left.without_row(number), where)
             if number == (len(outcomes) + 1) // 2:
                 deaths += self._die_everywhere(left, make_fault, fault, self.batch_size, 1)
         return deaths
 
-    def _check(self, expected: Left, hazard: Hazard, fault: str, size: int) -> None:
-        left = self.stage.leave(size, hazard)
+    def _check(self, expected: RunResult, injector: FaultInjector, fault: str, size: int) -> None:
+        left = self.runs.run(size, injector)
         compare(expected, left, f"{self._in(size)}, {fault}")
 
     def _die_everywhere(
-        self, expected: Left, make_fault: MakeFault, fault: str, size: int, resume_size: int
+        self, expected: RunResult, make_fault: MakeFault, fault: str, size: int, resume_size: int
     ) -> int:
-        """Return at how many boundaries a worker died."""
+        """Kill the worker at each boundary in turn; return how many there were."""
         for at in count(1):
             death = DiesOnce(at, make_fault())
-            left = self.stage.leave(size, death, resume_size=resume_size)
+            left = self.runs.run(size, death, resume_size=resume_size)
             going_on = f" (the next one went on, {name_size(resume_size)})" if death.where else ""
             where = ", ".join(
                 filter(None, (self._in(size), fault, f"the worker dying {death.where}{going_on}"))
@@ -168,26 +178,28 @@ class Ordeal:
                 compare(expected, left, where)
             else:
                 compare_calls(self.action, expected, left, where)
-            if not death.where:  # it came past the last one
+            if not death.where:  # the worker passed all boundaries
                 return at - 1
         raise AssertionError("unreachable")
 
-    def _answer_badly(self, expected: Left) -> None:
-        """Let each call in turn be made, and its answer be lost or say nothing; the worker lives.
+    def _lose_answers(self, expected: RunResult) -> None:
+        """Lose or blur the answer to each call in turn, while the worker lives.
 
-        Once, and for good: what an action says at last shows only when no answer ever comes.
+        Do it once, and then for all attempts: only the latter shows the action's final outcome.
         """
         for place, call in enumerate(expected.calls):
             for bad in self.calls.bad_answers(call) if self.calls else ():
-                for stays in (False, True):
-                    mishap = Mishap(place, call.row_number, bad, stays=stays)
-                    left = self.stage.leave(1, self._nothing(), mishap=mishap)
-                    compare_bad_answer(self.action, expected, left, call, mishap)
+                for is_permanent in (False, True):
+                    answer_fault = AnswerFault(
+                        place, call.row_number, bad, is_permanent=is_permanent
+                    )
+                    left = self.runs.run(1, self._no_fault(), answer_fault=answer_fault)
+                    compare_bad_answer(self.action, expected, left, call, answer_fault)
 
-    def _nothing(self) -> Hazard:
-        return Hazard(self.action.effects, self.calls)
+    def _no_fault(self) -> FaultInjector:
+        return FaultInjector(self.action.effects, self.calls)
 
-    def _failing(self) -> Hazard:
+    def _fail_batches_once(self) -> FaultInjector:
         return FailsAtFirst(self.action.effects, self.calls)
 
     def _in(self, size: int) -> str:
@@ -195,5 +207,5 @@ class Ordeal:
 
 
 def name_size(size: int) -> str:
-    """Return how runs in batches or pages of a size are called in messages."""
+    """Return the words for a batch or page size in messages."""
     return "one row at a time" if size == 1 else f"{size} rows at a time"

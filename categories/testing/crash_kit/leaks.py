@@ -1,4 +1,4 @@
-"""What does an action do that no transaction undoes? Seen from Python's audit events and SQL."""
+"""Detects effects that no transaction undoes, from Python's audit events and SQL statements."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def is_write(sql: Any) -> bool:
     """Say whether a statement may change rows or tables."""
     text = str(sql).lstrip("( \n")
     if copied := re.match(r"COPY\s*\(", text, re.IGNORECASE):
-        return is_write(text[copied.end() :])  # what a query reads goes out
+        return is_write(text[copied.end() :])  # COPY (query) only reads, unless the query writes
     if text[:4].upper() == "WITH":
         return re.search(rf"\b({WRITES})\b", text, re.IGNORECASE) is not None
     return re.match(WRITES, text, re.IGNORECASE) is not None
@@ -43,7 +43,7 @@ def is_write(sql: Any) -> bool:
 @contextmanager
 def files_opened(report: Report) -> Iterator[None]:
     """Report the files that this thread creates, opens for writing, renames or removes."""
-    listen()
+    install_audit_hook()
     thread = threading.get_ident()
     before = _reports.get(thread)
     _reports[thread] = report
@@ -56,11 +56,11 @@ def files_opened(report: Report) -> Iterator[None]:
 
 
 @cache
-def listen() -> None:
-    """Hear Python's audit events (PEP 578); a hook cannot be taken out again."""
-    scratch: set[str] = set()  # what the module tempfile makes is nobody else's
+def install_audit_hook() -> None:
+    """Install a hook for Python's audit events (PEP 578), once: hooks cannot be removed."""
+    scratch: set[str] = set()  # files of the module tempfile, which are not reported
 
-    def hear(event: str, arguments: tuple[Any, ...]) -> None:
+    def audit(event: str, arguments: tuple[Any, ...]) -> None:
         if not _reports:
             return
         report = _reports.get(threading.get_ident())
@@ -69,20 +69,20 @@ def listen() -> None:
         if event in ("tempfile.mkstemp", "tempfile.mkdtemp"):
             scratch.add(str(arguments[0]))
         elif event in ("os.remove", "os.rmdir") and arguments[1] != -1:
-            pass  # within an open folder, by shutil.rmtree, which was heard before
+            pass  # inside an open folder, by shutil.rmtree, which has its own event
         elif event in CHANGES or (event == "open" and opens_for_writing(*arguments)):
             path = os.fsdecode(arguments[0]) if not isinstance(arguments[0], int) else ""
             if path and not any(path.startswith(name) for name in scratch):
                 report(path)
 
-    sys.addaudithook(hear)
+    sys.addaudithook(audit)
 
 
 def opens_for_writing(path: Any, _mode: Any, flags: Any) -> bool:
-    """Say whether an `open` may change a file; compiled modules are Python's own affair."""
+    """Say whether an `open` may change a file; ignore Python's compiled modules."""
     if not isinstance(path, str | bytes) or not isinstance(flags, int):
         return False
     name = os.fsdecode(path)
-    # a folder is "opened" for a file without a name, as tempfile.TemporaryFile does
-    is_nothing = name == os.devnull or "__pycache__" in name or Path(name).is_dir()
-    return bool(flags & WRITING_FLAGS) and not is_nothing
+    # tempfile.TemporaryFile opens the folder itself, for a file without a name
+    is_no_fault = name == os.devnull or "__pycache__" in name or Path(name).is_dir()
+    return bool(flags & WRITING_FLAGS) and not is_no_fault

@@ -1,4 +1,4 @@
-"""How is a row sent to the outside in a test? As in a task, but without pauses."""
+"""Sends a row to the outside in a test, as in a task but without back-off."""
 
 from __future__ import annotations
 
@@ -7,38 +7,38 @@ from dataclasses import dataclass
 from categories.contract import Context, Outcome, Row, RowAction, RowFailed, StopTask, Succeeded
 from categories.running import calls
 from categories.running.failures import Indeterminate, Unanswered
-from categories.testing.crash_kit.hazards import Caught, Hazard
+from categories.testing.crash_kit.fault_injection import Caught, FaultInjector
 
 
 @dataclass
 class SendingTrial:
-    """Sends one row through a worker's action: again, if that is allowed, until it is answered."""
+    """Sends one row through a worker's action; repeats it, if allowed, until an answer comes."""
 
     worker: RowAction
     context: Context
-    hazard: Hazard
+    injector: FaultInjector
     what: str
     number: int  # of the row
     attempt_count: int  # so far
     is_strict: bool
 
     def run(self, row: Row) -> Outcome:
-        """Return what became of the row."""
+        """Return the row's outcome."""
         most = self.worker.max_attempts if self.worker.idempotent else 1
         outcome: Outcome = Indeterminate(calls.DIED)
         while self.attempt_count < most:
             self.attempt_count += 1
-            self.hazard.boundary(f"after {self.what} was journaled, before it was sent")
+            self.injector.boundary(f"after {self.what} was journaled, before it was sent")
             outcome = self._call(row)
             if not isinstance(outcome, Unanswered):
-                self.hazard.boundary(f"after {self.what} was sent, before the commit")
+                self.injector.boundary(f"after {self.what} was sent, before the commit")
                 break
         return outcome
 
     def _call(self, row: Row) -> Outcome:
-        """Call the action once. A strict test wants to see exceptions that are no answer."""
+        """Call the action once; a strict test raises exceptions that are no answer."""
         try:
-            with self.hazard.watch(self.what, self.context, row_number=self.number):
+            with self.injector.watch(self.what, self.context, row_number=self.number):
                 answer: object = self.worker.process(row, self.context)
         except Exception as error:
             is_meant = isinstance(error, RowFailed | StopTask)
@@ -49,4 +49,4 @@ class SendingTrial:
             if answer is not None and not isinstance(answer, Succeeded | RowFailed):
                 raise Caught(f"In {self.what} it answered {answer!r}, which is no outcome.")
             outcome = calls.outcome_of(answer)
-        return calls.doubt(outcome, self.attempt_count) if self.attempt_count > 1 else outcome
+        return calls.qualify(outcome, self.attempt_count) if self.attempt_count > 1 else outcome

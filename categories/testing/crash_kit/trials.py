@@ -1,4 +1,4 @@
-"""What is an action's run in a test? Workers, a ledger in memory, and batches as in a task."""
+"""Runs an action in a test, with workers and batches as in a task and a ledger in memory."""
 
 from __future__ import annotations
 
@@ -33,25 +33,25 @@ from categories.running import calls
 from categories.running.cursors import find_cursor_problem
 from categories.running.failures import Indeterminate, Stopping
 from categories.testing.crash_kit.batch_trials import BatchTrial
-from categories.testing.crash_kit.hazards import Caught, Died, Hazard
+from categories.testing.crash_kit.fault_injection import Caught, Died, FaultInjector
 from categories.testing.crash_kit.sending_trials import SendingTrial
 from piston.accounts.models import Account
 
 Rows = str | Sequence[Mapping[str, Any]]  # CSV text with its header, or a mapping per row
 
 TASK_ID = "0" * 30
-NOBODY = "0" * 32  # an account id, for actions that never look
+NO_ACCOUNT = "0" * 32  # an account id, for actions that never read the account
 
 
 @dataclass
 class Ran:
-    """What came of a run."""
+    """The result of a run."""
 
     header: list[str] = field(default_factory=list)
     lines: list[list[str]] = field(default_factory=list)  # of the output, without the header
     outcomes: list[Outcome] = field(default_factory=list)
-    refused: str = ""  # the reason; "" when it was permitted
-    stopped: str = ""  # the reason; "" when it came to its end
+    refused: str = ""  # the reason; "" if the task was permitted
+    stopped: str = ""  # the reason; "" if the action ran to its end
 
     @property
     def failures(self) -> list[str]:
@@ -71,19 +71,19 @@ def make_context(
     moment = now or timezone.now()
     acting = auth_account or account
     return Context(
-        account_id=account.pk if account else NOBODY,
-        auth_account_id=acting.pk if acting else NOBODY,
+        account_id=account.pk if account else NO_ACCOUNT,
+        auth_account_id=acting.pk if acting else NO_ACCOUNT,
         task_id=TASK_ID,
         now=lambda: moment,
     )
 
 
 class Trial:
-    """One run of an action, by as many workers as die in it.
+    """One run of an action by one worker after another, each replacing one that died.
 
-    What a task keeps in its ledger is kept in attributes; all else goes with the worker. The
-    hazard hears of every point at which a worker may die. Without one, an exception that is none
-    of the contract's is raised; with one it fails its row, as in a task.
+    Attributes hold what a task keeps in its ledger; everything else is lost with the worker. The
+    injector is told of every point at which a worker may die. With an injector, an exception
+    outside the contract fails its row, as in a task. Without one, it is raised.
     """
 
     def __init__(
@@ -93,14 +93,14 @@ class Trial:
         context: Context,
         batch_size: int | None = None,
         *,
-        hazard: Hazard | None = None,
+        injector: FaultInjector | None = None,
         resume_size: int | None = None,
         set_page_size: Callable[[int], None] = lambda _: None,
     ) -> None:
         self.action = action
         self.context = context
-        self.is_strict = hazard is None
-        self.hazard = hazard or Hazard()
+        self.is_strict = injector is None
+        self.injector = injector or FaultInjector()
         self.batch_size = batch_size or action.batch_size
         self.resume_size = resume_size or self.batch_size
         self.set_page_size = set_page_size
@@ -116,7 +116,7 @@ class Trial:
         self.is_finished = False
 
     def run(self) -> Ran:
-        """Let workers go on where the last one died, until nobody dies."""
+        """Start a worker; after each death, let another continue."""
         while True:
             try:
                 self._work()
@@ -124,12 +124,12 @@ class Trial:
                 self.was_sent_at_death = self.sent
                 self.batch_size = self.resume_size
                 self.page_cursor = json.loads(json.dumps(self.page_cursor))  # as the database does
-                self.hazard.replace_worker()
+                self.injector.replace_worker()
             else:
                 return self.ran
 
     def _work(self) -> None:
-        """Do what one worker does with its one action: ask, work off batches or pages, finish."""
+        """Do the work of one worker: ask for permission, run batches or pages, finish."""
         worker = self.action()
         self.set_page_size(self.batch_size)
         if not self.is_permitted and not self._ask(worker):
@@ -142,15 +142,15 @@ class Trial:
             self._finish(worker)
 
     def _ask(self, worker: Action) -> bool:
-        self.hazard.boundary("before permitted")
+        self.injector.boundary("before permitted")
         try:
-            with self.hazard.watch("permitted", self.context, may_write=False):
+            with self.injector.watch("permitted", self.context, may_write=False):
                 worker.permitted(self.context)
         except Refused as refused:
-            self.hazard.boundary("after permitted")
+            self.injector.boundary("after permitted")
             self.ran.refused = refused.reason
             return False
-        self.hazard.boundary("after permitted")
+        self.injector.boundary("after permitted")
         self.is_permitted = True
         return True
 
@@ -162,7 +162,7 @@ class Trial:
         cells = self.cells[first : first + (1 if external else self.batch_size)]
         rows = RowShape(self.action, self.header).parse_batch(cells, first + 1)
         what = name_rows(first + 1, len(rows))
-        self.hazard.boundary(f"before {what}")
+        self.injector.boundary(f"before {what}")
         if external:
             outcomes = [self._send(worker, rows[0], what)]
         else:
@@ -176,24 +176,26 @@ class Trial:
             self.ran.stopped = last.message
         elif isinstance(last, Indeterminate):
             self.ran.stopped = last.stop_reason or ""
-        self.hazard.boundary(f"after the commit of {what}")
+        self.injector.boundary(f"after the commit of {what}")
 
     def _try(self, worker: RowAction, rows: Sequence[Row | RowFailed], what: str) -> list[Outcome]:
-        """Run a batch in its transaction; when that fails, again and in halves."""
-        batch_trial = BatchTrial(worker, self.context, self.hazard, what, is_strict=self.is_strict)
+        """Run a batch in its transaction; if that fails, run it again in halves."""
+        batch_trial = BatchTrial(
+            worker, self.context, self.injector, what, is_strict=self.is_strict
+        )
         try:
             with self._transaction():
                 outcomes = batch_trial.run(rows)
-                self.hazard.boundary(f"after {what}, before the commit")
+                self.injector.boundary(f"after {what}, before the commit")
         except Exception as error:
-            if not batch_trial.may_be_halved(error):
+            if not batch_trial.may_be_a_rows_fault(error):
                 raise
         else:
             return outcomes
         batch_trial.what = f"{what}, which failed at first and is run in halves"
         with self._transaction():
             outcomes = batch_trial.split(rows)
-            self.hazard.boundary(f"after {batch_trial.what}, before the commit")
+            self.injector.boundary(f"after {batch_trial.what}, before the commit")
         return outcomes
 
     def _send(self, worker: RowAction, row: Row | RowFailed, what: str) -> Outcome:
@@ -207,7 +209,7 @@ class Trial:
         self.sent = number
         context = replace(self.context, effect_key=f"{TASK_ID}-{number}")
         trial = SendingTrial(
-            worker, context, self.hazard, what, number, attempt_count, is_strict=self.is_strict
+            worker, context, self.injector, what, number, attempt_count, is_strict=self.is_strict
         )
         return trial.run(row)
 
@@ -215,13 +217,13 @@ class Trial:
 
     def _run_page(self, worker: PageAction) -> None:
         last, what = self.page_cursor, f"the page at {self.page_cursor!r}"
-        self.hazard.boundary(f"before {what}")
+        self.injector.boundary(f"before {what}")
         try:
             with self._transaction():
                 may_write = self.action.effects is not Effects.NONE
-                with self.hazard.watch(what, self.context, may_write=may_write):
+                with self.injector.watch(what, self.context, may_write=may_write):
                     page = worker.page(last, self.context)
-                self.hazard.boundary(f"after {what}, before the commit")
+                self.injector.boundary(f"after {what}, before the commit")
         except StopTask as stop:
             self.ran.stopped = stop.reason
             return
@@ -229,17 +231,17 @@ class Trial:
             raise Caught(f"The cursor after {what} {problem}.")
         self._write(Succeeded.many(page.rows), [])
         self.page_cursor, self.pages_done = page.cursor, page.cursor is None
-        self.hazard.boundary(f"after the commit of {what}")
+        self.injector.boundary(f"after the commit of {what}")
 
     def _finish(self, worker: Action) -> None:
-        self.hazard.boundary("before finish")
-        has_own = type(worker).finish is not Action.finish  # else no database is needed
+        self.injector.boundary("before finish")
+        has_own = type(worker).finish is not Action.finish  # otherwise no database is needed
         with transaction.atomic(using=self.context.database) if has_own else nullcontext():
-            with self.hazard.watch("finish", self.context):
+            with self.injector.watch("finish", self.context):
                 worker.finish(self.context)
-            self.hazard.boundary("after finish, before the commit")
+            self.injector.boundary("after finish, before the commit")
         self.is_finished = True
-        self.hazard.boundary("after the commit of finish")
+        self.injector.boundary("after the commit of finish")
 
     def _transaction(self) -> AbstractContextManager[Any]:
         if self.action.effects is Effects.DATABASE:
@@ -259,7 +261,7 @@ class Trial:
 
 
 def name_rows(first: int, count: int) -> str:
-    """Return how a batch is called in messages."""
+    """Return the name of a batch in messages."""
     return f"row {first}" if count == 1 else f"the batch of rows {first} to {first + count - 1}"
 
 
@@ -277,7 +279,7 @@ def read_rows(action: type[Action], rows: Rows) -> tuple[list[str], list[list[st
 
 
 def to_cell(value: Any) -> str:
-    """Return a value of a test's row as the text that stands in a file."""
+    """Return a value of a test's row as the text of a cell."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return "" if value is None else str(value)

@@ -1,4 +1,4 @@
-"""What does a run leave behind? Tables, and whatever else a test wants to be looked at."""
+"""Reads the effects of a run: tables, and other objects that a test watches."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Content = Mapping[str, Any]
 
 
 def models_of(action: type[Action]) -> list[type[models.Model]]:
-    """Return the models of the Django app that the action belongs to; none outside of apps."""
+    """Return the models of the action's Django app; none if it belongs to no app."""
     app = apps.get_containing_app_config(action.__module__)
     return list(app.get_models()) if app else []
 
@@ -30,14 +30,14 @@ def models_of(action: type[Action]) -> list[type[models.Model]]:
 def read_tables(
     tables: Sequence[type[models.Model]], ignoring: Sequence[str], context: Context
 ) -> dict[str, list[str]]:
-    """Return the rows of tables in an order of their own, without the ids the database chose.
+    """Return the sorted rows of tables, without ids that the database chose.
 
-    A reference to such an id is shown as the row that it means: what was rolled back has used ids
-    up.
+    Such ids differ between runs, because a rollback does not return them. A reference to one is
+    shown as the content of the row that it refers to.
     """
     found: dict[str, list[str]] = {}
     for model in tables:
-        fields = [field for field in told_fields(model) if field.name not in ignoring]
+        fields = [field for field in comparable_fields(model) if field.name not in ignoring]
         meant = {
             field.attname: read_meanings(field.related_model, context)
             for field in fields
@@ -54,8 +54,8 @@ def read_tables(
     return found
 
 
-def told_fields(model: type[models.Model]) -> list[Any]:
-    """Return the fields of a table whose values are no ids that the database chose."""
+def comparable_fields(model: type[models.Model]) -> list[Any]:
+    """Return the fields of a table except ids that the database chose."""
     fields = model._meta.concrete_fields
     return [field for field in fields if not isinstance(field, models.AutoField)]
 
@@ -67,8 +67,8 @@ def refers_to_chosen_id(field: Any) -> bool:
 
 
 def read_meanings(model: type[models.Model], context: Context) -> dict[Any, str]:
-    """Return what the rows of a table hold besides chosen ids, by id."""
-    names = [field.attname for field in told_fields(model) if not refers_to_chosen_id(field)]
+    """Return the content of a table's rows, without chosen ids, by id."""
+    names = [field.attname for field in comparable_fields(model) if not refers_to_chosen_id(field)]
     rows: Any = model._default_manager.using(context.database).values_list("pk", *names)
     return {
         row[0]: f"({', '.join(f'{n}={v!r}' for n, v in zip(names, row[1:], strict=True))})"
@@ -77,10 +77,10 @@ def read_meanings(model: type[models.Model], context: Context) -> dict[Any, str]
 
 
 class Watched:
-    """Things outside of the database: what they held at first, and what they hold now.
+    """Objects outside the database, with their initial and current contents.
 
-    A list, dict or set; an object, class or module with the plain values of its attributes; a
-    `Path` with the files in it.
+    An object is a list, dict or set; an object, class or module, with the plain values of its
+    attributes; or a `Path`, with its files.
     """
 
     def __init__(self, things: Sequence[Any]) -> None:
@@ -88,12 +88,12 @@ class Watched:
         self.at_first = [copy.deepcopy(dict(read(thing))) for thing in things]
 
     def restore(self) -> None:
-        """Let everything hold what it held at first."""
+        """Restore the initial contents."""
         for thing, content in zip(self.things, self.at_first, strict=True):
             write(thing, copy.deepcopy(content))
 
     def contents(self) -> dict[str, list[str]]:
-        """Return what everything holds, as texts by name."""
+        """Return the current contents, as texts by name."""
         found = {}
         for place, thing in enumerate(self.things, 1):
             content = read(thing)
@@ -103,21 +103,21 @@ class Watched:
 
 
 def name_of(thing: Any) -> str:
-    """Return how a thing is called in messages."""
+    """Return the name of a thing in messages."""
     if isinstance(thing, Path):
         return str(thing)
     return getattr(thing, "__name__", None) or f"a {type(thing).__name__}"
 
 
 def show(value: Any) -> str:
-    """Return a value as text; equal sets have equal texts."""
+    """Return a value as text; equal sets give equal texts."""
     if isinstance(value, set | frozenset):
         return f"{{{', '.join(sorted(map(repr, value)))}}}"
     return repr(value)
 
 
 def read(thing: Any) -> Content:
-    """Return what a thing holds, by name; raise ValueError when that cannot be told."""
+    """Return the contents of a thing by name; raise ValueError if it has none."""
     if isinstance(thing, Path):
         return {str(path): path.read_bytes() for path in files_in(thing)}
     if isinstance(thing, CONTAINERS):
@@ -132,7 +132,7 @@ def read(thing: Any) -> Content:
 
 
 def files_in(path: Path) -> Iterator[Path]:
-    """Yield the file, or the files in the folder; none when there is nothing."""
+    """Yield the file, or the files in the folder; none if the path does not exist."""
     if path.is_file():
         yield path
     elif path.is_dir():
@@ -140,7 +140,7 @@ def files_in(path: Path) -> Iterator[Path]:
 
 
 def write(thing: Any, content: Mapping[str, Any]) -> None:
-    """Let a thing hold `content` again; containers stay the same objects."""
+    """Restore the contents of a thing; containers stay the same objects."""
     if isinstance(thing, Path):
         for path in set(map(str, files_in(thing))) - content.keys():
             Path(path).unlink()
@@ -161,7 +161,7 @@ def write(thing: Any, content: Mapping[str, Any]) -> None:
 
 
 def refill(container: Any, content: Any) -> None:
-    """Replace what a container holds."""
+    """Replace the contents of a container."""
     container.clear()
     if isinstance(container, dict | set):
         container.update(content)
@@ -170,7 +170,7 @@ def refill(container: Any, content: Any) -> None:
 
 
 def describe_difference(name: str, expected: Sequence[str], found: Sequence[str]) -> str:
-    """Return a sentence: what there is too much, and what is missing."""
+    """Return a sentence with the surplus and the missing texts."""
     more = list((Counter(found) - Counter(expected)).elements())
     less = list((Counter(expected) - Counter(found)).elements())
     parts = []
@@ -182,6 +182,6 @@ def describe_difference(name: str, expected: Sequence[str], found: Sequence[str]
 
 
 def first_few(texts: Sequence[str]) -> str:
-    """Return at most three texts and the number of the others."""
+    """Return at most three texts, and how many others there are."""
     shown = " and ".join(f"({text})" for text in texts[:3])
     return shown if len(texts) <= 3 else f"{shown} and {len(texts) - 3} more"

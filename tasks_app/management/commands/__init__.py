@@ -1,1 +1,1 @@
-"""One module for each command: manage.py NAME."""
+"""Management commands, one per file: manage.py NAME."""

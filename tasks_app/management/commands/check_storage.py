@@ -1,4 +1,4 @@
-"""Do the storage and the database know the same files? `manage.py check_storage [--delete]`."""
+"""Compares the files in storage with the database: `manage.py check_storage [--delete]`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Command(DatabaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Declare what may be done about it."""
+        """Declare the option to delete files."""
         parser.add_argument(
             "--delete",
             action="store_true",
@@ -30,7 +30,7 @@ class Command(DatabaseCommand):
         )
 
     def run(self, **options: Any) -> None:
-        """Compare folder by folder; say what was found, and at the end how much."""
+        """Compare folder by folder; print each difference, and the totals at the end."""
         delete = options["delete"]
         known = left = deleted = lost = 0
         try:

@@ -1,4 +1,4 @@
-"""What does the product do? `make demo` shows it on 10,000 real rows, over HTTP alone."""
+"""Demonstrates the product with 10,000 real rows, over HTTP alone: `make demo`."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ FINAL = {"success", "partial", "failure", "stopped", "internal_error"}
 
 
 class Command(BaseCommand):
-    """Start a server of its own, run a task of 10,000 rows, show what comes out, end everything."""
+    """Start a separate server, run a task of 10,000 rows, show its output, and stop the server."""
 
     help = "Run 10,000 real rows through a server of its own, over HTTP, and show what comes out."
     requires_system_checks = ()
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Show every step; raise CommandError when anything is not as it should be."""
+        """Show every step; raise CommandError if anything is wrong."""
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         try:
             with (
@@ -82,7 +82,7 @@ class Command(BaseCommand):
         self.say("\nEvery row is accounted for. Next: make run, then README.md.")
 
     def watch(self, client: Client, task_id: str) -> dict[str, Any]:
-        """Draw the progress until the task has ended; return it as it is then."""
+        """Draw the progress until the task has ended; return the ended task."""
         deadline = time.monotonic() + RUN_SECONDS
         while True:
             task = client.task(task_id)
@@ -96,7 +96,7 @@ class Command(BaseCommand):
             time.sleep(0.2)
 
     def draw(self, done: int, total: int) -> None:
-        """Draw the bar, over the last one on a terminal."""
+        """Draw the bar; on a terminal, overwrite the previous one."""
         full = BAR_WIDTH * done // total
         bar = "#" * full + "." * (BAR_WIDTH - full)
         ending = "" if self.stdout.isatty() else "\n"
@@ -115,16 +115,16 @@ class Command(BaseCommand):
             )
 
     def say(self, text: str) -> None:
-        """Print now: the demo is watched while it runs."""
+        """Print at once, because people watch the demo."""
         self.stdout.write(text)
         self.stdout.flush()
 
 
 def faulty_rows(good: list[str]) -> list[str]:
-    """Return rows that have to fail, each for another reason."""
+    """Return rows that must fail, each for a different reason."""
     number, account = good[0].split(",")
     return [
-        good[0],  # exists by now
+        good[0],  # exists already
         f"{number.removeprefix('+')},{account}",  # not international
         f"+1234567890123456,{account}",  # one digit too many
         f"{real_numbers(ROWS + 1)[-1]},{'0' * 32}",  # an account that does not exist
@@ -133,7 +133,7 @@ def faulty_rows(good: list[str]) -> list[str]:
 
 @contextmanager
 def server(folder: Path) -> Iterator[Client]:
-    """Run a server on the embedded default, in `folder` and on a free port; yield its client."""
+    """Run a server with embedded defaults, in `folder` and on a free port; yield its client."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     ours = ("PISTON_", "DATABASE_URL", "CELERY_", "CACHE_URL", "SECRET_KEY", "AWS_", "DEBUG")
@@ -147,7 +147,7 @@ def server(folder: Path) -> Iterator[Client]:
             env=environment,
             stdout=output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # a Ctrl-C is for the demo, which then stops the server
+            start_new_session=True,  # Ctrl-C reaches only the demo, which then stops the server
         )
     try:
         url = f"http://127.0.0.1:{port}"
@@ -174,7 +174,7 @@ def server(folder: Path) -> Iterator[Client]:
 
 
 def wait_until_it_answers(process: subprocess.Popen[bytes], address: str) -> None:
-    """Return when `address` answers; raise CommandError when the server ends or takes too long."""
+    """Return when `address` answers; raise CommandError if the server ends or takes too long."""
     deadline = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         try:

@@ -1,4 +1,4 @@
-"""With which variables do the processes of the Procfile run here? `make env`."""
+"""Prints the environment variables for the processes of the Procfile: `make env`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from piston.processes.supervision import process_environment
 
-PLAIN = re.compile(r"[^\s'\"\\$`#]*")  # read alike by a shell, make, Docker, systemd and a program
+PLAIN = re.compile(r"[^\s'\"\\$`#]*")  # means the same to a shell, make, Docker and systemd
 
 
 class Command(BaseCommand):
@@ -22,7 +22,7 @@ class Command(BaseCommand):
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Migrate, so that a process started with these variables finds its tables; print."""
+        """Migrate, so that a process with these variables finds its tables; print them."""
         variables = process_environment()
         for name, value in variables.items():
             if not PLAIN.fullmatch(value):

@@ -1,4 +1,4 @@
-"""How does everything start on one machine? `make run`: web, worker and beat under supervisor."""
+"""Starts web, worker and beat on one machine under supervisor: `make run`."""
 
 from __future__ import annotations
 
@@ -52,20 +52,19 @@ it and shows how it stands; the last two lines can be repeated:
 The admin is at {url}/admin/ (for a login: {manage} createsuperuser).
 
 """
-PICK = (
-    r"""sed -E 's/.*"{}": ?"([^"]+)".*/\1/'"""  # one value of a JSON text, with nothing to install
-)
+# prints one value of a JSON text, with nothing to install
+PICK = r"""sed -E 's/.*"{}": ?"([^"]+)".*/\1/'"""
 
-MEMBERS_SECONDS = 20  # for the processes of a supervisor that was killed
+MEMBERS_SECONDS = 20  # to wait for the processes of a supervisor that was killed
 
 
 class Command(BaseCommand):
-    """Start web, worker and beat, and keep them running until this is told to stop."""
+    """Start web, worker and beat, and keep them running until this command is told to stop."""
 
     help = "Start web, worker and beat on this machine; restart what dies; end on TERM or INT."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Offer the one choice."""
+        """Declare the only option."""
         parser.add_argument(
             "--end-with-parent",
             action="store_true",
@@ -73,7 +72,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Prepare the data folder and the database, say where everything is, hand over."""
+        """Prepare the data folder and the database, print the welcome, become supervisor."""
         folder = settings.PISTON_DATA_DIR
         disk_reserve.let_go()
         lock_file = lock(folder)
@@ -94,11 +93,11 @@ class Command(BaseCommand):
             )
         )
         self.stdout.flush()
-        os.set_inheritable(lock_file.fileno(), True)  # held for as long as supervisor lives
+        os.set_inheritable(lock_file.fileno(), True)  # supervisor holds the lock while it lives
         become_supervisor(folder, watched=os.getppid() if options["end_with_parent"] else 0)
 
     def wait_for_last_run(self, folder: Path) -> None:
-        """Let the processes of a supervisor that was killed end, or say which do not."""
+        """Wait for the processes of a killed supervisor; raise CommandError if they do not end."""
         if wait_for_members(0):
             return
         self.stdout.write("Waiting for the processes of the last run to end; it was killed.")
@@ -111,14 +110,14 @@ class Command(BaseCommand):
 
 
 def manage_command(folder: Path) -> str:
-    """Return how a command is typed in another terminal, for this installation."""
+    """Return how to call manage.py for this installation from another terminal."""
     is_usual = folder == settings.BASE_DIR / "var"
     where = "" if is_usual else f"PISTON_DATA_DIR={shlex.quote(str(folder))} "
     return f"{where}.venv/bin/python manage.py"
 
 
 def lock(folder: Path) -> Any:
-    """Take the data folder, for as long as the file is open, or say who has it."""
+    """Lock the data folder while the returned file is open; raise CommandError if it is locked."""
     file = (folder / "serve.lock").open("a+")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -135,13 +134,13 @@ def lock(folder: Path) -> Any:
 
 
 def reachable_at() -> str:
-    """Return where this machine reaches the web server."""
+    """Return the address at which this machine reaches the web server."""
     address = settings.PISTON_BIND_ADDRESS
     return in_brackets(address) if is_loopback(address) else "127.0.0.1"
 
 
 def check_port() -> None:
-    """Raise CommandError when the web server could not listen where it is going to."""
+    """Raise CommandError if the web server could not listen on its port."""
     address = settings.PISTON_BIND_ADDRESS
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
@@ -159,16 +158,16 @@ def check_port() -> None:
 
 
 def describe_users(port: int) -> str:
-    """Say who listens on a port, if that can be known."""
+    """Say which processes use a port, if that can be known."""
     processes = ", ".join(map(str, holders.holders_of_port(port)))
     return f"process {processes} is using it" if processes else "something else is using it"
 
 
 def become_supervisor(folder: Path, *, watched: int) -> NoReturn:
-    """Turn this process into supervisord; the commands of the Procfile are its children.
+    """Turn this process into supervisord, the parent of the commands of the Procfile.
 
-    What they print goes through `piston/processes/console.py`, which outlives them all by a moment
-    and ends them when the process `watched` (0: none) has gone.
+    Their output goes through `piston/processes/console.py`, which outlives them all by a moment.
+    It ends them if the process `watched` (0: none) is gone.
     """
     commands = read_procfile(settings.BASE_DIR / "Procfile")
     pipes = {name: os.pipe() for name in [*commands, "supervisor"]}
@@ -196,4 +195,4 @@ def become_supervisor(folder: Path, *, watched: int) -> NoReturn:
         os.dup2(pipes["supervisor"][1], descriptor)
     os.environ |= {**process_environment(), SUPERVISOR_PID: str(os.getpid())}
     command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(configuration)]
-    os.execv(sys.executable, command)  # noqa: S606 - no shell: this process itself goes on as it
+    os.execv(sys.executable, command)  # noqa: S606 - replaces this process, without a shell

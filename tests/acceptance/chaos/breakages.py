@@ -132,8 +132,8 @@ BREAKAGES = {
                 ),
                 Change(
                     EFFECTS,
-                    "    return outcome if earlier is None else calls.doubt(",
-                    "    return outcome if earlier is None or True else calls.doubt(",
+                    "    return outcome if earlier is None else calls.qualify(",
+                    "    return outcome if earlier is None or True else calls.qualify(",
                 ),
             ),
         ),
@@ -247,7 +247,7 @@ BREAKAGES = {
             (
                 Change(
                     "tasks_app/lifecycle.py",
-                    "@transaction.atomic\ndef set_going(",
+                    "@transaction.atomic\ndef start_pending(",
                     "def hopeful(act: Any) -> Any:\n"
                     "    def attempt(task: Task, actor: Actor) -> None:\n"
                     "        try:\n"
@@ -255,7 +255,7 @@ BREAKAGES = {
                     "        except OperationalError:\n"
                     "            connection.close()\n\n"
                     "    return attempt\n\n\n"
-                    "@hopeful\n@transaction.atomic\ndef set_going(",
+                    "@hopeful\n@transaction.atomic\ndef start_pending(",
                 ),
                 Change(
                     "tasks_app/lifecycle.py",

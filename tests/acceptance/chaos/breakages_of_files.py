@@ -59,7 +59,7 @@ for breakage in (
                 "MAX_SMALL_JSON_BYTES = 2**30",
             ),
             Change(
-                "tasks_app/api/json_bodies.py", "SMALL_BYTES = 64 * 1024", "SMALL_BYTES = 2**30"
+                "tasks_app/api/json_uploads.py", "SMALL_BYTES = 64 * 1024", "SMALL_BYTES = 2**30"
             ),
             Change(
                 "tasks_app/csv_files/json_text.py",

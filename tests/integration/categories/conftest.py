@@ -1,4 +1,4 @@
-"""Plugins written by a test: a folder of its own on the import path, forgotten afterwards."""
+"""Lets a test write plugins into a folder on the import path, and forgets them afterwards."""
 
 import os
 import sys
@@ -53,7 +53,7 @@ def write_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wr
         path = tmp_path.joinpath(*module.split(".")).with_suffix(".py")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text.replace("{name}", name).replace("{version}", version))
-        # compiled files are told apart by whole seconds
+        # Python compares the times of compiled files in whole seconds
         os.utime(path, (written * 10, written * 10))
         return f"{module}.Plugin"
 
@@ -65,5 +65,5 @@ def write_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wr
 
 @pytest.fixture(autouse=True)
 def fresh_registry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Begin each test as a new process would."""
+    """Begin each test with the registry of a new process."""
     monkeypatch.setattr(finding, "_registry", refreshing.Registry())

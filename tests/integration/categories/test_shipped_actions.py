@@ -1,4 +1,4 @@
-"""Does every action that ships survive crashes? A new one without a case here is noticed."""
+"""Does every action that ships survive crashes? A new action without a case fails here."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -18,7 +18,7 @@ from tests.factories import AccountFactory
 
 pytestmark = pytest.mark.django_db
 
-Prepared = dict[str, Any]  # what `assert_survives_crashes` gets, and `failures`: how many rows fail
+Prepared = dict[str, Any]  # arguments of `assert_survives_crashes`, and `failures`, a count of rows
 
 
 def shipped() -> Iterator[tuple[str, type[Action]]]:
@@ -33,7 +33,7 @@ ACTIONS = dict(shipped())
 
 
 def prepare_add() -> Prepared:
-    """Numbers that are new, there already, or not for this account; one of them twice."""
+    """Numbers that are new, exist already, or are not for this account; one of them twice."""
     account = make_superadmin()
     PhoneNumberFactory.create(number="+14150000002", state=NumberState.AVAILABLE)
     PhoneNumberFactory.create(number="+14150000004")
@@ -44,7 +44,7 @@ def prepare_add() -> Prepared:
 
 
 def prepare_import() -> Prepared:
-    """The same, and a state that only the super-duper admin may ask for."""
+    """The same, and a state that only the super-duper admin may set."""
     account = AccountFactory.create()
     PhoneNumberFactory.create(number="+14150000004")
     rows = [{"e164": f"+1415000000{n}"} for n in (0, 1, 2, 0, 3, 4)]
@@ -69,7 +69,7 @@ def prepare_list() -> Prepared:
 
 
 def prepare_find() -> Prepared:
-    """Numbers that are there, twice, missing, somebody else's, or none."""
+    """Numbers that exist, appear twice, are missing, belong to another account, or are invalid."""
     account = AccountFactory.create()
     for n in range(3):
         PhoneNumberFactory.create(number=f"+1415000000{n}", account=account)
@@ -80,7 +80,7 @@ def prepare_find() -> Prepared:
 
 
 def prepare_delete() -> Prepared:
-    """Numbers that are there, twice, missing, or none."""
+    """Numbers that exist, appear twice, are missing, or are invalid."""
     for n in range(4):
         PhoneNumberFactory.create(number=f"+1415000000{n}")
     rows = [{"e164": f"+1415000000{n}"} for n in (0, 1, 0, 2, 5, 3)]
@@ -102,7 +102,7 @@ def prepare_descendant_quantities() -> Prepared:
 
 
 def prepare_import_rates() -> Prepared:
-    """Rates that are new, changed, or given twice, of two decks; and bad ones."""
+    """Rates of two decks that are new, changed, repeated or bad."""
     reseller = AccountFactory.create(is_reseller=True)
     deck = RatedeckFactory.create(account=reseller, name="gold")
     RateFactory.create(ratedeck=deck, prefix="2")

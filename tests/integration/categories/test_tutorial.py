@@ -1,4 +1,4 @@
-"""Is docs/writing-a-category.md true? Its code is run as it stands."""
+"""Is docs/writing-a-category.md true? Its code runs unchanged."""
 
 import inspect
 import re
@@ -76,7 +76,7 @@ def words(heading: str) -> set[str]:
 
 
 def declared(*classes: type) -> set[str]:
-    """Return the public attributes of contract classes, without what only the machinery uses."""
+    """Return the public attributes of contract classes, without internal ones."""
     names = {name for class_ in classes for name in vars(class_) if not name.startswith("_")}
     return names - {"description", "doc", "columns", "find_kind_problems"}
 

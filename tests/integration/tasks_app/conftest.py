@@ -1,4 +1,4 @@
-"""What do tests of the engine find in place?"""
+"""The fixtures of the tests of the engine."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ __all__ = ["broker"]
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ask again at once whether a file is missing."""
+    """Check without a delay whether a missing file is really gone."""
     monkeypatch.setattr(storage, "PROOF_SECONDS", 0)
 
 

@@ -1,4 +1,4 @@
-"""What is left of an upload, accepted or refused?"""
+"""What remains of an upload, accepted or refused?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who waits when the disk is full, and who need not?"""
+"""Which tasks wait while the disk is full, and which continue?"""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ PLENTY = 2**40
 
 
 class Disk:
-    """How much is free; nothing but what tests say."""
+    """The free space of the disk, set by tests."""
 
     free_bytes = PLENTY
 
@@ -133,7 +133,7 @@ def test_rows_wait_without_a_claim_and_go_on_when_there_is_room(
 
     assert (waiting[0].status, waiting[0].success_count) == ("executing", 0)
     assert (waiting[1].claim, waiting[1].idle_claims) == (0, 0)
-    assert waiting[2] == []  # nobody is woken for nothing
+    assert waiting[2] == []  # no worker is woken without work
     assert engine.fresh(task).status == "partial"
 
 

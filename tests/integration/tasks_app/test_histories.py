@@ -1,4 +1,4 @@
-"""Is there an order of starts, stops, deletions, crashes and sweeps that loses or repeats a row?"""
+"""Does any order of starts, stops, deletions, crashes and sweeps lose or repeat a row?"""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ LONG_AGO = -60  # seconds; past every claim and every message
 
 
 class Killed(BaseException):
-    """The worker dies here: nothing after this line happens."""
+    """The worker dies here."""
 
 
 class Fuse:
-    """Kills the worker when it comes past the n-th of the places below."""
+    """Kills the worker at the n-th of the places below."""
 
     PLACES = [
         (batches, "run_next_batch"),
@@ -79,7 +79,7 @@ class Fuse:
 
 
 class Histories(RuleBasedStateMachine):
-    """Everything that people, brokers and bad luck can do to tasks."""
+    """All events that people, brokers and faults can cause."""
 
     tasks = Bundle("tasks")
     broker: FakeBroker
@@ -87,7 +87,7 @@ class Histories(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.clean_up()  # the history before this one may have failed half-way
+        self.clean_up()  # the previous history may have failed half-way
         self.account = AccountFactory.create()
         self.broker.queue.clear()
         self.fuse.left = None
@@ -115,7 +115,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(task=tasks)
     def break_down(self, task: Task) -> None:
-        """Let something outside of its rows end a task."""
+        """End a task with a fault outside of its rows."""
         for found in Segment.objects.filter(task=task.pk)[:1]:
             ending.give_up(found, "something broke", "something")
 
@@ -146,7 +146,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule()
     def freeze_a_worker(self) -> None:
-        """Let a worker claim a segment and read on no further."""
+        """Let a worker claim a segment and then freeze."""
         segment = scheduling.claim_next("frozen", 20)
         run = segment and worker.prepare(segment)
         if run:
@@ -154,7 +154,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(index=st.integers(0, 2))
     def thaw_a_worker(self, index: int) -> None:
-        """Let it go on with what it knew when it froze."""
+        """Let the frozen worker continue with its old state."""
         if index >= len(self.frozen):
             return
         with closing(self.frozen.pop(index)) as run, suppress(PistonError, Task.DoesNotExist):
@@ -208,7 +208,7 @@ class Histories(RuleBasedStateMachine):
             assert (event.old_status, event.new_status) in LEGAL
 
     def teardown(self) -> None:
-        """Let the dust settle; then every row has happened as often as its task says."""
+        """Finish all work; then each row must have taken effect as often as its task says."""
         while self.frozen:
             self.thaw_a_worker(0)
         for _ in range(4):

@@ -1,4 +1,4 @@
-"""What do people get whose act comes a moment after a task was removed, or purged?"""
+"""What is the answer to an operation on a task that has just been removed or purged?"""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def caller(broker: FakeBroker) -> Caller:
 
 
 def before_update(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
-    """Let something happen before the next UPDATE of a task: other people are faster."""
+    """Call a function before the next UPDATE of a task: another person was faster."""
     update = TaskQuerySet.update
     waiting = [act]
 
@@ -64,7 +64,7 @@ def before_update(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) ->
 
 
 def after_update(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
-    """Let something happen after the next UPDATE of a task or a segment."""
+    """Call a function after the next UPDATE of a task or a segment."""
     update = TaskQuerySet.update
     waiting = [act]
 

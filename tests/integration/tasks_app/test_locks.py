@@ -1,4 +1,4 @@
-"""Does whoever looks for work pass over what somebody else has locked in PostgreSQL?"""
+"""Do workers and the sweeper skip rows that another session has locked in PostgreSQL?"""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from tests.locking import locked
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgresql]
 ROWS = ["name,do", *(f"n{index}," for index in range(40))]
-SOON = 3.0  # seconds; those who wait for a lock do so for five
+SOON = 3.0  # seconds; a wait for a lock takes five
 
 
 @contextmanager
 def soon() -> Iterator[None]:
-    """See that nobody waited for a lock to time out."""
+    """Check that no session waited for a lock until its time-out."""
     began = time.monotonic()
     yield
     assert time.monotonic() - began < SOON
@@ -407,7 +407,7 @@ def impatient() -> Iterator[None]:
 
 
 def seconds_in_vain(act: Callable[[], Any]) -> float:
-    """Return how long something waits for a lock that it does not get."""
+    """Return how long a function waits for a lock that it does not get."""
     began = time.monotonic()
     with pytest.raises(OperationalError, match="lock timeout"):
         act()

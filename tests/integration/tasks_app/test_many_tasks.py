@@ -1,4 +1,4 @@
-"""Is a task found among many without a look at each? In a list, by a worker, by the sweeper."""
+"""Do lists, workers and the sweeper find a task among many without reading each one?"""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ QUERIES = (
 
 @pytest.fixture
 def account() -> Account:
-    """An account with most of many tasks, all of them at their end."""
+    """An account with most of the tasks, all of which have ended."""
     mine, other = AccountFactory.create(), AccountFactory.create()
     template = TaskFactory.build(account=mine, status=TaskStatus.SUCCESS)
     values = {name: getattr(template, name) for name in ("status", "started_at", "ended_at")}
@@ -55,7 +55,7 @@ def account() -> Account:
 
 
 def tables_read_by(act: Callable[[], object]) -> list[str]:
-    """Return the tables of tasks that the queries of `act` go through row by row."""
+    """Return the tables of tasks that the queries of `act` scan row by row."""
     with CaptureQueriesContext(connection) as queries:
         act()
     how = "EXPLAIN" if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN"

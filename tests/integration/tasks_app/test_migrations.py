@@ -1,4 +1,4 @@
-"""Is an installation brought up to date while web processes of the release before still run?"""
+"""Can an installation migrate while web processes of the previous release still run?"""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ counting = import_module("tasks_app.migrations.0008_count_what_is_there")
 
 
 def migrate_to(*targets: tuple[str, str]) -> Any:
-    """Bring the database there; return the models of that moment."""
+    """Migrate the database to a state; return the models of that state."""
     executor = MigrationExecutor(connection)
     executor.migrate(list(targets))
     return executor.loader.project_state(list(targets)).apps
@@ -33,7 +33,7 @@ def migrate_to(*targets: tuple[str, str]) -> Any:
 
 @pytest.fixture
 def before() -> Iterator[Any]:
-    """Give the models of the release before, on its database, which is of today afterwards."""
+    """Yield the models of the previous release, on its database; migrate it back afterwards."""
     newest = MigrationExecutor(connection).loader.graph.leaf_nodes()
     yield migrate_to(BEFORE)
     migrate_to(*newest)

@@ -1,4 +1,4 @@
-"""Does each account keep no more than it may, whoever races for the last place?"""
+"""Does each account keep no more than its quota, even if uploads race for the last place?"""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ SIZE = len("\n".join(LINES)) + 1  # bytes of in.csv
 
 
 def usage(account: Account) -> tuple[int, int]:
-    """Return the tasks and bytes that are counted for the account."""
+    """Return the account's counters of tasks and bytes."""
     found = AccountUsage.objects.get(pk=account.pk)
     return found.task_count, found.stored_bytes
 
 
 def kept(account: Account) -> tuple[int, int]:
-    """Return the tasks and bytes that there are."""
+    """Return the real numbers of tasks and bytes."""
     sizes = TaskCSV.objects.filter(task__account=account).values_list("size_bytes", flat=True)
     return Task.objects.filter(account=account).count(), sum(sizes)
 
@@ -233,7 +233,7 @@ def test_a_place_that_is_free_when_it_is_looked_for_is_had(settings: Any) -> Non
 
 
 def after(barrier: threading.Barrier, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Call `function` when everybody has come to it: all of them have found room by then."""
+    """Call `function` once all threads have reached it: by then all have found room."""
 
     def waiting(*arguments: Any) -> Any:
         barrier.wait(30)

@@ -1,4 +1,4 @@
-"""Does a task that something outside of its rows has broken go on where it stood?"""
+"""Does a task that ended `internal_error` continue where it ended?"""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def path_of(task: Task) -> Path:
 
 
 def broken(broker: FakeBroker, action: str = "add", *lines: str, done: int = 6) -> Task:
-    """Return a task that ended `internal_error` after so many rows; its input is as it was."""
+    """Return a task that ended `internal_error` after this many rows; its input is unchanged."""
     task = engine.start(engine.submit(action, "name,do", *(lines or LINES)))
     task.segments.update(batch_size=3)
     with taken_away(path_of(task), after=done):
@@ -58,7 +58,7 @@ def broken(broker: FakeBroker, action: str = "add", *lines: str, done: int = 6) 
 
 @contextmanager
 def taken_away(path: Path, *, after: int) -> Iterator[None]:
-    """Let a file be away once so many rows of its task are done, and be back at the end."""
+    """Hide a file once this many rows of its task are done, and restore it at the end."""
     kept = path.with_suffix(".kept")
     run_next_batch = batches.run_next_batch
 
@@ -79,13 +79,13 @@ def taken_away(path: Path, *, after: int) -> Iterator[None]:
 
 
 def break_down(task: Task) -> None:
-    """Let something end it that has nothing to do with its input."""
+    """End the task with a fault that does not concern its input."""
     ending.give_up(task.segments.all()[0], "something broke it", "something")
     assembly.assemble(task.pk)
 
 
 def retry(task: Task, broker: FakeBroker) -> Task:
-    """Retry it, and let workers do the rest."""
+    """Retry the task, and let workers finish it."""
     lifecycle.retry(engine.fresh(task), engine.TESTER)
     broker.deliver_all()
     return engine.fresh(task)
@@ -310,7 +310,7 @@ def test_parts_that_are_kept_go_with_the_task(broker: FakeBroker) -> None:
     assert not Part.objects.exists()
 
 
-# ---- Rows of which nobody knows ------------------------------------------------------------------
+# ---- Rows with an unknown outcome ----------------------------------------------------------------
 
 
 def test_an_indeterminate_row_stays_so_and_can_be_settled_afterwards(broker: FakeBroker) -> None:

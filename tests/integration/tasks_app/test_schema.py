@@ -1,4 +1,4 @@
-"""Does a process of another release than its database's take no work, and say what to do?"""
+"""Does a process refuse work, with advice, if its release does not fit the database's schema?"""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ FUTURE = ("tasks_app", "9999_future")
 
 @pytest.fixture
 def newer() -> None:
-    """Let the database have a migration that this code does not know."""
+    """Add a migration to the database that this code does not know."""
     MigrationRecorder(connection).record_applied(*FUTURE)
     schema.look_again()
 
 
 @pytest.fixture
 def older() -> None:
-    """Let the database lack one that it knows."""
+    """Remove a migration from the database that this code knows."""
     MigrationRecorder(connection).record_unapplied("tasks_app", "0001_tasks")
     schema.look_again()
 
@@ -259,7 +259,7 @@ def test_a_role_that_may_not_read_what_was_migrated_is_told_what_to_grant(
 
 @contextmanager
 def acting_as(role: str) -> Iterator[None]:
-    """Let every connection have no more rights than a role."""
+    """Limit every connection to the rights of a role."""
 
     def take_role(connection: Any, **_: Any) -> None:
         with connection.cursor() as cursor:

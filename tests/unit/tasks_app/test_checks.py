@@ -1,4 +1,4 @@
-"""Are settings that do not fit together refused at start, with a sentence?"""
+"""Are settings that do not fit together refused at start, with a message?"""
 
 from pathlib import Path
 from typing import Any

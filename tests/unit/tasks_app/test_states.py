@@ -45,7 +45,7 @@ def test_the_table_lists_the_permitted_moves_and_no_others() -> None:
 
 
 def test_every_move_has_an_author_and_a_reason() -> None:
-    assert all(move.author and move.reason for move in MOVES)
+    assert all(move.made_by and move.reason for move in MOVES)
 
 
 @pytest.mark.django_db

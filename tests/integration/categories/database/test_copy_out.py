@@ -1,4 +1,4 @@
-"""Does PostgreSQL write the very bytes that we would have written?"""
+"""Does PostgreSQL write exactly the same bytes as our own code?"""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def test_a_registered_category_is_used_at_once_and_recorded(write_plugin: Write)
 def test_another_process_follows_within_two_seconds(
     write_plugin: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another process is a second Registry, with a clock of its own."""
+    """A second Registry stands for another process; it has its own clock."""
     clock = 1_000.0
     monkeypatch.setattr("categories.registry.refreshing.time.monotonic", lambda: clock)
     other = refreshing.Registry()

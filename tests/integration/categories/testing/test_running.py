@@ -1,4 +1,4 @@
-"""The kit for authors of plugins: does it see what it is for?"""
+"""Does the kit for authors run an action and report its outcomes?"""
 
 from typing import Any
 

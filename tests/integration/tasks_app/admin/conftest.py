@@ -1,4 +1,4 @@
-"""Who signs in to the admin in these tests?"""
+"""The users who sign in to the admin in these tests."""
 
 from collections.abc import Callable
 
@@ -41,6 +41,6 @@ def staff(db: None) -> StaffClient:
 
 @pytest.fixture
 def quiet_registry(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the registry read the database now, and not again in the middle of counting queries."""
+    """Let the registry read the database now, so that no test counts that query."""
     monkeypatch.setattr(refreshing, "REFRESH_SECONDS", float("inf"))
     registry.all_entries()

@@ -22,7 +22,7 @@ def shown(client: Client, query: dict[str, str] | None = None) -> set[int]:
 
 
 def make_event(**facts: Any) -> TaskEvent:
-    """Return an event of a task of its own."""
+    """Return an event of a new task."""
     task = TaskFactory()
     return TaskEvent.objects.create(
         **{

@@ -19,7 +19,7 @@ HOSTILE_NAME = "<script>alert(1)</script>\n\N{RIGHT-TO-LEFT OVERRIDE}vsc.exe"
 
 
 def read_page(client: Client, task: Task) -> str:
-    """Return the page of a task as it is sent."""
+    """Return the HTML of a task's page."""
     answer = client.get(urls.page(task))
     assert answer.status_code == 200
     return answer.content.decode()

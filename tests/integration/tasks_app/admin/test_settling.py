@@ -1,4 +1,4 @@
-"""How do staff settle indeterminate rows in the admin: who may, what is asked, what is answered?"""
+"""Who may settle indeterminate rows in the admin, and what do they see?"""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def task(broker: FakeBroker) -> Task:
 
 
 def form(task: Task, decision: str, *numbers: int, **more: str) -> dict[str, object]:
-    """Return what a browser sends that ticked rows on the task's page and pressed a button."""
+    """Return the form of a browser with ticked rows and a pressed button on the task's page."""
     chosen = [rows.effect(task, number).pk for number in numbers]
     return {"task": task.pk, "decision": decision, "effect": chosen, **more}
 
 
 def states(task: Task) -> list[str]:
-    """Return what is known about each row."""
+    """Return the state of each row."""
     return list(task.effects.order_by("row_number").values_list("state", flat=True))
 
 

@@ -1,4 +1,4 @@
-"""Where is what in the admin?"""
+"""The URLs of the admin's pages."""
 
 from django.urls import reverse
 
@@ -17,10 +17,10 @@ def page(task: Task) -> str:
 
 
 def step(task: Task, name: str) -> str:
-    """Return where a button of a task's page leads: start, stop, remove."""
+    """Return the address of a button on a task's page: start, stop, remove."""
     return reverse("admin:tasks_app_task_step", args=[task.pk, name])
 
 
 def file(task: Task, name: str) -> str:
-    """Return where a file of a task is."""
+    """Return the address of a file of a task."""
     return reverse("admin:tasks_app_task_file", args=[task.pk, name])

@@ -1,4 +1,4 @@
-"""How do tests call the API? As one account, through Django's client."""
+"""Calls the API as one account, through Django's client."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def shown(response: Any, status: int = 200) -> dict[str, Any]:
 
 
 def assert_error(response: Any, status: int, message: str, data: Any) -> None:
-    """Check all that the specification says about an error."""
+    """Check an error against the specification."""
     assert response.headers["Content-Type"] == JSON
     body = response.json()
     assert (response.status_code, body["error"]) == (status, str(status)), body

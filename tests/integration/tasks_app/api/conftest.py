@@ -1,4 +1,4 @@
-"""What do tests of the API find in place?"""
+"""The fixtures of the tests of the API."""
 
 import pytest
 
@@ -10,11 +10,11 @@ from tests.integration.tasks_app.api.calls import Caller
 
 @pytest.fixture
 def account(db: None) -> Account:
-    """An account that is nobody special."""
+    """An account without special rights."""
     return AccountFactory.create()
 
 
 @pytest.fixture
 def caller(account: Account, broker: FakeBroker) -> Caller:
-    """The account, using the API; no message leaves the process."""
+    """The account as a client of the API; no message leaves the process."""
     return Caller(account)

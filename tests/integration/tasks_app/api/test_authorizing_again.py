@@ -1,4 +1,4 @@
-"""What comes of an upload when its client loses its rights while the body arrives?"""
+"""What happens to an upload if its client loses its rights while the body arrives?"""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PAST = timezone.now() - timedelta(days=1)
 
 
 class Eventful(io.BytesIO):
-    """A body; something happens when the first of it is read."""
+    """A body that calls a function at its first read."""
 
     def __init__(self, content: bytes, happen: Callable[[], object]) -> None:
         super().__init__(content)

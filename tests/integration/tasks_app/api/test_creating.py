@@ -14,8 +14,8 @@ from categories.models import RegisteredCategory
 from piston import disk_reserve
 from piston.accounts.models import Account
 from tasks_app import creating
-from tasks_app.api import conversion, json_bodies
-from tasks_app.api.json_bodies import SMALL_BYTES
+from tasks_app.api import conversion, json_uploads
+from tasks_app.api.json_uploads import SMALL_BYTES
 from tasks_app.errors import StorageUnavailable
 from tasks_app.files import task_files
 from tasks_app.models import Task, TaskCSV, TaskEvent
@@ -36,7 +36,7 @@ EMPTY_CSV = "Empty CSV or some row(s) longer than others or header missing"
 
 
 class Unreadable(io.BytesIO):
-    """A body that nobody may touch."""
+    """A body that must not be read."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         raise AssertionError("the body was read")
@@ -255,7 +255,7 @@ def test_json_of_some_megabytes_is_fine(caller: Caller) -> None:
     assert shown(caller.put_json({"data": {"records": records}}), 201)["total_count"] == 40
 
 
-LONG = "x" * (SMALL_BYTES + 1)  # makes a body too large to be read in its thread
+LONG = "x" * (SMALL_BYTES + 1)  # makes a body too large to be read in the web process
 
 
 @pytest.mark.parametrize("body", [b'{"data": [}', b'{"data": NaN', b"[]", b'{"data": "\xff"}'])
@@ -304,8 +304,8 @@ def test_a_large_body_has_a_file_name_or_no_records_like_a_small_one(
 def test_a_small_body_that_stands_for_a_large_csv_is_read_elsewhere(
     caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(json_bodies, "SMALL_ABSENT_CELLS", 3)
-    monkeypatch.setattr(json_bodies, "MAX_ABSENT_CELLS", 4)
+    monkeypatch.setattr(json_uploads, "SMALL_ABSENT_CELLS", 3)
+    monkeypatch.setattr(json_uploads, "MAX_ABSENT_CELLS", 4)
     records: list[Any] = [{"name": "Ada", "do": ""}, {"name": "Bob"}, {}, {"name": "Eve"}]
 
     fault = csv_fault(caller.put_json({"data": {"records": [*records, {}]}}))
@@ -328,8 +328,8 @@ def test_an_account_without_room_is_told_so_before_a_large_body_is_read(
 def test_a_csv_that_ends_because_its_converter_was_killed_is_never_taken_for_complete(
     caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(json_bodies, "PROGRAM", "tests.unit.tasks_app.api.odd_converter")
-    monkeypatch.setattr(json_bodies, "rules_for", lambda *_: SimpleNamespace(does="die late"))
+    monkeypatch.setattr(json_uploads, "PROGRAM", "tests.unit.tasks_app.api.odd_converter")
+    monkeypatch.setattr(json_uploads, "rules_for", lambda *_: SimpleNamespace(does="die late"))
 
     response = caller.put_json({"x": LONG})
 
@@ -369,7 +369,7 @@ def test_accounts_of_one_tree_take_turns_with_large_json(
     document = {"x": LONG, "data": {"records": [{"name": "Ada"}]}}
     child = Caller(AccountFactory(parent=caller.account))
 
-    with conversion.turns.taken(caller.account.find_root_id(), lambda: None):
+    with conversion.conversion_queue.slot(caller.account.find_root_id(), lambda: None):
         response = child.put_json(document)
 
     assert response.status_code == 429
@@ -597,7 +597,7 @@ def test_the_first_fault_wins_and_the_body_is_read_last(settings: Settings) -> N
     stranger, own = AccountFactory.create(), AccountFactory.create()
     caller = Caller(own)
     own_tasks = f"/v2/accounts/{own.pk}/tasks"
-    faults = [  # from the last to the first: each call has all those before it as well
+    faults = [  # from the last check to the first: each call adds a fault to those before it
         (413, own_tasks, CHECK, "text/csv", {}),
         (415, own_tasks, CHECK, "text/plain", {}),
         (404, own_tasks, "category=trial&action=vanish", "text/plain", {}),

@@ -40,7 +40,7 @@ def task(caller: Caller) -> Task:
 
 
 def put_in_place(task: Task, name: str, other: bytes) -> None:
-    """Put other bytes in the place of one of the task's files."""
+    """Replace the bytes of one of the task's files."""
     key = TaskCSV.objects.get(task=task, name=name).key
     default_storage.delete(key)
     default_storage.save(key, ContentFile(other))
@@ -51,7 +51,7 @@ def content(response: Any) -> bytes:
 
 
 def downloaded(task: Task) -> list[str]:
-    """Return the files that events say were downloaded."""
+    """Return the names of downloaded files in the events."""
     events = TaskEvent.objects.filter(task_id=task.pk, kind="downloaded")
     return [event.detail["name"] for event in events]
 

@@ -1,4 +1,4 @@
-"""What does a client hear that keeps as much as it may?"""
+"""What is the answer to a client whose account has used up its quota?"""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_full_disk_is_answered_and_nothing_of_the_upload_stays(
 ) -> None:
     folder = Path(settings.STORAGES["default"]["OPTIONS"]["location"])
     before = sorted(path for path in folder.rglob("*") if path.is_file())
-    room = 64 * 2**20  # bytes: no file may get larger, by the kernel's own rule
+    room = 64 * 2**20  # bytes: the kernel allows no larger file
 
     with no_file_larger_than(room):
         answer = caller.put(b"name,do\n" + b"a,\n" * (room // 3))
@@ -80,7 +80,7 @@ def test_a_full_disk_is_answered_and_nothing_of_the_upload_stays(
 
 @contextmanager
 def no_file_larger_than(size: int) -> Iterator[None]:
-    """Let writes behind that many bytes of a file fail, as on a full disk."""
+    """Let writes fail after this many bytes of a file, as on a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:

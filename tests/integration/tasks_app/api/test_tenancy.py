@@ -1,4 +1,7 @@
-"""Who may do what? Every route, for everybody, with the exact answer; a refusal changes nothing."""
+"""Who may call which route? Every route and kind of client, with the exact answer.
+
+A refusal changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,7 @@ QUERY = "?category=trial&action=check"
 
 @dataclass(frozen=True)
 class Route:
-    """A call, and what somebody who may make it gets: a status and a class of body."""
+    """A call, and the answer to a client who may make it: a status and a class of body."""
 
     method: str
     path: str
@@ -97,7 +100,7 @@ class World:
         self.tasks = make_tasks(self.target)
 
     def call(self, who: str, method: str, address: str) -> Any:
-        """Make a call as somebody."""
+        """Make a call as one of the clients."""
         token = self.tokens[who]
         headers = {"X-Auth-Token": token} if token else {}
         body = GOOD_CSV if method == "PUT" else b""
@@ -124,7 +127,7 @@ def make_tasks(account: Account) -> dict[str, str]:
 
 
 def everything() -> str:
-    """Return all that the engine stores."""
+    """Return all stored rows of the engine."""
     tables = (Task, TaskCSV, Segment, TaskEvent)
     return serializers.serialize(
         "json", [row for table in tables for row in table.objects.order_by("pk")]

@@ -1,4 +1,4 @@
-"""What do clients see when there is no place for one more upload or download?"""
+"""What is the answer when all slots for uploads or downloads are in use?"""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def places() -> Places:
 
 
 def ticket(places: Places) -> dict[str, Any]:
-    """Return what the server adds to a request whose body is still to come."""
+    """Return the server's variables of a request whose body has not arrived yet."""
     return {TICKET: Ticket(places, "127.0.0.1", body_is_here=False)}
 
 

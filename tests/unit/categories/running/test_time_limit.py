@@ -1,4 +1,4 @@
-"""What becomes of code that does not return in time?"""
+"""What happens to code that does not return in time?"""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from categories.running.time_limit import time_limit
 DEAF = """
 import signal, time
 from categories.running import time_limit
-time_limit.DEAF_SECONDS = 0.2
+time_limit.WATCHDOG_SECONDS = 0.2
 with time_limit.time_limit(0.1):
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
     time.sleep(60)
@@ -34,9 +34,8 @@ def test_a_process_that_hears_no_alarm_ends_and_says_where_it_was() -> None:
 
 
 def test_nothing_is_left_armed_behind_the_block() -> None:
-    quick = (
-        "import time\nfrom categories.running import time_limit\ntime_limit.DEAF_SECONDS = 0.1\n"
-    )
+    quick = "import time\nfrom categories.running import time_limit\n"
+    quick += "time_limit.WATCHDOG_SECONDS = 0.1\n"
     quick += "with time_limit.time_limit(0.1):\n    pass\ntime.sleep(0.4)\n"
 
     ended = subprocess.run([sys.executable, "-c", quick], timeout=50, check=False)

@@ -1,4 +1,4 @@
-"""A converter that does what it is told, for tests."""
+"""A converter for tests, which behaves as its rules say."""
 
 from __future__ import annotations
 

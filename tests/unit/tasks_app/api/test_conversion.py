@@ -1,4 +1,4 @@
-"""Does a converter's process say what it found, and end whatever happens?"""
+"""Does a converter's process report its findings, and always end?"""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from django.conf import settings
 from piston import disk_reserve
 from piston.http.transfers import NoPlace
 from tasks_app.api import conversion as conversions
-from tasks_app.api.conversion import Conversion, Turns
+from tasks_app.api.conversion import Conversion, ConversionQueue
 from tasks_app.csv_files import converting
 from tasks_app.errors import (
     ConverterDied,
@@ -34,7 +34,7 @@ SECONDS = 60
 
 
 class Stopped(Exception):
-    """The server does not want to wait any more."""
+    """The server stops waiting."""
 
 
 def never() -> None:
@@ -103,7 +103,7 @@ def test_what_a_converter_writes_leaves_the_reserve_of_the_disk_alone(
 
 def test_a_converter_may_not_take_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conversions, "MAX_SECONDS", 0.5)
-    monkeypatch.setattr(conversions, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(conversions, "CHECK_SECONDS", 0.01)
 
     for does in ("wait", "write for ever"):
         with pytest.raises(ConverterDied, match="took more than"):
@@ -209,23 +209,23 @@ def test_a_value_takes_the_memory_that_it_may_have_or_is_refused(value: bytes) -
                 assert conversion.read() == b"a\n1\n"
 
 
-# ---- turns ---------------------------------------------------------------------------------------
+# ---- the queue -----------------------------------------------------------------------------------
 
 
 class Line:
-    """Those who wait for a turn, each in a thread, and the order in which they got it."""
+    """Requests that wait for a slot, each in a thread, and the order in which they got one."""
 
     def __init__(self, count: int) -> None:
-        self.turns = Turns(count)
+        self.queue = ConversionQueue(count)
         self.served: list[str] = []
         self.threads: list[threading.Thread] = []
 
     def join(self, name: str) -> None:
-        """Wait for a turn of the tree that the name begins with, behind all who wait already."""
+        """Wait for a slot of the tree with the name's first letter, behind all waiting requests."""
         has_joined = threading.Event()
 
         def wait() -> None:
-            with self.turns.taken(name[0], has_joined.set):
+            with self.queue.slot(name[0], has_joined.set):
                 self.served.append(name)
 
         self.threads.append(threading.Thread(target=wait))
@@ -233,7 +233,7 @@ class Line:
         assert has_joined.wait(SECONDS)
 
     def end(self) -> list[str]:
-        """Let everybody have a turn."""
+        """Wait until every request has had a slot."""
         for thread in self.threads:
             thread.join(SECONDS)
         return self.served
@@ -242,9 +242,9 @@ class Line:
 def test_a_tree_has_one_converter_at_one_time() -> None:
     line = Line(2)
 
-    with line.turns.taken("a", never):
+    with line.queue.slot("a", never):
         line.join("a2")
-        with line.turns.taken("b", never):
+        with line.queue.slot("b", never):
             line.served.append("b1")
 
     assert line.end() == ["b1", "a2"]
@@ -253,7 +253,7 @@ def test_a_tree_has_one_converter_at_one_time() -> None:
 def test_all_trees_together_have_so_many_converters() -> None:
     line = Line(1)
 
-    with line.turns.taken("a", never):
+    with line.queue.slot("a", never):
         line.join("b1")
         line.served.append("a1")
 
@@ -263,7 +263,7 @@ def test_all_trees_together_have_so_many_converters() -> None:
 def test_whoever_comes_waits_for_one_turn_of_each_other_tree() -> None:
     line = Line(1)
 
-    with line.turns.taken("a", never):
+    with line.queue.slot("a", never):
         for name in ("b1", "b2", "b3", "a2", "c1", "b4"):
             line.join(name)
 
@@ -274,9 +274,9 @@ def test_a_tree_for_which_many_wait_is_refused(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(conversions, "MAX_WAITING", 1)
     line = Line(1)
 
-    with line.turns.taken("a", never):
+    with line.queue.slot("a", never):
         line.join("b1")
-        with pytest.raises(NoPlace) as refused, line.turns.taken("b", never):
+        with pytest.raises(NoPlace) as refused, line.queue.slot("b", never):
             pass
         line.join("c1")
 
@@ -289,24 +289,24 @@ def test_nobody_waits_long_for_a_turn(
     tree: str, is_own_fault: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(conversions, "MAX_WAIT_SECONDS", 0.0)
-    turns = Turns(1)
+    queue = ConversionQueue(1)
 
-    with turns.taken("a", never), pytest.raises(NoPlace) as refused, turns.taken(tree, never):
+    with queue.slot("a", never), pytest.raises(NoPlace) as refused, queue.slot(tree, never):
         pass
 
     assert refused.value.is_own_fault is is_own_fault
 
 
 def test_who_waits_for_a_turn_may_give_up() -> None:
-    turns = Turns(1)
+    queue = ConversionQueue(1)
 
     def stop() -> None:
         raise Stopped
 
-    with turns.taken("a", never), pytest.raises(Stopped), turns.taken("b", stop):
+    with queue.slot("a", never), pytest.raises(Stopped), queue.slot("b", stop):
         pass
 
-    with turns.taken("b", never):
+    with queue.slot("b", never):
         pass
-    assert not turns._running
-    assert not turns._waiting
+    assert not queue._running
+    assert not queue._waiting

@@ -24,7 +24,7 @@ SCRAPS = [
 
 @st.composite
 def regular_files(draw: st.DrawFn) -> bytes:
-    """A file that is good unless a name or a cell spoils it."""
+    """A file that is valid unless a name or a cell makes it invalid."""
     odd_headers = st.lists(st.sampled_from(ODD_NAMES), min_size=1, max_size=4)
     names = draw(st.one_of(*3 * [st.sampled_from(GOOD_HEADERS)], odd_headers))
     width = len(names)
@@ -42,7 +42,7 @@ def regular_files(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def spoiled_files(draw: st.DrawFn) -> bytes:
-    """A regular file with a scrap of something in an odd place."""
+    """A regular file with random bytes in a random place."""
     data = draw(regular_files())
     at = draw(st.integers(0, len(data)))
     return data[:at] + draw(st.sampled_from(SCRAPS)) + data[at:]

@@ -1,4 +1,4 @@
-"""What do JSON bodies look like, good and bad ones, and what does plain Python make of them?"""
+"""Valid and invalid JSON bodies for tests, and their conversion in plain Python."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Answer = tuple[Any, ...]
 
 
 class Dripping(io.BytesIO):
-    """A source that never gives more than so many bytes at once."""
+    """A source that returns at most this many bytes at once."""
 
     def __init__(self, content: bytes, size: int) -> None:
         super().__init__(content)
@@ -29,7 +29,7 @@ class Dripping(io.BytesIO):
 
 
 def answer(text: bytes, *, block_bytes: int = 2**20, rules: RecordRules = RULES) -> Answer:
-    """Return what is made of a body: the CSV and its head, or how it is refused."""
+    """Return the result for a body: the CSV and its head, or the refusal."""
     try:
         head, blocks = convert(Dripping(text, block_bytes), io.BytesIO(), rules)
     except PistonError as error:
@@ -45,7 +45,7 @@ def csv_of(records: object) -> bytes:
 
 
 def expected_rows(text: bytes) -> list[dict[str, str]] | None:
-    """Return the rows that a body stands for, in the simplest way; None if it is refused."""
+    """Return the rows of a body, computed in the simplest way; None if it is refused."""
     try:
         records = json.loads(text.decode("utf-8-sig"), parse_constant=int)["data"]["records"]
         assert isinstance(records, list)
@@ -117,7 +117,7 @@ def documents(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def broken_documents(draw: st.DrawFn) -> bytes:
-    """Bodies of which some bytes are missing, added, or others."""
+    """Bodies with some bytes missing, added or replaced."""
     text = draw(documents())
     place = draw(st.integers(0, len(text)))
     width = draw(st.integers(0, 3))

@@ -96,7 +96,7 @@ def first_fault(data: bytes, limits: ScanLimits = LIMITS) -> Outcome | None:
 
 
 class Walk:
-    """One look at each byte, in order."""
+    """Reads each byte once, in order."""
 
     def __init__(self, data: bytes, limits: ScanLimits) -> None:
         self.data = data

@@ -1,4 +1,4 @@
-"""Do checksums fit exactly the bytes that were stored, however these came and however many?"""
+"""Do checksums fit exactly the stored bytes, however many these are and however they arrived?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does the compiled way take all that is in order, and stop right in front of what is not?"""
+"""Does the compiled scan accept all valid rows, and stop directly before the first faulty one?"""
 
 from __future__ import annotations
 

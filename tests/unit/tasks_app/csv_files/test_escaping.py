@@ -1,4 +1,4 @@
-"""Is every cell that a spreadsheet would run made harmless, and no other byte touched?"""
+"""Is every cell that a spreadsheet would run escaped, and every other byte unchanged?"""
 # ruff: noqa: RUF001 - full-width signs are what is tried here
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def is_sign(character: str) -> bool:
 
 
 def expected(cell: str) -> str:
-    """Return the cell, with an apostrophe in front of the first thing that is not harmless."""
+    """Return the cell with an apostrophe before its first dangerous character."""
     if cell.startswith(("\t", "\r", "\n")):
         return "'" + cell
     dropped = "".join(itertools.takewhile(is_unseen, cell))

@@ -1,4 +1,4 @@
-"""Does a worker read the rows that the scanner counted, from any place it may begin at?"""
+"""Does a worker read the same rows as the scanner, from every place where it may begin?"""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tasks_app.csv_files import boundaries, checkpoints, reading
+from tasks_app.csv_files import boundaries, contents, reading
 from tasks_app.csv_files.reading import Batch, RowReader
 from tasks_app.csv_files.scanning import Scan
 from tasks_app.errors import CSVFormatError
@@ -23,7 +23,7 @@ ANY_NAME = dict.fromkeys(["id", "number", "note", "wef", " id", "ID", "é"], Fal
 
 
 class SlowFile(io.BytesIO):
-    """A file of which each read brings three bytes at most, as a socket may do."""
+    """A file whose reads return at most three bytes, as those of a socket may."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         return super().read(min(size or 0, 3))
@@ -60,7 +60,7 @@ def rows_in(batches: list[Batch]) -> list[tuple[list[str], bytes, int]]:
 def test_the_reader_gives_the_rows_of_the_standard_csv_module_from_any_checkpoint(
     data: bytes, count: int, block_bytes: int, spacing: int
 ) -> None:
-    with mock.patch.multiple(checkpoints, FIRST_SPACING=spacing, MAX_CHECKPOINTS=4):
+    with mock.patch.multiple(contents, FIRST_SPACING=spacing, MAX_CHECKPOINTS=4):
         scan = outcome(data, ANY_NAME)
     assume(isinstance(scan, Scan))
     expected = rows_of(data)[1:]
@@ -79,7 +79,7 @@ def test_the_reader_gives_the_rows_of_the_standard_csv_module_from_any_checkpoin
 def test_between_two_checkpoints_the_reader_gives_the_rows_between_them(
     data: bytes, block_bytes: int
 ) -> None:
-    with mock.patch.object(checkpoints, "FIRST_SPACING", 2):
+    with mock.patch.object(contents, "FIRST_SPACING", 2):
         scan = outcome(data, ANY_NAME)
     assume(isinstance(scan, Scan))
     expected = rows_of(data)[1:]

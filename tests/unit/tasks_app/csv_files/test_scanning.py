@@ -1,4 +1,4 @@
-"""Does the scanner take what is a CSV, and say of everything else what is wrong and where?"""
+"""Does the scanner accept valid CSV, and report the fault and its place otherwise?"""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from unittest import mock
 
 import pytest
 
-from tasks_app.csv_files import checkpoints
+from tasks_app.csv_files import contents
 from tasks_app.csv_files.contents import Contents
 from tasks_app.csv_files.limits import ScanLimits
 from tasks_app.csv_files.scanning import Scanner
@@ -335,7 +335,7 @@ def test_there_is_no_checkpoint_behind_the_last_row() -> None:
 def test_past_two_thousand_checkpoints_every_other_one_goes() -> None:
     found = outcome(b"a\n" + 500_000 * b"1\n", ABC)
 
-    assert len(found.checkpoints) <= checkpoints.MAX_CHECKPOINTS
+    assert len(found.checkpoints) <= contents.MAX_CHECKPOINTS
     assert found.checkpoints == [(rows, 2 + 2 * rows) for rows in range(0, 500_000, 400)]
 
 

@@ -1,4 +1,4 @@
-"""Does an upload without an end come to one, in bounded memory and time?"""
+"""Is an endless upload refused in bounded memory and time?"""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_BYTES = 20 * MEBIBYTE  # longer than the longest row; then the stream ends a
 FEW_BYTES = 2 * MEBIBYTE  # of rows that are in order: memory would show by then
 MAX_MEMORY_BYTES = 6 * LIMITS.longest_row_bytes  # a row, its copies while it grows, its cells
 
-# a beginning, what is repeated for ever after it, and what the scanner has to say in the end
+# a beginning, the bytes that are repeated after it, and the scanner's final answer
 ENDLESS = {
     "quoted cell": (HEADER + b'"', b"x", "cell 1 is longer than the limit of 1048576 bytes"),
     "quoted cell of line ends": (HEADER + b'"', b"\r\n", "cell 1 is longer"),
@@ -49,7 +49,7 @@ ENDLESS = {
 
 
 def stream(beginning: bytes, repeated: bytes, size: int) -> Iterator[bytes]:
-    """Yield blocks, one object again and again: what is counted is the scanner's own."""
+    """Yield the same block object repeatedly, so that only the scanner's memory is measured."""
     block = repeated * (BLOCK_BYTES // len(repeated))
     return chain([beginning], repeat(block, size // len(block)))
 
@@ -66,7 +66,7 @@ def scan(blocks: Iterator[bytes], *, way: str) -> PistonError | None:
 
 
 def peak_of(blocks: Iterator[bytes], *, way: str) -> tuple[PistonError | None, int]:
-    """Return what a scan said, and the most memory that it took."""
+    """Return the result of a scan, and its peak memory."""
     tracemalloc.start()
     try:
         error = scan(blocks, way=way)
@@ -100,7 +100,7 @@ def test_an_endless_stream_ends_where_a_limit_says(kind: str, way: str) -> None:
 def test_a_row_of_millions_of_cells_is_refused_without_a_look_at_them(
     cell: bytes, way: str
 ) -> None:
-    """It costs its sender a few kilobytes, gzipped; following each cell took half a minute."""
+    """Gzipped, such a row takes a few kilobytes; following each cell took half a minute."""
     row = (cell + b",") * (15 * MEBIBYTE // (len(cell) + 1))
     started = time.process_time()
 

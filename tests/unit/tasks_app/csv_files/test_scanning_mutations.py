@@ -1,4 +1,4 @@
-"""Do scanner, reader and the standard csv module still agree on files that somebody has damaged?"""
+"""Do scanner, reader and the standard csv module still agree on damaged files?"""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LONGER_SCRAPS = [
 
 @st.composite
 def wide_files(draw: st.DrawFn) -> bytes:
-    """A file of up to thousands of columns, most of which nobody has declared."""
+    """A file of up to thousands of columns, most of them undeclared."""
     width = draw(st.sampled_from([2, 39, 40, 41, 999, 1000, 1001, 3000]))
     names = ["id", "number", *(f"c{number}" for number in range(width - 2))]
     row = ",".join(draw(st.sampled_from(["1", '"a"', "", '"x\ny"'])) for _ in range(2))
@@ -41,7 +41,7 @@ def wide_files(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def damaged_files(draw: st.DrawFn) -> bytes:
-    """A file of which pieces were repeated, dropped, moved, or replaced by a scrap."""
+    """A file with pieces repeated, dropped, moved, or replaced by random bytes."""
     data = draw(st.one_of(*4 * [regular_files()], wide_files()))
     data += data[data.find(b"\n") + 1 :] * draw(st.sampled_from([0, 0, 3, 20]))
     for _ in range(draw(st.integers(0, 4))):

@@ -1,4 +1,4 @@
-"""Do the compiled way, the plain way and the standard csv module say the same of any file?"""
+"""Do the compiled scan, the plain scan and the standard csv module agree on any file?"""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from unittest import mock
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tasks_app.csv_files import checkpoints, contents
+from tasks_app.csv_files import contents
 from tasks_app.csv_files.limits import ScanLimits
 from tasks_app.csv_files.scanning import Scan
 from tests.patience import many
@@ -102,7 +102,7 @@ def test_the_compiled_way_agrees_with_the_plain_one_wherever_they_take_turns(
 ):
     with (
         mock.patch.multiple(contents, MAX_FAST_BYTES=most_bytes, MIN_PLAIN_BYTES=8),
-        mock.patch.multiple(checkpoints, FIRST_SPACING=1, MAX_CHECKPOINTS=4),
+        mock.patch.multiple(contents, FIRST_SPACING=1, MAX_CHECKPOINTS=4),
     ):
         plain = outcome(data * 3, columns, limits)
         cut = {"sizes": sizes, "block_bytes": block_bytes}

@@ -1,4 +1,4 @@
-"""Do cells come back from the lines they were written as?"""
+"""Can cells be read back from their lines?"""
 
 from __future__ import annotations
 

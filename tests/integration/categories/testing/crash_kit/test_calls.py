@@ -1,4 +1,4 @@
-"""Does the crash kit see what an action calls outside: once, or again with the same key?"""
+"""Does the crash kit check that an action calls the outside once, or again with the same key?"""
 
 from types import SimpleNamespace
 from typing import Any
@@ -32,7 +32,7 @@ class SendAgain(Send):
 
 
 class Bank:
-    """Pays what it is told to; where it looks at keys, once for each."""
+    """A service that pays; if it checks keys, it pays once per key."""
 
     def __init__(self) -> None:
         self.paid: list[str] = []
@@ -193,7 +193,7 @@ def test_a_verdict_about_one_kind_of_lost_answer_is_noticed(error: type[Exceptio
 
 
 class Response(SimpleNamespace):
-    """An answer as HTTP libraries return it."""
+    """An answer like those of HTTP libraries."""
 
     def raise_for_status(self) -> None:
         if self.status_code >= 400:
@@ -314,11 +314,11 @@ def test_a_death_that_is_taken_for_a_lost_answer_is_noticed() -> None:
         survive(Swallows)
 
 
-def test_an_action_that_nobody_looks_at_shows_nothing() -> None:
+def test_an_action_that_nobody_looks_at_shows_no_fault() -> None:
     with pytest.raises(ValueError, match=r"Nobody sees what Send does outside: let Calls\(\)"):
         survive(Send, calls=None)
 
 
-def test_a_stand_in_that_is_never_called_shows_nothing() -> None:
+def test_a_stand_in_that_is_never_called_shows_no_fault() -> None:
     with catching("Send never called what stands in for the outside"):
         survive(Send, calls=Calls())

@@ -1,4 +1,4 @@
-"""Does the crash kit notice what would lose a row, or do one twice? Each bug is planted here."""
+"""Does the crash kit detect actions that lose or repeat a row? Each test plants a bug."""
 
 from contextlib import suppress
 from typing import Any
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 # ---- Good actions pass ---------------------------------------------------------------------------
 
 
-def test_an_action_that_keeps_to_its_transaction_survives_and_leaves_nothing() -> None:
+def test_an_action_that_keeps_to_its_transaction_survives_and_leaves_no_fault() -> None:
     assert survive(Store) > 100
     assert not Account.objects.exists()
 
@@ -205,7 +205,7 @@ def test_a_repetition_within_a_batch_that_is_not_seen_is_caught() -> None:
 
 
 def test_state_that_a_rolled_back_batch_left_is_noticed() -> None:
-    """Halves are run by the same object as the batch that failed."""
+    """The same object runs the failed batch and its halves."""
 
     class Once(Store):
         """Store a word, unless the object has seen it."""
@@ -221,7 +221,7 @@ def test_state_that_a_rolled_back_batch_left_is_noticed() -> None:
 
 
 def test_what_a_bad_row_leaves_behind_is_noticed() -> None:
-    """It forgets when a batch is run again, but not when only the bad row was."""
+    """The object resets itself if a batch runs again, but not if only the bad row does."""
 
     class New(Store):
         """Store words that are not there yet."""
@@ -255,12 +255,12 @@ def test_a_clock_of_ones_own_is_noticed() -> None:
         survive(Late)
 
 
-def test_rows_that_all_fail_show_nothing() -> None:
+def test_rows_that_all_fail_show_no_fault() -> None:
     with catching("Store: every row failed", "it failed", "rows that succeed"):
         survive(Store, [{"word": "fail"}, {"word": ""}])
 
 
-def test_a_refused_task_shows_nothing() -> None:
+def test_a_refused_task_shows_no_fault() -> None:
     class Forbidden(Store):
         """Never run."""
 

@@ -1,4 +1,4 @@
-"""Does a row fail in the crash kit with the words with which it fails in a task?"""
+"""Does a row fail in the crash kit with the same message as in a task?"""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from categories.columns import TextColumn
 from categories.contract import Context, Effects, Outcome, Row, RowAction, RowFailed
 from categories.contract.rows import RowShape
 from categories.running.attempts import Attempt
-from categories.testing.crash_kit.hazards import Hazard
+from categories.testing.crash_kit.fault_injection import FaultInjector
 from categories.testing.crash_kit.trials import Trial, make_context
 
 ERRORS = [
@@ -36,6 +36,6 @@ def test_a_row_fails_with_the_same_words(error: Exception) -> None:
     rows = RowShape(Fails, ["name"]).parse_batch([["a"]], 1)
 
     in_a_task = Attempt(Fails(), context, 60).split(rows)
-    in_the_kit = Trial(Fails, "name\na\n", context, hazard=Hazard()).run()
+    in_the_kit = Trial(Fails, "name\na\n", context, injector=FaultInjector()).run()
 
     assert in_the_kit.failures == [str(outcome) for outcome in in_a_task]

@@ -1,4 +1,4 @@
-"""Where may a worker die in a run? Everywhere that a task can lose one."""
+"""Can a worker die in the kit at every point where a task can lose one?"""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 
 from categories.contract import Action, Context, Effects, Outcome, Row, Succeeded
 from categories.testing.crash_kit.calls import Calls
-from categories.testing.crash_kit.hazards import FailsAtFirst, Hazard
+from categories.testing.crash_kit.fault_injection import FailsAtFirst, FaultInjector
 from categories.testing.crash_kit.trials import Trial, make_context
 from piston.accounts.models import Account
 from tests.integration.categories.testing.crash_kit.words import NOW, List, Store
@@ -15,18 +15,21 @@ pytestmark = pytest.mark.django_db
 
 
 def boundaries(
-    action: type[Action], words: str = "", hazard: type[Any] = Hazard, calls: Calls | None = None
+    action: type[Action],
+    words: str = "",
+    injector: type[Any] = FaultInjector,
+    calls: Calls | None = None,
 ) -> list[str]:
-    """Return where a run came past, each once; savepoints and locks are left out."""
+    """Return the distinct boundaries of a run, without savepoints and locks."""
     passed: list[str] = []
 
-    class Notes(hazard):  # type: ignore[misc]
+    class Notes(injector):  # type: ignore[misc]
         def boundary(self, where: str) -> None:
             passed.append(where.partition(" INTO")[0])
 
     context = make_context(None, None, NOW)
     rows = [{"word": word} for word in words]
-    Trial(action, rows, context, 2, hazard=Notes(action.effects, calls)).run()
+    Trial(action, rows, context, 2, injector=Notes(action.effects, calls)).run()
     left_out = ("SAVEPOINT", "pg_advisory")  # Django's own, and the account tree's
     return [where for where in dict.fromkeys(passed) if not any(map(where.count, left_out))]
 

@@ -1,4 +1,4 @@
-"""Is what a test wants to be looked at compared, and put back?"""
+"""Are the objects in `watching` compared and restored?"""
 
 import sys
 from pathlib import Path

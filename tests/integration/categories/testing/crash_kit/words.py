@@ -1,4 +1,4 @@
-"""Which actions does the crash kit try here? Two good ones, from which its tests make bad ones."""
+"""Two good actions, from which the tests of the crash kit make bad ones."""
 
 import re
 from collections.abc import Sequence
@@ -69,6 +69,6 @@ def list_all(action: type[PageAction]) -> int:
 
 
 def catching(*words: str) -> Any:
-    """Expect the kit to fail with a message in which these words stand, in this order."""
+    """Expect the kit to fail with a message that has these words in this order."""
     pattern = ".*".join(map(re.escape, words))
     return pytest.raises(AssertionError, match=f"(?s){pattern}")

@@ -1,4 +1,4 @@
-"""Is what no transaction undoes told from what does no harm?"""
+"""Does the kit separate effects that no transaction undoes from harmless ones?"""
 
 from collections.abc import Callable
 from pathlib import Path

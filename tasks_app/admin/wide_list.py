@@ -1,4 +1,4 @@
-"""What do the lists of tasks have in common? They take the whole width, and sort one way."""
+"""The base of the admin lists of tasks: full width, in a fixed order."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from piston.admin.read_only import ReadOnlyAdmin
 
 
 class WideAdmin(ReadOnlyAdmin):
-    """A list with many columns, sorted as its index is, and pages without a way to save."""
+    """A list with many columns, in the order of its index, and pages without a save button."""
 
     show_facets = admin.ShowFacets.NEVER
     sortable_by = ()
@@ -25,8 +25,8 @@ class WideAdmin(ReadOnlyAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> Any:
-        """Show the list in the whole width: it has many columns."""
+        """Show the list without the sidebar, because it has many columns."""
         if "\0" in "".join(value for _, values in request.GET.lists() for value in values):
-            raise BadRequest("A text cannot contain NUL.")  # PostgreSQL knows no such text
+            raise BadRequest("A text cannot contain NUL.")  # PostgreSQL refuses it
         context = {"is_nav_sidebar_enabled": False, "title": self.list_title}
         return super().changelist_view(request, context | (extra_context or {}))

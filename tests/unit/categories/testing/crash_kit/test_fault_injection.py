@@ -1,12 +1,12 @@
-"""What befalls a worker in a test? Death, once; and the dead do nothing more."""
+"""Does an injected death happen once, and does the dead worker do nothing more?"""
 
 import pytest
 
-from categories.testing.crash_kit.hazards import Died, DiesOnce, Hazard, shorten
+from categories.testing.crash_kit.fault_injection import Died, DiesOnce, FaultInjector, shorten
 
 
 def test_a_worker_dies_at_its_boundary_and_at_no_other() -> None:
-    death = DiesOnce(2, Hazard())
+    death = DiesOnce(2, FaultInjector())
 
     death.boundary("first")
     with pytest.raises(Died):
@@ -16,7 +16,7 @@ def test_a_worker_dies_at_its_boundary_and_at_no_other() -> None:
 
 
 def test_the_dead_come_past_no_boundary_and_their_successors_past_all() -> None:
-    death = DiesOnce(1, Hazard())
+    death = DiesOnce(1, FaultInjector())
     for where in ("first", "in an except clause"):
         with pytest.raises(Died):
             death.boundary(where)

@@ -1,4 +1,4 @@
-"""Which differences between two runs are a fault? (those that need no run to be shown)"""
+"""Which differences between two runs are a fault? (cases that need no run)"""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ from categories.columns import TextColumn
 from categories.contract import Context, Effects, Outcome, Row, RowAction, Succeeded
 from categories.running.failures import Indeterminate
 from categories.testing.crash_kit.calls import Call
-from categories.testing.crash_kit.remains import Left, compare, compare_calls
+from categories.testing.crash_kit.differences import RunResult, compare, compare_calls
 from categories.testing.crash_kit.trials import Ran
 
 
@@ -26,14 +26,14 @@ def call(row_number: int) -> Call:
     return Call(row_number, f"key {row_number}", (f"word {row_number}",), {}, "a row")
 
 
-def left(*calls: int, sent_at_death: int | None = None) -> Left:
-    """Return what a run over three rows leaves; the row in flight is indeterminate."""
+def left(*calls: int, sent_at_death: int | None = None) -> RunResult:
+    """Return the result of a run over three rows; the row in flight is indeterminate."""
     outcomes: list[Outcome] = [
         Indeterminate("it died") if number == sent_at_death else Succeeded() for number in (1, 2, 3)
     ]
     lines = [[str(number), ""] for number in (1, 2, 3)]
     ran = Ran(["word", "error"], lines, outcomes)
-    return Left(ran, {}, [call(number) for number in calls], sent_at_death)
+    return RunResult(ran, {}, [call(number) for number in calls], sent_at_death)
 
 
 @pytest.mark.parametrize("calls", [(1, 2, 3), (1, 3)])

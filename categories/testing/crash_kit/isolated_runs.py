@@ -1,4 +1,4 @@
-"""How does every run begin from the same state? And all of it is rolled back when it was read."""
+"""Runs an action from the same initial state each time; reads its effects and rolls them back."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from typing import Any
 from django.db import models, transaction
 
 from categories.contract import Action, Context, Effects
-from categories.testing.crash_kit.calls import Calls, Mishap
-from categories.testing.crash_kit.hazards import Hazard
-from categories.testing.crash_kit.remains import Held, Left
+from categories.testing.crash_kit.calls import AnswerFault, Calls
+from categories.testing.crash_kit.differences import RunResult, State
+from categories.testing.crash_kit.fault_injection import FaultInjector
 from categories.testing.crash_kit.trials import Rows, Trial
 from categories.testing.crash_kit.watching import Watched, read_tables
 
 
 @dataclass
-class Stage:
-    """What all runs of one action begin from, and what of them is compared."""
+class IsolatedRuns:
+    """The runs of one action: what they begin from, and which effects are compared."""
 
     action: type[Action]
     rows: Rows
@@ -29,25 +29,25 @@ class Stage:
     ignoring: Sequence[str]  # fields of the tables
     watched: Watched
     calls: Calls | None
-    page_size: str  # dotted path of a constant; "" when pages have one size only
+    page_size: str  # dotted path of a constant; "" if pages have only one size
 
-    def leave(
+    def run(
         self,
         size: int,
-        hazard: Hazard,
+        injector: FaultInjector,
         *,
         resume_size: int | None = None,
-        mishap: Mishap | None = None,
+        answer_fault: AnswerFault | None = None,
         without: int | None = None,
-    ) -> Left:
-        """Run the action, and return what it left behind.
+    ) -> RunResult:
+        """Run the action and return its result and effects.
 
-        After a death it goes on in batches of `resume_size`. `mishap` befalls the answers to
-        calls, `without` is the row, from 1, that the input lacks.
+        After a death, the next worker continues in batches of `resume_size`. `answer_fault`
+        replaces answers to calls. `without` is the number of the row to remove from the input.
         """
         self.watched.restore()
         if self.calls is not None:
-            self.calls.forget(mishap=mishap)
+            self.calls.forget(answer_fault=answer_fault)
         using = self.context.database
         with transaction.atomic(using=using), page_sizes(self.page_size) as set_page_size:
             trial = Trial(
@@ -55,24 +55,24 @@ class Stage:
                 self.rows,
                 self.context,
                 size,
-                hazard=hazard,
+                injector=injector,
                 resume_size=resume_size,
                 set_page_size=set_page_size,
             )
             if without is not None:
                 del trial.cells[without - 1]
             trial.run()
-            held = self._read()
+            state = self._read()
             transaction.set_rollback(True, using=using)
         made = list(self.calls.made) if self.calls is not None else []
-        return Left(trial.ran, held, made, trial.was_sent_at_death)
+        return RunResult(trial.ran, state, made, trial.was_sent_at_death)
 
-    def _read(self) -> Held:
+    def _read(self) -> State:
         return read_tables(self.tables, self.ignoring, self.context) | self.watched.contents()
 
 
-def refuse_unseen(action: type[Action], watching: Sequence[Any], calls: Calls | None) -> None:
-    """Raise ValueError when nothing would show what an EXTERNAL action does outside."""
+def refuse_unobserved(action: type[Action], watching: Sequence[Any], calls: Calls | None) -> None:
+    """Raise ValueError if neither `calls` nor `watching` would show the external effects."""
     if action.effects is Effects.EXTERNAL and calls is None and not watching:
         raise ValueError(
             f"Nobody sees what {action.__name__} does outside: let Calls() from categories.testing"
@@ -82,7 +82,7 @@ def refuse_unseen(action: type[Action], watching: Sequence[Any], calls: Calls | 
 
 @contextmanager
 def page_sizes(path: str) -> Iterator[Callable[[int], None]]:
-    """Yield what sets the constant at a dotted path; it has its own value again afterwards."""
+    """Yield a function that sets the constant at a dotted path; restore the constant afterwards."""
     if not path:
         yield lambda _: None
         return

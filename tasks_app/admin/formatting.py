@@ -1,4 +1,4 @@
-"""How are numbers, times, and text that nobody vouches for written?"""
+"""Formats numbers, times and untrusted text for the admin pages."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ NOTHING = "-"
 
 
 def show_text(text: str | None) -> str:
-    """Return text of a client with what cannot be seen made visible.
+    """Return a client's text with its invisible characters escaped.
 
-    Line breaks, and characters that turn the direction of writing around, become
-    escapes, so that no name passes for another. It is still plain text: whoever
-    puts it into HTML escapes it.
+    Line breaks, and characters that reverse the writing direction, become escapes, so that no name
+    can imitate another. The result is still plain text: escape it for HTML.
     """
     if not text:
         return NOTHING
@@ -30,12 +29,12 @@ def show_time(moment: datetime | None) -> str:
 
 
 def show_count(count: int | None) -> str:
-    """Return a number with its thousands set apart."""
+    """Return a number with commas between thousands."""
     return NOTHING if count is None else f"{count:,}"
 
 
 def show_bytes(count: int) -> str:
-    """Return a size in bytes, with its thousands set apart."""
+    """Return a size in bytes, with commas between thousands."""
     return f"{count:,} {plural('byte', count)}"
 
 

@@ -1,4 +1,4 @@
-"""What happened to a number? Every change is added to the register, in the change's transaction."""
+"""The history of numbers: each change is recorded in its own transaction."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from categories.number_management.models import NumberChange
 
 
 class Change(NamedTuple):
-    """One thing that happened to a number, in the order of the table's columns."""
+    """A change of a number; the fields are in the order of the table's columns."""
 
     number: str
     action: str
@@ -25,5 +25,5 @@ class Change(NamedTuple):
 
 
 def add_changes(changes: Sequence[Change], *, using: str) -> None:
-    """Add changes to the register, in one statement."""
+    """Add changes to the history, in one statement."""
     insert_rows(NumberChange, Change._fields, changes, using)

@@ -1,4 +1,4 @@
-"""What differs between an undisturbed run and one in which a worker died? In an author's words."""
+"""Compares an undisturbed run with one that had faults, and describes differences for authors."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from itertools import zip_longest
 
 from categories.contract import Action, RowFailed, Succeeded
 from categories.running.failures import Indeterminate
-from categories.testing.crash_kit.calls import Call, Mishap
+from categories.testing.crash_kit.calls import AnswerFault, Call
 from categories.testing.crash_kit.trials import Ran
 from categories.testing.crash_kit.watching import describe_difference
 
-Held = Mapping[str, Sequence[str]]
+State = Mapping[str, Sequence[str]]
 
 
 @dataclass
-class Left:
-    """What a run leaves behind."""
+class RunResult:
+    """The output, effects and calls of a run."""
 
     ran: Ran
-    held: Held  # the rows of tables, and what watched things hold
+    state: State  # the rows of tables, and the contents of watched things
     calls: list[Call]
     sent_at_death: int | None  # the row that was journaled as sent when the worker died
 
     @property
     def ending(self) -> str:
-        """Why it did not come to its end; "" when it did."""
+        """Why the run ended early; "" if it did not."""
         return self.ran.refused or self.ran.stopped
 
     def lines_by_row(self) -> list[list[list[str]]]:
@@ -42,8 +42,8 @@ class Left:
             for outcome in self.ran.outcomes
         ]  # fmt: skip
 
-    def without_row(self, number: int) -> Left:
-        """Return the same without a row's lines."""
+    def without_row(self, number: int) -> RunResult:
+        """Return the same result without a row's lines."""
         by_row = self.lines_by_row()
         del by_row[number - 1]
         lines = [line for lines in by_row for line in lines]
@@ -54,7 +54,7 @@ class Left:
         return [call for call in self.calls if call.row_number == row_number]
 
     def check_calls(self, action: type[Action], *, has_world: bool) -> None:
-        """Raise AssertionError when the calls of an undisturbed run show nothing, or too much."""
+        """Raise AssertionError if an undisturbed run made no calls, or calls of a wrong kind."""
         name = action.__name__
         if not self.calls:
             raise AssertionError(
@@ -76,10 +76,10 @@ class Left:
                 )
 
 
-def compare(expected: Left, found: Left, where: str) -> None:
-    """Raise AssertionError, with the first difference, when two runs left different things."""
+def compare(expected: RunResult, found: RunResult, where: str) -> None:
+    """Raise AssertionError with the first difference between two runs, if there is one."""
     compare_lines(expected.ran.lines, found.ran.lines, where)
-    compare_held(expected.held, found.held, where)
+    compare_state(expected.state, found.state, where)
     if expected.ending != found.ending:
         raise AssertionError(
             f"{where}: the task ended {found.ending!r}, not {expected.ending!r} as undisturbed"
@@ -90,15 +90,15 @@ def compare(expected: Left, found: Left, where: str) -> None:
         )
 
 
-def compare_held(expected: Held, found: Held, where: str) -> None:
-    """Raise AssertionError when a table or a watched thing holds something else."""
+def compare_state(expected: State, found: State, where: str) -> None:
+    """Raise AssertionError if the contents of a table or a watched thing differ."""
     for name, texts in expected.items():
         if found[name] != texts:
             raise AssertionError(f"{where}: {describe_difference(name, texts, found[name])}")
 
 
 def compare_lines(expected: list[list[str]], found: list[list[str]], where: str) -> None:
-    """Raise AssertionError with the first line of the output that differs."""
+    """Raise AssertionError with the first line of the output that differs, if there is one."""
     for number, (line, other) in enumerate(zip_longest(expected, found), 1):
         if line != other:
             raise AssertionError(
@@ -107,8 +107,8 @@ def compare_lines(expected: list[list[str]], found: list[list[str]], where: str)
             )
 
 
-def compare_calls(action: type[Action], expected: Left, found: Left, where: str) -> None:
-    """Compare runs that call the outside: only the row in flight may have been touched twice."""
+def compare_calls(action: type[Action], expected: RunResult, found: RunResult, where: str) -> None:
+    """Compare runs that call the outside: only the row in flight may have been called twice."""
     number = found.sent_at_death
     rows = range(1, max(len(expected.ran.outcomes), len(found.ran.outcomes)) + 1)
     for row in rows:
@@ -128,7 +128,7 @@ def compare_calls(action: type[Action], expected: Left, found: Left, where: str)
             )
     is_known = number is None or isinstance(expected.ran.outcomes[number - 1], Succeeded)
     if number is None or action.idempotent:
-        compare_held(expected.held, found.held, where)
+        compare_state(expected.state, found.state, where)
     if number is None or (action.idempotent and is_known):
         compare_lines(expected.ran.lines, found.ran.lines, where)
         return
@@ -140,7 +140,7 @@ def compare_calls(action: type[Action], expected: Left, found: Left, where: str)
 
 
 def check_repeated(expected: list[Call], found: list[Call], row: int, where: str) -> None:
-    """Raise AssertionError unless the calls are those of a row that was begun and repeated."""
+    """Raise AssertionError unless the calls fit a row that was interrupted and repeated."""
     begun = len(found) - len(expected)
     if begun < 0 or begun > len(expected) or found != expected[:begun] + expected:
         raise AssertionError(
@@ -150,17 +150,22 @@ def check_repeated(expected: list[Call], found: list[Call], row: int, where: str
 
 
 def compare_bad_answer(
-    action: type[Action], expected: Left, found: Left, call: Call, mishap: Mishap
+    action: type[Action],
+    expected: RunResult,
+    found: RunResult,
+    call: Call,
+    answer_fault: AnswerFault,
 ) -> None:
-    """Raise AssertionError when an action does something wrong about an answer that says nothing.
+    """Raise AssertionError if an action handles a bad answer wrongly.
 
-    It may call again what has the same key, and then knows; nothing else may make up its mind.
+    It may repeat the call with the same effect key, and trust the new answer. Otherwise the row
+    must be indeterminate.
     """
     row = call.row_number or 0
-    later = ", and so to all later calls for that row" if mishap.stays else ""
+    later = ", and so to all later calls for that row" if answer_fault.is_permanent else ""
     where = (
-        f"{action.__name__}, the answer to call {mishap.place + 1}, {call}, for row {row}{later}"
-        f" being {mishap.bad.what}"
+        f"{action.__name__}, the answer to call {answer_fault.place + 1}, {call}, for row {row}"
+        f"{later} being {answer_fault.bad.what}"
     )
     before, after = expected.calls_of(row), found.calls_of(row)
     if action.idempotent:
@@ -176,7 +181,7 @@ def compare_bad_answer(
         )
     outcome = found.ran.outcomes[row - 1]
     followed = len(after) > 1 + before.index(call)
-    if (mishap.stays or not followed) and not isinstance(outcome, Indeterminate):
+    if (answer_fault.is_permanent or not followed) and not isinstance(outcome, Indeterminate):
         said = f"failed: {outcome.message}" if isinstance(outcome, RowFailed) else "succeeded"
         then = "sent again with the same key" if action.idempotent else "reported indeterminate"
         raise AssertionError(
@@ -186,8 +191,8 @@ def compare_bad_answer(
     compare_other_rows(expected, found, row, where)
 
 
-def compare_other_rows(expected: Left, found: Left, row: int, where: str) -> None:
-    """Raise AssertionError when rows besides that one have other lines."""
+def compare_other_rows(expected: RunResult, found: RunResult, row: int, where: str) -> None:
+    """Raise AssertionError if the lines of any other row differ."""
     others = zip(expected.lines_by_row(), found.lines_by_row(), strict=False)
     for number, (lines, other_lines) in enumerate(others, 1):
         if number != row:
@@ -195,5 +200,5 @@ def compare_other_rows(expected: Left, found: Left, row: int, where: str) -> Non
 
 
 def show_calls(calls: Sequence[Call]) -> str:
-    """Return the calls as texts; "nothing" when there are none."""
+    """Return the calls as text; "nothing" if there are none."""
     return ", ".join(map(str, calls)) or "nothing"

@@ -1,4 +1,4 @@
-"""Starting, stopping, retrying and deleting: who may, what happens, and what is answered."""
+"""Who may start, stop, retry and delete tasks, what happens, and what is the answer?"""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.test import Client
 
 from tasks_app import events, lifecycle
-from tasks_app.admin import steering
+from tasks_app.admin import operations
 from tasks_app.errors import StorageUnavailable, TaskAlreadyStarted
 from tasks_app.models import EventKind, Task, TaskEvent
 from tasks_app.states import TaskStatus
@@ -26,7 +26,7 @@ each_step = pytest.mark.parametrize(("name", "before", "after", "kind"), STEPS)
 
 
 def make(status: str) -> Task:
-    """Return a task in a status; one that is broken has something left to do."""
+    """Return a task in a status; a broken one has rows left."""
     task: Task = TaskFactory(status=status)
     if status == TaskStatus.INTERNAL_ERROR:
         SegmentFactory(task=task, end_row=None)
@@ -283,11 +283,11 @@ def test_all_tasks_of_all_pages_at_once_are_refused(superuser: Client) -> None:
     assert {status_of(task) for task in tasks} == {TaskStatus.PENDING}
 
 
-# ---- What becomes of each ------------------------------------------------------------------------
+# ---- The result for each task --------------------------------------------------------------------
 
 
 def test_the_steps_are_lifecycles(monkeypatch: pytest.MonkeyPatch) -> None:
-    steps = [step.carry_out for step in steering.STEPS.values()]
+    steps = [step.carry_out for step in operations.OPERATIONS.values()]
 
     assert steps == [lifecycle.start, lifecycle.stop, lifecycle.retry, lifecycle.remove]
 
@@ -296,8 +296,8 @@ def test_a_refused_task_does_not_keep_the_others_back(db: None) -> None:
     first, last = TaskFactory(), TaskFactory()
     started = TaskFactory(status=TaskStatus.EXECUTING)
 
-    report = steering.carry_out(
-        steering.START, [first.pk, started.pk, last.pk], events.Actor("staff:root")
+    report = operations.carry_out(
+        operations.START, [first.pk, started.pk, last.pk], events.Actor("staff:root")
     )
 
     assert report.done == [first.pk, last.pk]
@@ -315,9 +315,9 @@ def test_a_storage_that_is_away_is_waited_for_once(
             raise StorageUnavailable("away")
 
     tasks = [TaskFactory() for _ in range(3)]
-    step = replace(steering.RETRY, carry_out=be_away)
+    step = replace(operations.RETRY, carry_out=be_away)
 
-    report = steering.carry_out(step, [task.pk for task in tasks], events.Actor("staff:root"))
+    report = operations.carry_out(step, [task.pk for task in tasks], events.Actor("staff:root"))
 
     assert report.done == [tasks[0].pk]
     assert report.refused == {"away": [tasks[1].pk, tasks[2].pk]}

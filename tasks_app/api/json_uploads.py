@@ -1,4 +1,4 @@
-"""Where are the records of a JSON body read? A small one here, a larger one by a converter."""
+"""Reads the records of a JSON body: a small body in this process, a larger one in a converter."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from piston import disk_reserve
 from piston.http.transfers import check_connection, take_place_for_work
 from piston.readable import Readable
 from tasks_app import quotas
-from tasks_app.api.conversion import Conversion, turns
+from tasks_app.api.conversion import Conversion, conversion_queue
 from tasks_app.creating import Order
 from tasks_app.csv_files import records
 from tasks_app.csv_files.records import RecordRules, TooManyAbsentCells
 from tasks_app.files import recording, storage
 
-SMALL_BYTES = 64 * 1024  # is read here, in a few milliseconds
-SMALL_ABSENT_CELLS = 100_000  # unless records leave out more cells than this
-MAX_ABSENT_CELLS = 100_000_000
+SMALL_BYTES = 64 * 1024  # at most this is read in this process, in a few milliseconds
+SMALL_ABSENT_CELLS = 100_000  # if the records leave out more cells, a converter reads them
+MAX_ABSENT_CELLS = 100_000_000  # that records may leave out
 PROGRAM = records.__name__
 
 
 class Records(Protocol):
-    """What a JSON body holds: its `head`, and its rows as CSV."""
+    """The content of a JSON body: its `head`, and its rows as CSV."""
 
     head: dict[str, Any]
 
@@ -46,11 +46,11 @@ class SmallRecords(io.BytesIO):
 
 @contextmanager
 def open_records(environ: dict[str, Any], body: Readable, order: Order) -> Iterator[Records]:
-    """Read a whole body and give its records.
+    """Read a whole body and yield its records.
 
     Raises InvalidJSON, FaultyDocument, UnexpectedContent, CSVFormatError, StorageUnavailable,
-    StorageFull, ConverterDied, NoPlace, ServerStopping, ClientGone, QuotaExceeded and whatever
-    `body` raises.
+    StorageFull, ConverterDied, NoPlace, ServerStopping, ClientGone, QuotaExceeded, and any error
+    of `body`.
     """
     start = read_start(body)
     small = read_small(start, order) if len(start) <= SMALL_BYTES else None
@@ -59,20 +59,20 @@ def open_records(environ: dict[str, Any], body: Readable, order: Order) -> Itera
         return
     take_place_for_work(environ)
     quotas.check_room(order.account.pk)
-    look = partial(check_connection, environ)
+    check_client = partial(check_connection, environ)
     tree = order.auth_account.find_root_id()
     rules = vars(rules_for(order, MAX_ABSENT_CELLS))
     with tempfile.TemporaryFile(dir=settings.PISTON_DATA_DIR) as file:
         keep(file, start, body)
         with (
-            turns.taken(tree, look),
-            Conversion(PROGRAM, file, rules, look) as conversion,
+            conversion_queue.slot(tree, check_client),
+            Conversion(PROGRAM, file, rules, check_client) as conversion,
         ):
             yield conversion
 
 
 def read_start(body: Readable) -> bytes:
-    """Return all of a small body, the beginning of a larger one."""
+    """Return a small body whole, or the beginning of a larger one."""
     start = b""
     while len(start) <= SMALL_BYTES and (block := body.read(SMALL_BYTES)):
         start += block
@@ -80,7 +80,7 @@ def read_start(body: Readable) -> bytes:
 
 
 def read_small(text: bytes, order: Order) -> SmallRecords | None:
-    """Return the records of a small body; None if they stand for a large CSV."""
+    """Return the records of a small body; None if their CSV would be large."""
     try:
         return SmallRecords(text, rules_for(order, SMALL_ABSENT_CELLS))
     except TooManyAbsentCells:
@@ -88,12 +88,12 @@ def read_small(text: bytes, order: Order) -> SmallRecords | None:
 
 
 def rules_for(order: Order, most_absent_cells: int) -> RecordRules:
-    """Return what records may be that are the input of an order."""
+    """Return the rules for the records of an order's input."""
     return RecordRules(order.action.takes_input, settings.PISTON_MAX_COLUMNS, most_absent_cells)
 
 
 def keep(file: IO[bytes], start: bytes, body: Readable) -> None:
-    """Write a body to a file that has no name and goes with this request."""
+    """Write a body to an unnamed file, which is deleted with this request."""
     block = start
     while block:
         with storage.storage_errors():
@@ -101,4 +101,4 @@ def keep(file: IO[bytes], start: bytes, body: Readable) -> None:
             file.write(block)
         block = body.read(recording.BLOCK_BYTES)
     with storage.storage_errors():
-        file.seek(0)  # writes what is left
+        file.seek(0)  # flushes the buffer

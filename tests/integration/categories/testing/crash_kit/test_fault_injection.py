@@ -1,4 +1,4 @@
-"""Does the crash kit notice what no transaction undoes, and workers that survive their death?"""
+"""Does the crash kit detect effects outside the transaction, and workers that survive death?"""
 
 import tempfile
 from collections.abc import Sequence

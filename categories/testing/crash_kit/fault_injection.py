@@ -1,4 +1,4 @@
-"""What may befall a worker in a test? Death at any boundary, a bad row; and who looks on."""
+"""Injects faults into a worker in a test: death at any boundary, a failing batch, a bad row."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from piston.database.swallowed_errors import find_swallowed
 
 
 class Died(BaseException):
-    """A worker was killed; no plugin can catch it by accident."""
+    """A worker was killed; a BaseException, so that plugins do not catch it by accident."""
 
 
 class Caught(AssertionError):
-    """The crash kit found a fault; an action that catches exceptions never gets to see it."""
+    """The crash kit found a fault in an action; raised outside of the action's own code."""
 
 
 class BadRow(Exception):
-    """Something is wrong with a row, and only the end of its batch shows it."""
+    """A row is bad, which shows only at the end of its batch."""
 
 
-class Hazard:
-    """Nothing happens to the worker; what the action does beside its transaction is noted.
+class FaultInjector:
+    """Injects no fault, but records effects of the action outside its transaction.
 
-    `effects` None: nobody looks (a plain run).
+    With `effects` None it records nothing, for a plain run.
     """
 
     def __init__(self, effects: Effects | None = None, calls: Calls | None = None) -> None:
@@ -38,16 +38,16 @@ class Hazard:
         self.leaks: list[str] = []  # sentences
         self.writes = 0  # statements that may write, so far
         self.is_dead = False
-        self.where = ""  # the boundary the worker died at; "" when it came past all
+        self.where = ""  # the boundary at which the worker died; "" if it passed all
 
     def boundary(self, where: str) -> None:
-        """Hear where the run is; a subclass may raise Died."""
+        """Mark a point at which a worker may die; a subclass may raise Died."""
 
-    def spoil(self, numbers: Sequence[int]) -> None:
-        """Hear which rows an action has just worked off; a subclass may raise."""
+    def after_rows(self, numbers: Sequence[int]) -> None:
+        """Mark that the action has processed these rows; a subclass may raise."""
 
     def replace_worker(self) -> None:
-        """Let another worker take over."""
+        """Let another worker continue."""
         self.is_dead = False
 
     @contextmanager
@@ -59,7 +59,7 @@ class Hazard:
         may_write: bool = True,
         row_number: int | None = None,
     ) -> Iterator[None]:
-        """Make each statement and call of an action's method a boundary, and note its leaks."""
+        """Make each statement and call of an action's method a boundary, and record its leaks."""
         with ExitStack() as stack:
             connection = connections[context.database]
             stack.enter_context(connection.execute_wrapper(self._statement(what, may_write)))
@@ -78,9 +78,9 @@ class Hazard:
             except Died:
                 raise
             except BaseException:
-                self.refuse_survivors()
+                self.refuse_caught_death()
                 raise
-            self.refuse_survivors()
+            self.refuse_caught_death()
             refuse_swallowed_errors(what, context.database)
             if self.effects is not None and len(connection.run_on_commit) > asked:
                 self.leaks.append(
@@ -88,8 +88,8 @@ class Hazard:
                     " a worker that dies right after the commit never does it."
                 )
 
-    def refuse_survivors(self) -> None:
-        """Raise Caught when the action went on although its worker had died."""
+    def refuse_caught_death(self) -> None:
+        """Raise Caught if the action continued although its worker had died."""
         if self.is_dead:
             raise Caught(
                 f"The worker died {self.where}, and the action went on: it catches BaseException,"
@@ -133,60 +133,60 @@ class Hazard:
         )
 
 
-class DiesOnce(Hazard):
-    """Kills the worker at one boundary, the first time it comes there; the dead do nothing more.
+class DiesOnce(FaultInjector):
+    """Kills the worker at boundary number `at`, once; a dead worker can do nothing more.
 
-    `fault` says what befalls its rows besides.
+    `fault` injects a fault into rows in addition.
     """
 
-    def __init__(self, at: int, fault: Hazard) -> None:
+    def __init__(self, at: int, fault: FaultInjector) -> None:
         super().__init__(fault.effects, fault.calls)
         self.at = at
         self.fault = fault
         self.seen = 0
 
     def boundary(self, where: str) -> None:
-        """Die, if this is the one."""
+        """Raise Died at the chosen boundary, and at all later ones of the dead worker."""
         self.seen += 1
         if self.seen == self.at:
             self.is_dead, self.where = True, where
         if self.is_dead:
             raise Died
 
-    def spoil(self, numbers: Sequence[int]) -> None:
-        """Let happen what the fault does."""
-        self.fault.spoil(numbers)
+    def after_rows(self, numbers: Sequence[int]) -> None:
+        """Let the other fault happen."""
+        self.fault.after_rows(numbers)
 
 
-class FailsAtFirst(Hazard):
-    """Each batch fails when it is run for the first time, without any row's being bad."""
+class FailsAtFirst(FaultInjector):
+    """Fails each batch when it first runs, although no row is bad."""
 
     def __init__(self, effects: Effects | None, calls: Calls | None = None) -> None:
         super().__init__(effects, calls)
         self.failed: set[int] = set()
 
-    def spoil(self, numbers: Sequence[int]) -> None:
-        """Raise BadRow at the first sight of a batch of several rows."""
+    def after_rows(self, numbers: Sequence[int]) -> None:
+        """Raise BadRow at the first run of a batch of several rows."""
         if len(numbers) > 1 and not self.failed.intersection(numbers):
             self.failed.update(numbers)
             raise BadRow("something that did not happen again")
 
 
-class HasBadRow(Hazard):
-    """One row makes every batch fail that it is in."""
+class HasBadRow(FaultInjector):
+    """Fails every batch that contains one bad row."""
 
     def __init__(self, effects: Effects | None, number: int) -> None:
         super().__init__(effects)
         self.number = number
 
-    def spoil(self, numbers: Sequence[int]) -> None:
-        """Raise BadRow when the bad row is among them."""
+    def after_rows(self, numbers: Sequence[int]) -> None:
+        """Raise BadRow if the bad row is among them."""
         if self.number in numbers:
             raise BadRow(f"row {self.number} is bad, for a test")
 
 
 def refuse_swallowed_errors(what: str, using: str) -> None:
-    """Raise Caught when the action caught an error and left a transaction that is lost with it."""
+    """Raise Caught if the action caught a database error, which makes its transaction unusable."""
     if found := find_swallowed(using):
         raise Caught(f"In {what}: {found} A task fails such a row, or ends.") from found
 
@@ -195,5 +195,5 @@ def shorten(sql: Any) -> str:
     """Return the beginning of a statement, in one line."""
     text = " ".join(str(sql).split())
     if "SAVEPOINT" in text[:25]:
-        return text.partition(' "')[0]  # its name tells nothing
+        return text.partition(' "')[0]  # without its meaningless name
     return text if len(text) <= 60 else text[:60] + "…"

@@ -1,0 +1,84 @@
+"""The base class of columns."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any, ClassVar, Generic, Self, TypeVar
+
+from categories.locations import Location, find_location
+
+T = TypeVar("T")
+
+BLANKS = " \t"  # a cell with only these is unset
+
+
+def is_unset(cell: str) -> bool:
+    """Say whether the cell holds no value: it is empty, or has only spaces and tabs."""
+    return not cell.strip(BLANKS)
+
+
+class Column(Generic[T]):
+    """One column of an action, as input or as output.
+
+    A single text is the help; the column then takes the attribute's name. Two texts are the
+    column's name, such as `"cnam.inbound"`, and its help.
+    """
+
+    type_name: ClassVar[str] = "text"
+    rule: str = "any text"
+    default_example: ClassVar[str] = "text"
+
+    def __init__(
+        self,
+        first: str,
+        second: str | None = None,
+        /,
+        *,
+        name: str = "",
+        mandatory: bool = False,
+        example: str | None = None,
+    ) -> None:
+        self.name, self.help = (name, first) if second is None else (first, second)
+        self.mandatory = mandatory
+        self.example = self.default_example if example is None else example
+        self.attribute = self.name.replace(".", "_")
+        self.location: Location = find_location()
+
+    def __set_name__(self, owner: type, attribute: str) -> None:
+        """Name the column after the attribute, unless a name was given."""
+        self.attribute = attribute
+        self.name = self.name or attribute
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}>"
+
+    def but(self, **changes: Any) -> Self:
+        """Return a copy with other attributes: `column.but(mandatory=True)`."""
+        changed = copy.copy(self)
+        vars(changed).update(changes)
+        return changed
+
+    def parse(self, text: str) -> T:
+        """Return the value of a set cell, or raise CellError with the reason."""
+        raise NotImplementedError
+
+    def parse_many(self, cells: Sequence[str]) -> list[T | None]:
+        """Return the values of a whole column, None for unset cells, or raise CellError."""
+        parse = self.parse
+        return [parse(cell) if cell.strip(BLANKS) else None for cell in cells]
+
+    def format(self, value: T | None) -> str:
+        """Return the cell's text; None becomes the empty cell."""
+        return "" if value is None else str(value)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the column's description in `GET /v2/tasks`."""
+        return {
+            "name": self.name,
+            "type": self.type_name,
+            "rule": self.rule,
+            "help": self.help,
+            "example": self.example,
+            "mandatory": self.mandatory,
+        }
