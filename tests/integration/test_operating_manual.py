@@ -10,7 +10,7 @@ from piston.http import admin_sign_in, bodies, forms, transfers
 from piston.web import heads, lingering, turns, wire, worker
 from tasks_app import creating
 from tasks_app.api import conversion, json_uploads, listing
-from tasks_app.csv_files import checkpoints, converting
+from tasks_app.csv_files import contents, converting
 from tasks_app.execution import assembly, batch_size, batches, external, poison_rows
 
 ROOT = Path(settings.BASE_DIR)
@@ -79,7 +79,7 @@ def test_a_variable_has_the_default_that_the_manual_states(name: str, default: s
 
 STATED = [
     ("design", "at most {} segments", creating.MAX_SEGMENTS),
-    ("design", "at equal distances, at most {:,}", checkpoints.MAX_CHECKPOINTS),
+    ("design", "at equal distances, at most {:,}", contents.MAX_CHECKPOINTS),
     ("design", "JSON of more than {} KiB", json_uploads.SMALL_BYTES >> 10),
     ("design", "writes an output of up to {} MiB", assembly.SMALL_BYTES >> 20),
     ("design", "if the input is at most {} MiB", assembly.MAX_VERIFIED_BYTES >> 20),
