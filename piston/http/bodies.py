@@ -20,7 +20,7 @@ from piston.http.errors import (
     RequestTimeout,
     RequestTooLarge,
 )
-from piston.http.transfers import NoPlace, ServerStopping, TooSlow, take_place_for_body
+from piston.http.transfers import NoFreeSlot, ServerStopping, TooSlow, take_slot_for_body
 from piston.readable import Readable
 
 BLOCK_BYTES = 64 * 1024
@@ -53,7 +53,7 @@ class Body:
             raise self._fault
         try:
             return self._read(size)
-        except (ApiError, NoPlace, ServerStopping) as fault:
+        except (ApiError, NoFreeSlot, ServerStopping) as fault:
             self._fault = fault
             raise
 
@@ -66,7 +66,7 @@ class Body:
             block = self._source.read(size)
         except TooSlow as error:
             raise RequestTimeout(str(error)) from error
-        except (NoPlace, ServerStopping):
+        except (NoFreeSlot, ServerStopping):
             raise
         except Exception as error:
             raise FaultyRequest("the body ended before it was complete") from error
@@ -85,11 +85,11 @@ class Body:
 def open_body(request: HttpRequest | Request, *, limit_bytes: int) -> Body:
     """Return the body of `request`, whose thread may wait for it from now on.
 
-    Raises LengthRequired, RequestTooLarge, FaultyRequest, and NoPlace where too many wait already.
+    Raises LengthRequired, RequestTooLarge, FaultyRequest, and NoFreeSlot when too many wait.
     """
     environ = request.META
     body = find_body(environ, limit_bytes)
-    take_place_for_body(environ)
+    take_slot_for_body(environ)
     return body
 
 

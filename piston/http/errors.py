@@ -28,7 +28,7 @@ from piston.database import database_errors, table_faults
 from piston.database.failures import log_failure
 from piston.database.schema import SchemaDiffers
 from piston.http.envelope import Enveloped
-from piston.http.transfers import ClientGone, NoPlace, ServerStopping
+from piston.http.transfers import ClientGone, NoFreeSlot, ServerStopping
 from piston.plurals import plural
 
 logger = logging.getLogger(__name__)
@@ -227,7 +227,7 @@ def _answer_too_many_tokens(error: TooManyTokens) -> ApiError:
     )
 
 
-def _answer_no_place(error: NoPlace) -> ApiError:
+def _answer_no_free_slot(error: NoFreeSlot) -> ApiError:
     if not error.is_own_fault:
         return Overloaded()
     reason = "too many of your uploads and downloads are going on at the same time"
@@ -250,7 +250,7 @@ answer_with(exceptions.AuthenticationFailed, _answer_unauthenticated)
 answer_with(exceptions.NotAuthenticated, _answer_unauthenticated)
 answer_with(TooManyTokens, _answer_too_many_tokens)
 answer_with(UnknownAccount, lambda error: NotFound(error.account_id))
-answer_with(NoPlace, _answer_no_place)
+answer_with(NoFreeSlot, _answer_no_free_slot)
 answer_with(ClientGone, lambda error: FaultyRequest(str(error)))  # for the log
 answer_with(ServerStopping, lambda _: Overloaded())
 answer_with(NotPermitted, lambda _: ApiError(403, "forbidden"))

@@ -26,7 +26,7 @@ from piston.http.errors import (
     log_fault,
     respond,
 )
-from piston.http.transfers import NoPlace, take_place_for_stream
+from piston.http.transfers import NoFreeSlot, take_slot_for_stream
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class HeadMiddleware:
 
 
 class StreamMiddleware:
-    """Begin a download only with a place for it: its thread will wait for the client."""
+    """Begin a download only with a slot for it: its thread will wait for the client."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -88,8 +88,8 @@ class StreamMiddleware:
         """Answer 429 or 503 instead, when there is none, or the database cannot say whose it is."""
         response = self.get_response(request)
         try:
-            take_place_for_stream(request.META, response)
-        except (NoPlace, Error) as error:
+            take_slot_for_stream(request.META, response)
+        except (NoFreeSlot, Error) as error:
             response.close()
             answer = find_answer(error)
             log_fault(error, answer, request)

@@ -1,10 +1,10 @@
 """Who may transfer? So many at one time per process, of them a share per client, none too slow.
 
 A transfer is an upload or a download: while it lasts, a thread waits for its client. The server
-puts a `Ticket` into each request's environment; another server, or none, sets no limit.
+puts a `SlotHolder` into each request's environment; another server, or none, sets no limit.
 
 A client is an account. Its tree is its top-level account with everything below, so nobody gets
-more by having many accounts. The last places are kept for clients and trees that hold none.
+more by having many accounts. The last slots are kept for clients and trees that hold none.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from django.http.response import HttpResponseBase
 
 from piston.plurals import plural
 
-TICKET = "piston.ticket"  # the key in WSGI's environment
+SLOT_HOLDER = "piston.slot_holder"  # the key in WSGI's environment
 SMALL_BYTES = 256 * 1024  # of an answer: it waits for its client in memory, no thread does
 
 
-class NoPlace(OSError):
-    """There is no place for a transfer; an OSError, as other ways to lose a client are.
+class NoFreeSlot(OSError):
+    """There is no slot for a transfer; an OSError, as other ways to lose a client are.
 
     `is_own_fault` when this client holds some itself: what is left is for others.
     """
 
     def __init__(self, *, is_own_fault: bool) -> None:
-        super().__init__("there is no place for a further transfer")
+        super().__init__("there is no slot for a further transfer")
         self.is_own_fault = is_own_fault
 
 
@@ -58,12 +58,12 @@ class ClientGone(Exception):
         super().__init__("the client went away before it had its answer")
 
 
-class Places:
-    """The places of a process. Threads take them and give them back.
+class TransferSlots:
+    """The slots of a process. Threads take them and give them back.
 
     A client that holds some gets a further one only while more than a quarter is free. One that
     holds none, in a tree that holds some, needs more than an eighth to be free. The rest is for
-    trees that hold none. Both are rounded up, so that there is such a rest of two places as well.
+    trees that hold none. Both are rounded up, so that there is such a rest of two slots as well.
     """
 
     def __init__(self, count: int, *, per_client: int) -> None:
@@ -75,21 +75,21 @@ class Places:
 
     @property
     def taken(self) -> int:
-        """How many places are taken."""
+        """How many slots are taken."""
         with self._lock:
             return self._trees.total()
 
     def take(self, client: str, tree: str) -> None:
-        """Take a place for `client`, or raise NoPlace at once."""
+        """Take a slot for `client`, or raise NoFreeSlot at once."""
         with self._lock:
             free_count = self.count - self._trees.total()
             if free_count <= self._kept_from(client, tree):
-                raise NoPlace(is_own_fault=client in self._clients)
+                raise NoFreeSlot(is_own_fault=client in self._clients)
             self._clients[client] += 1
             self._trees[tree] += 1
 
     def give_back(self, client: str, tree: str) -> None:
-        """Give back a place that `client` took."""
+        """Give back a slot that `client` took."""
         with self._lock:
             for counter, name in ((self._clients, client), (self._trees, tree)):
                 counter[name] -= 1
@@ -97,7 +97,7 @@ class Places:
                     del counter[name]
 
     def _kept_from(self, client: str, tree: str) -> int:
-        """Return how many of the free places are not for this client."""
+        """Return how many of the free slots are not for this client."""
         if self._clients[client] >= self.per_client:
             return self.count
         if client in self._clients:
@@ -105,21 +105,21 @@ class Places:
         return ceil(self.count / 8) if tree in self._trees else 0
 
 
-class Ticket:
+class SlotHolder:
     """What one request has to show for the time that a thread waits for its client.
 
     `client` is the address, until somebody knows better; so is its tree. `body_is_here` when
     nobody will have to wait for the body: it has arrived with the head, or there is none.
     """
 
-    def __init__(self, places: Places, client: str, *, body_is_here: bool) -> None:
+    def __init__(self, slots: TransferSlots, client: str, *, body_is_here: bool) -> None:
         self.client = client
         self.find_tree: Callable[[], str] | None = None
         self.tree = client
         self.is_known = False  # the client has shown a token that is good
         self.body_is_here = body_is_here
-        self._places = places
-        self._holder: tuple[str, str] | None = None
+        self._slots = slots
+        self._taken_for: tuple[str, str] | None = None
 
     @property
     def is_known_with_tree(self) -> bool:
@@ -127,21 +127,21 @@ class Ticket:
         return self.is_known and self.find_tree is None
 
     @property
-    def is_held(self) -> bool:
-        """Does this request have a place?"""
-        return self._holder is not None
+    def has_slot(self) -> bool:
+        """Does this request have a slot?"""
+        return self._taken_for is not None
 
     def take(self) -> None:
-        """Take a place, once for the whole request. Raises NoPlace."""
-        if self._holder is None:
-            self._places.take(self.client, self.tree)
-            self._holder = self.client, self.tree
+        """Take a slot, once for the whole request. Raises NoFreeSlot."""
+        if self._taken_for is None:
+            self._slots.take(self.client, self.tree)
+            self._taken_for = self.client, self.tree
 
     def release(self) -> None:
-        """Give the place back, if there is one."""
-        if self._holder is not None:
-            self._places.give_back(*self._holder)
-            self._holder = None
+        """Give the slot back, if there is one."""
+        if self._taken_for is not None:
+            self._slots.give_back(*self._taken_for)
+            self._taken_for = None
 
 
 def name_client(
@@ -151,52 +151,52 @@ def name_client(
 
     `find_tree` when it is an account that has shown a good token.
     """
-    if ticket := environ.get(TICKET):
-        ticket.client = ticket.tree = client
-        ticket.find_tree = find_tree
-        ticket.is_known = find_tree is not None
+    if holder := environ.get(SLOT_HOLDER):
+        holder.client = holder.tree = client
+        holder.find_tree = find_tree
+        holder.is_known = find_tree is not None
 
 
-def look_up_tree(ticket: Ticket) -> None:
+def look_up_tree(holder: SlotHolder) -> None:
     """Ask once to which tree the client belongs."""
-    if ticket.find_tree is not None:
-        ticket.tree, ticket.find_tree = ticket.find_tree(), None
+    if holder.find_tree is not None:
+        holder.tree, holder.find_tree = holder.find_tree(), None
 
 
-def try_to_look_up_tree(ticket: Ticket) -> None:
+def try_to_look_up_tree(holder: SlotHolder) -> None:
     """Do the same for an answer that is ready: it goes out even when the database is away."""
     with suppress(Error):
-        look_up_tree(ticket)
+        look_up_tree(holder)
 
 
-def take_place(ticket: Ticket) -> None:
-    """Take a place for a request of which it is known who sends it. Raises NoPlace."""
-    look_up_tree(ticket)
-    ticket.take()
+def take_slot(holder: SlotHolder) -> None:
+    """Take a slot for a request of which it is known who sends it. Raises NoFreeSlot."""
+    look_up_tree(holder)
+    holder.take()
 
 
-def take_place_for_body(environ: dict[str, Any]) -> None:
-    """Take a place if a thread will have to wait for the body. Raises NoPlace."""
-    ticket = environ.get(TICKET)
-    if ticket is not None and not ticket.body_is_here:
-        take_place(ticket)
+def take_slot_for_body(environ: dict[str, Any]) -> None:
+    """Take a slot if a thread will have to wait for the body. Raises NoFreeSlot."""
+    holder = environ.get(SLOT_HOLDER)
+    if holder is not None and not holder.body_is_here:
+        take_slot(holder)
 
 
-def take_place_for_stream(environ: dict[str, Any], response: HttpResponseBase) -> None:
-    """Take a place if a thread will have to wait until the answer is taken. Raises NoPlace."""
-    ticket = environ.get(TICKET)
-    if ticket is None or not response.streaming or environ["REQUEST_METHOD"] == "HEAD":
+def take_slot_for_stream(environ: dict[str, Any], response: HttpResponseBase) -> None:
+    """Take a slot if a thread will have to wait until the answer is taken. Raises NoFreeSlot."""
+    holder = environ.get(SLOT_HOLDER)
+    if holder is None or not response.streaming or environ["REQUEST_METHOD"] == "HEAD":
         return
     if int(response.headers.get("Content-Length", SMALL_BYTES + 1)) > SMALL_BYTES:
-        take_place(ticket)
+        take_slot(holder)
 
 
-def take_place_for_work(environ: dict[str, Any]) -> None:
-    """Take a place for a body that holds a thread for long even if it is here. Raises NoPlace."""
-    ticket = environ.get(TICKET)
-    if ticket is not None:
-        ticket.body_is_here = False
-        take_place_for_body(environ)
+def take_slot_for_work(environ: dict[str, Any]) -> None:
+    """Take a slot for a body that takes a thread long to process. Raises NoFreeSlot."""
+    holder = environ.get(SLOT_HOLDER)
+    if holder is not None:
+        holder.body_is_here = False
+        take_slot_for_body(environ)
 
 
 def check_connection(environ: dict[str, Any]) -> None:

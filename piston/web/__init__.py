@@ -9,5 +9,5 @@ that are not documented. Each module names those on which it relies (`piston.rel
 an upgrade that changed one, no process starts.
 
 A thread works on a request that is there, and waits for a client only while it holds one of the
-places for transfers (`piston.http.transfers`). Reasons and measurements: docs/adr/0014.
+slots for transfers (`piston.http.transfers`). Reasons and measurements: docs/adr/0014.
 """

@@ -51,9 +51,9 @@ class Connection(TConn):  # type: ignore[misc]
         self.head_deadline = 0.0  # of the request that is arriving
 
     def close(self, graceful: bool = False) -> None:
-        """Close the connection, and give back a place for lingering."""
+        """Close the connection, and give back a slot for lingering."""
         if self.linger is not None:
-            self.linger.ticket.release()
+            self.linger.slot_holder.release()
         super().close(graceful)
 
     def begin(self, *, body_is_here: bool) -> None:

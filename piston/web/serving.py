@@ -1,4 +1,4 @@
-"""What does a request bring to the application beside what gunicorn gives it? A ticket."""
+"""What does a request bring to the application beside what gunicorn gives it? A holder."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from gunicorn.http.body import ChunkedReader  # type: ignore[import-untyped]
 from gunicorn.http.wsgi import Response  # type: ignore[import-untyped]
 
-from piston.http.transfers import TICKET, try_to_look_up_tree
+from piston.http.transfers import SLOT_HOLDER, try_to_look_up_tree
 from piston.relied_on import SET_IN_INIT, rely_on
 from piston.web.bodies import read_straight
 
@@ -21,20 +21,20 @@ rely_on(__name__, ChunkedReader, parser=SET_IN_INIT)
 
 
 def serve(application: Any, environ: dict[str, Any], start_response: Any) -> Any:
-    """Run the application with a ticket; an answer that comes before its body ends the connection.
+    """Run the application with a holder; an answer that comes before its body ends the connection.
 
     What is left of the body is discarded in the loop, without a thread. The loop asks no database,
-    so the tree of the client, by which it shares out the places for that, is looked up here.
+    so the tree of the client, by which it shares out the slots for that, is looked up here.
     """
     wire = environ["gunicorn.socket"]
-    ticket = environ[TICKET] = wire.ticket
+    holder = environ[SLOT_HOLDER] = wire.slot_holder
     read_straight(environ["wsgi.input"])
 
     def start(*arguments: Any) -> Any:
         wire.owes_continue = False
-        if not ticket.body_is_here and not is_read(environ["wsgi.input"].reader):
+        if not holder.body_is_here and not is_read(environ["wsgi.input"].reader):
             start_response.__self__.force_close()
-            try_to_look_up_tree(ticket)
+            try_to_look_up_tree(holder)
         return start_response(*arguments)
 
     return application(environ, start)

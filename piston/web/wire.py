@@ -1,4 +1,4 @@
-"""How does a thread talk to a client? By a socket that waits with a place only, not for ever."""
+"""How does a thread talk to a client? By a socket that waits with a slot only, not for ever."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import termios
 import time
 from threading import Lock
 
-from piston.http.transfers import NoPlace, Places, ServerStopping, Ticket, TooSlow
+from piston.http.transfers import NoFreeSlot, ServerStopping, SlotHolder, TooSlow, TransferSlots
 from piston.web.pace import TAKEN_SECONDS, Pace
 
 MAX_OUTBOX_BYTES = 4 * 2**20  # of an answer that waits in memory for its client
@@ -48,25 +48,30 @@ class Wire:
     """
 
     def __init__(
-        self, connection: socket.socket, client: str, places: Places, memory: Memory, pace: int
+        self,
+        connection: socket.socket,
+        client: str,
+        slots: TransferSlots,
+        memory: Memory,
+        pace: int,
     ) -> None:
         connection.setblocking(False)
         self.socket = connection
         self.client = client
-        self.places = places
+        self.slots = slots
         self.memory = memory
         self.bytes_per_second = pace
         self.outbox = bytearray()
         self.untaken_bytes = 0  # of what was sent: the kernel has no receipt from the client yet
         self.owes_continue = False  # the client waits for `100 Continue` before it sends its body
         self.is_over = False  # the server is about to stop, or the answer is complete
-        self.ticket = Ticket(places, client, body_is_here=True)
+        self.slot_holder = SlotHolder(slots, client, body_is_here=True)
         self.pace = Pace(pace)
 
     def begin(self, *, body_is_here: bool) -> None:
         """Begin a request: nothing is held against it."""
-        self.ticket.release()
-        self.ticket = Ticket(self.places, self.client, body_is_here=body_is_here)
+        self.slot_holder.release()
+        self.slot_holder = SlotHolder(self.slots, self.client, body_is_here=body_is_here)
         self.pace = Pace(self.bytes_per_second)
 
     # ---- what a thread does
@@ -82,7 +87,7 @@ class Wire:
     def recv(self, size: int) -> bytes:
         """Return at most `size` bytes, b"" at the end; let a client that waits for leave begin.
 
-        Raises NoPlace, TooSlow, ServerStopping.
+        Raises NoFreeSlot, TooSlow, ServerStopping.
         """
         if self.owes_continue:
             self.owes_continue = False
@@ -102,7 +107,7 @@ class Wire:
         while rest:
             if not self.outbox:
                 rest = rest[self._send_some(rest) :]
-            if rest and not self.ticket.is_held and self._keep(rest):
+            if rest and not self.slot_holder.has_slot and self._keep(rest):
                 return
             if rest:
                 self._wait_to_send()
@@ -110,7 +115,7 @@ class Wire:
     def _wait_to_send(self) -> None:
         try:
             self._wait(select.POLLOUT)
-        except (NoPlace, TooSlow, ServerStopping) as error:
+        except (NoFreeSlot, TooSlow, ServerStopping) as error:
             self._forget_outbox()
             # gunicorn takes this for a client that went away, which is what it comes to
             raise ConnectionResetError(errno.ECONNRESET, str(error)) from error
@@ -138,8 +143,8 @@ class Wire:
         return True
 
     def _wait(self, event: int) -> None:
-        """Wait for the client; a thread that waits needs a place."""
-        self.ticket.take()
+        """Wait for the client; a thread that waits needs a slot."""
+        self.slot_holder.take()
         poll = select.poll()
         poll.register(self.socket, event)
         while not self.is_over and not self.pace.is_too_slow:
@@ -190,9 +195,9 @@ class Wire:
         self.socket.shutdown(how)
 
     def close(self) -> None:
-        """Close the connection, forget what was not sent, and give a place back."""
+        """Close the connection, forget what was not sent, and give a slot back."""
         self._forget_outbox()
-        self.ticket.release()
+        self.slot_holder.release()
         self.socket.close()
 
     def gettimeout(self) -> None:

@@ -19,7 +19,7 @@ from gunicorn.http.message import Request  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
 from piston import settings
-from piston.http.transfers import Places
+from piston.http.transfers import TransferSlots
 from piston.relied_on import SET_IN_INIT, rely_on
 from piston.web.connections import Connection, Phase, Waiting
 from piston.web.heads import Arrival, is_urgent, look_at
@@ -59,16 +59,16 @@ rely_on(__name__, Request, _expected_100_continue=bool)
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
-    """gunicorn's threaded worker, in whose threads no client is waited for without a place."""
+    """gunicorn's threaded worker, in whose threads no client is waited for without a slot."""
 
     def init_process(self) -> None:
         """Prepare what the loop needs, then run it."""
         self.waiting = Waiting()
         self.turns = Turns(self.cfg.threads)
-        self.places = Places(
+        self.slots = TransferSlots(
             settings.PISTON_WEB_TRANSFERS, per_client=max(1, settings.PISTON_WEB_TRANSFERS // 2)
         )
-        self.lingering = Places(MAX_LINGER_COUNT, per_client=MAX_LINGER_COUNT // 2)
+        self.lingering = TransferSlots(MAX_LINGER_COUNT, per_client=MAX_LINGER_COUNT // 2)
         self.memory = Memory(OUTBOXES_BYTES)
         self.next_look = 0.0
         self.cut_at: float | None = None
@@ -80,7 +80,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         return ThreadPoolExecutor(max_workers=self.cfg.threads + 1, thread_name_prefix="web")
 
     def load_wsgi(self) -> None:
-        """Load the application and put a ticket into each request's environment."""
+        """Load the application and put a holder into each request's environment."""
         super().load_wsgi()
         application: Any = self.wsgi  # type: ignore[has-type]
         self.wsgi = partial(serve, application)
@@ -100,7 +100,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
                 return
             self.nr_conns += 1
             rate = settings.PISTON_SLOWEST_BYTES_PER_SECOND
-            wire = Wire(client_socket, str(address[0]), self.places, self.memory, rate)
+            wire = Wire(client_socket, str(address[0]), self.slots, self.memory, rate)
             connection = Connection(self.cfg, wire, address, listener.getsockname())
             self.wait(connection, Phase.ARRIVING, HEAD_SECONDS)
             if self.nr_conns >= self.worker_connections:
@@ -179,11 +179,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self.enqueue_req(connection)
 
     def handle(self, conn: Connection) -> bool:
-        """Handle a request, in a thread; its place is free afterwards."""
+        """Handle a request, in a thread; its slot is free afterwards."""
         try:
             return bool(super().handle(conn))
         finally:
-            conn.sock.ticket.release()
+            conn.sock.slot_holder.release()
 
     def handle_request(self, req: Any, conn: Connection) -> bool:
         """Handle a request; `100 Continue` is sent when its body is read, and not before."""
@@ -244,7 +244,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         except OSError:
             self.forget(connection)
             return
-        connection.linger = Linger(self.lingering, wire.ticket, wire.bytes_per_second)
+        connection.linger = Linger(self.lingering, wire.slot_holder, wire.bytes_per_second)
         self.wait(connection, Phase.LINGERING, STOP_SECONDS)
         if self.alive:
             connection.deadline = connection.linger.deadline

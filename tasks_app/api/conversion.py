@@ -22,7 +22,7 @@ from typing import IO, Any, Self
 from django.conf import settings
 
 from piston import disk_reserve
-from piston.http.transfers import NoPlace
+from piston.http.transfers import NoFreeSlot
 from tasks_app.csv_files import converting
 from tasks_app.errors import ConverterDied, CSVFormatError
 
@@ -55,7 +55,7 @@ class Turns:
     def taken(self, tree: str, look: Callable[[], None]) -> Iterator[None]:
         """Wait for this tree's turn; `look` is called now and then, and may raise.
 
-        Raises NoPlace when too many of the tree wait, or when it takes too long.
+        Raises NoFreeSlot when too many of the tree wait, or when it takes too long.
         """
         with self._changed:
             self._wait(tree, look)
@@ -69,7 +69,7 @@ class Turns:
 
     def _wait(self, tree: str, look: Callable[[], None]) -> None:
         if [each.tree for each in self._waiting].count(tree) >= MAX_WAITING:
-            raise NoPlace(is_own_fault=True)
+            raise NoFreeSlot(is_own_fault=True)
         this = _Waiting(tree)
         deadline = time.monotonic() + MAX_WAIT_SECONDS
         self._waiting.append(this)
@@ -77,7 +77,7 @@ class Turns:
             while self._next() is not this:
                 look()
                 if time.monotonic() > deadline:
-                    raise NoPlace(is_own_fault=tree in self._running)
+                    raise NoFreeSlot(is_own_fault=tree in self._running)
                 self._changed.wait(LOOK_SECONDS)
         finally:
             self._waiting.remove(this)

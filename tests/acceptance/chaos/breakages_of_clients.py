@@ -14,7 +14,7 @@ for breakage in (
     ),
     Breakage(
         "places-for-whoever-comes",
-        "no place for a transfer is kept for clients that hold none",
+        "no slot for a transfer is kept for clients that hold none",
         (
             Change(TRANSFERS, "return ceil(self.count / 4)\n", "return 0\n"),
             Change(TRANSFERS, "ceil(self.count / 8) if tree in self._trees else 0", "0"),

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from gunicorn.config import Config
 
-from piston.http.transfers import Places
+from piston.http.transfers import TransferSlots
 from piston.web.connections import Connection, Phase, Waiting
 from piston.web.wire import Memory, Wire
 
@@ -14,8 +14,8 @@ from piston.web.wire import Memory, Wire
 def made() -> Iterator[list[Connection]]:
     """Five connections."""
     pairs = [socket.socketpair() for _ in range(5)]
-    places, memory = Places(1, per_client=1), Memory(1000)
-    wires = [Wire(near, "client", places, memory, 1024) for near, _ in pairs]
+    slots, memory = TransferSlots(1, per_client=1), Memory(1000)
+    wires = [Wire(near, "client", slots, memory, 1024) for near, _ in pairs]
     yield [Connection(Config(), wire, ("127.0.0.1", 1), ("127.0.0.1", 2)) for wire in wires]
     for near, far in pairs:
         near.close()

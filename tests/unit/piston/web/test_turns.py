@@ -5,7 +5,7 @@ from contextlib import ExitStack
 import pytest
 from gunicorn.config import Config
 
-from piston.http.transfers import Places
+from piston.http.transfers import TransferSlots
 from piston.web import turns
 from piston.web.connections import Connection
 from piston.web.turns import Turns
@@ -16,14 +16,14 @@ MakeConnection = Callable[[], Connection]
 
 @pytest.fixture
 def make_connection() -> Iterator[MakeConnection]:
-    places, memory = Places(1, per_client=1), Memory(1000)
+    slots, memory = TransferSlots(1, per_client=1), Memory(1000)
     with ExitStack() as stack:
 
         def make() -> Connection:
             near, far = socket.socketpair()
             stack.callback(near.close)
             stack.callback(far.close)
-            wire = Wire(near, "client", places, memory, 1024)
+            wire = Wire(near, "client", slots, memory, 1024)
             return Connection(Config(), wire, ("127.0.0.1", 1), ("127.0.0.1", 2))
 
         yield make

@@ -5,7 +5,7 @@ from contextlib import ExitStack, closing
 
 import pytest
 
-from piston.http.transfers import NoPlace, Places, ServerStopping, TooSlow
+from piston.http.transfers import NoFreeSlot, ServerStopping, TooSlow, TransferSlots
 from piston.web import pace
 from piston.web.wire import MAX_OUTBOX_BYTES, Memory, Wire
 
@@ -15,12 +15,12 @@ MEBIBYTE = 2**20
 class Line:
     """A wire and the client at its other end."""
 
-    def __init__(self, *, places: int = 1, memory: int = 8 * MEBIBYTE) -> None:
+    def __init__(self, *, slots: int = 1, memory: int = 8 * MEBIBYTE) -> None:
         near, self.client = socket.socketpair()
         self.client.settimeout(10)
-        self.places = Places(places, per_client=places)
+        self.slots = TransferSlots(slots, per_client=slots)
         self.memory = Memory(memory)
-        self.wire = Wire(near, "client", self.places, self.memory, 1024)
+        self.wire = Wire(near, "client", self.slots, self.memory, 1024)
 
     def receive(self, size: int) -> bytes:
         content = b""
@@ -65,16 +65,16 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 # ---- Reading -------------------------------------------------------------------------------------
 
 
-def test_what_is_there_is_read_without_a_place(make_line: MakeLine) -> None:
-    line = make_line(places=0)
+def test_what_is_there_is_read_without_a_slot(make_line: MakeLine) -> None:
+    line = make_line(slots=0)
     line.client.sendall(b"hello")
 
     assert line.wire.recv(10) == b"hello"
 
 
-def test_nobody_waits_without_a_place(make_line: MakeLine) -> None:
-    with pytest.raises(NoPlace):
-        make_line(places=0).wire.recv(10)
+def test_nobody_waits_without_a_slot(make_line: MakeLine) -> None:
+    with pytest.raises(NoFreeSlot):
+        make_line(slots=0).wire.recv(10)
 
 
 def test_a_client_that_hangs_up_is_gone_also_when_it_sent_something_before(line: Line) -> None:
@@ -87,13 +87,13 @@ def test_a_client_that_hangs_up_is_gone_also_when_it_sent_something_before(line:
     assert line.wire.is_gone
 
 
-def test_who_waits_holds_a_place_until_the_request_is_over(line: Line) -> None:
+def test_who_waits_holds_a_slot_until_the_request_is_over(line: Line) -> None:
     threading.Timer(0.05, line.client.sendall, [b"hello"]).start()
 
     assert line.wire.recv(10) == b"hello"
-    assert line.places.taken == 1
-    line.wire.ticket.release()
-    assert line.places.taken == 0
+    assert line.slots.taken == 1
+    line.wire.slot_holder.release()
+    assert line.slots.taken == 0
 
 
 @pytest.mark.usefixtures("impatient")
@@ -135,7 +135,7 @@ def test_what_a_client_does_not_take_waits_in_the_outbox(line: Line) -> None:
     line.wire.sendall(content)
 
     assert line.wire.outbox
-    assert line.places.taken == 0
+    assert line.slots.taken == 0
     receiving = threading.Thread(target=line.empty_outbox)
     receiving.start()
     assert line.receive(len(content)) == content
@@ -151,7 +151,7 @@ def test_later_parts_stay_behind_earlier_ones(line: Line) -> None:
 
 def test_a_transfer_waits_for_its_client(line: Line) -> None:
     content = bytes(range(256)) * 8192
-    line.wire.ticket.take()
+    line.wire.slot_holder.take()
     received: list[bytes] = []
     receiving = threading.Thread(target=lambda: received.append(line.receive(len(content))))
     receiving.start()
@@ -166,10 +166,10 @@ def test_a_transfer_waits_for_its_client(line: Line) -> None:
     ("memory", "size"),
     [(64 * MEBIBYTE, MAX_OUTBOX_BYTES + MEBIBYTE), (MEBIBYTE // 2, 2 * MEBIBYTE)],
 )
-def test_more_than_fits_into_memory_needs_a_place(
+def test_more_than_fits_into_memory_needs_a_slot(
     make_line: MakeLine, memory: int, size: int
 ) -> None:
-    line = make_line(places=0, memory=memory)
+    line = make_line(slots=0, memory=memory)
 
     with pytest.raises(ConnectionResetError):
         line.wire.sendall(b"x" * size)
@@ -180,7 +180,7 @@ def test_more_than_fits_into_memory_needs_a_place(
 @pytest.mark.usefixtures("impatient")
 def test_a_client_that_takes_nothing_is_given_up(make_line: MakeLine) -> None:
     line = make_line()
-    line.wire.ticket.take()
+    line.wire.slot_holder.take()
 
     with pytest.raises(ConnectionResetError, match="1024 bytes"):
         line.wire.sendall(b"x" * 2 * MEBIBYTE)
@@ -193,7 +193,7 @@ def over_tcp(receive_bytes: int) -> tuple[Wire, socket.socket]:
     with socket.create_server(("127.0.0.1", 0)) as server:
         client.connect(server.getsockname())
         near, _ = server.accept()
-    return Wire(near, "client", Places(1, per_client=1), Memory(0), 1024), client
+    return Wire(near, "client", TransferSlots(1, per_client=1), Memory(0), 1024), client
 
 
 def test_what_the_kernel_keeps_is_not_taken_yet() -> None:
@@ -240,25 +240,25 @@ def test_the_loop_drops_what_a_client_does_not_take_at_once(make_line: MakeLine)
 
     line.wire.send_at_once(b"x" * 2 * MEBIBYTE)
 
-    assert (line.wire.outbox, line.places.taken) == (b"", 0)
+    assert (line.wire.outbox, line.slots.taken) == (b"", 0)
     assert line.client.recv(10) == b"x" * 10
 
 
-def test_a_place_comes_back_when_the_connection_ends(line: Line) -> None:
-    line.wire.ticket.take()
+def test_a_slot_comes_back_when_the_connection_ends(line: Line) -> None:
+    line.wire.slot_holder.take()
 
     line.wire.close()
     line.wire.close()
 
-    assert line.places.taken == 0
+    assert line.slots.taken == 0
 
 
-def test_a_place_comes_back_when_another_request_begins(line: Line) -> None:
-    line.wire.ticket.take()
+def test_a_slot_comes_back_when_another_request_begins(line: Line) -> None:
+    line.wire.slot_holder.take()
 
     line.wire.begin(body_is_here=True)
 
-    assert line.places.taken == 0
+    assert line.slots.taken == 0
 
 
 def test_what_gunicorn_asks_of_a_socket_never_makes_it_block(line: Line) -> None:

@@ -15,7 +15,7 @@ from gunicorn.http.unreader import IterUnreader
 from gunicorn.workers import base
 from gunicorn.workers.gthread import ThreadWorker
 
-from piston.http.transfers import TICKET, Places, Ticket, name_client
+from piston.http.transfers import SLOT_HOLDER, SlotHolder, TransferSlots, name_client
 from piston.web import pace
 from piston.web.connections import Connection, Phase
 from piston.web.serving import is_read, serve
@@ -44,12 +44,12 @@ class Response:
 
 
 class Holder:
-    """A socket that has nothing but a ticket."""
+    """A socket that has nothing but a holder."""
 
     owes_continue = False
 
-    def __init__(self, ticket: Ticket) -> None:
-        self.ticket = ticket
+    def __init__(self, holder: SlotHolder) -> None:
+        self.slot_holder = holder
 
 
 def body_of(content: bytes, *, is_chunked: bool) -> Body:
@@ -77,9 +77,9 @@ def test_a_body_is_read_when_its_end_was_seen(content: bytes, is_chunked: bool) 
 def test_an_answer_that_comes_before_its_body_ends_the_connection(
     content: bytes, is_chunked: bool, reads: bool, body_is_here: bool
 ) -> None:
-    ticket = Ticket(Places(1, per_client=1), "client", body_is_here=body_is_here)
+    holder = SlotHolder(TransferSlots(1, per_client=1), "client", body_is_here=body_is_here)
     body = body_of(content, is_chunked=is_chunked)
-    environ = {"gunicorn.socket": Holder(ticket), "wsgi.input": body}
+    environ = {"gunicorn.socket": Holder(holder), "wsgi.input": body}
     response = Response()
 
     def application(environ: dict[str, Any], start_response: Any) -> io.BytesIO:
@@ -90,33 +90,33 @@ def test_an_answer_that_comes_before_its_body_ends_the_connection(
 
     serve(application, environ, response.start_response)
 
-    assert environ[TICKET] is ticket
+    assert environ[SLOT_HOLDER] is holder
     assert response.must_close is not (reads or body_is_here)
 
 
 @pytest.mark.parametrize("body_is_here", [True, False])
 def test_the_tree_of_a_client_is_looked_up_before_its_body_is_discarded(body_is_here: bool) -> None:
-    ticket = Ticket(Places(1, per_client=1), "client", body_is_here=body_is_here)
+    holder = SlotHolder(TransferSlots(1, per_client=1), "client", body_is_here=body_is_here)
 
-    answer_known_client(ticket, lambda: "tree")
+    answer_known_client(holder, lambda: "tree")
 
-    assert ticket.is_known_with_tree is not body_is_here
-    assert ticket.tree == ("client" if body_is_here else "tree")
+    assert holder.is_known_with_tree is not body_is_here
+    assert holder.tree == ("client" if body_is_here else "tree")
 
 
 def test_an_answer_goes_out_when_the_tree_cannot_be_looked_up() -> None:
-    ticket = Ticket(Places(1, per_client=1), "client", body_is_here=False)
+    holder = SlotHolder(TransferSlots(1, per_client=1), "client", body_is_here=False)
 
     def fail() -> str:
         raise OperationalError("server closed the connection unexpectedly")
 
-    response = answer_known_client(ticket, fail)
+    response = answer_known_client(holder, fail)
 
     assert response.has_started
-    assert not ticket.is_known_with_tree
+    assert not holder.is_known_with_tree
 
 
-def answer_known_client(ticket: Ticket, find_tree: Callable[[], str]) -> Response:
+def answer_known_client(holder: SlotHolder, find_tree: Callable[[], str]) -> Response:
     """Refuse a client that has shown a good token, without a look at its body."""
     body = body_of(b"hello", is_chunked=False)
     response = Response()
@@ -126,13 +126,13 @@ def answer_known_client(ticket: Ticket, find_tree: Callable[[], str]) -> Respons
         start_response("400 Bad Request", [])
         return io.BytesIO()
 
-    environ = {"gunicorn.socket": Holder(ticket), "wsgi.input": body}
+    environ = {"gunicorn.socket": Holder(holder), "wsgi.input": body}
     serve(application, environ, response.start_response)
     return response
 
 
 def test_nobody_is_let_go_on_after_an_answer() -> None:
-    holder = Holder(Ticket(Places(1, per_client=1), "client", body_is_here=False))
+    holder = Holder(SlotHolder(TransferSlots(1, per_client=1), "client", body_is_here=False))
     holder.owes_continue = True
     body = body_of(b"hello", is_chunked=False)
 
@@ -183,7 +183,7 @@ def deaf(worker: Worker) -> Iterator[Connection]:
     """A connection whose client takes nothing, when no memory is left for its answer."""
     near, far = socket.socketpair()
     worker.memory = Memory(0)
-    wire = Wire(near, "client", worker.places, worker.memory, 1024)
+    wire = Wire(near, "client", worker.slots, worker.memory, 1024)
     with suppress(BlockingIOError):
         while True:
             near.send(bytes(2**16))
@@ -193,7 +193,7 @@ def deaf(worker: Worker) -> Iterator[Connection]:
     far.close()
 
 
-def test_a_refusal_waits_for_nobody_and_takes_no_place(
+def test_a_refusal_waits_for_nobody_and_takes_no_slot(
     worker: Worker, deaf: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pace, "GRACE_SECONDS", 0.05)
@@ -202,15 +202,15 @@ def test_a_refusal_waits_for_nobody_and_takes_no_place(
     worker.refuse(deaf, "overloaded")
 
     assert deaf.sock.pace.left_seconds == pace.GRACE_SECONDS  # no time was spent waiting
-    assert worker.places.taken == 0
+    assert worker.slots.taken == 0
     assert deaf.phase is Phase.LINGERING
 
 
-def test_a_known_client_is_heard_out_and_gives_its_place_back(
+def test_a_known_client_is_heard_out_and_gives_its_slot_back(
     worker: Worker, deaf: Connection
 ) -> None:
     worker.alive = True
-    deaf.sock.ticket.is_known = True
+    deaf.sock.slot_holder.is_known = True
 
     worker.linger(deaf)
     assert (worker.lingering.taken, deaf.deadline) == (1, deaf.linger and deaf.linger.deadline)
