@@ -36,9 +36,9 @@ for breakage in (
         "what has gone into the kernel's buffer counts as taken by the client",
         (
             Change(
-                "piston/web/wire.py",
-                "        self.untaken_bytes += sent\n",
-                "        self.pace.earn(sent)\n",
+                "piston/web/client_socket.py",
+                "        self.unacknowledged_bytes += sent\n",
+                "        self.rate.earn(sent)\n",
             ),
         ),
     ),

@@ -93,7 +93,7 @@ for breakage in (
         "web processes do not look whether their parent is there",
         (
             Change(
-                "piston/web/worker.py",
+                "piston/web/loop.py",
                 "    def init_process(self)",
                 "    is_parent_alive = lambda self: True\n\n    def init_process(self)",
             ),

@@ -34,7 +34,8 @@ from tests.acceptance.installation import ROOT
 
 # a member of each module's, and what the sentence calls it
 MEMBERS = {
-    "piston.web.worker": (ThreadWorker, "enqueue_req", "ThreadWorker.enqueue_req(self, conn)"),
+    "piston.web.loop": (ThreadWorker, "enqueue_req", "ThreadWorker.enqueue_req(self, conn)"),
+    "piston.web.worker": (ThreadWorker, "handle", "ThreadWorker.handle(self, conn)"),
     "piston.web.connections": (TConn, "init", "TConn.init(self)"),
     "piston.web.bodies": (LengthReader, "read", "LengthReader.read(self, size)"),
     "piston.web.serving": (Response, "force_close", "Response.force_close(self)"),

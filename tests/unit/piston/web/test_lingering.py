@@ -15,7 +15,7 @@ from piston.web.lingering import (
     MAX_LINGER_SECONDS,
     Linger,
 )
-from piston.web.pace import GRACE_SECONDS
+from piston.web.minimum_rate import GRACE_SECONDS
 
 RATE = 1000
 
@@ -67,7 +67,7 @@ def test_a_known_client_may_send_as_much_as_it_likes(clock: Clock, slots: Transf
     assert slots.taken == 1
 
 
-def test_a_known_client_has_to_keep_the_pace(clock: Clock, slots: TransferSlots) -> None:
+def test_a_known_client_has_to_keep_the_minimum_rate(clock: Clock, slots: TransferSlots) -> None:
     known = linger(slots, is_known=True)
     assert known.deadline == clock.now + GRACE_SECONDS
 

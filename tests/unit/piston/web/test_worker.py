@@ -16,10 +16,10 @@ from gunicorn.workers import base
 from gunicorn.workers.gthread import ThreadWorker
 
 from piston.http.transfers import SLOT_HOLDER, SlotHolder, TransferSlots, name_client
-from piston.web import pace
+from piston.web import minimum_rate
+from piston.web.client_socket import BufferQuota, ClientSocket
 from piston.web.connections import Connection, Phase
 from piston.web.serving import is_read, serve
-from piston.web.wire import Memory, Wire
 from piston.web.worker import Worker
 
 
@@ -44,7 +44,7 @@ class Response:
 
 
 class Holder:
-    """A socket that has nothing but a holder."""
+    """A socket that has only a slot holder."""
 
     owes_continue = False
 
@@ -182,26 +182,26 @@ def test_gunicorn_lets_nobody_go_on_before_the_body_is_read(
 def deaf(worker: Worker) -> Iterator[Connection]:
     """A connection whose client takes nothing, when no memory is left for its answer."""
     near, far = socket.socketpair()
-    worker.memory = Memory(0)
-    wire = Wire(near, "client", worker.slots, worker.memory, 1024)
+    worker.buffer_quota = BufferQuota(0)
+    client_socket = ClientSocket(near, "client", worker.slots, worker.buffer_quota, 1024)
     with suppress(BlockingIOError):
         while True:
             near.send(bytes(2**16))
     worker.nr_conns += 1
-    yield Connection(worker.cfg, wire, ("127.0.0.1", 1), ("127.0.0.1", 2))
-    wire.close()
+    yield Connection(worker.cfg, client_socket, ("127.0.0.1", 1), ("127.0.0.1", 2))
+    client_socket.close()
     far.close()
 
 
 def test_a_refusal_waits_for_nobody_and_takes_no_slot(
     worker: Worker, deaf: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pace, "GRACE_SECONDS", 0.05)
+    monkeypatch.setattr(minimum_rate, "GRACE_SECONDS", 0.05)
     deaf.sock.begin(body_is_here=True)
 
     worker.refuse(deaf, "overloaded")
 
-    assert deaf.sock.pace.left_seconds == pace.GRACE_SECONDS  # no time was spent waiting
+    assert deaf.sock.rate.left_seconds == minimum_rate.GRACE_SECONDS  # no time was spent waiting
     assert worker.slots.taken == 0
     assert deaf.phase is Phase.LINGERING
 
@@ -213,25 +213,29 @@ def test_a_known_client_is_heard_out_and_gives_its_slot_back(
     deaf.sock.slot_holder.is_known = True
 
     worker.linger(deaf)
-    assert (worker.lingering.taken, deaf.deadline) == (1, deaf.linger and deaf.linger.deadline)
+    assert (worker.linger_slots.taken, deaf.deadline) == (1, deaf.linger and deaf.linger.deadline)
     worker.drop(deaf)
 
-    assert worker.lingering.taken == 0
+    assert worker.linger_slots.taken == 0
 
 
 @pytest.mark.parametrize(
-    ("taken_bytes", "phase"), [(0, None), (10_000, Phase.LEAVING)], ids=["nothing", "something"]
+    ("acknowledged_bytes", "phase"),
+    [(0, None), (10_000, Phase.SENDING)],
+    ids=["nothing", "something"],
 )
 def test_a_client_is_given_up_when_it_has_taken_nothing_of_its_answer(
     worker: Worker,
     deaf: Connection,
     monkeypatch: pytest.MonkeyPatch,
-    taken_bytes: int,
+    acknowledged_bytes: int,
     phase: Phase | None,
 ) -> None:
-    worker.wait(deaf, Phase.LEAVING, 0.0)
-    monkeypatch.setattr(deaf.sock, "count_taken", lambda: deaf.sock.pace.earn(taken_bytes))
+    worker.wait(deaf, Phase.SENDING, 0.0)
+    monkeypatch.setattr(
+        deaf.sock, "count_acknowledged", lambda: deaf.sock.rate.earn(acknowledged_bytes)
+    )
 
-    worker.give_up(deaf)
+    worker.time_out(deaf)
 
     assert deaf.phase is phase

@@ -6,21 +6,21 @@ from contextlib import ExitStack, closing
 import pytest
 
 from piston.http.transfers import NoFreeSlot, ServerStopping, TooSlow, TransferSlots
-from piston.web import pace
-from piston.web.wire import MAX_OUTBOX_BYTES, Memory, Wire
+from piston.web import minimum_rate
+from piston.web.client_socket import MAX_SEND_BUFFER_BYTES, BufferQuota, ClientSocket
 
 MEBIBYTE = 2**20
 
 
 class Line:
-    """A wire and the client at its other end."""
+    """A client_socket and the client at its other end."""
 
     def __init__(self, *, slots: int = 1, memory: int = 8 * MEBIBYTE) -> None:
         near, self.client = socket.socketpair()
         self.client.settimeout(10)
         self.slots = TransferSlots(slots, per_client=slots)
-        self.memory = Memory(memory)
-        self.wire = Wire(near, "client", self.slots, self.memory, 1024)
+        self.buffer_quota = BufferQuota(memory)
+        self.client_socket = ClientSocket(near, "client", self.slots, self.buffer_quota, 1024)
 
     def receive(self, size: int) -> bytes:
         content = b""
@@ -29,11 +29,11 @@ class Line:
         return content
 
     def empty_outbox(self) -> None:
-        while self.wire.outbox:
-            self.wire.send_outbox()
+        while self.client_socket.send_buffer:
+            self.client_socket.send_buffered()
 
     def close(self) -> None:
-        self.wire.close()
+        self.client_socket.close()
         self.client.close()
 
 
@@ -59,7 +59,7 @@ def line(make_line: MakeLine) -> Line:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pace, "GRACE_SECONDS", 0.05)
+    monkeypatch.setattr(minimum_rate, "GRACE_SECONDS", 0.05)
 
 
 # ---- Reading -------------------------------------------------------------------------------------
@@ -69,59 +69,59 @@ def test_what_is_there_is_read_without_a_slot(make_line: MakeLine) -> None:
     line = make_line(slots=0)
     line.client.sendall(b"hello")
 
-    assert line.wire.recv(10) == b"hello"
+    assert line.client_socket.recv(10) == b"hello"
 
 
 def test_nobody_waits_without_a_slot(make_line: MakeLine) -> None:
     with pytest.raises(NoFreeSlot):
-        make_line(slots=0).wire.recv(10)
+        make_line(slots=0).client_socket.recv(10)
 
 
 def test_a_client_that_hangs_up_is_gone_also_when_it_sent_something_before(line: Line) -> None:
-    assert not line.wire.is_gone
+    assert not line.client_socket.is_gone
 
     line.client.sendall(b"hello")
-    assert not line.wire.is_gone
+    assert not line.client_socket.is_gone
 
     line.client.close()
-    assert line.wire.is_gone
+    assert line.client_socket.is_gone
 
 
 def test_who_waits_holds_a_slot_until_the_request_is_over(line: Line) -> None:
     threading.Timer(0.05, line.client.sendall, [b"hello"]).start()
 
-    assert line.wire.recv(10) == b"hello"
+    assert line.client_socket.recv(10) == b"hello"
     assert line.slots.taken == 1
-    line.wire.slot_holder.release()
+    line.client_socket.slot_holder.release()
     assert line.slots.taken == 0
 
 
 @pytest.mark.usefixtures("impatient")
 def test_a_silent_client_is_given_up(make_line: MakeLine) -> None:
     with pytest.raises(TooSlow, match="1024 bytes"):
-        make_line().wire.recv(10)
+        make_line().client_socket.recv(10)
 
 
 def test_nobody_waits_for_a_client_when_the_server_stops(line: Line) -> None:
-    line.wire.is_over = True
+    line.client_socket.is_over = True
 
     with pytest.raises(ServerStopping):
-        line.wire.recv(10)
+        line.client_socket.recv(10)
 
 
 def test_a_client_that_is_gone_is_the_end(line: Line) -> None:
     line.client.close()
 
-    assert line.wire.recv(10) == b""
+    assert line.client_socket.recv(10) == b""
 
 
 def test_a_client_that_waits_for_leave_gets_it_once_its_body_is_read(line: Line) -> None:
     line.client.sendall(b"hello")
-    line.wire.owes_continue = True
+    line.client_socket.owes_continue = True
 
-    assert line.wire.recv(2) == b"he"
-    assert line.wire.recv(3) == b"llo"
-    line.wire.sendall(b"!")
+    assert line.client_socket.recv(2) == b"he"
+    assert line.client_socket.recv(3) == b"llo"
+    line.client_socket.sendall(b"!")
 
     assert line.client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n!"
 
@@ -132,9 +132,9 @@ def test_a_client_that_waits_for_leave_gets_it_once_its_body_is_read(line: Line)
 def test_what_a_client_does_not_take_waits_in_the_outbox(line: Line) -> None:
     content = bytes(range(256)) * 8192  # 2 MiB
 
-    line.wire.sendall(content)
+    line.client_socket.sendall(content)
 
-    assert line.wire.outbox
+    assert line.client_socket.send_buffer
     assert line.slots.taken == 0
     receiving = threading.Thread(target=line.empty_outbox)
     receiving.start()
@@ -143,28 +143,28 @@ def test_what_a_client_does_not_take_waits_in_the_outbox(line: Line) -> None:
 
 
 def test_later_parts_stay_behind_earlier_ones(line: Line) -> None:
-    line.wire.sendall(b"a" * MEBIBYTE)
-    line.wire.sendall(b"b")
+    line.client_socket.sendall(b"a" * MEBIBYTE)
+    line.client_socket.sendall(b"b")
 
-    assert line.wire.outbox.endswith(b"ab")
+    assert line.client_socket.send_buffer.endswith(b"ab")
 
 
 def test_a_transfer_waits_for_its_client(line: Line) -> None:
     content = bytes(range(256)) * 8192
-    line.wire.slot_holder.take()
+    line.client_socket.slot_holder.take()
     received: list[bytes] = []
     receiving = threading.Thread(target=lambda: received.append(line.receive(len(content))))
     receiving.start()
 
-    line.wire.sendall(content)
+    line.client_socket.sendall(content)
 
     receiving.join()
-    assert (received, line.wire.outbox) == ([content], b"")
+    assert (received, line.client_socket.send_buffer) == ([content], b"")
 
 
 @pytest.mark.parametrize(
     ("memory", "size"),
-    [(64 * MEBIBYTE, MAX_OUTBOX_BYTES + MEBIBYTE), (MEBIBYTE // 2, 2 * MEBIBYTE)],
+    [(64 * MEBIBYTE, MAX_SEND_BUFFER_BYTES + MEBIBYTE), (MEBIBYTE // 2, 2 * MEBIBYTE)],
 )
 def test_more_than_fits_into_memory_needs_a_slot(
     make_line: MakeLine, memory: int, size: int
@@ -172,98 +172,102 @@ def test_more_than_fits_into_memory_needs_a_slot(
     line = make_line(slots=0, memory=memory)
 
     with pytest.raises(ConnectionResetError):
-        line.wire.sendall(b"x" * size)
+        line.client_socket.sendall(b"x" * size)
 
-    assert line.memory.take(memory)  # nothing is kept for the one that was given up
+    assert line.buffer_quota.reserve(memory)  # nothing is kept for the one that was given up
 
 
 @pytest.mark.usefixtures("impatient")
 def test_a_client_that_takes_nothing_is_given_up(make_line: MakeLine) -> None:
     line = make_line()
-    line.wire.slot_holder.take()
+    line.client_socket.slot_holder.take()
 
     with pytest.raises(ConnectionResetError, match="1024 bytes"):
-        line.wire.sendall(b"x" * 2 * MEBIBYTE)
+        line.client_socket.sendall(b"x" * 2 * MEBIBYTE)
 
 
-def over_tcp(receive_bytes: int) -> tuple[Wire, socket.socket]:
-    """Return a wire with a kernel's buffers in between, and the client at the other end."""
+def over_tcp(receive_bytes: int) -> tuple[ClientSocket, socket.socket]:
+    """Return a socket with the kernel's buffers in between, and the client at the other end."""
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
     with socket.create_server(("127.0.0.1", 0)) as server:
         client.connect(server.getsockname())
         near, _ = server.accept()
-    return Wire(near, "client", TransferSlots(1, per_client=1), Memory(0), 1024), client
+    return ClientSocket(
+        near, "client", TransferSlots(1, per_client=1), BufferQuota(0), 1024
+    ), client
 
 
 def test_what_the_kernel_keeps_is_not_taken_yet() -> None:
-    wire, client = over_tcp(4096)
-    with closing(wire), client:
+    client_socket, client = over_tcp(4096)
+    with closing(client_socket), client:
         content = memoryview(bytes(MEBIBYTE))
-        sent = wire._send_some(content)
-        wire.pace.left_seconds = 0.0
+        sent = client_socket._send_some(content)
+        client_socket.rate.left_seconds = 0.0
 
-        wire.count_taken()
+        client_socket.count_acknowledged()
 
-        taken = sent - wire.untaken_bytes
+        taken = sent - client_socket.unacknowledged_bytes
         assert 0 <= taken < sent / 2
-        assert wire.pace.left_seconds == taken / 1024
+        assert client_socket.rate.left_seconds == taken / 1024
 
 
 def test_what_leaves_the_kernel_earns_time_though_nothing_more_is_sent() -> None:
-    wire, client = over_tcp(4096)
-    with closing(wire), client:
-        sent = wire._send_some(memoryview(bytes(MEBIBYTE)))
-        wire.pace.left_seconds = 0.0
+    client_socket, client = over_tcp(4096)
+    with closing(client_socket), client:
+        sent = client_socket._send_some(memoryview(bytes(MEBIBYTE)))
+        client_socket.rate.left_seconds = 0.0
 
         left = sent
         while left and (block := client.recv(left)):
             left -= len(block)
-        while wire.untaken_bytes:  # until the kernel has the last receipt
-            wire.count_taken()
+        while client_socket.unacknowledged_bytes:  # until the kernel has the last receipt
+            client_socket.count_acknowledged()
 
-        assert wire.pace.left_seconds == pytest.approx(min(sent / 1024, pace.TAKEN_SECONDS))
+        assert client_socket.rate.left_seconds == pytest.approx(
+            min(sent / 1024, minimum_rate.MAX_SEND_GRACE_SECONDS)
+        )
 
 
 def test_memory_comes_back_when_the_connection_ends(make_line: MakeLine) -> None:
     line = make_line(memory=4 * MEBIBYTE)
-    line.wire.sendall(b"x" * 2 * MEBIBYTE)
-    assert not line.memory.take(4 * MEBIBYTE)
+    line.client_socket.sendall(b"x" * 2 * MEBIBYTE)
+    assert not line.buffer_quota.reserve(4 * MEBIBYTE)
 
-    line.wire.close()
+    line.client_socket.close()
 
-    assert line.memory.take(4 * MEBIBYTE)
+    assert line.buffer_quota.reserve(4 * MEBIBYTE)
 
 
 def test_the_loop_drops_what_a_client_does_not_take_at_once(make_line: MakeLine) -> None:
     line = make_line(memory=0)
 
-    line.wire.send_at_once(b"x" * 2 * MEBIBYTE)
+    line.client_socket.send_at_once(b"x" * 2 * MEBIBYTE)
 
-    assert (line.wire.outbox, line.slots.taken) == (b"", 0)
+    assert (line.client_socket.send_buffer, line.slots.taken) == (b"", 0)
     assert line.client.recv(10) == b"x" * 10
 
 
 def test_a_slot_comes_back_when_the_connection_ends(line: Line) -> None:
-    line.wire.slot_holder.take()
+    line.client_socket.slot_holder.take()
 
-    line.wire.close()
-    line.wire.close()
+    line.client_socket.close()
+    line.client_socket.close()
 
     assert line.slots.taken == 0
 
 
 def test_a_slot_comes_back_when_another_request_begins(line: Line) -> None:
-    line.wire.slot_holder.take()
+    line.client_socket.slot_holder.take()
 
-    line.wire.begin(body_is_here=True)
+    line.client_socket.begin(body_is_here=True)
 
     assert line.slots.taken == 0
 
 
 def test_what_gunicorn_asks_of_a_socket_never_makes_it_block(line: Line) -> None:
-    line.wire.setblocking(True)
-    line.wire.settimeout(60)
+    line.client_socket.setblocking(True)
+    line.client_socket.settimeout(60)
 
-    assert line.wire.gettimeout() is None
-    assert line.wire.socket.gettimeout() == 0
+    assert line.client_socket.gettimeout() is None
+    assert line.client_socket.socket.gettimeout() == 0
