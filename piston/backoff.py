@@ -8,7 +8,7 @@ FIRST_SECONDS = 1.0
 MAX_SECONDS = 10.0
 
 
-def growing_pauses() -> Iterator[float]:
+def backoff_seconds() -> Iterator[float]:
     """Yield the seconds of one pause after the other."""
     seconds = FIRST_SECONDS
     while True:

@@ -67,7 +67,7 @@ def is_short() -> bool:
     return False
 
 
-def let_go() -> None:
+def release() -> None:
     """Delete as much of the reserve as it takes for a MiB to be free."""
     if not is_kept() or has(LOW_BYTES, LOW_INODES):
         return
@@ -117,7 +117,7 @@ def note(error: BaseException) -> bool:
         return False
     if is_kept() and monotonic() - _noted_at > 1:
         _noted_at = monotonic()
-        let_go()
+        release()
         there = [each for each in pieces() if each.exists()]
         for each in there[-2:]:
             each.unlink(missing_ok=True)

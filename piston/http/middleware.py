@@ -207,7 +207,7 @@ def say_unavailable(error: Exception) -> HttpResponse | None:
 def put_into_envelope(
     request: HttpRequest, page: HttpResponseBase, answer: ApiError
 ) -> HttpResponse:
-    """Return `answer` as a response, and keep headers of `page` that do not describe its content."""
+    """Return `answer` as a response, with those headers of `page` that do not describe its body."""
     body = encode_json(respond(answer).envelope(request))
     response = HttpResponse(body, status=answer.status, content_type="application/json")
     for name, value in {**page.headers, **answer.headers}.items():

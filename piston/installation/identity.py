@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import Error, connection
 
-from piston.backoff import growing_pauses
+from piston.backoff import backoff_seconds
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ def identify() -> str:
 
 def wait_until_known(**_: Any) -> None:
     """Wait for the database to say the id: a worker and beat begin with it."""
-    for seconds in growing_pauses():
+    for seconds in backoff_seconds():
         try:
             identify()
         except Error as error:

@@ -1,1 +1,1 @@
-"""PostgreSQL as Piston Tasks uses it: sessions whose time-outs are its own, whoever is between."""
+"""Django's PostgreSQL backend, with sessions that have our time-outs even behind a pooler."""

@@ -64,7 +64,7 @@ for breakage in (
     Breakage(
         "torn-messages",
         "messages in a folder are read as they are",
-        (Change(CELERY, "folder_broker.take_over()\n", ""),),
+        (Change(CELERY, "folder_broker.install()\n", ""),),
     ),
     Breakage(
         "shared-pipe",
@@ -103,7 +103,7 @@ for breakage in (
     Breakage(
         "redis-lost-once",
         "workers have kombu's own channels to Redis, which cannot be closed twice",
-        (Change(CELERY, "redis_broker.take_over()\n", ""),),
+        (Change(CELERY, "redis_broker.install()\n", ""),),
     ),
     Breakage(
         "celerys-beat",

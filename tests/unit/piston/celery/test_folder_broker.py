@@ -30,7 +30,7 @@ class Came(Exception):
 
 @pytest.fixture
 def connection(tmp_path: Path) -> Iterator[Any]:
-    folder_broker.take_over()
+    folder_broker.install()
     options = {
         "data_folder_in": str(tmp_path),
         "data_folder_out": str(tmp_path),
@@ -177,7 +177,7 @@ def test_a_message_that_another_worker_has_just_taken_is_left_to_it(
 def test_the_kernel_wakes_a_loop_that_waits(
     channel: Any, connection: Any, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(folder_broker, "LOOK_SECONDS", NEVER_SECONDS)
+    monkeypatch.setattr(folder_broker, "POLL_SECONDS", NEVER_SECONDS)
     loop = listen(connection, hub)
     connection.transport.take()  # looks, and finds nothing
     send(channel, "hello")

@@ -28,7 +28,7 @@ def run(worker, is_late):
     print("ready", flush=True)
     signal.pause()
 
-pool_processes.take_over()
+pool_processes.install()
 process = billiard.Process(target=run, args=(os.getpid(), sys.argv[1] == "late"))
 process.start()
 process.join()
@@ -49,13 +49,13 @@ def test_a_process_of_the_pool_offers_itself(
 def test_where_the_kernel_cannot_be_told_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool_processes, "OOM_SCORE", Path("/proc/no/such/file"))
 
-    pool_processes.offer_to_go_first()
+    pool_processes.raise_oom_score()
 
 
 def test_this_kernel_takes_the_offer() -> None:
     told = (
         "from piston.celery.pool_processes import *;"
-        " offer_to_go_first(); print(OOM_SCORE.read_text())"
+        " raise_oom_score(); print(OOM_SCORE.read_text())"
     )
 
     done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
@@ -67,7 +67,7 @@ def test_this_kernel_takes_the_offer() -> None:
 def test_a_process_of_the_pool_is_nice_but_no_nicer_than_need_be(before: int) -> None:
     told = (
         "import os; from celery.signals import worker_process_init as begin;"
-        "from piston.celery import pool_processes; pool_processes.take_over();"
+        "from piston.celery import pool_processes; pool_processes.install();"
         f"os.nice({before} - os.nice(0)); begin.send(sender=None); print(os.nice(0))"
     )
 
@@ -85,7 +85,7 @@ def test_a_session_of_the_workers_own_is_nice_too(
     monkeypatch.setattr(pool_processes.os, "nice", lambda _: 0)
     monkeypatch.setattr(pool_processes.os, "getsid", lambda _: os.getppid() if leads else 1)
 
-    pool_processes.let_others_go_first()
+    pool_processes.lower_priority()
 
     assert session.exists() == leads
     assert not leads or int(session.read_text()) == pool_processes.NICENESS

@@ -20,7 +20,7 @@ def app(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     for module in (queues, foreign_messages):
         monkeypatch.setattr(module, "identify", lambda: OWN)
     monkeypatch.setattr(wiring.identity, "identify", lambda: OWN)
-    monkeypatch.setattr(queues, "REST_SECONDS", 0)
+    monkeypatch.setattr(queues, "PAUSE_SECONDS", 0)
     app = wiring.Application(
         "tests",
         broker="memory://",
