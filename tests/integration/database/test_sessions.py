@@ -1,4 +1,4 @@
-"""Are a session's time-outs ours, whatever its role has and whoever is between?"""
+"""Does a session have our time-outs, in spite of its role's settings and a pooler?"""
 
 from __future__ import annotations
 

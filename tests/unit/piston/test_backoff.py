@@ -1,4 +1,4 @@
-"""Do pauses grow, but not for ever?"""
+"""Do pauses grow up to a maximum?"""
 
 from itertools import islice
 

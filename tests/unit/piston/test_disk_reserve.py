@@ -15,11 +15,11 @@ PLENTY = 2**30
 
 
 class Disk:
-    """A disk of a certain size; what the reserve holds of it is seen in the folder."""
+    """A disk of a certain size; the folder has the files of the reserve."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.others_bytes = PLENTY  # free, if there were no reserve
+        self.others_bytes = PLENTY  # would be free without the reserve
         self.others_inodes = PLENTY
 
     def free(self) -> tuple[int, int]:
@@ -44,7 +44,7 @@ def disk(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Disk
 
 
 def fill(disk: Disk) -> None:
-    """Leave no room beside the reserve, as another program would."""
+    """Use up the room beside the reserve, as another program would."""
     assert disk_reserve.restore()
     disk.others_bytes = settings_bytes()
 

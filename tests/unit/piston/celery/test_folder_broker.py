@@ -1,4 +1,4 @@
-"""Are messages in a folder whole or not there, and is a torn one dropped?"""
+"""Are messages written to a folder atomically, and is a torn one dropped?"""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NEVER_SECONDS = 3600.0
 
 
 class Came(Exception):
-    """A message was delivered; out of a loop that would wait for the next one."""
+    """A message was delivered. This ends the loop, which would wait for the next one."""
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def hub() -> Iterator[Hub]:
 
 
 def listen(connection: Any, hub: Hub) -> Any:
-    """Consume from the queue in a loop; a message that comes raises Came there."""
+    """Consume from the queue in a loop; a message raises Came there."""
 
     def come(message: Any) -> None:
         raise Came(message.body)
@@ -119,7 +119,7 @@ def test_what_cannot_be_written_leaves_nothing_behind(
     assert [path for path in tmp_path.iterdir() if path.is_file()] == []
 
 
-def test_what_killed_processes_left_is_deleted_but_not_what_is_being_written(
+def test_files_of_killed_processes_are_deleted_but_not_those_being_written(
     channel: Any, tmp_path: Path
 ) -> None:
     left, under_way, message = (

@@ -1,4 +1,4 @@
-"""Do the processes of the pool stand back, for memory and for processors?"""
+"""Do the processes of the pool have a low priority, for memory and processors?"""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ def test_a_process_of_the_pool_offers_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pool_processes, "OOM_SCORE", tmp_path / "oom_score_adj")
-    monkeypatch.setattr(pool_processes.os, "nice", lambda _: 0)  # else all tests after it are nice
+    monkeypatch.setattr(
+        pool_processes.os, "nice", lambda _: 0
+    )  # otherwise the niceness stays for all later tests
 
     worker_process_init.send(sender=None)
 
@@ -102,5 +104,5 @@ def test_a_process_of_the_pool_ends_with_its_worker(when: str) -> None:
 
     worker.kill()
 
-    # until nobody has the pipe any more: until the process of the pool is gone too
+    # until no process has the pipe open, so until the process of the pool is gone, too
     assert worker.communicate(timeout=PATIENCE_SECONDS)[0] == ""

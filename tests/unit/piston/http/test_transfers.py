@@ -119,7 +119,7 @@ def test_a_stranger_finds_a_slot_however_many_there_are(count: int, children: in
     assert take_all(slots, "stranger") >= 1
 
 
-def test_a_single_slot_is_for_whoever_comes_first() -> None:
+def test_a_single_slot_is_for_the_first_client() -> None:
     slots = TransferSlots(1, per_client=1)
 
     assert [take_all(slots, client) for client in ("a", "b")] == [1, 0]
@@ -190,7 +190,9 @@ def test_without_a_server_that_gives_tickets_there_is_no_limit() -> None:
 # ---- Bodies --------------------------------------------------------------------------------------
 
 
-def test_who_will_be_waited_for_needs_a_slot_before_a_byte_is_read(slots: TransferSlots) -> None:
+def test_an_upload_that_must_be_waited_for_needs_a_slot_before_a_byte_is_read(
+    slots: TransferSlots,
+) -> None:
     open_body(upload(holder(slots)), limit_bytes=10)
     open_body(upload(holder(slots)), limit_bytes=10)
 
@@ -211,7 +213,7 @@ def test_a_body_that_is_too_large_takes_no_slot(slots: TransferSlots) -> None:
     assert slots.taken == 0
 
 
-def test_a_client_that_is_too_slow_is_told_so_each_time() -> None:
+def test_a_body_from_a_slow_client_raises_at_each_read() -> None:
     body = Body(Failing(TooSlow(1024)), length=5, limit_bytes=10)
 
     for _ in range(2):
@@ -232,7 +234,7 @@ def test_what_is_no_fault_of_the_client_asks_it_to_come_back(error: Exception) -
     assert 1 <= int(answer.headers["Retry-After"]) <= 5
 
 
-def test_a_client_that_has_too_many_transfers_is_told_so() -> None:
+def test_a_client_with_too_many_transfers_gets_429() -> None:
     answer = find_answer(NoFreeSlot(is_own_fault=True))
 
     assert (answer.status, answer.message) == (429, "too_many_requests")

@@ -11,7 +11,7 @@ NEXT = b"GET /healthz HTTP/1.1\r\n"
 
 
 class Socket:
-    """Gives what has come, piece by piece."""
+    """A socket that returns the received bytes piece by piece."""
 
     def __init__(self, *pieces: bytes) -> None:
         self.pieces = list(pieces)
@@ -26,7 +26,7 @@ class Socket:
 
 
 def body_of(pieces: Sequence[bytes], *, length: int, early: bytes = b"") -> Body:
-    """Return a body of which `early` came with the head."""
+    """Return a body whose first bytes, `early`, arrived with the head."""
     unreader = SocketUnreader(Socket(*pieces))
     unreader.unread(early)
     body = Body(LengthReader(unreader, length))

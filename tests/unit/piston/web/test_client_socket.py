@@ -13,7 +13,7 @@ MEBIBYTE = 2**20
 
 
 class Line:
-    """A client_socket and the client at its other end."""
+    """A ClientSocket, and the client at its other end."""
 
     def __init__(self, *, slots: int = 1, memory: int = 8 * MEBIBYTE) -> None:
         near, self.client = socket.socketpair()
@@ -72,7 +72,7 @@ def test_what_is_there_is_read_without_a_slot(make_line: MakeLine) -> None:
     assert line.client_socket.recv(10) == b"hello"
 
 
-def test_nobody_waits_without_a_slot(make_line: MakeLine) -> None:
+def test_no_thread_waits_without_a_slot(make_line: MakeLine) -> None:
     with pytest.raises(NoFreeSlot):
         make_line(slots=0).client_socket.recv(10)
 
@@ -87,7 +87,7 @@ def test_a_client_that_hangs_up_is_gone_also_when_it_sent_something_before(line:
     assert line.client_socket.is_gone
 
 
-def test_who_waits_holds_a_slot_until_the_request_is_over(line: Line) -> None:
+def test_a_request_that_waited_holds_its_slot_until_it_is_over(line: Line) -> None:
     threading.Timer(0.05, line.client.sendall, [b"hello"]).start()
 
     assert line.client_socket.recv(10) == b"hello"
@@ -102,7 +102,7 @@ def test_a_silent_client_is_given_up(make_line: MakeLine) -> None:
         make_line().client_socket.recv(10)
 
 
-def test_nobody_waits_for_a_client_when_the_server_stops(line: Line) -> None:
+def test_no_thread_waits_for_a_client_when_the_server_stops(line: Line) -> None:
     line.client_socket.is_over = True
 
     with pytest.raises(ServerStopping):
@@ -174,7 +174,7 @@ def test_more_than_fits_into_memory_needs_a_slot(
     with pytest.raises(ConnectionResetError):
         line.client_socket.sendall(b"x" * size)
 
-    assert line.buffer_quota.reserve(memory)  # nothing is kept for the one that was given up
+    assert line.buffer_quota.reserve(memory)  # the connection that was given up holds no memory
 
 
 @pytest.mark.usefixtures("impatient")
@@ -221,7 +221,7 @@ def test_what_leaves_the_kernel_earns_time_though_nothing_more_is_sent() -> None
         left = sent
         while left and (block := client.recv(left)):
             left -= len(block)
-        while client_socket.unacknowledged_bytes:  # until the kernel has the last receipt
+        while client_socket.unacknowledged_bytes:  # until the last byte is acknowledged
             client_socket.count_acknowledged()
 
         assert client_socket.rate.left_seconds == pytest.approx(
@@ -239,7 +239,7 @@ def test_memory_comes_back_when_the_connection_ends(make_line: MakeLine) -> None
     assert line.buffer_quota.reserve(4 * MEBIBYTE)
 
 
-def test_the_loop_drops_what_a_client_does_not_take_at_once(make_line: MakeLine) -> None:
+def test_the_loop_drops_bytes_that_a_client_does_not_take_at_once(make_line: MakeLine) -> None:
     line = make_line(memory=0)
 
     line.client_socket.send_at_once(b"x" * 2 * MEBIBYTE)

@@ -25,7 +25,7 @@ def made() -> Iterator[list[Connection]]:
         far.close()
 
 
-def test_what_has_arrived_is_what_the_parser_reads(made: Any) -> None:
+def test_the_parser_reads_the_bytes_that_have_arrived(made: Any) -> None:
     made[0].received += b"GET / HTTP/1.1\r\nHost: x\r\n\r\nmore"
 
     made[0].begin(body_is_here=True)

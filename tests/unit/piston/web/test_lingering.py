@@ -21,7 +21,7 @@ RATE = 1000
 
 
 class Clock:
-    """time.monotonic, as the test has it."""
+    """A time.monotonic that the test sets."""
 
     now = 100.0
 
@@ -49,7 +49,7 @@ def linger(slots: TransferSlots, *, is_known: bool, client: str = "a", tree: str
     return Linger(slots, holder, RATE)
 
 
-def test_anybody_is_heard_out_for_a_moment_and_some_bytes(
+def test_any_client_may_go_on_sending_for_a_moment_and_some_bytes(
     clock: Clock, slots: TransferSlots
 ) -> None:
     stranger = linger(slots, is_known=False)
@@ -89,7 +89,7 @@ def test_a_known_client_that_never_ends_is_cut_off(clock: Clock, slots: Transfer
     assert known.deadline == end
 
 
-def test_a_known_client_that_lingers_too_often_is_treated_as_anybody(
+def test_a_known_client_that_lingers_too_often_is_treated_like_any_other(
     clock: Clock, slots: TransferSlots
 ) -> None:
     for _ in range(4):
@@ -110,7 +110,7 @@ def test_a_tree_of_many_accounts_leaves_places_for_others(clock: Clock) -> None:
     assert linger(slots, is_known=True, client="stranger").deadline == clock.now + GRACE_SECONDS
 
 
-def test_a_client_whose_tree_is_not_known_is_treated_as_anybody(
+def test_a_client_whose_tree_is_unknown_is_treated_like_any_other(
     clock: Clock, slots: TransferSlots
 ) -> None:
     holder = SlotHolder(TransferSlots(1, per_client=1), "a", body_is_here=False)

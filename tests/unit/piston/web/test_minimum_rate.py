@@ -31,7 +31,7 @@ def test_a_client_below_it_may_not() -> None:
     assert rate.is_too_slow
 
 
-def test_nobody_can_save_up_for_a_longer_silence() -> None:
+def test_no_client_can_save_up_for_a_longer_pause() -> None:
     rate = MinimumRate(1000)
 
     rate.earn(10**9)

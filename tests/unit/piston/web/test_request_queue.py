@@ -30,11 +30,11 @@ def make_connection() -> Iterator[MakeConnection]:
 
 
 def begun(queue: RequestQueue) -> list[Connection]:
-    """Give threads to as many as get one."""
+    """Start all requests for which a thread is free."""
     return list(iter(queue.start_next, None))
 
 
-def test_who_has_waited_longest_gets_the_thread_that_is_free(
+def test_the_request_that_has_waited_longest_gets_the_free_thread(
     make_connection: MakeConnection,
 ) -> None:
     first, second, third = (make_connection() for _ in range(3))
@@ -72,7 +72,7 @@ def test_beyond_the_longest_queue_only_an_urgent_request_is_taken(
     assert queue.add(make_connection(), is_urgent=True)
 
 
-def test_of_many_urgent_requests_one_is_urgent_and_the_others_wait_like_anyone(
+def test_of_many_urgent_requests_one_is_urgent_and_the_others_wait_their_turn(
     make_connection: MakeConnection,
 ) -> None:
     flood = [make_connection() for _ in range(3)]

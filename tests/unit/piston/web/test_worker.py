@@ -117,7 +117,7 @@ def test_an_answer_goes_out_when_the_tree_cannot_be_looked_up() -> None:
 
 
 def answer_known_client(holder: SlotHolder, find_tree: Callable[[], str]) -> Response:
-    """Refuse a client that has shown a good token, without a look at its body."""
+    """Refuse a client with a valid token before its body is read."""
     body = body_of(b"hello", is_chunked=False)
     response = Response()
 
@@ -131,7 +131,7 @@ def answer_known_client(holder: SlotHolder, find_tree: Callable[[], str]) -> Res
     return response
 
 
-def test_nobody_is_let_go_on_after_an_answer() -> None:
+def test_no_continue_is_sent_after_an_answer() -> None:
     holder = Holder(SlotHolder(TransferSlots(1, per_client=1), "client", body_is_here=False))
     holder.owes_continue = True
     body = body_of(b"hello", is_chunked=False)
@@ -160,7 +160,7 @@ def worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
 
 
 @pytest.mark.parametrize("expects_continue", [True, False])
-def test_gunicorn_lets_nobody_go_on_before_the_body_is_read(
+def test_gunicorn_sends_no_continue_before_the_body_is_read(
     worker: Worker, deaf: Connection, monkeypatch: pytest.MonkeyPatch, expects_continue: bool
 ) -> None:
     request = Request(expects_continue=expects_continue)
@@ -193,7 +193,7 @@ def deaf(worker: Worker) -> Iterator[Connection]:
     far.close()
 
 
-def test_a_refusal_waits_for_nobody_and_takes_no_slot(
+def test_a_refusal_does_not_wait_and_takes_no_slot(
     worker: Worker, deaf: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(minimum_rate, "GRACE_SECONDS", 0.05)
@@ -206,9 +206,7 @@ def test_a_refusal_waits_for_nobody_and_takes_no_slot(
     assert deaf.phase is Phase.LINGERING
 
 
-def test_a_known_client_is_heard_out_and_gives_its_slot_back(
-    worker: Worker, deaf: Connection
-) -> None:
+def test_a_known_client_lingers_and_gives_its_slot_back(worker: Worker, deaf: Connection) -> None:
     worker.alive = True
     deaf.sock.slot_holder.is_known = True
 
