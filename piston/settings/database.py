@@ -25,7 +25,7 @@ def read_database() -> dict[str, Any]:
         database["ENGINE"] = "piston.database.sqlite"  # Django's, with room for it on a full disk
         own_options = sqlite_options()
     elif database["ENGINE"] == "django.db.backends.postgresql":
-        database["ENGINE"] = "piston.database.postgresql"  # Django's, with time-outs of our own
+        database["ENGINE"] = "piston.database.postgresql"  # Django's, with parameters of our own
         own_options = postgresql_options(PISTON_CLAIM_SECONDS)
         # Celery closes connections after each message; this serves the web's threads
         database |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
@@ -56,8 +56,13 @@ def postgresql_options(claim_seconds: int) -> dict[str, Any]:
         "keepalives_idle": max(1, claim_seconds // 2),
         "keepalives_interval": max(1, claim_seconds // 6),
         "keepalives_count": 3,
-        # in ms, for each session, regardless of its role's settings; 0: no limit
+        # for each session, regardless of its role's settings; times in ms, 0: no limit
         "session": {
+            # psycopg parses no other dates
+            "DateStyle": "ISO, MDY",
+            "IntervalStyle": "postgres",
+            # this code does not retry transactions that PostgreSQL could not serialize
+            "default_transaction_isolation": "read committed",
             # less than the time limit of most rows, which does not count waiting for a lock
             "lock_timeout": min(5_000, claim_milliseconds),
             # a worker that froze during a transaction must not keep its locks for ever

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import cast
 
@@ -28,9 +30,8 @@ from tasks_app import events
 from tasks_app.csv_files.reading import Batch
 from tasks_app.errors import ClaimLost
 from tasks_app.execution import external, ledger, rate_limit
+from tasks_app.execution.batch_size import aimed_seconds, choose_size, next_size
 from tasks_app.execution.blame import NOT_THE_ROWS_FAULT, blaming_the_action
-from tasks_app.execution.garbage import collected_afterwards
-from tasks_app.execution.ledger import Done
 from tasks_app.execution.output_lines import done_with
 from tasks_app.execution.pages import run_page
 from tasks_app.execution.poison_rows import (
@@ -38,23 +39,17 @@ from tasks_app.execution.poison_rows import (
     be_careful,
     count_deaths,
     is_alone,
-    is_careful,
     let_object,
     mark_suspect,
     was_given_time,
 )
 from tasks_app.execution.runs import Run
-from tasks_app.execution.sqlite_lock import rest
+from tasks_app.execution.sqlite_lock import lock_pause
 from tasks_app.models import EventKind
 
 logger = logging.getLogger(__name__)
 
-# A batch aims at a time, not at a count. SQLite has one writer, so others get their turn sooner.
-BATCH_SECONDS = 0.25
-BATCH_SECONDS_ON_SQLITE = 0.1
-PART_BYTES = 8 * 2**20  # of output, aimed at: a batch is held in memory, and so is its part
 SPLIT_SECONDS = 2.0  # how long bad rows are searched before what is done is committed
-GROWTH = 4  # a batch is at most so many times larger or smaller than the one before
 
 
 def run_next_batch(run: Run) -> bool:
@@ -93,50 +88,44 @@ def run_input(run: Run, size: int) -> bool:
     return True
 
 
-def choose_size(run: Run) -> int:
-    """Return how many rows to try."""
-    if run.action.effects is Effects.EXTERNAL:
-        return 1
-    size = min(run.segment.batch_size, run.action.batch_size)
-    if run.action.rows_per_second is not None:
-        size = min(size, int(run.action.rows_per_second * BATCH_SECONDS))
-    return max(1, size)
-
-
-def is_last(run: Run) -> bool:
-    """Say whether the next batch takes all rows that are left of the segment."""
-    end_row = run.segment.end_row
-    return end_row is not None and end_row - run.segment.cursor_row <= choose_size(run)
-
-
 def run_rows(run: Run, batch: Batch, rows: Sequence[Row | RowFailed]) -> None:
-    """Run a batch; when that fails, run it in halves until exactly the bad rows have failed."""
-    action = cast("RowAction", run.action)
-    rest.wait()
-    attempt = Attempt(action, run.context, aimed_seconds())
+    """Run a batch at once; if that fails, in halves, until exactly the bad rows have failed."""
+    lock_pause.wait()
     started = time.monotonic()
-    has_failed = False
+    attempt = Attempt(cast("RowAction", run.action), run.context, aimed_seconds())
     try:
-        try:
-            commit_outcomes(run, batch, lambda: attempt.run(rows))
-        except (ClaimLost, *NOT_THE_ROWS_FAULT):
-            raise
-        except Exception:  # noqa: BLE001 - rolled back; whose fault it is, is found out by halving
-            has_failed = True
-        if has_failed:
-            if not run.segment.renew(run.claim_seconds):
-                raise ClaimLost
-            attempt.deadline = time.monotonic() + SPLIT_SECONDS
-            with blaming_the_action():
-                commit_outcomes(run, batch, lambda: attempt.split(rows))
+        if not run_at_once(run, batch, rows, attempt):
+            run_in_halves(run, batch, rows, attempt)
     except RowTimedOut as error:
-        failed = RowFailed(str(error))
         connection.close()  # the alarm may have struck in the middle of a query
         if len(rows) == 1:
+            failed = RowFailed(str(error))
             commit_outcomes(run, batch, lambda: [failed])
         else:
             be_careful(run.segment, len(rows))
-    rest.begin(time.monotonic() - started)
+    lock_pause.begin(time.monotonic() - started)
+
+
+def run_at_once(run: Run, batch: Batch, rows: Sequence[Row | RowFailed], attempt: Attempt) -> bool:
+    """Run and commit the rows together; False if something failed, and all was rolled back."""
+    try:
+        commit_outcomes(run, batch, lambda: attempt.run(rows))
+    except (ClaimLost, *NOT_THE_ROWS_FAULT):
+        raise
+    except Exception:  # noqa: BLE001 - halving finds out which row is to blame
+        return False
+    return True
+
+
+def run_in_halves(
+    run: Run, batch: Batch, rows: Sequence[Row | RowFailed], attempt: Attempt
+) -> None:
+    """Run and commit the rows, or the first of them, in halves down to the single bad row."""
+    if not run.segment.renew(run.claim_seconds):
+        raise ClaimLost
+    attempt.deadline = time.monotonic() + SPLIT_SECONDS
+    with blaming_the_action():
+        commit_outcomes(run, batch, lambda: attempt.split(rows))
 
 
 def commit_outcomes(run: Run, batch: Batch, find: Callable[[], Sequence[Outcome]]) -> None:
@@ -153,21 +142,6 @@ def commit_outcomes(run: Run, batch: Batch, find: Callable[[], Sequence[Outcome]
         size = next_size(run, done, time.monotonic() - started)
         ledger.commit_batch(run.segment, done, next_size=size, claim_seconds=run.claim_seconds)
     ledger.advance(run.segment, done, next_size=size)
-
-
-def next_size(run: Run, done: Done, elapsed: float) -> int:
-    """Return the size of the next batch, after one that took so many seconds."""
-    fitting = done.row_count * PART_BYTES / max(len(done.output), 1)
-    aimed = min(fitting, done.row_count * aimed_seconds() / max(elapsed, 1e-6))
-    before = run.segment.batch_size
-    if is_careful(run.segment):  # as at the beginning of the batch
-        return before
-    return int(max(1, before / GROWTH, min(aimed, before * GROWTH, run.action.batch_size)))
-
-
-def aimed_seconds() -> float:
-    """Return how long a batch should take."""
-    return BATCH_SECONDS_ON_SQLITE if connection.vendor == "sqlite" else BATCH_SECONDS
 
 
 def run_external_row(run: Run, batch: Batch, row: Row | RowFailed) -> bool:
@@ -261,3 +235,21 @@ def blame_row(run: Run, batch: Batch) -> None:
         row = run.segment.cursor_row + 1
         events.record(run.task, EventKind.ROW_BLAMED, events.SYSTEM, row=row, deaths=deaths)
     ledger.advance(run.segment, done, next_size=size)
+
+
+@contextmanager
+def collected_afterwards() -> Iterator[None]:
+    """Let Python's collector of cycles pause inside the block, unless it pauses already.
+
+    It would walk over all young objects whenever there are 700 more of them. A batch is tens of
+    thousands that live until its commit, and are in no cycles: the walks cost half of a worker's
+    time. Cycles that an action makes wait for the end of its batch.
+    """
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

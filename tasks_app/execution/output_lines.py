@@ -27,8 +27,7 @@ class Written:
 def write_rows(shape: OutputShape, batch: Batch, outcomes: Sequence[Outcome]) -> Written:
     """Return the lines for the first `len(outcomes)` rows of a batch.
 
-    An input row has one line per output row, at least one; the input's columns
-    are the raw bytes of its line, so they come back byte for byte.
+    An input row has at least one line, and one per output row. Its columns are the raw bytes.
     """
     if all(map(_is_silent, outcomes)) and shape.keeps_input:
         return _write_silent_rows(shape, batch.lines[: len(outcomes)])
@@ -37,7 +36,7 @@ def write_rows(shape: OutputShape, batch: Batch, outcomes: Sequence[Outcome]) ->
     added: list[list[str]] = []
     place_of: dict[int, int] = {}  # by id of the outcome: an action may answer one for many rows
     failed: list[bytes] = []
-    failure_count = indeterminate_count = 0
+    indeterminate_count = 0
     for line, cells, outcome in zip(batch.lines, batch.cells, outcomes, strict=False):
         if (place := place_of.get(id(outcome))) is not None:
             lines.append(line)
@@ -53,23 +52,28 @@ def write_rows(shape: OutputShape, batch: Batch, outcomes: Sequence[Outcome]) ->
             lines.append(line)
             places.append(len(added))
             added.append(shape.failed_cells(describe_failure(outcome), cells))
-            failure_count += 1
             if isinstance(outcome, Indeterminate):
                 indeterminate_count += 1
             else:
                 failed.append(line + b"\n")
-    endings = [ending + b"\n" for ending in encode_rows(added)]
-    if shape.keeps_input:
-        output = b"".join([b"%b,%b" % (line, endings[at]) for line, at in zip(lines, places)])  # noqa: B905
-    else:
-        output = b"".join(endings)
+    failure_count = indeterminate_count + len(failed)
     return Written(
-        output=output,
+        output=_join(shape, lines, places, added),
         failed=b"".join(failed),
         success_count=len(outcomes) - failure_count,
         failure_count=failure_count,
         indeterminate_count=indeterminate_count,
     )
+
+
+def _join(
+    shape: OutputShape, lines: Sequence[bytes], places: Sequence[int], added: Sequence[list[str]]
+) -> bytes:
+    """Return each line with the added cells that its place names; or these cells alone."""
+    endings = [ending + b"\n" for ending in encode_rows(added)]
+    if not shape.keeps_input:
+        return b"".join(endings)
+    return b"".join([b"%b,%b" % (line, endings[at]) for line, at in zip(lines, places)])  # noqa: B905
 
 
 def _is_silent(outcome: Outcome) -> bool:

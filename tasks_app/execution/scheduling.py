@@ -25,7 +25,7 @@ from tasks_app.models.clock import database_time
 from tasks_app.models.segment import Offered, is_of_kinds
 
 TRIES = 5  # candidates that other workers took first, before giving up for this message
-LOOK_SECONDS = 0.05  # at least, between two looks for newcomers
+LOOK_SECONDS = 0.05  # at least, between two looks for new_tasks
 LOCKED_SECONDS = 1.0  # for which a segment that is locked is looked at again
 LOOK_AGAIN_SECONDS = 0.02  # after the first look; the pauses double
 
@@ -73,7 +73,7 @@ def claim_unlocked(offered: Offered, message_id: str, claim_seconds: float) -> S
         pause *= 2
 
 
-class Newcomers:
+class NewTasks:
     """Tasks of other accounts that were started and that nobody has worked on yet.
 
     A worker leaves its task to them after the batch in hand: they need not wait for its slice
@@ -90,12 +90,12 @@ class Newcomers:
             return False
         self.look_at = monotonic() + LOOK_SECONDS
         offered = registry.offered()
-        if not offered or not newcomers(offered).fetch(account_id=self.account_id):
+        if not offered or not new_tasks(offered).fetch(account_id=self.account_id):
             return False
         if not locks.has_row_locks():
             return True
         with transaction.atomic():  # of what is locked nobody could claim anything
-            return bool(claimable_newcomers(offered).fetch(account_id=self.account_id))
+            return bool(claimable_new_tasks(offered).fetch(account_id=self.account_id))
 
 
 def worker_name(process_id: int | None = None) -> str:
@@ -186,7 +186,7 @@ def whose_turn(offered: Offered, *, unlocked: bool = False) -> CompiledSelect[Se
 
 
 @lru_cache(maxsize=8)
-def newcomers(offered: Offered) -> CompiledSelect[Task]:
+def new_tasks(offered: Offered) -> CompiledSelect[Task]:
     """Return the query for a task of another account that is new, among those."""
     return CompiledSelect(
         lambda: (
@@ -198,7 +198,7 @@ def newcomers(offered: Offered) -> CompiledSelect[Task]:
 
 
 @lru_cache(maxsize=8)
-def claimable_newcomers(offered: Offered) -> CompiledSelect[Segment]:
+def claimable_new_tasks(offered: Offered) -> CompiledSelect[Segment]:
     """Return the query for a segment of such a task that can be locked at once, with its task."""
     return CompiledSelect(
         lambda: but_locked(

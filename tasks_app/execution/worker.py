@@ -1,4 +1,7 @@
-"""How does one slice go? Claim, ask permission, run batches until the time is up, send on."""
+"""The course of a slice, from the message to the next message: `run_slice` has its steps.
+
+A batch within it is in batches.py, whose turn it is in scheduling.py, the commit in ledger.py.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from functools import partial
 from time import monotonic
 
 from django.conf import settings
-from django.db import DatabaseError, Error, InterfaceError, connection, transaction
+from django.db import DatabaseError, Error, InterfaceError, connection
 from django.db.models import F
 
 from categories import registry
@@ -18,9 +21,8 @@ from piston import disk_reserve
 from piston.database import locks
 from piston.database.compiled_queries import CompiledSelect, Slot
 from piston.database.failures import log_failure
-from piston.database.swallowed_errors import refuse_swallowed
 from piston.disk_reserve import DiskFull
-from tasks_app import events, quotas
+from tasks_app import quotas
 from tasks_app.errors import (
     ActionBroken,
     ClaimLost,
@@ -29,41 +31,42 @@ from tasks_app.errors import (
     StoredFileMissing,
 )
 from tasks_app.execution import (
+    batch_size,
     batches,
     compatibility,
-    external,
-    ledger,
+    ending,
     scheduling,
-    unanswered,
     waiting,
 )
 from tasks_app.execution.blame import blaming_the_action
 from tasks_app.execution.poison_rows import SHRINKAGE
 from tasks_app.execution.releasing import hand_back, returns
 from tasks_app.execution.runs import Run, claim_seconds, context_of
-from tasks_app.models import EventKind, Segment, Task
+from tasks_app.models import Segment, Task
 from tasks_app.models.durability import NeedNotLast
 from tasks_app.queue import dispatch
 from tasks_app.states import Ending
 
 logger = logging.getLogger(__name__)
 
-# what is nobody's fault: the work is handed back, or has to wait
+# No row and no action is to blame for these: the work is handed back, or has to wait.
 UNABLE = (StorageUnavailable, DiskFull, LedgerRefused, Error)
 
 MAX_IDLE_CLAIMS = 30  # claims in a row without a commit, before the task is given up
 
 
 def run_slice(message_task_id: str, message_id: str) -> str | None:
-    """Work for about a second on the segment whose turn it is, then send for what is left.
+    """Work for about a second on the segment whose turn it is, whichever task woke the worker.
 
-    The message's own task is woken again as well: its message may have served another one.
-    Returns the id of the task whose output is due now, None when none is.
+    Returns the id of a task whose output is due, or None.
     """
+    # 1. Run no row while the disk is full.
     if disk_reserve.is_short():
         logger.warning("Tasks have to wait, no row is to blame: %s", disk_reserve.REASON)
-        return None  # the sweeper wakes them when there is room
+        return None  # the sweeper sends again when there is room
+    # 2. End the message's own task, if only its end is missing.
     end_abandoned(message_task_id)
+    # 3. Claim the segment whose turn it is.
     until = monotonic() + settings.PISTON_SLICE_MILLISECONDS / 1000
     segment = claim_next(message_id)
     if segment is None:
@@ -72,23 +75,31 @@ def run_slice(message_task_id: str, message_id: str) -> str | None:
     try:
         if segment.task_id != message_task_id:
             compatibility.leave_unless_it_fits(message_task_id)
+        # 4. Find the action and ask its permission.
         run = prepare(segment)
         if run is None and compatibility.find_problem(segment.task):
             segment.release()
-            return None  # the sweeper wakes the task again: soon, but not at once
+            return None  # another worker may fit: the sweeper sends again soon, not at once
+        # 5. Run batches until the time is up, and release the claim.
         if run is not None:
             work_until(until, run)
         segment.release()
+    # 6. Or hand the work back: another claim is newer, or the rows have to wait.
     except ClaimLost:
         logger.info("Claim %s on %s was overtaken", segment.claim, segment)
         returns.add(segment.give_back)  # it may be ours still: a stop overtakes a worker, too
     except (ActionWaits, *UNABLE) as error:
         let_wait(segment, error)
-        return None  # as above
+        return None
+    # 7. Send for what is left.
     for task_id in {segment.task_id, message_task_id}:
         dispatch.wake(task_id)
-    is_due = Task.objects.awaiting_assembly().filter(pk=segment.task_id).exists()
-    return segment.task_id if is_due else None
+    return segment.task_id if is_due(segment.task_id) else None
+
+
+def is_due(task_id: str) -> bool:
+    """Say whether the task's output is to be assembled."""
+    return Task.objects.awaiting_assembly().filter(pk=task_id).exists()
 
 
 def end_abandoned(task_id: str) -> None:
@@ -182,7 +193,7 @@ def is_permitted(run: Run) -> bool:
         with blaming_the_action():
             refusal = find_refusal(run)
     except ActionBroken as error:
-        give_up(run.segment, str(error), error.detail)
+        ending.give_up(run.segment, str(error), error.detail)
         return False
     if refusal is not None:
         run.segment.end_work(Ending.REFUSED, refusal)
@@ -208,55 +219,20 @@ def work_until(until: float, run: Run) -> None:
     """
     if not run.action.ordered:
         dispatch.wake(run.task.pk)  # other workers may join
-    newcomers = scheduling.Newcomers(run.task.account_id)
+    new_tasks = scheduling.NewTasks(run.task.account_id)
     try:
         with closing(run):
             while not run.segment.is_done and batches.run_next_batch(run):
-                is_over = monotonic() > until and not batches.is_last(run)
-                if is_over or newcomers.are_waiting():
+                is_over = monotonic() > until and not batch_size.is_last(run)
+                if is_over or new_tasks.are_waiting():
                     break
     except StoredFileMissing as error:
-        go_without_input(run, error)
+        ending.go_without_input(run, error)
     except ActionBroken as error:
         connection.close()  # a time-out may have struck in the middle of a query
-        give_up(run.segment, str(error), error.detail)
+        ending.give_up(run.segment, str(error), error.detail)
     if run.segment.is_done:
-        complete(run)
-
-
-def go_without_input(run: Run, error: StoredFileMissing) -> None:
-    """End a task whose input is missing or has changed, once the row that was sent is recorded.
-
-    If that was the segment's last row, nothing is lost yet: the assembly looks at the input again.
-    """
-    sent = external.find_unanswered(run.segment)
-    if sent is not None:
-        unanswered.settle_row(run.task, run.segment, sent)
-    if not run.segment.is_done:
-        give_up(run.segment, run.describe_loss(error), str(error))
-
-
-def give_up(segment: Segment, reason: str, detail: str) -> None:
-    """End a task that cannot go on: its owner is told the reason, staff the detail as well."""
-    logger.warning("Task %s is broken: %s", segment.task_id, detail, exc_info=True)
-    with transaction.atomic():
-        if segment.end_work(Ending.BROKEN, reason):
-            events.record(segment.task, EventKind.BROKEN, events.SYSTEM, detail=detail)
-
-
-def complete(run: Run) -> None:
-    """End the work on a task whose segments are all done; `finish` runs in the same transaction."""
-    if run.task.segments.all().unfinished().exists():
-        return
-    try:
-        with blaming_the_action("the action could not finish"), transaction.atomic():
-            with ledger.statements_of_ours():
-                is_first = run.segment.end_work(Ending.COMPLETED)
-            if is_first:
-                run.action.finish(run.context)
-                refuse_swallowed()
-    except ActionBroken as error:
-        give_up(run.segment, str(error), error.detail)
+        ending.complete(run)
 
 
 def complete_abandoned(task_id: str) -> None:
@@ -275,7 +251,7 @@ def complete_abandoned(task_id: str) -> None:
     try:
         run = prepare(segment)
         if run is not None:
-            complete(run)
+            ending.complete(run)
     except ActionWaits as error:
         waiting.wait(segment, error)
         return
@@ -283,7 +259,7 @@ def complete_abandoned(task_id: str) -> None:
         hand_back(segment)
         raise
     segment.release()
-    if Task.objects.awaiting_assembly().filter(pk=task_id).exists():
+    if is_due(task_id):
         dispatch.request_assembly(task_id)
 
 

@@ -32,6 +32,8 @@ KEY = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{28}-[0-9a-f]{16}\.(?:in|out|failed)\
 # Object storage takes 8 MiB at a time and reads nothing meanwhile. Who needs longer has given up.
 MAX_BLOCK_SECONDS = 900.0
 PROOF_SECONDS = 0.25  # before each of the two questions that prove that a file is missing
+NEIGHBOURS = 3  # of a missing file, one of which has to be there
+LOST = "00/lost"  # an object by which an operator says that files are lost for good
 NOT_THERE = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 
 
@@ -200,8 +202,20 @@ def found_missing(csv_file: TaskCSV) -> StoredFileMissing:
             sleep(PROOF_SECONDS)
         if exists(csv_file.key):
             raise StorageUnavailable(f"{csv_file.key} was not found, and yet it is there.")
+    check_bucket(csv_file)
     csv_file.note_fault(0)
     return StoredFileMissing(f"{csv_file.key} is not in storage.")
+
+
+def check_bucket(csv_file: TaskCSV) -> None:
+    """Raise StorageUnavailable where not even files that were stored before it are there."""
+    is_bucket = not isinstance(default_storage, SyncedFileStorage)
+    others = csv_file.stored_near(NEIGHBOURS) if is_bucket else []
+    if others and not any(map(exists, (*others, LOST))):
+        raise StorageUnavailable(
+            f"Neither {csv_file.key} nor {', '.join(others)} is in the bucket: is it a copy that is"
+            f" empty or behind? If they are lost, put an object called {LOST} in it."
+        )
 
 
 def found_changed(

@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 
 from tasks_app.models.clock import database_time
 from tasks_app.models.task import Task
+from tasks_app.states import TaskStatus
 
 
 class CSVName(models.TextChoices):
@@ -109,6 +110,16 @@ class TaskCSV(models.Model):
         """Remember at which byte it was found missing or changed; None for nowhere any more."""
         self.faulty_at = offset
         TaskCSV.objects.filter(pk=self.pk).update(faulty_at=offset)
+
+    def stored_near(self, count: int) -> list[str]:
+        """Return the names of files of other tasks that were stored before it; else after it."""
+        others = TaskCSV.objects.filter(task__isnull=False, faulty_at=None)
+        others = others.exclude(task=self.task_id).exclude(task__status=TaskStatus.REMOVED)
+        before = others.filter(pk__lt=self.pk).order_by("-pk")
+        after = others.filter(pk__gt=self.pk).order_by("pk")
+        return [*before.values_list("key", flat=True)[:count]] or [
+            *after.values_list("key", flat=True)[:count]
+        ]
 
     def keep(self, seconds: float) -> bool:
         """Keep an unfinished file for so long from now; False when it was given up meanwhile."""

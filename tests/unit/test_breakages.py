@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -20,5 +23,23 @@ def test_a_broken_build_can_be_made_of_the_code(breakage: Breakage) -> None:
         code[change.path] = before.replace(change.passage, change.instead)
 
         assert code[change.path] != before, f"{change.path} lacks {change.passage!r}"
-    for text in code.values():
-        ast.parse(text)
+    for name, text in code.items():
+        ast.parse(text, name)
+
+
+def test_no_broken_build_uses_a_name_that_its_file_lacks(tmp_path: Path) -> None:
+    for breakage in BREAKAGES.values():
+        for change in breakage.changes:
+            file = tmp_path / breakage.name / change.path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            before = file if file.exists() else ROOT / change.path
+            file.write_text(before.read_text().replace(change.passage, change.instead))
+
+    found = subprocess.run(
+        [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "F821", tmp_path],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert found.returncode == 0, found.stdout

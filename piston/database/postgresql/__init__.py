@@ -1,1 +1,1 @@
-"""Django's PostgreSQL backend, with sessions that have our time-outs even behind a pooler."""
+"""Django's PostgreSQL backend, with sessions that have our parameters even behind a pooler."""

@@ -1,4 +1,4 @@
-"""Sets our time-outs by the first statement of a PostgreSQL session, not by start-up options.
+"""Sets our parameters by the first statement of a PostgreSQL session, not by start-up options.
 
 A pooler refuses start-up options, or drops them silently. A role's own settings hold until a
 statement overrides them.

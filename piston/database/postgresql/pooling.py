@@ -1,4 +1,4 @@
-"""Detects a pooler that shares sessions among clients, where time-outs have to be the role's.
+"""Detects a pooler that shares sessions among clients, where parameters have to be the role's.
 
 PgBouncer does so in *transaction* mode. Then a client's settings hold for the session's next
 client, and not for the first client's own next transaction.
@@ -32,15 +32,15 @@ def begin_session(connection: Any, parameters: Mapping[str, object]) -> bool:
 
 
 def notice(settings: dict[str, Any], connection: Any, wanted: Mapping[str, object]) -> None:
-    """Disable what needs a session of our own; warn once if the time-outs are not certain."""
+    """Disable what needs a session of our own; warn once if the parameters are not certain."""
     global _has_warned  # noqa: PLW0603 - of this process only; nothing but the log depends on it
     settings["DISABLE_SERVER_SIDE_CURSORS"] = True
     if _has_warned or not (missing := find_missing(connection, wanted)):
         return
     _has_warned = True
-    commands = " ".join(f"ALTER ROLE … SET {name} = {value};" for name, value in missing.items())
+    commands = " ".join(f"ALTER ROLE … SET {name} = {value!r};" for name, value in missing.items())
     logger.warning(
-        "A pooler hands the database's sessions on after each transaction, so their time-outs are"
+        "A pooler hands the database's sessions on after each transaction, so their parameters are"
         " not certain. Let it pool by session, or give them to the role: %s (docs/scaling.md)",
         commands,
     )

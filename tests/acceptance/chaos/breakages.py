@@ -46,8 +46,9 @@ COUNTED_PART_NUMBER = (
     "number=Part.objects.filter(task=segment.task_id, segment_index=segment.index).count(),"
 )
 MISFORTUNE = """\
-        except (ClaimLost, *NOT_THE_ROWS_FAULT):
-            raise
+        commit_outcomes(run, batch, lambda: attempt.run(rows))
+    except (ClaimLost, *NOT_THE_ROWS_FAULT):
+        raise
 """
 MY_SEGMENT = "pk=self.pk, claim=self.claim)"
 
@@ -128,7 +129,7 @@ BREAKAGES = {
             (
                 Change(
                     "categories/running/calls.py",
-                    "    unanswered = Unanswered(describe_failure(error))\n",
+                    "    return unanswered\n",
                     "    return RowFailed(describe_failure(error))\n",
                 ),
                 Change(
@@ -183,11 +184,12 @@ BREAKAGES = {
                 Change(
                     BATCHES,
                     MISFORTUNE,
-                    "        except ClaimLost:\n"
-                    "            raise\n"
-                    "        except NOT_THE_ROWS_FAULT:\n"
-                    "            connection.close()\n"
-                    "            commit_outcomes(run, batch, lambda: attempt.run(rows))\n",
+                    "        commit_outcomes(run, batch, lambda: attempt.run(rows))\n"
+                    "    except ClaimLost:\n"
+                    "        raise\n"
+                    "    except NOT_THE_ROWS_FAULT:\n"
+                    "        connection.close()\n"
+                    "        commit_outcomes(run, batch, lambda: attempt.run(rows))\n",
                 ),
                 Change(LEDGER, PART_NUMBER, COUNTED_PART_NUMBER),
             ),
@@ -203,16 +205,14 @@ BREAKAGES = {
                 ),
                 Change(
                     BATCHES,
-                    "def next_size(",
-                    "from collections.abc import Iterator\n"
-                    "from contextlib import contextmanager\n\n\n"
+                    "def run_external_row(",
                     "@contextmanager\n"
                     "def trusting() -> Iterator[None]:\n"
                     "    try:\n"
                     "        yield\n"
                     "    except NOT_THE_ROWS_FAULT:\n"
                     "        connection.close()\n\n\n"
-                    "def next_size(",
+                    "def run_external_row(",
                 ),
             ),
         ),
@@ -274,7 +274,7 @@ BREAKAGES = {
                 Change(
                     "tasks_app/tasks.py",
                     "with sending.handed_back_without_database():",
-                    "if messages:",
+                    "if sending:",
                 ),
             ),
         ),

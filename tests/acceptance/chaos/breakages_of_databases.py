@@ -41,6 +41,12 @@ for breakage in (
                 "        if error.was_asking:\n            database_waits.blame_the_wait(error)\n",
                 "",
             ),
+            Change(
+                "piston/settings/database.py",
+                '"lock_timeout": min(5_000, claim_milliseconds)',
+                '"lock_timeout": 0',
+            ),
+            Change("categories/running/database_waits.py", "int(row_seconds * 500)", "0"),
         ),
     ),
     Breakage(

@@ -138,8 +138,9 @@ for breakage in (
         "a worker that finds its input lost leaves the task to the next one",
         (
             Change(
-                "tasks_app/execution/worker.py",
+                "tasks_app/execution/ending.py",
                 "        give_up(run.segment, run.describe_loss(error), str(error))\n",
+                "        from tasks_app.errors import StorageUnavailable\n\n"
                 "        raise StorageUnavailable from error\n",
             ),
         ),
@@ -148,6 +149,11 @@ for breakage in (
         "not-found-believed",
         "whatever is answered with 404 counts as missing",
         (Change(STORAGE, "    for _ in range(2):\n", "    for _ in range(0):\n"),),
+    ),
+    Breakage(
+        "any-bucket-believed",
+        "a file that is not in the bucket is missing, whatever else is not in it",
+        (Change(STORAGE, "    check_bucket(csv_file)\n", ""),),
     ),
     Breakage(
         "names-looked-for",

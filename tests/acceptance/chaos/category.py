@@ -140,6 +140,21 @@ class Linger(Each):
     row_seconds = 5.0
 
 
+class Alone(Each):
+    """Write a line row by row, each row a batch, and spend its time inside of PostgreSQL.
+
+    For faults that have to meet a statement of a single row.
+    """
+
+    batch_size = 1
+
+    def process(self, row: Row, context: Context) -> Succeeded:
+        """Let the database sleep, then write."""
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(%s)", [4 * pace()])
+        return super().process(row, context)
+
+
 class Read(Write):
     """Read rows and write nothing.
 
@@ -223,5 +238,5 @@ class Chaos(Category):
 
     name = "chaos"
     version = os.environ.get("CHAOS_VERSION", "1")  # of two releases beside each other
-    actions = [Write, Spread, Each, Linger, Read, Call, CallAgain, Pages]
+    actions = [Write, Spread, Each, Linger, Alone, Read, Call, CallAgain, Pages]
     periodic = [PeriodicJob(TICK, "day", tick, "Write a line a day.")]

@@ -15,7 +15,7 @@ from tasks_app.states import MOVES
 from tests.acceptance.chaos.scene import Scene
 from tests.acceptance.chaos.work import Line, Sent, Work
 
-WRITES = frozenset({"write", "spread", "each", "linger"})
+WRITES = frozenset({"write", "spread", "each", "linger", "alone"})
 CALLS = frozenset({"call", "call_again"})
 VISIBILITY_SECONDS = 120  # after which Redis hands out what a dead worker had
 DUST_SECONDS = VISIBILITY_SECONDS + 30  # also more than unfinished files are kept

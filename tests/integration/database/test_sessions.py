@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -74,6 +75,30 @@ def test_the_time_outs_of_a_role_do_not_count(server: PostgreSQL) -> None:
         alter_role(server, "RESET ALL")
 
 
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("DateStyle", "German"),
+        ("IntervalStyle", "iso_8601"),
+        ("default_transaction_isolation", "serializable"),
+    ],
+)
+def test_nor_do_other_parameters_of_a_role_on_which_we_rely(
+    name: str, other: str, server: PostgreSQL
+) -> None:
+    alter_role(server, f"SET {name} = '{other}'")
+    try:
+        with connected(server) as database, database.cursor() as cursor:
+            cursor.execute("SELECT now(), interval '1 day'")
+            moment, day = cursor.fetchone()
+            found = read(database, name)
+    finally:
+        alter_role(server, "RESET ALL")
+
+    assert (moment.utcoffset(), day) == (timedelta(0), timedelta(days=1))
+    assert found == {name: connection.settings_dict["OPTIONS"]["session"][name]}
+
+
 def test_a_session_has_the_name_of_its_thread(server: PostgreSQL) -> None:
     with connected(server) as database:
         assert read(database, "application_name") == {"application_name": session_name()}
@@ -126,7 +151,7 @@ def test_a_pooler_by_transaction_is_fine_where_the_role_has_the_time_outs(
         database.ensure_connection()
         version = database.connection.info.server_version
     known = [name for name in session if version >= SINCE.get(name, 0)]
-    alter_role(server, *(f"SET {name} = {session[name]}" for name in known))
+    alter_role(server, *(f"SET {name} = '{session[name]}'" for name in known))
     try:
         with started(lambda: PgBouncer(server, "transaction")) as pooler:
             for _ in range(3):

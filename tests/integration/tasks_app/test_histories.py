@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 from piston.accounts.models import Account
 from tasks_app import lifecycle
 from tasks_app.errors import PistonError
-from tasks_app.execution import assembly, batches, ledger, scheduling, worker
+from tasks_app.execution import assembly, batches, ending, ledger, scheduling, worker
 from tasks_app.execution.runs import Run
 from tasks_app.models import AccountTurn, AccountUsage, Part, Segment, Task, TaskCSV, TaskEvent
 from tasks_app.models.clock import database_time
@@ -49,7 +49,7 @@ class Fuse:
         (ledger, "commit_batch"),
         (ledger, "advance"),
         (Segment, "release"),
-        (worker, "complete"),
+        (ending, "complete"),
         (dispatch, "wake"),
         (dispatch, "request_assembly"),
         (assembly, "write_file"),
@@ -117,7 +117,7 @@ class Histories(RuleBasedStateMachine):
     def break_down(self, task: Task) -> None:
         """Let something outside of its rows end a task."""
         for found in Segment.objects.filter(task=task.pk)[:1]:
-            worker.give_up(found, "something broke", "something")
+            ending.give_up(found, "something broke", "something")
 
     @rule(task=tasks)
     def retry(self, task: Task) -> None:

@@ -237,13 +237,13 @@ def test_a_worker_does_not_leave_its_task_to_a_new_one_that_is_locked(
     kind: type[Task | Segment], broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scheduling, "LOOK_SECONDS", 0)
-    newcomers = scheduling.Newcomers(start().account_id)
+    new_tasks = scheduling.NewTasks(start().account_id)
     other = start()
     row = other if kind is Task else other.segments.get()
 
     with locked(row), soon():
-        while_locked = newcomers.are_waiting()
-    afterwards = newcomers.are_waiting()
+        while_locked = new_tasks.are_waiting()
+    afterwards = new_tasks.are_waiting()
 
     assert (while_locked, afterwards) == (False, True)
 

@@ -17,7 +17,7 @@ from categories import registry
 from piston.accounts.models import Account
 from tasks_app import creating, lifecycle, quotas
 from tasks_app.errors import QuotaExceeded, TooManyStoredBytes, TooManyTasks
-from tasks_app.execution import batches
+from tasks_app.execution import batch_size, batches
 from tasks_app.execution.ledger import Done
 from tasks_app.models import AccountUsage, Segment, Task, TaskCSV
 from tasks_app.states import TaskStatus
@@ -296,8 +296,10 @@ def test_the_next_batch_is_as_large_as_its_output_may_be() -> None:
         run.segment.batch_size = 100
         hundred = Done(row_count=100, success_count=100, failure_count=0, output=b"", was_last=True)
 
-        small = batches.next_size(run, replace(hundred, output=b"x" * 1_000), 0.01)
-        large = batches.next_size(run, replace(hundred, output=b"x" * 2 * batches.PART_BYTES), 0.01)
+        small = batch_size.next_size(run, replace(hundred, output=b"x" * 1_000), 0.01)
+        large = batch_size.next_size(
+            run, replace(hundred, output=b"x" * 2 * batch_size.PART_BYTES), 0.01
+        )
 
     assert small > 100
     assert large == 50

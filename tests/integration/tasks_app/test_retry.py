@@ -20,7 +20,7 @@ from tasks_app.errors import (
     TaskHasNotEnded,
     TaskNotFound,
 )
-from tasks_app.execution import assembly, batches, scheduling, worker
+from tasks_app.execution import assembly, batches, ending, scheduling, worker
 from tasks_app.execution.runs import Run
 from tasks_app.files import task_files
 from tasks_app.models import AccountUsage, Part, Segment, Task, TaskCSV, TaskEvent
@@ -80,7 +80,7 @@ def taken_away(path: Path, *, after: int) -> Iterator[None]:
 
 def break_down(task: Task) -> None:
     """Let something end it that has nothing to do with its input."""
-    worker.give_up(task.segments.all()[0], "something broke it", "something")
+    ending.give_up(task.segments.all()[0], "something broke it", "something")
     assembly.assemble(task.pk)
 
 
@@ -244,16 +244,16 @@ def test_a_worker_of_the_time_before_commits_nothing(broker: FakeBroker) -> None
 
 
 def give_up(run: Run) -> None:
-    worker.give_up(run.segment, "something broke it", "something")
+    ending.give_up(run.segment, "something broke it", "something")
 
 
 def find_its_input_gone(run: Run) -> None:
-    worker.go_without_input(run, StoredFileMissing())
+    ending.go_without_input(run, StoredFileMissing())
 
 
 def end_it(run: Run) -> None:
     Segment.objects.update(is_done=True)
-    worker.complete(run)
+    ending.complete(run)
 
 
 @pytest.mark.parametrize("end", [give_up, find_its_input_gone, end_it])

@@ -16,9 +16,10 @@ from tests.acceptance.chaos.faults.storages import (
     assert_refused,
     link_of,
 )
-from tests.acceptance.chaos.scene import REDIS
+from tests.acceptance.chaos.scene import REDIS, open_bucket
 from tests.acceptance.chaos.work import Sent, Work, make_lines
 from tests.gateway import IN_ITS_PLACE, LIES, Answer, Asked, Gateway, PassOn, Rule
+from tests.servers import ObjectStorage
 
 OUTAGE_SECONDS = 7.0  # longer than a claim, and than six seconds of `404 default backend`
 LIE_SECONDS = 2.5
@@ -95,6 +96,35 @@ def gateway_answers_not_found(work: Work) -> None:
     ways = sorted(name for name in IN_ITS_PLACE if name.startswith("404"))
     rule = IN_ITS_PLACE[work.random.choice(ways)]
     endure(work, rule, lambda: work.scene.client.call("DELETE", ended.task_id))
+    go_on(work)
+
+
+@fault(
+    "for a while the address of the object storage leads to another server, with an empty bucket of"
+    " the same name",
+    outcome="no file counts as missing: downloads get 503, tasks stay `executing` and go on by"
+    " themselves",
+    on=(REDIS,),
+    broken_by="any-bucket-believed",
+)
+def empty_bucket_in_its_place(work: Work) -> None:
+    """Let everybody reach the other server."""
+    work.scene.set_pace(PACE)
+    begun = work.begin("write", "spread", "each", "read", rows=ROWS)
+    work.get_going(0.05, 0.1)
+    link = link_of(work)
+    usual = link.target
+    with ObjectStorage() as other:
+        open_bucket(work.scene.s3 | {"PISTON_S3_ENDPOINT_URL": other.url}).create()
+        link.target = ("127.0.0.1", other.port)
+        link.cut()
+        try:
+            time.sleep(OUTAGE_SECONDS)
+            assert_not_sent(work, begun[0])
+            assert_all_run(work)
+        finally:
+            link.target = usual
+            link.cut()
     go_on(work)
 
 

@@ -91,6 +91,7 @@ class StoredInput:
 
 def begin(work: Work) -> list[StoredInput]:
     """Start tasks whose inputs have several blocks; return the inputs a while later."""
+    work.begin("read", rows=10)  # its files stay: otherwise the bucket might be another one
     begun = [
         work.start(work.send(action, make_lines(work.random, 3_000, {}, width=WIDE)))
         for action in ("write", "read")

@@ -163,7 +163,7 @@ def assert_none_failed_otherwise(work: Work, sent: list[Sent]) -> None:
 def database_frozen(work: Work) -> None:
     """Freeze the server a few times, with statements under way."""
     database = work.scene.servers.postgresql
-    writing = work.begin("each", "each", rows=600)
+    writing = work.begin("alone", "alone", rows=300)
     for share in (0.1, 0.3, 0.5):
         work.get_going(share, share + 0.1)
         database.freeze()

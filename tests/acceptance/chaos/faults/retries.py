@@ -29,6 +29,7 @@ FORGET_REPLACED = (
 def broken_tasks_retried(work: Work) -> None:
     """Take the inputs away, see the end, put them back, retry, kill."""
     work.scene.set_pace(0.01)
+    work.begin("read", rows=10)  # its files stay: otherwise the bucket might be another one
     sents = work.begin("write", "spread", "read", rows=400)
     sents += work.begin("call_again", rows=200)
     sents[-1].most_repeated = 20

@@ -162,7 +162,7 @@ def test_a_new_task_that_a_worker_cannot_do_does_not_make_it_leave_its_own(
 ) -> None:
     monkeypatch.setattr(scheduling, "LOOK_SECONDS", 0)
     engine.start(engine.submit("check", *ROWS))
-    looking = scheduling.Newcomers(AccountFactory.create().pk)
+    looking = scheduling.NewTasks(AccountFactory.create().pk)
     are_waiting_before = looking.are_waiting()
 
     Task.objects.update(category_version="0")
@@ -177,7 +177,7 @@ def test_a_worker_that_is_left_without_any_category_leaves_its_task_to_nobody(
     monkeypatch.setattr(registry, "offered", tuple)
     engine.start(engine.submit("check", *ROWS))
 
-    assert not scheduling.Newcomers(AccountFactory.create().pk).are_waiting()
+    assert not scheduling.NewTasks(AccountFactory.create().pk).are_waiting()
 
 
 @pytest.mark.parametrize(

@@ -389,3 +389,53 @@ def test_files_that_are_lost_for_good_keep_nobody_from_going_on(unmounted: Disk)
     with pytest.raises(StoredFileMissing):
         storage.open_range(unmounted.csv_file)
     assert storage.exists(store().key)
+
+
+@pytest.fixture
+def three_tasks(object_storage: ObjectStorage, settings: Any) -> list[TaskCSV]:
+    """Return files of three tasks in a bucket, which two of them have lost."""
+    settings.STORAGES = {**settings.STORAGES, "default": object_storage.storage()}
+    csv_files = [store() for _ in range(3)]
+    for csv_file in csv_files:
+        csv_file.task = TaskFactory.create()
+        csv_file.save()
+    for csv_file in csv_files[1:]:
+        storage.delete(csv_file.key)
+    return csv_files
+
+
+def test_a_file_is_missing_where_one_that_was_stored_before_it_is_there(
+    three_tasks: list[TaskCSV],
+) -> None:
+    for csv_file in three_tasks[1:]:
+        with pytest.raises(StoredFileMissing):
+            storage.open_range(csv_file)
+
+
+@pytest.mark.parametrize("stored_before", [1, 0])
+def test_no_file_is_missing_from_a_bucket_that_has_none_of_those_near_it(
+    stored_before: int, three_tasks: list[TaskCSV]
+) -> None:
+    storage.delete(three_tasks[0].key)
+
+    with pytest.raises(StorageUnavailable, match="is it a copy that is empty or behind"):
+        storage.open_range(three_tasks[stored_before])
+
+    assert not TaskCSV.objects.exclude(faulty_at=None).exists()
+
+
+def test_a_file_that_was_stored_later_does_not_prove_the_bucket(three_tasks: list[TaskCSV]) -> None:
+    storage.delete(three_tasks[0].key)
+    storage.default_storage.save(three_tasks[2].key, ContentFile(CONTENT))  # into the copy
+
+    with pytest.raises(StorageUnavailable, match="is it a copy that is empty or behind"):
+        storage.open_range(three_tasks[1])
+
+
+def test_an_operator_can_say_that_all_files_are_lost(three_tasks: list[TaskCSV]) -> None:
+    storage.delete(three_tasks[0].key)
+    storage.default_storage.save(storage.LOST, ContentFile(b""))
+
+    with pytest.raises(StoredFileMissing):
+        storage.open_range(three_tasks[1])
+    storage.delete(storage.LOST)

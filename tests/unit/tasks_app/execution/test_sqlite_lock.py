@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from tasks_app.execution import sqlite_lock
-from tasks_app.execution.sqlite_lock import Rest
+from tasks_app.execution.sqlite_lock import LockPause
 
 
 class Clock:
@@ -29,36 +29,36 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def test_a_quarter_of_a_batchs_time_is_left_to_others(clock: Clock) -> None:
-    rest = Rest()
+    pause = LockPause()
 
-    rest.begin(0.1)
-    rest.wait()
+    pause.begin(0.1)
+    pause.wait()
 
     assert clock.slept == [pytest.approx(0.025)]
 
 
-def test_work_that_needs_no_lock_is_part_of_the_rest(clock: Clock) -> None:
-    rest = Rest()
+def test_work_that_needs_no_lock_is_part_of_the_pause(clock: Clock) -> None:
+    pause = LockPause()
 
-    rest.begin(0.1)
+    pause.begin(0.1)
     clock.now += 0.02
-    rest.wait()
-    rest.wait()
+    pause.wait()
+    pause.wait()
 
     assert clock.slept == [pytest.approx(0.005)]
 
 
 def test_nobody_waits_longer_after_a_slow_batch(clock: Clock) -> None:
-    rest = Rest()
+    pause = LockPause()
 
-    rest.begin(60)
-    rest.wait()
+    pause.begin(60)
+    pause.wait()
 
     assert clock.slept == [pytest.approx(0.25)]
 
 
 def test_the_first_batch_begins_at_once(clock: Clock) -> None:
-    Rest().wait()
+    LockPause().wait()
 
     assert clock.slept == []
 
@@ -67,9 +67,9 @@ def test_writers_on_postgresql_do_not_wait_for_each_other(
     clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite_lock.connection, "vendor", "postgresql")
-    rest = Rest()
+    pause = LockPause()
 
-    rest.begin(0.1)
-    rest.wait()
+    pause.begin(0.1)
+    pause.wait()
 
     assert clock.slept == []

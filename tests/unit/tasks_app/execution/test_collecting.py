@@ -4,7 +4,7 @@ import gc
 
 import pytest
 
-from tasks_app.execution.garbage import collected_afterwards
+from tasks_app.execution.batches import collected_afterwards
 
 
 def test_the_collector_rests_in_the_block_and_works_behind_it() -> None:

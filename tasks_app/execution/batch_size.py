@@ -1,0 +1,47 @@
+"""Decides how many rows the next batch takes. A batch aims at a time, not at a count."""
+
+from __future__ import annotations
+
+from django.db import connection
+
+from categories.contract import Effects
+from tasks_app.execution.ledger import Done
+from tasks_app.execution.poison_rows import is_careful
+from tasks_app.execution.runs import Run
+
+# A batch aims at a time, not at a count. SQLite has one writer, so others get their turn sooner.
+BATCH_SECONDS = 0.25
+BATCH_SECONDS_ON_SQLITE = 0.1
+PART_BYTES = 8 * 2**20  # of output, aimed at: a batch is held in memory, and so is its part
+MAX_GROWTH = 4  # a batch is at most so many times larger or smaller than the one before
+
+
+def choose_size(run: Run) -> int:
+    """Return how many rows to try."""
+    if run.action.effects is Effects.EXTERNAL:
+        return 1
+    size = min(run.segment.batch_size, run.action.batch_size)
+    if run.action.rows_per_second is not None:
+        size = min(size, int(run.action.rows_per_second * BATCH_SECONDS))
+    return max(1, size)
+
+
+def is_last(run: Run) -> bool:
+    """Say whether the next batch takes all rows that are left of the segment."""
+    end_row = run.segment.end_row
+    return end_row is not None and end_row - run.segment.cursor_row <= choose_size(run)
+
+
+def next_size(run: Run, done: Done, elapsed: float) -> int:
+    """Return the size of the next batch, after one that took so many seconds."""
+    fitting = done.row_count * PART_BYTES / max(len(done.output), 1)
+    aimed = min(fitting, done.row_count * aimed_seconds() / max(elapsed, 1e-6))
+    before = run.segment.batch_size
+    if is_careful(run.segment):  # as at the beginning of the batch
+        return before
+    return int(max(1, before / MAX_GROWTH, min(aimed, before * MAX_GROWTH, run.action.batch_size)))
+
+
+def aimed_seconds() -> float:
+    """Return how long a batch should take."""
+    return BATCH_SECONDS_ON_SQLITE if connection.vendor == "sqlite" else BATCH_SECONDS
