@@ -1,4 +1,4 @@
-"""How long does a process wait until it tries again? Longer each time, up to a bound."""
+"""The pauses of a process between retries: each one longer, up to a maximum."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ FIRST_SECONDS = 1.0
 MAX_SECONDS = 10.0
 
 
-def growing_pauses() -> Iterator[float]:
-    """Yield the seconds of one pause after the other."""
+def backoff_seconds() -> Iterator[float]:
+    """Yield the seconds of each pause in turn."""
     seconds = FIRST_SECONDS
     while True:
         yield seconds

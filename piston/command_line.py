@@ -1,4 +1,4 @@
-"""What do all commands share? One sentence when something is wrong, and no traceback."""
+"""The base of all commands, which reports an error in one sentence without a traceback."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from piston import disk_reserve
 
 
 class DatabaseCommand(BaseCommand):
-    """A command whose `run` asks the database, and may raise an error that is `expected`."""
+    """A command whose `run` uses the database, and may raise an `expected` error."""
 
     expected: ClassVar[tuple[type[Exception], ...]] = ()
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run; turn what can go wrong into a CommandError."""
+        """Run, and turn expected errors into a CommandError."""
         try:
             self.run(**options)
         except self.expected as error:
@@ -26,12 +26,12 @@ class DatabaseCommand(BaseCommand):
             raise CommandError(" ".join(error.messages)) from error
         except (OperationalError, ProgrammingError) as error:
             if disk_reserve.is_full(error):
-                raise  # manage.py says what to do
+                raise  # manage.py prints what to do
             raise CommandError(
                 f"The database does not answer as it should ({str(error).strip()}). "
                 "Is it running, and has `manage.py migrate` been run?"
             ) from error
 
     def run(self, **options: Any) -> None:
-        """Do what the command is for."""
+        """Do the command's work."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""Can the data folder be used, and by nobody else? The database, keys and files are in it."""
+"""Makes the data folder usable and private: it holds the database, keys and files."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
-FILES = "files"  # below it everything was private from the first release on
-OURS = frozenset({FILES, "messages", "secret_key"})  # what each installation has
+FILES = "files"  # everything in it has been private since the first release
+OURS = frozenset({FILES, "messages", "secret_key"})  # names that each installation has
 REMEDY = "Make it yours and writable, or choose another one with PISTON_DATA_DIR."
 
 
 def prepare(folder: Path) -> None:
-    """Make the data folder ready, for us alone; raises ImproperlyConfigured where it cannot be.
+    """Make the data folder usable and private. Raises ImproperlyConfigured if that fails.
 
-    Whatever this process creates from now on is private too: its umask is set.
+    The umask is set, so everything that this process creates from now on is private, too.
     """
     os.umask(OTHERS)
     try:
@@ -38,7 +38,7 @@ def prepare(folder: Path) -> None:
 
 
 def prepare_database(file: Path) -> None:
-    """Make an SQLite database private, wherever it is; raises ImproperlyConfigured if read-only."""
+    """Make an SQLite database private, in any folder. Raises ImproperlyConfigured if read-only."""
     for path in (file, file.with_name(f"{file.name}-wal"), file.with_name(f"{file.name}-shm")):
         with suppress(FileNotFoundError):
             close(path)
@@ -50,9 +50,9 @@ def prepare_database(file: Path) -> None:
 
 
 def make_private(folder: Path) -> None:
-    """Take every permission of group and others away, in the folder and on it.
+    """Remove all permissions of group and others, in the folder and on it.
 
-    The folder itself comes last: once it is private, its many files need not be looked at again.
+    The folder itself comes last: once it is private, its many files need no further check.
     """
     mode = folder.stat().st_mode
     if mode & stat.S_ISVTX and not is_ours_alone(folder):
@@ -67,13 +67,13 @@ def make_private(folder: Path) -> None:
 
 
 def is_ours_alone(folder: Path) -> bool:
-    """Return whether a folder that everybody may write to is a disk of our own, just mounted."""
+    """Tell whether a folder that all users may write to is a disk of our own, just mounted."""
     names = {path.name for path in folder.iterdir()} - {"lost+found"}
     return not names or not OURS.isdisjoint(names)
 
 
 def close(path: Path) -> None:
-    """Take the permissions of group and others away; what another user owns stays as it is."""
+    """Remove the permissions of group and others; leave the files of other users unchanged."""
     with suppress(FileNotFoundError, PermissionError):
         mode = path.lstat().st_mode
         if mode & OTHERS and not stat.S_ISLNK(mode):
@@ -81,14 +81,14 @@ def close(path: Path) -> None:
 
 
 def find_unusable(folder: Path) -> Iterator[Path]:
-    """Yield what stands in the folder and cannot be written, as after a start by another user."""
+    """Yield what is in the folder and not writable, for instance after a start by another user."""
     for path in (*folder.iterdir(), *folder.glob("messages/*")):
         if not os.access(path, os.R_OK | os.W_OK) and path.exists():
             yield path
 
 
 def find_open(folder: Path) -> Iterator[Path]:
-    """Yield the folder, and what stands in it, as far as group or others have permissions."""
+    """Yield the folder and its entries for which group or others have permissions."""
     for path in (folder, *sorted(folder.iterdir())):
         with suppress(FileNotFoundError):
             mode = path.lstat().st_mode
@@ -97,22 +97,22 @@ def find_open(folder: Path) -> Iterator[Path]:
 
 
 def refusal(folder: Path, why: str) -> ImproperlyConfigured:
-    """Return the error that says which folder, why not, and what to do."""
+    """Return the error that names the folder, the reason and the remedy."""
     return ImproperlyConfigured(f"The data folder {folder} cannot be used: {why}. {REMEDY}")
 
 
 def user_name() -> str:
-    """Return who runs this process."""
+    """Return the name of the user who runs this process."""
     return name_of(os.geteuid())
 
 
 def owner(path: Path) -> str:
-    """Return whose the file is."""
+    """Return the name of the file's owner."""
     return name_of(path.stat().st_uid)
 
 
 def name_of(user: int) -> str:
-    """Return a user's name; in containers a user may have none."""
+    """Return a user's name, or its number: in containers a user may have no name."""
     try:
         return pwd.getpwuid(user).pw_name
     except KeyError:

@@ -1,4 +1,4 @@
-"""How is a value read from the environment? Typed, and with a sentence when it is wrong."""
+"""Reads typed values from the environment; a wrong one raises an error with a sentence."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 
 def read_text(name: str, default: str | None = None) -> str:
-    """Return the variable `name`; without a default it has to be set and not empty."""
+    """Return the variable `name`; without a default, it must be set and not empty."""
     value = os.environ.get(name, "").strip()
     if value:
         return value
@@ -23,7 +23,7 @@ def read_text(name: str, default: str | None = None) -> str:
 
 
 def read_integer(name: str, default: int, *, minimum: int = 0, maximum: int | None = None) -> int:
-    """Return the variable `name` as a whole number from `minimum` to `maximum` (None: no end)."""
+    """Return the variable `name` as a whole number from `minimum` to `maximum` (None: no limit)."""
     text = read_text(name, str(default))
     try:
         number = int(text)
@@ -57,7 +57,7 @@ def read_folder(name: str, default: Path) -> Path:
 
 
 def is_loopback(address: str) -> bool:
-    """Tell whether only this machine can reach what listens on the address."""
+    """Tell whether only this machine can reach a server that listens on the address."""
     try:
         return ip_address(address).is_loopback
     except ValueError:
@@ -65,5 +65,5 @@ def is_loopback(address: str) -> bool:
 
 
 def in_brackets(address: str) -> str:
-    """Return the address as a URL and a Host have it (RFC 3986 §3.2.2)."""
+    """Return the address as it is written in a URL or a Host header (RFC 3986 §3.2.2)."""
     return f"[{address}]" if ":" in address and not address.startswith("[") else address

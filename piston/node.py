@@ -1,4 +1,4 @@
-"""What is this machine called, where clients see it?"""
+"""This machine's name, as clients see it."""
 
 from __future__ import annotations
 

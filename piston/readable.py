@@ -1,4 +1,4 @@
-"""What can bytes be read from? A request, a stored file, a stream around either."""
+"""The types of objects that bytes are read from: a request, a stored file, a wrapping stream."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ class Readable(Protocol):
     """Anything that bytes can be read from, block by block."""
 
     def read(self, size: int, /) -> bytes:
-        """Return up to `size` bytes, and none only at the end."""
+        """Return up to `size` bytes, and b"" only at the end."""
 
 
 class ReadableFile(Readable, Protocol):
-    """The same, with something to give back at the end; every storage has it."""
+    """A `Readable` that must be closed; every storage returns one."""
 
     def close(self) -> None:
-        """Give back what the file holds."""
+        """Release the resources of the file."""

@@ -1,7 +1,7 @@
-"""Are the undocumented members of libraries still there that we override or use?
+"""Checks at import that the undocumented library members that we override or use still exist.
 
-A module that overrides or uses some says so beside that. An upgrade that changed one then ends the
-process as it starts, with a sentence, where otherwise something else would fail later.
+A module that overrides or uses such members lists them beside that code. If an upgrade changed
+one, the process ends at its start with a sentence. Otherwise something else would fail later.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from importlib.metadata import packages_distributions, version
 from types import ModuleType
 from typing import Final, TypeAlias
 
-SET_IN_INIT: Final = None  # an attribute that `__init__` gives to each instance
-OPTIONAL: Final = ", ..."  # ends parameters: what follows may change, as long as it is optional
+SET_IN_INIT: Final = None  # an attribute that `__init__` sets on each instance
+OPTIONAL: Final = ", ..."  # at the end of parameters: further ones may change if they are optional
 
-# The parameters of a function, as its `def` has them without annotations; the type of anything else
+# The parameters of a function, as in its `def` but without annotations; or the type of a value
 Expected: TypeAlias = str | type | None
 
 
@@ -56,14 +56,14 @@ def _find_fault(owner: type | ModuleType, name: str, expected: Expected) -> str 
 
 
 def _sets_in_init(owner: type | ModuleType, name: str) -> bool:
-    """Say whether the `__init__` of a class or of one of its bases names the attribute."""
+    """Tell whether the `__init__` of a class or of one of its bases names the attribute."""
     inits = (vars(each).get("__init__") for each in inspect.getmro(owner))  # type: ignore[arg-type]
     return any(inspect.isfunction(init) and name in init.__code__.co_names for init in inits)
 
 
 def _fits(signature: inspect.Signature, expected: str) -> bool:
-    """Say whether a function has the parameters that are expected; annotations do not count."""
-    if str(signature) == f"({expected})":  # mostly; the rest takes as long again
+    """Tell whether a function has the expected parameters, without regard to annotations."""
+    if str(signature) == f"({expected})":  # true for most; the code below takes twice as long
         return True
     parameters = [each.replace(annotation=each.empty) for each in signature.parameters.values()]
     if expected.endswith(OPTIONAL):
@@ -83,7 +83,7 @@ def _is_needed(parameter: inspect.Parameter) -> bool:
 
 
 def _library(owner: type | ModuleType) -> str:
-    """Return the name and the version of the package that `owner` comes from."""
+    """Return the name and version of the package that defines `owner`."""
     name = owner.__name__ if isinstance(owner, ModuleType) else owner.__module__
     top = name.partition(".")[0]
     for distribution in packages_distributions().get(top, []):

@@ -1,4 +1,4 @@
-"""Which URL leads where? Wiring only."""
+"""The routes of all URLs."""
 
 from django.contrib import admin
 from django.urls import include, path

@@ -1,1 +1,1 @@
-"""Who owns what, and who may act on whom? The account tree, API keys and tokens."""
+"""The account tree, API keys and tokens: who owns what, and who may act on which account."""

@@ -1,4 +1,4 @@
-"""What do staff see and do about accounts? They disable, move and revoke; nothing is deleted."""
+"""The admin pages of accounts, where staff disable, move and revoke, but never delete."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from piston.relied_on import rely_on
 
 
 class UndeletableAdmin(admin.ModelAdmin):
-    """Rows that others point to: there is no delete, neither button nor action."""
+    """Rows that other rows refer to: there is neither a button nor an action to delete them."""
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Refuse."""
         return False
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
-        """Tell who may run the action "revoke": whoever may change such rows."""
+        """Permit the action "revoke" to users who may change such rows."""
         name = f"{self.opts.app_label}.change_{self.opts.model_name}"
         return request.user.has_perm(name)
 
 
 class AccountForm(ModelForm):
-    """An account; a place in the tree that is impossible is refused with its reason."""
+    """The form of an account, which refuses an impossible parent with the reason."""
 
     def clean_parent(self) -> Account | None:
         """Refuse a parent that is the account itself or below it."""
@@ -46,10 +46,10 @@ rely_on(__name__, ChangeList, get_results="self, request")
 
 
 class AccountList(ChangeList):
-    """The page of accounts, with the paths of all of them in one query."""
+    """The page of accounts, which loads all their paths in one query."""
 
     def get_results(self, request: HttpRequest) -> None:
-        """Load the page, then the paths."""
+        """Load the page, then the paths of its accounts."""
         super().get_results(request)
         accounts = list(self.result_list)
         paths = Account.objects.paths(accounts)
@@ -60,7 +60,7 @@ class AccountList(ChangeList):
 
 @admin.register(Account)
 class AccountAdmin(UndeletableAdmin):
-    """Accounts with their place in the tree."""
+    """Accounts with their paths in the tree."""
 
     form = AccountForm
     list_display = ("name", "tree_path", "id", "is_enabled", "is_reseller", "is_superadmin")
@@ -84,20 +84,20 @@ class AccountAdmin(UndeletableAdmin):
         return str(getattr(account, "known_path", None) or account.path())
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        """Return the page that knows paths."""
+        """Return the page with paths."""
         return AccountList
 
     def save_model(
         self, request: HttpRequest, obj: Account, form: ModelForm[Account], change: bool
     ) -> None:
-        """Save; a new parent is a move of everything below as well."""
+        """Save; a new parent moves everything below the account, too."""
         if change and "parent" in form.changed_data:
             obj.move_to(obj.parent)
         super().save_model(request, obj, form, change)
 
 
 class IsUsableFilter(admin.SimpleListFilter):
-    """Good ones, or those that are expired or revoked."""
+    """A filter for rows that are usable, or for those that are expired or revoked."""
 
     title = "usable"
     parameter_name = "usable"
@@ -107,7 +107,7 @@ class IsUsableFilter(admin.SimpleListFilter):
         return [("yes", "Yes"), ("no", "No")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Keep what was chosen."""
+        """Keep the rows of the chosen kind."""
         usable = cast("ApiKeyQuerySet | TokenQuerySet", queryset).usable(timezone.now())
         if self.value() == "yes":
             return usable
@@ -133,13 +133,13 @@ class ApiKeyAdmin(UndeletableAdmin):
     actions = ("revoke",)
 
     def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
-        """Keep a key with the account that it was made for."""
+        """Make the account of an existing key read-only."""
         return (*self.readonly_fields, "account") if obj else self.readonly_fields
 
     def save_model(
         self, request: HttpRequest, obj: ApiKey, form: ModelForm[ApiKey], change: bool
     ) -> None:
-        """Save; show a new key in the only message that ever will."""
+        """Save; show a new key in a message, since it is never shown again."""
         secret = None if change else obj.choose_secret()
         super().save_model(request, obj, form, change)
         if secret:
@@ -147,13 +147,13 @@ class ApiKeyAdmin(UndeletableAdmin):
 
     @admin.action(description="Revoke, with the tokens made from them", permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: ApiKeyQuerySet) -> None:
-        """Revoke the chosen keys and leave a line in the history of each."""
+        """Revoke the chosen keys, and add a line to the history of each."""
         revoke_and_log(self, request, queryset)
 
 
 @admin.register(Token)
 class TokenAdmin(UndeletableAdmin):
-    """Tokens: looked at, and revoked."""
+    """Tokens, which staff can only view and revoke."""
 
     list_display = ("id", "account", "api_key", "created_at", "expires_at", "revoked_at")
     list_filter = (IsUsableFilter,)
@@ -176,14 +176,14 @@ class TokenAdmin(UndeletableAdmin):
 
     @admin.action(description="Revoke", permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: TokenQuerySet) -> None:
-        """Revoke the chosen tokens and leave a line in the history of each."""
+        """Revoke the chosen tokens, and add a line to the history of each."""
         revoke_and_log(self, request, queryset)
 
 
 def revoke_and_log(
     model_admin: UndeletableAdmin, request: HttpRequest, chosen: ApiKeyQuerySet | TokenQuerySet
 ) -> None:
-    """Revoke what is chosen, write it into the admin's history and say how many there were."""
+    """Revoke the chosen rows, add a line to the history of each, and show their number."""
     for row in chosen.filter(revoked_at=None):
         model_admin.log_change(request, row, "Revoked.")
     revoked_count = chosen.revoke()

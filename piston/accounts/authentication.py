@@ -1,4 +1,4 @@
-"""Which account does a request speak for?"""
+"""Authenticates a request by its token, which belongs to an account."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from piston.accounts.signing_in import find_token
 
 
 def read_token(request: HttpRequest | Request) -> str | None:
-    """Return the token that the request carries, good or not; None when it carries none."""
+    """Return the token of the request, valid or not; None if it has none."""
     if token := request.headers.get("X-Auth-Token", "").strip():
         return token
     scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
@@ -23,11 +23,11 @@ def read_token(request: HttpRequest | Request) -> str | None:
 class TokenAuthentication(BaseAuthentication):
     """X-Auth-Token, or Authorization: Bearer. `user` is an Account, `auth` its Token.
 
-    A token that is sent has to be good, even where none is needed.
+    A token that is sent must be valid, even if the endpoint needs none.
     """
 
     def authenticate(self, request: Request) -> tuple[Account, Token] | None:
-        """Return account and token; None when no token was sent. Else 401."""
+        """Return account and token; None if no token was sent. Raise a 401 for an invalid one."""
         secret = read_token(request)
         if secret is None:
             return None

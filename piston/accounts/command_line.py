@@ -1,4 +1,4 @@
-"""What do all commands about accounts share? They find an account, and answer in JSON."""
+"""What all commands about accounts share: they find an account, and answer in JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can go wrong between accounts, on purpose? One sentence each: the docstring."""
+"""The errors of accounts; each has one sentence, its docstring."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from piston.plurals import plural
 
 
 class AccountError(Exception):
-    """Something about an account is not as it has to be."""
+    """Something about an account is not as it must be."""
 
     code = "account_error"
 

@@ -1,6 +1,6 @@
-"""Who may act on whom?
+"""Decides whether an account may act on another.
 
-An account acts on itself and on what is below it; a super-duper admin acts on everything.
+An account may act on itself and on accounts below it. A super-duper admin may act on all.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from piston.accounts.models import Account, AccountLink
 
 
 def may_act_on(actor: Account, target: Account) -> bool:
-    """Tell whether `actor` may act on `target`: at most one query."""
+    """Tell whether `actor` may act on `target`, with at most one query."""
     return actor.is_superadmin or target.is_within(actor)
 
 
 def find_account(actor: Account | None, account_id: str | None) -> Account:
-    """Return the account that a URI means: the one it names, else the one of the token.
+    """Return the account that a URI names, or the one of the token if it names none.
 
-    At most one query, none for the actor's own account. Checked in this order: no token
+    At most one query, none for the actor's own account. The checks, in this order: no token
     (InvalidCredentials), no such account (UnknownAccount), not allowed (NotPermitted).
     """
     if actor is None:
@@ -38,7 +38,7 @@ def find_account(actor: Account | None, account_id: str | None) -> Account:
 
 
 def _find_other_account(actor: Account, account_id: str) -> tuple[Account, bool]:
-    # what cannot be an id never reaches the database: PostgreSQL refuses NUL characters
+    # only a valid id reaches the database: PostgreSQL refuses NUL characters
     if not re.fullmatch("[0-9a-f]{32}", account_id):
         raise UnknownAccount(account_id)
     link = AccountLink.objects.filter(ancestor=actor, descendant=OuterRef("pk"))

@@ -1,6 +1,6 @@
-"""How are API keys and tokens made, and recognised without being kept?
+"""Makes API keys and tokens, and recognises them by a stored hash.
 
-They are 256 random bits, so one fast hash is as safe as a slow one: nobody can try them all.
+They are 256 random bits, too many to try. So a fast hash is as safe as a slow one.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import hmac
 import secrets
 
 SECRET_LENGTH = 64  # hex characters
-PREFIX_LENGTH = 8  # what is kept of an API key, for people to recognise it
+PREFIX_LENGTH = 8  # characters of an API key that are stored, for people to recognise it
 
 
 def make_secret() -> str:

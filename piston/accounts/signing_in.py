@@ -1,6 +1,6 @@
-"""How does an API key become a token, and a token an account?
+"""Exchanges an API key for a token, and finds the account of a token.
 
-What has expired is decided by the database's clock: machines' clocks differ.
+The database's clock decides what has expired, because the machines' clocks differ.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from piston.database.compiled_queries import CompiledSelect, Slot
 def sign_in(api_key: str) -> tuple[Token, str]:
     """Exchange an API key for a new token; return the token and its secret.
 
-    Raises InvalidCredentials, which never tells what is wrong with the key, and TooManyTokens.
+    Raises TooManyTokens, and InvalidCredentials, which does not tell what is wrong with the key.
     """
     keys = ApiKey.objects.select_related("account").annotate(clock=Now())
     key = keys.filter(secret_hash=hash_secret(api_key)).first()
@@ -34,7 +34,8 @@ def sign_in(api_key: str) -> tuple[Token, str]:
     if not (key.is_usable(now) and key.account.is_enabled):
         raise InvalidCredentials
     with locks.request_transaction("sign in", key.account_id):
-        # one after the other, whatever their keys: each counts what the one before it was given
+        # An account's sign-ins run one by one, even with several keys, so that each of them
+        # counts the tokens of those before it.
         Account.objects.select_for_update(no_key=True).get(pk=key.account_id)
         ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
         refuse_too_many_tokens(key.account_id, now)
@@ -42,7 +43,7 @@ def sign_in(api_key: str) -> tuple[Token, str]:
 
 
 def refuse_too_many_tokens(account_id: str, now: datetime) -> None:
-    """Raise TooManyTokens when the account has no room for another one; what is revoked is none."""
+    """Raise TooManyTokens if the account has its maximum of tokens; revoked ones do not count."""
     most = settings.PISTON_MAX_TOKENS_PER_ACCOUNT
     living = Token.objects.usable(now).filter(account=account_id)
     if most and living.order_by()[:most].count() >= most:
@@ -51,10 +52,10 @@ def refuse_too_many_tokens(account_id: str, now: datetime) -> None:
 
 
 def find_token(secret: str) -> Token:
-    """Return the usable token with this secret, its account and key loaded: one query.
+    """Return the usable token with this secret, with its account and key, in one query.
 
-    Raises InvalidCredentials when the token is unknown, expired or revoked, when its API key is
-    revoked, and when its account is disabled.
+    Raises InvalidCredentials if the token is unknown, expired or revoked, if its API key is
+    revoked, or if its account is disabled.
     """
     for found in TOKENS.fetch(secret_hash=hash_secret(secret)):  # at most one
         token: Token = found
@@ -73,10 +74,10 @@ TOKENS: CompiledSelect[Any] = CompiledSelect(  # every request asks for one
 
 
 def confirm_token(token: Token) -> Account:
-    """Return the account for which a token still speaks at the end of a long request: one query.
+    """Return the account of a token at the end of a long request, in one query.
 
-    The token was good at the beginning, and may have expired since. Raises InvalidCredentials
-    when it or its API key is revoked, and when its account is disabled.
+    The token was valid at the beginning, and may have expired since. Raises InvalidCredentials if
+    it or its API key is revoked, or if its account is disabled.
     """
     for key in KEYS_IN_FORCE.fetch(key_id=token.api_key_id, token_id=token.pk):
         return key.account
@@ -93,7 +94,7 @@ KEYS_IN_FORCE: CompiledSelect[ApiKey] = CompiledSelect(  # every new task asks f
 
 
 def purge_expired_tokens() -> int:
-    """Delete the tokens whose time is over, but for locked ones; return how many there were."""
+    """Delete the expired tokens that are not locked; return their number."""
     expired = Token.objects.select_for_update(skip_locked=True).filter(expires_at__lte=Now())
     with transaction.atomic():
         deleted_count, _ = Token.objects.filter(pk__in=expired.values("pk")).delete()

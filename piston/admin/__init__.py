@@ -1,1 +1,1 @@
-"""What do the admin pages of all apps share? Lists that stay fast, rows that are only read."""
+"""What the admin pages of all apps share: lists that stay fast, and read-only rows."""

@@ -1,4 +1,4 @@
-"""Which rows does a page of a long list have? Found by one walk through the list, up to a limit."""
+"""Pages of a long list in the admin, found in one query up to a limit."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from django.utils.functional import cached_property
 
 from piston.relied_on import rely_on
 
-MAX_COUNTED_ROWS = 10_000  # rows; older ones are reached with the filters
+MAX_COUNTED_ROWS = 10_000  # the filters reach older rows
 
 
 class CappedPaginator(Paginator):
     """Pages over the first `MAX_COUNTED_ROWS` rows of a list, so that a million need no count.
 
-    The keys of these rows are read once, in the list's order, and are count
-    and pages at the same time: what hardly any row fits is looked for once.
+    The keys of these rows are read once, in the list's order. They give both the count and the
+    pages. So a filter that matches hardly any row scans the table only once.
     """
 
     @cached_property
     def keys(self) -> list[Any]:
-        """Read the keys of the rows, at most one more than are paged."""
+        """Read the keys of the rows, and one more than the pages hold."""
         rows = cast("QuerySet[Any]", self.object_list)
         return list(rows.values_list("pk", flat=True)[: MAX_COUNTED_ROWS + 1])
 
@@ -46,7 +46,7 @@ class CappedList(ChangeList):
     """A page of a list, read by its keys."""
 
     def get_results(self, request: HttpRequest) -> None:
-        """Choose the page, then read its rows: by their keys, not by the filters again."""
+        """Choose the page, then read its rows by their keys, not by the filters again."""
         super().get_results(request)
         is_cut = self.multi_page and not self.show_all
         start = (self.page_num - 1) * self.list_per_page if is_cut else 0

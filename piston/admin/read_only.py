@@ -1,4 +1,4 @@
-"""How does the admin show rows that only programs write? To read, in a list that stays fast."""
+"""The admin's read-only pages, for rows that only programs write."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from piston.admin.capped_list import CappedList, CappedPaginator
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
-    """Rows that nobody adds, edits or deletes by hand; whoever may view them sees them."""
+    """Rows that people can view, with the permission, but not add, edit or delete."""
 
     list_per_page = 50
     paginator = CappedPaginator
@@ -31,5 +31,5 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         return False
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        """Return the list that walks through the rows once."""
+        """Return the list that scans the rows once."""
         return CappedList

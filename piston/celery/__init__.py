@@ -1,4 +1,4 @@
-"""How do messages travel? Celery, and what makes it outlive whatever its broker does."""
+"""Celery, and what makes it survive all failures of its broker."""
 
 from piston.celery.application import app
 

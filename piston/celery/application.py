@@ -1,4 +1,4 @@
-"""The Celery application: how messages travel. What they mean stands in `tasks_app/tasks.py`."""
+"""The Celery application, which transports messages; `tasks_app/tasks.py` says what they do."""
 
 import os
 import sys
@@ -27,26 +27,26 @@ rely_on(
 
 
 class Application(Celery):  # type: ignore[misc]  # Celery has no types
-    """Celery's application, for which wrong settings are a sentence, not a traceback."""
+    """Celery's application, which reports wrong settings in a sentence, without a traceback."""
 
     amqp_cls = queues.AMQP
 
     def send_task(self, name: str, *arguments: Any, **options: Any) -> Any:
-        """Send a message that says which installation it belongs to."""
+        """Send a message, with the id of the installation that it belongs to."""
         headers = (options.pop("headers", None) or {}) | {queues.OWNER: identity.identify()}
         return super().send_task(name, *arguments, headers=headers, **options)
 
     def _load_config(self) -> Any:
-        """Read the settings, which Celery does when its command line first needs one."""
+        """Read the settings; Celery does so when its command line first needs one."""
         try:
             return super()._load_config()
         except ImproperlyConfigured as error:
             sys.exit(str(error))
 
 
-folder_broker.take_over()
-redis_broker.take_over()
-pool_processes.take_over()
+folder_broker.install()
+redis_broker.install()
+pool_processes.install()
 celeryd_init.connect(supervision.end_with_supervisor)
 beat_init.connect(supervision.end_with_supervisor)
 celeryd_init.connect(schema.say_at_start)
@@ -60,4 +60,4 @@ app.autodiscover_tasks()
 
 @setup_logging.connect  # type: ignore[untyped-decorator]
 def keep_logging(**_: Any) -> None:
-    """Leave logging as `settings.LOGGING` has it: with a receiver here, Celery sets up nothing."""
+    """Keep `settings.LOGGING`: Celery sets up no logging if this signal has a receiver."""

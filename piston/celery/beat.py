@@ -1,4 +1,4 @@
-"""How does beat send for a sweep, again and again, whatever becomes of the broker?"""
+"""A scheduler for beat that goes on sending after every outage of the broker."""
 
 from __future__ import annotations
 
@@ -28,36 +28,36 @@ rely_on(__name__, beat.ScheduleEntry, default_now="self", last_run_at=object)
 
 
 class Scheduler(beat.Scheduler):  # type: ignore[misc]  # Celery has no types
-    """Celery's scheduler, on connections of the pool, which replaces those that failed.
+    """Celery's scheduler, on connections of the pool, which replaces connections that failed.
 
-    Celery's own keeps one connection for ever: after a restart of RabbitMQ it is dead, and as
-    messages are sent without retries (`task_publish_retry`) nothing would ever be sent again.
+    Celery's own keeps one connection for ever, which a restart of RabbitMQ breaks. Since messages
+    are sent without retries (`task_publish_retry`), it would never send another one.
     """
 
-    producer = None  # that connection
+    producer = None  # Celery's permanent connection
 
     def tick(self, *arguments: Any, **options: Any) -> float:
-        """Send what is due; return seconds until the next time.
+        """Send the messages that are due; return the seconds until the next one.
 
-        When this machine's clock is set back, Celery's own waits until it is again as late as it
-        was; here what was sent counts as sent just now.
+        After this machine's clock was set back, Celery's own sends nothing until the clock has
+        caught up. Here a message that was sent counts as sent just now.
         """
         for entry in self.schedule.values():
             now = entry.default_now()
             if entry.last_run_at > now:
                 logger.warning("The clock was set back by %s", entry.last_run_at - now)
                 entry.last_run_at = now
-                self._heap = None  # made again from the entries
+                self._heap = None  # Celery rebuilds it from the entries
         seconds: float = super().tick(*arguments, **options)
         return seconds
 
     def apply_entry(self, entry: Any, producer: Any = None) -> None:
-        """Send a message that is due; without the broker that is a line in the log, not fifty.
+        """Send a message that is due; if the broker is away, log one line instead of fifty.
 
-        Nothing is sent while the database's schema does not fit this code.
+        Send nothing while the database's schema does not fit this code.
         """
         fits = schema.fits()
-        connection.close()  # no more than web and workers need
+        connection.close()  # leaves the connections to web and workers
         if not fits:
             return
         logger.debug("Sending due task %s (%s)", entry.name, entry.task)

@@ -1,8 +1,8 @@
-"""How does a worker outlive trouble with its broker? It says which, waits and tries again.
+"""Keeps a worker alive through all trouble with its broker: it logs the error, waits and retries.
 
-Celery's own goes on after a lost connection only, and at once. It ends when a login is refused,
-when the broker is read-only or full, when it closes a channel, and for whatever else libraries
-raise amid all this.
+Celery's own consumer goes on only after a lost connection, and without a pause. It ends when the
+broker refuses a login, is read-only or full, or closes a channel, and on any other error that a
+library raises meanwhile.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from celery.worker.request import Request
 from celery.worker.state import active_requests, maybe_shutdown
 from kombu.common import ignore_errors
 
-from piston.backoff import growing_pauses
+from piston.backoff import backoff_seconds
 from piston.relied_on import SET_IN_INIT, rely_on
 
 logger = logging.getLogger(__name__)
 
-GOOD_SECONDS = 15.0  # that a connection has to last, for the next pause to be a short one again
-LOOK_SECONDS = 0.5  # between two looks, during a pause, whether the worker is to stop
+GOOD_SECONDS = 15.0  # after a connection that lasted this long, the next pause is short again
+CHECK_SECONDS = 0.5  # between two checks, during a pause, whether the worker is to stop
 
 
 rely_on(
@@ -53,10 +53,10 @@ rely_on(__name__, state, maybe_shutdown="", active_requests=WeakSet)
 
 
 class Consumer(consumer.Consumer):  # type: ignore[misc]  # Celery has no types
-    """Celery's consumer, for which any error is one after which the broker is tried again."""
+    """Celery's consumer, which retries the broker after any error."""
 
     class Blueprint(consumer.Consumer.Blueprint):  # type: ignore[misc]  # Celery has no types
-        """Celery's steps but one: it makes 28 queues for delayed messages, and nobody sends any."""
+        """Celery's steps, without its 28 queues for delayed messages: we send none."""
 
         default_steps = tuple(
             step for step in consumer.Consumer.Blueprint.default_steps if "delayed" not in step
@@ -65,19 +65,19 @@ class Consumer(consumer.Consumer):  # type: ignore[misc]  # Celery has no types
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._expected = (*self.conninfo.connection_errors, *self.conninfo.channel_errors)
-        self.channel_errors = (Exception,)  # those count, too: broker_channel_error_retry
-        self._pauses = growing_pauses()
-        self._rest_seconds = 0.0
+        self.channel_errors = (Exception,)  # Celery retries these: broker_channel_error_retry
+        self._pauses = backoff_seconds()
+        self._pause_seconds = 0.0
         self._connected_at: float | None = None
 
     def on_connection_error_before_connected(self, error: Exception) -> None:
-        """Note why there is no connection."""
+        """Log why there is no connection."""
         self.note(error)
 
     def on_connection_error_after_connected(self, error: Exception) -> None:
-        """Give the connection up, and end what is at work on messages that came by it.
+        """Drop the connection, and end the processes that work on its messages.
 
-        Celery does that, too, but it asks the database first, which may be away as well.
+        Celery does so, too, but it queries the database first, which may be away as well.
         """
         for request in tuple(active_requests):
             if request.task.acks_late and not request.acknowledged:
@@ -97,29 +97,29 @@ class Consumer(consumer.Consumer):  # type: ignore[misc]  # Celery has no types
         self.note(error)
 
     def cancel_active_requests(self) -> None:
-        """End what lasts too long at a stop."""
+        """End the messages that take too long when the worker stops."""
         active = tuple(active_requests)
         super().cancel_active_requests()
         for request in active:
             tell(request)
 
     def note(self, error: Exception) -> None:
-        """Say which trouble it is, and choose the pause after it."""
+        """Log the error, and choose the pause after it."""
         connected_at, self._connected_at = self._connected_at, None
         if connected_at is not None and time.monotonic() - connected_at > GOOD_SECONDS:
-            self._pauses = growing_pauses()
-        self._rest_seconds = next(self._pauses)
+            self._pauses = backoff_seconds()
+        self._pause_seconds = next(self._pauses)
         logger.warning(
             "There is trouble with the broker, trying again in %.0f s: %s: %s",
-            self._rest_seconds,
+            self._pause_seconds,
             type(error).__name__,
             error,
             exc_info=None if isinstance(error, self._expected) else error,
         )
 
     def connect(self) -> Any:
-        """Connect, after the pause that is due; a connection that is no use is closed again."""
-        self.rest()
+        """Connect after the pause that is due; close a connection that cannot be used."""
+        self.pause()
         connection = self.connection_for_read(heartbeat=self.amqheartbeat)
         try:
             if self.hub:
@@ -130,16 +130,16 @@ class Consumer(consumer.Consumer):  # type: ignore[misc]  # Celery has no types
         self._connected_at = time.monotonic()
         return connection
 
-    def rest(self) -> None:
-        """Wait for as long as the last trouble demands; raises when the worker is to stop."""
-        until = time.monotonic() + self._rest_seconds
-        self._rest_seconds = 0.0
+    def pause(self) -> None:
+        """Wait for the pause after the last error; raise if the worker is to stop."""
+        until = time.monotonic() + self._pause_seconds
+        self._pause_seconds = 0.0
         while time.monotonic() < until:
             maybe_shutdown()
-            time.sleep(LOOK_SECONDS)
+            time.sleep(CHECK_SECONDS)
 
 
 def tell(request: Any) -> None:
-    """Tell the task of a request that was cancelled; Celery does not, where messages come again."""
+    """Tell the task of a cancelled request, which Celery omits if the message is redelivered."""
     if request._already_cancelled:
         request.task.on_cancelled(request.id, request.worker_pid)

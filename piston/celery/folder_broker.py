@@ -1,12 +1,12 @@
-"""How do messages travel through a folder? As kombu's `filesystem://`, but whole or not at all.
+"""Transports messages through a folder: kombu's `filesystem://`, with atomic writes and a loop.
 
-kombu makes a file and then writes it: whoever reads in between, or after a power cut or a full
-disk, finds a torn message, and its worker ends with an error. The broker only wakes workers up,
-so what cannot be read is dropped and the sweeper sends again.
+kombu creates a file and then writes it. A worker that reads in between, or after a power cut or a
+full disk, finds a torn message and ends with an error. Here messages only wake workers up, so a
+message that cannot be read is dropped, and the sweeper sends another.
 
-And kombu's has no event loop. Without one, Celery's processes wait in turn at one pipe; when one
-of them is killed there, no other gets a message any more. Here each has a pipe of its own, as on
-RabbitMQ and Redis, and the kernel says when a message has come (ADR 17).
+Also, kombu's transport has no event loop. Without one, Celery's processes take turns waiting at
+one pipe. If one of them is killed there, no other gets a message again. Here each process has its
+own pipe, as on RabbitMQ and Redis, and the kernel reports new messages (ADR 17).
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from piston.relied_on import SET_IN_INIT, rely_on
 
 logger = logging.getLogger(__name__)
 
-TORN_SECONDS = 600  # then nobody is writing it any more: writing one takes milliseconds
-LOOK_SECONDS = 1.0  # between two looks into the folder, though the kernel says what comes
-LOOK_WITHOUT_WATCH_SECONDS = 0.1  # where it does not say
+TORN_SECONDS = 600  # a file this old is no longer being written: that takes milliseconds
+POLL_SECONDS = 1.0  # between two polls of the folder, although the kernel reports new messages
+POLL_WITHOUT_WATCH_SECONDS = 0.1  # if the kernel does not report them
 
 rely_on(
     __name__,
@@ -79,22 +79,22 @@ class Channel(filesystem.Channel):  # type: ignore[misc]  # kombu has no types
     """A channel whose messages appear in the folder when they are complete."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        disk_reserve.let_go()
+        disk_reserve.release()
         super().__init__(*arguments, **options)
         self._delete_torn()
 
     def _delete_torn(self) -> None:
-        """Delete what processes left that were killed while they wrote a message."""
+        """Delete the files of processes that were killed while they wrote a message."""
         before = time.time() - TORN_SECONDS
         for torn in Path(self.data_folder_out).glob("*.new"):
-            with suppress(OSError):  # another process was faster, or may not
+            with suppress(OSError):  # another process was faster, or this one lacks the right
                 if torn.stat().st_mtime < before:
                     torn.unlink()
 
     def _put(self, queue: str, payload: Any, **_: Any) -> None:
-        """Write a message under another name, then give it its own: that is one step."""
-        moment = round(time.monotonic() * 1000)  # workers take the first in alphabetical order
-        disk_reserve.let_go()
+        """Write a message under another name, then rename it, which is atomic."""
+        moment = round(time.monotonic() * 1000)  # workers take the first name in sort order
+        disk_reserve.release()
         torn = Path(self.data_folder_out) / f"{moment}_{uuid.uuid4()}.{queue}.new"
         try:
             torn.write_text(dumps(payload))
@@ -105,14 +105,14 @@ class Channel(filesystem.Channel):  # type: ignore[misc]  # kombu has no types
             raise ChannelError(f"The message cannot be put into {torn.parent}: {error}") from error
 
     def _get(self, queue: str) -> Any:
-        """Take the next message; raises Empty.
+        """Take the next message. Raises Empty.
 
-        Of several workers that read a message, the one that deletes it has it.
+        If several workers read a message, the one that deletes its file gets it.
         """
         folder = Path(self.data_folder_in)
-        names = os.listdir(folder)  # noqa: PTH208 - the quickest; there may be thousands
+        names = os.listdir(folder)  # noqa: PTH208 - the fastest; there may be thousands
         for name in sorted(name for name in names if name.endswith(f".{queue}.msg")):
-            with suppress(OSError):  # another worker was faster, or it may not be read or deleted
+            with suppress(OSError):  # another worker was faster, or this one lacks the rights
                 payload = (folder / name).read_bytes()
                 (folder / name).unlink()
                 try:
@@ -134,30 +134,30 @@ class Transport(filesystem.Transport):  # type: ignore[misc]  # kombu has no typ
         self._leave_loop = ExitStack()
 
     def register_with_event_loop(self, connection: Any, loop: Any) -> None:
-        """Let the loop take messages when the folder has some and the worker wants more."""
-        del connection  # is this transport
-        seconds = LOOK_SECONDS
+        """Let the loop deliver messages while the folder has some and the worker wants more."""
+        del connection  # it is this transport
+        seconds = POLL_SECONDS
         try:
             watch = self._leave_loop.enter_context(inotify_simple.INotify(nonblocking=True))
             folder = self.client.transport_options["data_folder_in"]
             watch.add_watch(folder, inotify_simple.flags.MOVED_TO)
-        except (AttributeError, OSError) as error:  # not Linux, or all are in use
+        except (AttributeError, OSError) as error:  # not Linux, or no inotify watch is left
             logger.warning("The folder of messages cannot be watched: %s", error)
-            seconds = LOOK_WITHOUT_WATCH_SECONDS
+            seconds = POLL_WITHOUT_WATCH_SECONDS
         else:
-            loop.add_reader(watch.fileno(), self.hear, watch)
+            loop.add_reader(watch.fileno(), self.note_arrival, watch)
             self._leave_loop.callback(loop.remove, watch.fileno())
         self._leave_loop.callback(loop.call_repeatedly(seconds, self.look_again).cancel)
         loop.on_tick.add(self.take)
         self._leave_loop.callback(loop.on_tick.discard, self.take)
 
-    def hear(self, watch: inotify_simple.INotify) -> None:
-        """Note that a message has come."""
+    def note_arrival(self, watch: inotify_simple.INotify) -> None:
+        """Note that a message has arrived."""
         watch.read(timeout=0)
         self.look_again()
 
     def look_again(self) -> None:
-        """Look into the folder at the next turn of the loop."""
+        """Read the folder at the next tick of the loop."""
         self.may_have_messages = True
 
     def take(self) -> None:
@@ -175,10 +175,10 @@ class Transport(filesystem.Transport):  # type: ignore[misc]  # kombu has no typ
 
 
 def wants_messages(channel: Any) -> bool:
-    """Return whether somebody listens at a channel who has not as many messages as they may."""
+    """Tell whether a channel has a consumer that may take another message."""
     return bool(channel._consumers and channel.qos.can_consume())
 
 
-def take_over() -> None:
-    """Let this be what `filesystem://` means, to Celery and to everybody else here."""
+def install() -> None:
+    """Make this the transport of `filesystem://` URLs in this process."""
     TRANSPORT_ALIASES["filesystem"] = f"{__name__}:{Transport.__name__}"

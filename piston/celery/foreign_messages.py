@@ -1,4 +1,4 @@
-"""What if a message was not sent by us, or comes too early? It must not end the worker."""
+"""Handles messages that we did not send or cannot process yet, so that they end no worker."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ rely_on(__name__, strategy, default="task, app, consumer, ...")
 
 
 class Message(celery.Task):  # type: ignore[misc]  # Celery has no types
-    """What all Celery tasks here are derived from: it refuses what cannot be read, and waits."""
+    """The base of our Celery tasks, which drops malformed messages and waits for the schema."""
 
     Strategy = f"{__name__}:take_readable"
 
     def before_start(self, *_: Any) -> None:
-        """Wait, if the database's schema does not fit this code."""
+        """Wait while the database's schema does not fit this code."""
         schema.wait()
 
     def on_cancelled(self, message_id: str, process_id: int) -> None:
-        """Take note, in the pool's parent, that it has ended the process at work on a message."""
+        """React in the pool's parent to the end of the process that worked on a message."""
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
-        """Do what the message says, unless it says that it is for another installation."""
+        """Run the task, unless the message belongs to another installation."""
         owner = self.request.get(queues.OWNER)
         if owner is None or owner == identify():
             return super().__call__(*arguments, **options)
-        return queues.give_back(self, str(owner))
+        return queues.forward(self, str(owner))
 
 
 def take_readable(*arguments: Any, **options: Any) -> Callable[..., Any]:
-    """Return Celery's way of taking a message, which logs and drops a malformed one.
+    """Return Celery's strategy for messages, made to log and drop a malformed one.
 
-    Celery's own raises into the worker's loop. The worker would end, the broker would hand the
-    message to the next one, and so on: one such message could end them all.
+    Celery's own raises into the worker's loop. The worker would end, and the broker would deliver
+    the message to the next one. A single malformed message could end all workers.
     """
     take = strategy.default(*arguments, **options)
 

@@ -1,11 +1,11 @@
-"""Who goes first where memory or processors run short? A process of the pool stands back.
+"""Gives a pool's processes a low priority for memory and processors, and ends orphaned ones.
 
-When memory runs out, the kernel ends who has most, and may take the parent for one of its children.
-Without the parent nobody works on until somebody starts it again; a child is replaced at once. And
-somebody who waits for an answer is served before rows that nobody watches: a task takes what
-processors have left, which is everything where nothing else is to be done.
+When memory runs out, the kernel kills the process that uses most, which may be the parent. Without
+the parent, all work stops until someone restarts it. A child is replaced at once. Also, clients
+that wait for an answer come before rows: a task gets the processor time that is left, which is all
+of it if nothing else runs.
 
-And what has lost its parent gets no more work, but may hold a claim, or a batch that is open.
+A process that lost its parent gets no more work, but may hold a claim or an open batch.
 """
 
 from __future__ import annotations
@@ -24,43 +24,44 @@ from piston.processes import orphans
 from piston.relied_on import SET_IN_INIT, rely_on
 
 OOM_SCORE = Path("/proc/self/oom_score_adj")
-OOM_SCORE_ADJUSTMENT = "500"  # thousandths of the memory there is, on top of what the process has
+# In thousandths of the machine's memory; the kernel adds it to the memory that the process uses.
+OOM_SCORE_ADJUSTMENT = "500"
 
-NICENESS = 10  # a tenth of the share of a process that is not nice, while both want to run
-# Linux: niceness counts within a session only where the kernel groups processes by them
+NICENESS = 10  # while both want to run, a tenth of the share of a process with niceness 0
+# Linux: if the kernel groups processes by session, niceness counts only within a session
 SESSION = Path("/proc/self/autogroup")
 
 
 rely_on(__name__, BaseProcess, _parent_pid=SET_IN_INIT)
 
 
-def take_over() -> None:
-    """Let each process of a worker's pool stand back when it starts."""
+def install() -> None:
+    """Set the priorities of each process of a worker's pool when it starts."""
     worker_process_init.connect(end_with_parent)
-    worker_process_init.connect(offer_to_go_first)
-    worker_process_init.connect(let_others_go_first)
+    worker_process_init.connect(raise_oom_score)
+    worker_process_init.connect(lower_priority)
 
 
 def end_with_parent(**_: Any) -> None:
-    """End at once when the worker is gone, also when that was before this could ask for it.
+    """End at once when the worker is gone, even if it went before this call.
 
-    Celery asks Linux too, but does not look whether the worker was gone already.
+    Celery asks Linux for this, too, but does not check whether the worker is gone already.
     """
     parent = current_process()._parent_pid
     if parent is not None:  # else this is the worker itself
         orphans.end_with_parent(parent, signal.SIGKILL)
 
 
-def offer_to_go_first(**_: Any) -> None:
-    """Tell the kernel; where it cannot be told, nothing changes."""
+def raise_oom_score(**_: Any) -> None:
+    """Make the kernel kill this process first when memory runs out, where that is possible."""
     with suppress(OSError):
         OOM_SCORE.write_text(OOM_SCORE_ADJUSTMENT)
 
 
-def let_others_go_first(**_: Any) -> None:
-    """Take a lower priority, unless there is one already; so does a session that is the worker's.
+def lower_priority(**_: Any) -> None:
+    """Lower the priority, unless it is low already; also that of a session the worker leads.
 
-    Containers and services of systemd are weighed otherwise: see docs/deploying.md.
+    Containers and systemd services are weighted in another way: see docs/deploying.md.
     """
     os.nice(max(0, NICENESS - os.nice(0)))
     if os.getsid(0) == os.getppid():

@@ -1,6 +1,6 @@
-"""Which queues are this installation's? Their names end with its id: others may share the broker.
+"""Names this installation's queues on the broker, which other installations may share.
 
-People type the names that stand in the settings; what they are called on the broker is found here.
+People type the names in the settings. On the broker, each name ends with the installation's id.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from piston.relied_on import rely_on
 
 logger = logging.getLogger(__name__)
 
-OWNER = "installation"  # the header of each message that says whose it is
-REST_SECONDS = 1.0  # of a process, before it gives a message back that is not ours
+OWNER = "installation"  # the header of each message with the id of its installation
+PAUSE_SECONDS = 1.0  # before a process forwards a message of another installation
 
 
 rely_on(
@@ -33,24 +33,24 @@ rely_on(
 
 
 class AMQP(amqp.AMQP):  # type: ignore[misc]  # Celery has no types
-    """Celery's part that knows the queues."""
+    """Celery's component that knows the queues."""
 
     @cached_property
     def queues(self) -> Any:
-        """The queues by the names that people type; the database is asked whose they are."""
+        """The queues by the names that people type; the database has the id that they end with."""
         return self.Queues([self.declare(name) for name in names(self.app)])
 
     @cached_property
     def default_exchange(self) -> Exchange:
-        """The broker's own exchange, which leads to each queue by its name.
+        """The broker's default exchange, which routes to each queue by its name.
 
-        Nobody can delete it, or unbind a queue from it. A broker confirms a message that an
-        exchange of ours has no queue for, and drops it.
+        It cannot be deleted, and no queue can be unbound from it. If an exchange of our own had
+        no queue for a message, the broker would confirm the message and drop it.
         """
         return Exchange()
 
     def declare(self, name: str) -> Queue:
-        """Return what is declared on the broker for a name that people type."""
+        """Return the queue that is declared on the broker for a name that people type."""
         own = full_name(name, identify())
         kind = self.app.conf.task_default_queue_type
         return Queue(
@@ -63,26 +63,26 @@ class AMQP(amqp.AMQP):  # type: ignore[misc]  # Celery has no types
 
 
 def names(app: Any) -> list[str]:
-    """Return the queues that the settings name."""
+    """Return the names of the queues in the settings."""
     routed = [route["queue"] for route in app.conf.task_routes.values()]
     return list(dict.fromkeys([app.conf.task_default_queue, *routed]))
 
 
 def full_name(name: str, owner: str) -> str:
-    """Return what a queue is called on the broker."""
+    """Return a queue's name on the broker."""
     return f"{name}.{owner}"
 
 
-def give_back(task: Any, owner: str) -> None:
-    """Put a message of another installation into that one's queue.
+def forward(task: Any, owner: str) -> None:
+    """Put a message of another installation into that installation's queue.
 
-    Not back to where it was: if nobody else listens there, it would come again for ever. The rest
-    is for one that does come again, or it would keep this process busy.
+    It does not go back to its old queue: without another consumer, it would return endlessly. The
+    pause is for a message that still returns, which would otherwise keep this process busy.
     """
     route = task.app.conf.task_routes.get(task.name, {})
     own = full_name(route.get("queue", task.app.conf.task_default_queue), owner)
     logger.warning("A message of another installation came here and is given back, to %s", own)
-    time.sleep(REST_SECONDS)
+    time.sleep(PAUSE_SECONDS)
     request = task.request
     message = task.app.amqp.as_task_v2(request.id, task.name, request.args, request.kwargs)
     with task.app.producer_or_acquire() as producer:

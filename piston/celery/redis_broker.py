@@ -1,11 +1,11 @@
-"""How does a worker outlive one outage of Redis after the other? It connects again each time.
+"""Reconnects to Redis after every outage, where kombu's own channel gives up.
 
-kombu's channel cannot be closed at once when it is lost with a message in hand while it asks for
-more. The worker closes it again, and then the channel asks for the address of a connection that is
-gone. The error is none of a connection's, so the worker does not connect again: it ends.
+kombu's channel cannot be closed in one step if its connection is lost while it has a message in
+hand and waits for more. The worker closes it again, and the channel asks for the address of the
+lost connection. This error is not a connection error, so the worker ends instead of reconnecting.
 
-And it only logs when an acknowledgement does not arrive. The message stays in the worker's count of
-those in hand; after as many as it may have, the worker waits for ever without taking another.
+Also, kombu only logs that an acknowledgement failed. The message still counts as in hand. After
+as many of these as the worker may have in hand, it waits for ever without taking another one.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ rely_on(__name__, transport, TRANSPORT_ALIASES=dict)
 
 
 class Message(virtual.Message):  # type: ignore[misc]  # kombu has no types
-    """kombu's message, which does not keep from the worker that its connection is lost."""
+    """kombu's message, which tells the worker that its connection is lost."""
 
     def ack_log_error(self, _logger: Any, _errors: Any, multiple: bool = False) -> None:
-        """Acknowledge; a lost connection ends the worker's loop, which then connects again."""
+        """Acknowledge; a lost connection ends the worker's loop, which then reconnects."""
         self.ack(multiple=multiple)
 
     def reject_log_error(self, _logger: Any, _errors: Any, requeue: bool = False) -> None:
-        """Reject; the same holds."""
+        """Reject; a lost connection has the same effect."""
         self.reject(requeue=requeue)
 
 
 class Channel(redis.Channel):  # type: ignore[misc]  # kombu has no types
-    """kombu's channel, which says that its connection is closed in words that kombu knows."""
+    """kombu's channel, which reports a closed connection with an error that kombu handles."""
 
     Message = Message
 
@@ -65,7 +65,7 @@ class Transport(redis.Transport):  # type: ignore[misc]  # kombu has no types
     Channel = Channel
 
 
-def take_over() -> None:
-    """Let this be what `redis://` and `rediss://` mean, to Celery and to everybody else here."""
+def install() -> None:
+    """Make this the transport of `redis://` and `rediss://` URLs in this process."""
     for scheme in ("redis", "rediss"):
         TRANSPORT_ALIASES[scheme] = f"{__name__}:{Transport.__name__}"

@@ -1,1 +1,1 @@
-"""What does every process ask of the database, whichever it is?"""
+"""What all processes share in using the database, whether PostgreSQL or SQLite."""

@@ -1,4 +1,4 @@
-"""How does a query that is sent again and again cost little? Its SQL is made only once (ADR 16)."""
+"""Queries whose SQL is compiled only once, because they are sent often (ADR 16)."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ rely_on(__name__, UpdateQuery, add_update_values="self, values")
 
 
 class Slot(Expression):
-    """A place in a query that each call fills with a value of its own."""
+    """A placeholder in a query, which each call fills with its own value."""
 
     def __init__(self, name: str, output_field: Field[Any, Any]) -> None:
         super().__init__(output_field=output_field)
@@ -51,31 +51,31 @@ class Slot(Expression):
 
     @classmethod
     def text(cls, name: str) -> Slot:
-        """Return a place for a text."""
+        """Return a slot for a text."""
         return cls(name, TextField())
 
     @classmethod
     def number(cls, name: str) -> Slot:
-        """Return a place for a whole number of up to 64 bits."""
+        """Return a slot for a whole number of up to 64 bits."""
         return cls(name, BigIntegerField())
 
     @classmethod
     def boolean(cls, name: str) -> Slot:
-        """Return a place for True or False."""
+        """Return a slot for True or False."""
         return cls(name, BooleanField())
 
     @classmethod
     def duration(cls, name: str) -> Slot:
-        """Return a place for a timedelta."""
+        """Return a slot for a timedelta."""
         return cls(name, DurationField())
 
     @classmethod
     def json(cls, name: str) -> Slot:
-        """Return a place for what can be written as JSON; None is NULL."""
+        """Return a slot for a value that can be written as JSON; None is NULL."""
         return cls(name, JSONField())
 
     def as_sql(self, compiler: Any, connection: Any) -> Any:
-        """Leave a placeholder, and itself for `Compiled.fill` to find."""
+        """Return a placeholder, with this slot as its parameter, which `Compiled.fill` replaces."""
         return "%s", (self,)
 
 
@@ -88,7 +88,7 @@ class Compiled:
     parameters: tuple[Any, ...]
 
     def fill(self, values: Mapping[str, Any]) -> SQLCompiler:
-        """Return a compiler that has nothing left to do but to send the SQL with these values."""
+        """Return a compiler that only has to send the SQL with these values."""
         parameters = tuple(
             each.output_field.get_db_prep_save(values[each.name], connection)
             if isinstance(each, Slot)
@@ -101,7 +101,7 @@ class Compiled:
 
 
 class CompiledSelect(Generic[M]):
-    """A queryset with slots, made by a function when it is first needed."""
+    """A queryset with slots. `make` returns it, and is called at the first use."""
 
     def __init__(self, make: Callable[[], QuerySet[M]]) -> None:
         self._make = make
@@ -121,7 +121,7 @@ class CompiledSelect(Generic[M]):
 
 
 class CompiledUpdate:
-    """An UPDATE with slots, of the rows that a queryset selects; made when it is first needed."""
+    """An UPDATE with slots of the rows that a queryset selects, compiled at the first use."""
 
     def __init__(self, make: Callable[[], QuerySet[Any]], **changes: Any) -> None:
         self._make = make

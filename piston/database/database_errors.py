@@ -1,7 +1,7 @@
-"""Whose fault is an error of the database? Its code says; the exceptions of drivers are too coarse.
+"""Classifies database errors by their codes, because the drivers' exceptions are too coarse.
 
-`ProgrammingError` is a table that is missing as well as a slip in a statement, and on SQLite both
-are `OperationalError`, which else means that the database is away.
+`ProgrammingError` means a missing table as well as a mistake in a statement. On SQLite both are
+`OperationalError`, which otherwise means that the database is away.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from django.db import Error, InterfaceError, OperationalError
 
 READ_ONLY_TRANSACTION = "25006"
 INSUFFICIENT_PRIVILEGE = "42501"
-# SQLSTATEs of what somebody has to migrate, grant or repair, and no row or statement is to blame
+# SQLSTATEs of faults that an operator has to migrate, grant or repair; no row or statement caused
+# them. Each comment names what is missing.
 MISSING = frozenset(
     {
         "2200H",  # a number that a sequence has left
@@ -39,9 +40,9 @@ MISSING_ON_SQLITE = re.compile(
 
 
 def is_missing(error: Exception) -> bool:
-    """Say whether the database lacks something that is no row's: a table, a column, a right.
+    """Tell whether the database lacks something for which no row is to blame: a table, a right.
 
-    Waiting is right even where nobody will ever make it: a row that is failed for it may be good.
+    Then waiting is right, even if it is never mended: a row that fails for it may be good.
     """
     if state := state_of(error):
         return state in MISSING or state.startswith(DAMAGED) or is_without_partition(error)
@@ -52,16 +53,16 @@ def is_missing(error: Exception) -> bool:
 
 
 def is_read_only(error: Exception) -> bool:
-    """Say whether the database takes no writes, as a standby does, or a file without the right."""
+    """Tell whether the database refuses writes, as a standby or a file without the right does."""
     return (
         state_of(error) == READ_ONLY_TRANSACTION or code_on_sqlite(error) == sqlite3.SQLITE_READONLY
     )
 
 
 def is_without_partition(error: Exception) -> bool:
-    """Say whether a table has no partition for a row.
+    """Tell whether a table has no partition for a row.
 
-    A check that fails has the same SQLSTATE, and so may have what a trigger raises.
+    A failed check has the same SQLSTATE, and an error that a trigger raises may have it, too.
     """
     return (
         state_of(error) == CHECK_VIOLATION
@@ -70,20 +71,20 @@ def is_without_partition(error: Exception) -> bool:
 
 
 def is_of_statement(error: Exception) -> bool:
-    """Say whether an OperationalError is about the statement or its values: waiting is in vain."""
+    """Tell whether an OperationalError is the fault of the statement: waiting is futile."""
     if state := state_of(error):
         return state.startswith(TOO_LARGE)
     return code_on_sqlite(error) == sqlite3.SQLITE_ERROR and not is_missing(error)
 
 
 def is_away(error: Exception) -> bool:
-    """Say whether the database is away, locked or full: the same statement may do later."""
+    """Tell whether the database is away, locked or full: the same statement may succeed later."""
     is_operational = isinstance(error, OperationalError | InterfaceError)
     return is_operational and not is_missing(error) and not is_of_statement(error)
 
 
 def state_of(error: Exception) -> str:
-    """Return PostgreSQL's SQLSTATE; "" where there is none: a connection that was lost, SQLite."""
+    """Return PostgreSQL's SQLSTATE; "" if there is none: a lost connection, or SQLite."""
     for each in (error, error.__cause__):
         if isinstance(state := getattr(each, "sqlstate", None), str):
             return state
@@ -91,12 +92,12 @@ def state_of(error: Exception) -> str:
 
 
 def diagnosis_of(error: Exception) -> Any:
-    """Return what PostgreSQL says beside the SQLSTATE; ask only where there is one."""
+    """Return PostgreSQL's details of an error; call this only for an error with a SQLSTATE."""
     return getattr(error, "diag", None) or getattr(error.__cause__, "diag", None)
 
 
 def code_on_sqlite(error: Exception) -> int:
-    """Return SQLite's primary code; 0 where there is none."""
+    """Return SQLite's primary error code; 0 if there is none."""
     for each in (error, error.__cause__):
         if isinstance(code := getattr(each, "sqlite_errorcode", None), int):
             return code & 0xFF
@@ -104,6 +105,6 @@ def code_on_sqlite(error: Exception) -> int:
 
 
 def describe(error: Exception) -> str:
-    """Return one line for staff: the kind that the driver has, if it says more, and the text."""
+    """Return one line for staff: the error's class, the driver's if there is one, and its text."""
     kind = error.__cause__ if isinstance(error, Error) and error.__cause__ else error
     return f"{type(kind).__name__}: {' '.join(str(error).split())}"

@@ -1,4 +1,4 @@
-"""What does the log say when the database kept something from being done?"""
+"""Logs why the database kept something from being done."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ READ_ONLY = (
 
 
 def log_failure(what: str, error: Exception) -> None:
-    """Log why something has to wait: in a line, or, when a statement of ours failed, loudly.
+    """Log why something has to wait: a warning, or an error if a statement of ours failed.
 
-    Then the schema is looked at again, before this process takes the next work.
+    After such an error, the schema is checked again before this process takes more work.
     """
     cause = error.__cause__ if isinstance(error.__cause__, Error) else error
     if not isinstance(cause, Error) or database_errors.is_away(cause):

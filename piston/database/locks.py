@@ -1,8 +1,8 @@
-"""How is a row passed over that somebody else has locked? Whoever looks for work never waits long.
+"""Skips rows that another session has locked, so that a process never waits long for work.
 
-A person in psql, a report, a forgotten transaction may hold a row for hours. Only what the row is
-about stands still then, and the log says who holds it. None of it concerns SQLite, which has one
-lock for all.
+A person in psql, a report or a forgotten transaction may lock a row for hours. Then only the work
+on that row stops, and the log names the holder of the lock. SQLite is not concerned: it has one
+lock for the whole database.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ logger = logging.getLogger(__name__)
 
 M = TypeVar("M", bound=Model)
 
-BRIEF_MILLISECONDS = 250  # of waiting for a lock: one of our own commits takes less
-VAIN_SECONDS = 60.0  # for which a wait in vain is remembered
+BRIEF_MILLISECONDS = 250  # to wait for a lock: one of our own commits takes less
+VAIN_SECONDS = 60.0  # how long a wait that timed out is remembered
 LOCK_NOT_AVAILABLE = "55P03"  # SQLSTATE
 WAIT_BRIEFLY = f"set_config('lock_timeout', '{BRIEF_MILLISECONDS}', true)"  # in this transaction
-OURS = "a process of ours, for a moment"  # nobody's business: many of them do things at once
+OURS = "a process of ours, for a moment"  # not worth a warning: many processes work at once
 LOCKERS = "SELECT DISTINCT xmax::text FROM {table} WHERE {key} = ANY(%s) AND xmax <> '0'"
 SHARERS = "SELECT xid::text FROM pg_get_multixact_members(%s::xid)"
 # A session with the same name as this one passes, unless its transaction is 10 s old.
@@ -43,24 +43,24 @@ HOLDERS = """
 
 
 class WaitBriefly(Expression):
-    """In a WHERE: True, and the statement fails where a lock is not to be had soon.
+    """A WHERE condition that is True, and makes the statement fail if a lock is not free soon.
 
-    So does the rest of its transaction; `is_locked` is true of the error.
+    It holds for the rest of the transaction, too. `is_locked` is true of the error.
     """
 
     output_field = BooleanField()
 
     def as_sql(self, compiler: Any, connection: Any) -> Any:
-        """Be true."""
+        """Return a condition that is true."""
         return "1 = 1", ()
 
     def as_postgresql(self, compiler: Any, connection: Any) -> Any:
-        """Be true, and set what the wait looks at: a statement fewer."""
+        """Return a condition that is true and sets the lock time-out, which saves a statement."""
         return f"{WAIT_BRIEFLY} <> ''", ()
 
 
 def wait_briefly() -> None:
-    """Do the same for all that follows in this transaction."""
+    """Shorten the lock time-out for the rest of this transaction."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT {WAIT_BRIEFLY}")
@@ -68,11 +68,11 @@ def wait_briefly() -> None:
 
 @contextmanager
 def request_transaction(*lock: str) -> Iterator[None]:
-    """Open a request's transaction; what one has waited for in vain is not waited for long again.
+    """Open a request's transaction, with a short lock time-out if `lock` timed out recently.
 
-    The first to meet it waits for as long as the session lets them: it may be only a queue of our
-    own. Those after it wait briefly until one succeeds, or soon all threads of this process would
-    wait for one account's row. `lock` names it.
+    The first request to meet a lock waits as long as the session allows: it may only be a queue of
+    our own. Later requests wait briefly until one succeeds. Otherwise all threads of this process
+    would soon wait for one account's row. `lock` names that row.
     """
     waited_at = waited_in_vain.get(lock)
     try:
@@ -87,11 +87,12 @@ def request_transaction(*lock: str) -> Iterator[None]:
     waited_in_vain.pop(lock, None)
 
 
-waited_in_vain: dict[tuple[str, ...], float] = {}  # when a request of this process has, last
+# when a wait of this process for a lock last timed out; monotonic seconds
+waited_in_vain: dict[tuple[str, ...], float] = {}
 
 
 def note_vain_wait(lock: tuple[str, ...]) -> None:
-    """Remember that a lock was waited for in vain; forget those that nobody has met for long."""
+    """Remember that a wait for a lock timed out, and forget old time-outs."""
     now = waited_in_vain[lock] = monotonic()
     for other, waited_at in list(waited_in_vain.items()):
         if now - waited_at > VAIN_SECONDS:
@@ -99,32 +100,32 @@ def note_vain_wait(lock: tuple[str, ...]) -> None:
 
 
 def is_locked(error: BaseException) -> bool:
-    """Say whether an error means that a lock was not to be had."""
+    """Tell whether an error means that a lock could not be acquired."""
     return getattr(error.__cause__, "sqlstate", None) == LOCK_NOT_AVAILABLE
 
 
-def may_be_foreign() -> bool:
-    """Say whether rows can be locked one by one here, and be passed over."""
+def has_row_locks() -> bool:
+    """Tell whether this database locks rows one by one, and can skip locked ones."""
     return bool(connection.features.has_select_for_update_skip_locked)
 
 
 def unlocked(rows: QuerySet[M]) -> list[M]:
-    """Return those of the rows that nobody has locked just now, as many as were asked for."""
-    if not may_be_foreign():
+    """Return the rows that are not locked now, as many as `rows` asks for."""
+    if not has_row_locks():
         return list(rows)
     with transaction.atomic():
         return list(but_locked(rows))
 
 
 def but_locked(rows: QuerySet[M], *related: str) -> QuerySet[M]:
-    """Lock the rows, and those related, but for what somebody else has locked."""
+    """Lock the rows and their `related` ones, and skip rows that another session has locked."""
     return rows.select_for_update(skip_locked=True, no_key=True, of=("self", *related))
 
 
 def unless_locked(model: type[Model], key: Any, act: Callable[[], int]) -> int:
-    """Do something to a row and return its answer; 0, and a warning, where the row is locked.
+    """Return what `act` returns for a row; 0, after a warning, if the row is locked.
 
-    Inside a transaction the error is raised: nothing more could be done in it.
+    Inside a transaction the error is raised, since the transaction cannot go on.
     """
     try:
         return act()
@@ -136,7 +137,7 @@ def unless_locked(model: type[Model], key: Any, act: Callable[[], int]) -> int:
 
 
 def warn_of_lock(model: type[Model], key: Any) -> None:
-    """Say in the log that a row stands still, and who has locked it; not if that passes soon."""
+    """Log that a row stands still and who has locked it, unless that passes soon."""
     holder = find_holder(model, key) or "somebody that PostgreSQL does not name"
     if holder == OURS:
         return
@@ -144,8 +145,8 @@ def warn_of_lock(model: type[Model], key: Any) -> None:
 
 
 def find_holder(model: type[Model], *keys: Any) -> str:
-    """Return who has locked one of the rows, as far as PostgreSQL knows; "" if nobody is known."""
-    if not keys or not may_be_foreign():
+    """Return who has locked one of the rows, as far as PostgreSQL knows; "" if unknown."""
+    if not keys or not has_row_locks():
         return ""
     table = connection.ops.quote_name(model._meta.db_table)
     column = connection.ops.quote_name(str(model._meta.pk.column))

@@ -1,8 +1,8 @@
-"""Does the database's schema fit this code? One that is older or newer takes no work (ADR 26).
+"""Checks that the database's schema fits this code; a process for which it differs takes no work.
 
-What is compared are the migrations of our own apps: those that stand in the database with those
-that came with this code. Each category that ships is compared by itself: where it differs, a worker
-leaves its tasks to others, and does the rest.
+The check (ADR 26) compares the migrations of our own apps: those recorded in the database with
+those of this code. Each category that we ship is compared separately. If its schema differs, a
+worker leaves its tasks to other workers, and does the rest.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ from piston.database import database_errors, locks
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = 5.0  # between two looks of a process, or of a thread that has one of its own
+LOOK_SECONDS = 5.0  # between two checks of a process, or of a thread with its own `Schema`
 SAY_SECONDS = 60.0  # between two lines in the log of a process
-REST_SECONDS = 1.0  # between two looks of a process that waits
-# with one message in hand: less than the time limit of messages, more than a new one is worth
+REST_SECONDS = 1.0  # between two checks of a process that waits
+# With a message in hand. This is less than the time limit of messages. Waiting longer costs more
+# than a new message.
 MAX_WAIT_SECONDS = 120.0
 
 LOOK_FIRST = (
@@ -40,11 +41,11 @@ Migrations = frozenset[tuple[str, str]]  # app and name
 
 
 class SchemaDiffers(Exception):
-    """The database's schema is not the one that this code is for."""
+    """The database's schema does not fit this code."""
 
 
 class Schema:
-    """What this process knows of both sides; it asks the database every few seconds at most."""
+    """A comparison of schema and code, which asks the database every few seconds at most."""
 
     def __init__(self) -> None:
         self.known: Migrations = frozenset()
@@ -54,7 +55,7 @@ class Schema:
         self._said_at = float("-inf")
 
     def remember(self, configs: Iterable[AppConfig]) -> None:
-        """Note which migrations these apps have: later, other files may stand in their place."""
+        """Remember the migrations of these apps: an upgrade may replace their files later."""
         self.known = frozenset(
             (config.label, module.name)
             for config in configs
@@ -63,10 +64,10 @@ class Schema:
         )
 
     def find_problem(self) -> str | None:
-        """Return how schema and code differ, and what to do; None when they fit.
+        """Return how schema and code differ, and what to do; None if they fit.
 
-        While nobody can say, because the database is away, the last answer holds. Ask outside of
-        transactions: the connection is closed then.
+        While the database is away, the last answer holds. Call this outside of transactions,
+        because it closes the connection then.
         """
         if time.monotonic() - self._looked_at >= LOOK_SECONDS:
             try:
@@ -79,11 +80,11 @@ class Schema:
         return self._problem
 
     def look_again(self) -> None:
-        """Ask the database at the next question."""
+        """Query the database at the next check."""
         self._looked_at = float("-inf")
 
     def fits(self) -> bool:
-        """Say whether it fits; if not, the log says so as well, once a minute."""
+        """Tell whether the schema fits; if not, log that once a minute."""
         problem = self.find_problem()
         is_due = problem != self._said or time.monotonic() - self._said_at >= SAY_SECONDS
         if problem and is_due:
@@ -93,14 +94,14 @@ class Schema:
         return problem is None
 
     def require(self) -> None:
-        """Raise SchemaDiffers unless it fits."""
+        """Raise SchemaDiffers unless the schema fits."""
         if not self.fits():
             raise SchemaDiffers(self._problem)
 
     def wait(self) -> None:
-        """Wait with a message in hand until it fits; the broker hands out no more meanwhile.
+        """Wait with a message in hand until the schema fits; the broker sends no more meanwhile.
 
-        After two minutes the message goes back to the broker: others may do it.
+        After two minutes the message goes back to the broker, for another worker.
         """
         until = time.monotonic() + MAX_WAIT_SECONDS
         while not self.fits():
@@ -112,11 +113,11 @@ class Schema:
 
 
 def read_applied(known: Migrations) -> Migrations:
-    """Return which migrations of our apps the database has had."""
+    """Return the migrations of our apps that the database has applied."""
     recorder = MigrationRecorder(connection)
     ours = recorder.migration_qs.filter(app__in={label for label, _ in known})
-    # a table that is locked is not waited for; on SQLite a transaction would be, and nobody locks
-    guard = transaction.atomic() if locks.may_be_foreign() else nullcontext()
+    # Do not wait for a locked table. SQLite has no table locks, but a transaction would wait there.
+    guard = transaction.atomic() if locks.has_row_locks() else nullcontext()
     try:
         with guard:
             locks.wait_briefly()
@@ -128,7 +129,7 @@ def read_applied(known: Migrations) -> Migrations:
 
 
 def describe(known: Migrations, applied: Migrations) -> str | None:
-    """Return how the two differ, in sentences; None when they do not."""
+    """Return in sentences how the two differ; None if they do not."""
     said = []
     if missing := known - applied:
         said.append(
@@ -145,7 +146,7 @@ def describe(known: Migrations, applied: Migrations) -> str | None:
 
 
 def describe_refusal(error: Error) -> str:
-    """Return why nobody can tell whether they differ; what is unknown may be wrong."""
+    """Return why the check failed, as a problem: an unknown schema may be a wrong one."""
     state = database_errors.state_of(error)
     kind = type(error.__cause__ or error).__name__
     said = f"{kind}, SQLSTATE {state}" if state else kind
@@ -160,13 +161,13 @@ def describe_refusal(error: Error) -> str:
 
 
 def say_at_start(**_: Any) -> None:
-    """Say in the log of a process that has just begun whether it will take work."""
+    """Log at the start of a process if it will take no work."""
     schema.fits()
-    connection.close()  # it may be going to fork
+    connection.close()  # the process may be about to fork
 
 
 def list_names(migrations: Migrations) -> str:
-    """Return the names of migrations, in order."""
+    """Return the sorted names of migrations."""
     return ", ".join(f"{label}.{name}" for label, name in sorted(migrations))
 
 

@@ -1,6 +1,6 @@
-"""Did a plugin catch an error of the database and go on? Nothing of that transaction can be kept.
+"""Detects that a plugin caught a database error and went on, so its transaction is lost.
 
-Django rolls it back at its end, and so does PostgreSQL: both without a word.
+Django rolls such a transaction back at its end, and so does PostgreSQL, both silently.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ class SwallowedError(Exception):
 
 
 def find_swallowed(using: str = DEFAULT_DB_ALIAS) -> SwallowedError | Error | None:
-    """Return what is wrong with a connection; None: nothing.
+    """Return what is wrong with a connection; None if nothing is.
 
-    OperationalError for one that was lost: the database is away. Outside of our transactions,
-    SwallowedError for one that the plugin began itself and left open.
+    OperationalError if the connection was lost: the database is away. Outside of our transactions,
+    SwallowedError if the plugin began a transaction and left it open.
     """
     connection = connections[using]
     state = ""  # on SQLite only Django knows
@@ -50,7 +50,7 @@ def find_swallowed(using: str = DEFAULT_DB_ALIAS) -> SwallowedError | Error | No
 
 
 def refuse_swallowed(using: str = DEFAULT_DB_ALIAS) -> None:
-    """Raise what is wrong with a connection; outside of our transactions, give that up."""
+    """Raise what is wrong with a connection; outside of our transactions, close it first."""
     if found := find_swallowed(using):
         if not connections[using].in_atomic_block:
             connections[using].close()

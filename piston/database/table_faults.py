@@ -1,7 +1,7 @@
-"""Does a table refuse rows that are good? A new column, a lost default, a sequence that lags.
+"""Detects a table that refuses good rows: a new column, a lost default, a sequence that lags.
 
-PostgreSQL reports all three as a constraint that a row has broken. What tells them apart is what
-this code knows of the table, and which number its sequence gave last.
+PostgreSQL reports all three as a constraint that a row violated. To tell them apart, we compare
+the table with our models, and the duplicate number with the last one of its sequence.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from piston.database import database_errors
 NOT_NULL_VIOLATION = "23502"
 UNIQUE_VIOLATION = "23505"
 NULL_ON_SQLITE = re.compile(r"NOT NULL constraint failed: (.+)\.(.+)")
-# `Key (id)=(7) already exists.`, in whatever language; what a row says stands behind the first `(`
+# `Key (id)=(7) already exists.`, in any language; text from a row comes after the first `(`
 TAKEN_NUMBER = re.compile(r"[^(]*\((\w+)\)=\((\d+)\)")
 NAMED = "(SELECT format('%%I.%%I', %s::text, %s::text)::regclass AS oid) AS named"
 ROOT = "coalesce(pg_partition_root(named.oid), named.oid)::regclass"  # errors name a partition
@@ -33,14 +33,14 @@ DEFAULT = f"""
 
 
 def find_fault(error: Exception) -> str:
-    """Return what is wrong with the table, for staff; "" where a row may be to blame.
+    """Return what is wrong with the table, for staff; "" if a row may be to blame.
 
-    The kind of the error stands first, as in what `database_errors.describe` returns.
-    Ask after the rollback: a transaction that has failed answers no questions.
+    The class of the error stands first, as in `database_errors.describe`. Call this after the
+    rollback: a failed transaction runs no queries.
     """
     fault = ""
     if database_errors.state_of(error) == NOT_NULL_VIOLATION:
-        fault = find_lack(database_errors.diagnosis_of(error))
+        fault = find_missing_value(database_errors.diagnosis_of(error))
     elif database_errors.state_of(error) == UNIQUE_VIOLATION:
         fault = find_lagging_sequence(database_errors.diagnosis_of(error))
     elif database_errors.code_on_sqlite(error) and (on := NULL_ON_SQLITE.match(str(error))):
@@ -49,8 +49,8 @@ def find_fault(error: Exception) -> str:
     return fault and f"{kind}: {fault} ({text})"
 
 
-def find_lack(found: Any) -> str:
-    """Say why a column is given no value; "" where the action may have forgotten it."""
+def find_missing_value(found: Any) -> str:
+    """Return why a column has no value; "" if the action may have forgotten it."""
     column = found.column_name
     answer = ask(DEFAULT, found.schema_name, found.table_name, column)
     if answer is None:
@@ -65,9 +65,9 @@ def find_lack(found: Any) -> str:
 
 
 def find_unknown_column(table: str, column: str) -> str:
-    """Say that a column which needs a value is newer than this code; "" where it is not.
+    """Return that a column which needs a value is unknown to this code; "" if it is known.
 
-    Nothing is known of tables without a model.
+    For a table without a model, the answer is "", too.
     """
     known = {field.column for field in fields_of(table)}
     if not known or column in known:
@@ -76,7 +76,7 @@ def find_unknown_column(table: str, column: str) -> str:
 
 
 def find_lagging_sequence(found: Any) -> str:
-    """Say that a sequence gives numbers that are taken; "" where the row brought its own number."""
+    """Return that a sequence gives numbers that are taken; "" if the row brought its own number."""
     taken = TAKEN_NUMBER.match(found.message_detail or "")
     if taken is None:
         return ""
@@ -97,10 +97,10 @@ def fields_of(table: str) -> list[Any]:
 
 
 def ask(statement: str, *values: str) -> Any:
-    """Return a row of the catalogue; None where it cannot be had."""
+    """Return a row of the catalogue; None if the query fails."""
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(statement, values)
             return cursor.fetchone()
-    except Error:  # a sequence that gave this session nothing, a table that is gone
+    except Error:  # the sequence gave this session no number yet, or the table is gone
         return None

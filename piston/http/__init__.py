@@ -1,1 +1,1 @@
-"""What does every endpoint share? Envelope, request ids, the error table, throttles."""
+"""What all endpoints share: the envelope, request ids, the table of errors, throttles."""

@@ -1,9 +1,10 @@
-"""Who may try to sign in to the admin? Nobody who failed too often lately (ADR 24).
+"""Locks the admin's sign-in after too many failed attempts (ADR 24).
 
-django-axes keeps the attempts, asks before a password is looked at, and answers. Here is how they
-are counted: **before** the password is looked at, and given back when it was right. So requests at
-the same moment cannot slip through, over all web processes, and without the database nobody signs
-in. A name is counted together with its address: else anybody could lock anybody out.
+django-axes stores the attempts, asks before a password is checked, and answers. This module
+counts them. It counts an attempt **before** its password is checked, and deletes the count if the
+password was right. So simultaneous requests cannot slip through, over all web processes. And
+without the database, all sign-ins fail. A name is counted together with its address. Otherwise
+any client could lock out any name.
 """
 
 from __future__ import annotations
@@ -24,25 +25,25 @@ from django.utils import timezone
 from piston.http.throttling import client_address
 
 MAX_BY_NAME = 20  # failures of a name from one address
-MAX_BY_ADDRESS = 30  # failures from one address, whatever the names
-LOCK_TIME: timedelta = settings.AXES_COOLOFF_TIME  # from the last failure on
+MAX_BY_ADDRESS = 30  # failures of all names from one address
+LOCK_TIME: timedelta = settings.AXES_COOLOFF_TIME  # since the last failure
 MAX_NAME_LENGTH = 255  # characters, in the tables of axes
-KEEP_DAYS = 90  # locks are shown in the admin for so long
+KEEP_DAYS = 90  # how long the admin shows locks
 
 logger = logging.getLogger(__name__)
 
 
 class CountFirst(AxesDatabaseHandler):  # type: ignore[misc]  # axes has no types
-    """Counts an attempt as a failure until it has turned out to be none."""
+    """Counts each attempt as a failure until it has succeeded."""
 
     def is_allowed(self, request: Any, credentials: dict[str, Any] | None = None) -> bool:
-        """Count the attempt and tell whether its password may be looked at.
+        """Count the attempt, and tell whether its password may be checked.
 
-        Of attempts at the same moment each sees at least those that were counted before it.
+        Each of several simultaneous attempts sees at least those that were counted before it.
         """
         name = name_tried(request, credentials)
         if is_locked(name, request.axes_ip_address):
-            return False  # nothing is written: refused attempts neither grow nor renew a lock
+            return False  # refused attempts neither count nor extend a lock
         attempt = count_attempt(request, name)
         if is_locked(name, request.axes_ip_address, including_this=True):
             AccessAttempt.objects.filter(pk=attempt.pk).update(
@@ -54,7 +55,7 @@ class CountFirst(AxesDatabaseHandler):  # type: ignore[misc]  # axes has no type
     def user_login_failed(
         self, sender: Any, credentials: dict[str, Any], request: Any = None, **_: Any
     ) -> None:
-        """Write down that this failure was the last one that was possible."""
+        """Record a lock if this failure was the last that was allowed."""
         del sender
         if request is None or request.axes_locked_out:
             return
@@ -70,32 +71,32 @@ class CountFirst(AxesDatabaseHandler):  # type: ignore[misc]  # axes has no type
         )
 
     def user_logged_in(self, sender: Any, request: Any, user: Any, **_: Any) -> None:
-        """Forget the failures of whoever knows the password."""
+        """Delete the failures of a user who knows the password."""
         del sender
         if request is not None and hasattr(request, "axes_ip_address"):
             of_name(user.get_username(), request.axes_ip_address).delete()
 
     def user_logged_out(self, *_: Any, **__: Any) -> None:
-        """Do nothing: axes would look for its log of accesses."""
+        """Do nothing: axes would look for its log of accesses, which we do not keep."""
 
 
 def name_tried(request: Any, credentials: dict[str, Any] | None) -> str:
-    """Return the name, cut to what a database keeps: nobody has a longer one."""
+    """Return the name, cut to what the database stores: no user has a longer one."""
     return str(get_client_username(request, credentials) or "")[:MAX_NAME_LENGTH]
 
 
 def of_name(name: str, address: str | None) -> QuerySet[Any]:
-    """Return the attempts that were made with a name from an address."""
+    """Return the attempts with a name from an address."""
     attempts: QuerySet[Any] = AccessAttempt.objects.filter(username=name, ip_address=address)
     return attempts
 
 
 def is_locked(name: str, address: str | None, *, including_this: bool = False) -> bool:
-    """Tell whether there is no attempt left; `including_this`: this one is counted already."""
-    living = AccessAttempt.objects.filter(
+    """Tell whether no attempt is left. `including_this`: this attempt is counted already."""
+    recent = AccessAttempt.objects.filter(
         ip_address=address, attempt_time__gt=timezone.now() - LOCK_TIME
     )
-    counts = living.aggregate(
+    counts = recent.aggregate(
         by_name=Sum("failures_since_start", filter=Q(username=name), default=0),
         by_address=Sum("failures_since_start", default=0),
     )
@@ -106,7 +107,7 @@ def is_locked(name: str, address: str | None, *, including_this: bool = False) -
 
 
 def description(request: Any, name: str) -> dict[str, Any]:
-    """Return what axes writes down about a request."""
+    """Return what axes records about a request."""
     return {
         "username": name,
         "ip_address": request.axes_ip_address,
@@ -117,12 +118,12 @@ def description(request: Any, name: str) -> dict[str, Any]:
 
 
 def count_attempt(request: Any, name: str) -> Any:
-    """Count an attempt; what was counted before the last lock ended counts no more."""
+    """Count an attempt; delete older ones that no longer count."""
     own = {"username": name, "ip_address": request.axes_ip_address, "user_agent": ""}
     AccessAttempt.objects.filter(**own, attempt_time__lte=timezone.now() - LOCK_TIME).delete()
-    told = {**description(request, name), **own, "get_data": "", "post_data": ""}
+    fields = {**description(request, name), **own, "get_data": "", "post_data": ""}
     attempt, _ = AccessAttempt.objects.get_or_create(
-        **own, defaults={**told, "failures_since_start": 0}
+        **own, defaults={**fields, "failures_since_start": 0}
     )
     AccessAttempt.objects.filter(pk=attempt.pk).update(
         failures_since_start=F("failures_since_start") + 1, attempt_time=timezone.now()
@@ -131,12 +132,12 @@ def count_attempt(request: Any, name: str) -> Any:
 
 
 def find_address(request: HttpRequest) -> str | None:
-    """Return the address that axes counts."""
+    """Return the client's address, for axes."""
     return client_address(request)
 
 
 def answer_locked(request: HttpRequest, *_: Any) -> HttpResponse:
-    """Say that nobody can sign in from here for a while, and for how long."""
+    """Answer 429: all sign-ins from this address are locked, and for how long."""
     attempts = AccessAttempt.objects.filter(ip_address=client_address(request))
     last = attempts.aggregate(last=Max("attempt_time"))["last"] or timezone.now()
     wait_seconds = max(1, round((last + LOCK_TIME - timezone.now()).total_seconds()))
@@ -151,7 +152,7 @@ def answer_locked(request: HttpRequest, *_: Any) -> HttpResponse:
 
 
 def forget_attempts() -> None:
-    """Delete attempts that count no more, and records of locks after KEEP_DAYS."""
+    """Delete attempts that no longer count, and records of locks after KEEP_DAYS."""
     now = timezone.now()
     AccessAttempt.objects.filter(attempt_time__lte=now - LOCK_TIME).delete()
     AccessFailureLog.objects.filter(attempt_time__lte=now - timedelta(days=KEEP_DAYS)).delete()

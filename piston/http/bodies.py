@@ -1,7 +1,7 @@
-"""How is a request's body read? As a stream, within a limit, and never cut short unnoticed.
+"""Reads a request's body as a stream, within a limit, and detects a body that is cut short.
 
-Django under WSGI takes a body without Content-Length (Transfer-Encoding: chunked) for an empty
-one. A server that delimits such bodies itself says so with `wsgi.input_terminated`.
+Django under WSGI treats a body without Content-Length (Transfer-Encoding: chunked) as empty. A
+server that delimits such bodies itself sets `wsgi.input_terminated`.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from piston.http.errors import (
     RequestTimeout,
     RequestTooLarge,
 )
-from piston.http.transfers import NoPlace, ServerStopping, TooSlow, take_place_for_body
+from piston.http.transfers import NoFreeSlot, ServerStopping, TooSlow, take_slot_for_body
 from piston.readable import Readable
 
 BLOCK_BYTES = 64 * 1024
-MAX_SMALL_JSON_BYTES = 16 * 1024  # else 413; what is read at once holds the whole interpreter
+MAX_SMALL_JSON_BYTES = 16 * 1024  # else 413; parsing a body at once blocks the interpreter
 
 
 class Body:
     """The bytes of a request, read once from front to back.
 
-    Raises RequestTooLarge beyond `limit_bytes`, at once if Content-Length says so already;
-    FaultyRequest when the client went away before it had sent everything; RequestTimeout for one
-    that is too slow, ServerStopping when the server cannot wait for the rest.
+    Raises RequestTooLarge beyond `limit_bytes`, at once if Content-Length exceeds it;
+    FaultyRequest if the client disconnects before it has sent everything; RequestTimeout if it is
+    too slow; ServerStopping if the server cannot wait for the rest.
     """
 
     def __init__(self, source: Readable, *, length: int | None, limit_bytes: int) -> None:
@@ -47,13 +47,13 @@ class Body:
     def read(self, size: int = BLOCK_BYTES, /) -> bytes:
         """Return at most `size` bytes; b"" only when the body is complete.
 
-        After a fault every further read raises it again: a server may well answer b"" then.
+        After a fault, every further read raises it again, since a server may return b"" then.
         """
         if self._fault is not None:
             raise self._fault
         try:
             return self._read(size)
-        except (ApiError, NoPlace, ServerStopping) as fault:
+        except (ApiError, NoFreeSlot, ServerStopping) as fault:
             self._fault = fault
             raise
 
@@ -66,7 +66,7 @@ class Body:
             block = self._source.read(size)
         except TooSlow as error:
             raise RequestTimeout(str(error)) from error
-        except (NoPlace, ServerStopping):
+        except (NoFreeSlot, ServerStopping):
             raise
         except Exception as error:
             raise FaultyRequest("the body ended before it was complete") from error
@@ -83,18 +83,18 @@ class Body:
 
 
 def open_body(request: HttpRequest | Request, *, limit_bytes: int) -> Body:
-    """Return the body of `request`, whose thread may wait for it from now on.
+    """Return the body of `request`; from now on, the thread may wait for the client.
 
-    Raises LengthRequired, RequestTooLarge, FaultyRequest, and NoPlace where too many wait already.
+    Raises LengthRequired, RequestTooLarge, FaultyRequest, and NoFreeSlot when too many wait.
     """
     environ = request.META
     body = find_body(environ, limit_bytes)
-    take_place_for_body(environ)
+    take_slot_for_body(environ)
     return body
 
 
 def find_body(environ: dict[str, Any], limit_bytes: int) -> Body:
-    """Return the body that goes with this environment, after the checks that need none of it."""
+    """Return the body of the request, after the checks that need no byte of it."""
     if "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower():
         if not environ.get("wsgi.input_terminated"):
             raise LengthRequired
@@ -106,17 +106,17 @@ def find_body(environ: dict[str, Any], limit_bytes: int) -> Body:
 
 
 def read_json(request: HttpRequest | Request) -> dict[str, Any]:
-    """Return the JSON object in the body, {} for an empty body; the Content-Type does not matter.
+    """Return the JSON object in the body, {} for an empty body; ignore the Content-Type.
 
-    For endpoints that need little. Raises FaultyRequest (`invalid_json`), and RequestTooLarge
-    beyond MAX_SMALL_JSON_BYTES, before the body is read if its length says so.
+    For endpoints with small bodies. Raises FaultyRequest (`invalid_json`), and RequestTooLarge
+    beyond MAX_SMALL_JSON_BYTES, before the body is read if Content-Length exceeds that.
     """
     body = open_body(request, limit_bytes=MAX_SMALL_JSON_BYTES)
     return parse_json(b"".join(body))
 
 
 def parse_json(text: bytes) -> dict[str, Any]:
-    """Return the JSON object that a body holds, {} for none. Raises FaultyRequest."""
+    """Return the JSON object in `text`, {} for an empty text. Raises FaultyRequest."""
     if not text.strip():
         return {}
     try:

@@ -1,4 +1,4 @@
-"""What does every JSON answer look like? `data` in an envelope (decisions §1)."""
+"""The envelope: what every JSON answer puts around its `data` (decisions §1)."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from piston.node import node_name
 class Enveloped(Response):
     """An answer in the envelope: a view returns `Enveloped(data, revision=..., status=201)`.
 
-    With `message` it is an error. Without `revision`, a success gets one from its data.
-    `auth_token` is for the answer that hands out a new one; else the request's is echoed.
+    With `message` it is an error. Without `revision`, a success derives one from its data.
+    `auth_token` is for the answer that issues a token; every other answer echoes the request's.
     """
 
     def __init__(
@@ -47,11 +47,11 @@ class Enveloped(Response):
         self.start_key = start_key
         self.next_start_key = next_start_key
         self.auth_token = auth_token
-        # Django would log every 4xx and 5xx; errors.log_fault has logged what is worth it
+        # Django would log every 4xx and 5xx; errors.log_fault has logged what operators need
         self._has_been_logged = True
 
     def envelope(self, request: HttpRequest | Request) -> dict[str, Any]:
-        """Return the whole body, its keys in alphabetical order; what is not set is absent."""
+        """Return the whole body, its keys in alphabetical order; keys that are None are absent."""
         is_error = self.message is not None
         keys = {
             "auth_token": self.auth_token or read_token(request),
@@ -72,7 +72,7 @@ class Enveloped(Response):
 
 
 class EnvelopeRenderer(BaseRenderer):
-    """DRF's way to turn an `Enveloped` answer into bytes."""
+    """DRF's renderer of an `Enveloped` answer."""
 
     media_type = "application/json"
     format = "json"
@@ -84,7 +84,7 @@ class EnvelopeRenderer(BaseRenderer):
         accepted_media_type: str | None = None,
         renderer_context: Mapping[str, Any] | None = None,
     ) -> bytes:
-        """Return the envelope of the answer that is in the context."""
+        """Return the envelope of the answer in the context, as bytes."""
         context = renderer_context or {}
         response = context["response"]
         if not isinstance(response, Enveloped):
@@ -93,7 +93,7 @@ class EnvelopeRenderer(BaseRenderer):
 
 
 def encode_json(document: Any) -> bytes:
-    """Return compact JSON in UTF-8; half a surrogate pair stays a JSON escape."""
+    """Return compact JSON in UTF-8; a lone surrogate stays a JSON escape."""
     text = json.dumps(
         document, cls=JSONEncoder, ensure_ascii=False, allow_nan=False, separators=(",", ":")
     )
@@ -106,7 +106,7 @@ def hash_revision(data: Any) -> str:
 
 
 def without_nulls(document: Any) -> Any:
-    """Return the document without the keys that are None, at any depth: never null."""
+    """Return the document without the keys that are None, at any depth."""
     if isinstance(document, Mapping):
         return {key: without_nulls(value) for key, value in document.items() if value is not None}
     if isinstance(document, list | tuple):

@@ -1,7 +1,7 @@
-"""Which answer does an error get? One table for every exception that reaches an endpoint.
+"""The table of answers to errors, for every exception that reaches an endpoint.
 
-The apps below HTTP add their own errors with `answer_with`; a parent class stands for its
-children. What is in no table is a fault of ours: 500, logged with its trace, shown without.
+Other apps add their own errors with `answer_with`. An entry for a class covers its subclasses. An
+error that is not in the table is a fault of ours: a 500 without a trace, and a trace in the log.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ from piston.database import database_errors, table_faults
 from piston.database.failures import log_failure
 from piston.database.schema import SchemaDiffers
 from piston.http.envelope import Enveloped
-from piston.http.transfers import ClientGone, NoPlace, ServerStopping
+from piston.http.transfers import ClientGone, NoFreeSlot, ServerStopping
 from piston.plurals import plural
 
 logger = logging.getLogger(__name__)
 
-RETRY_SECONDS = 5  # what a client is asked to wait while the database or storage is away
+RETRY_SECONDS = 5  # how long clients are told to wait while the database or storage is away
 
 E = TypeVar("E", bound=Exception)
 
 
 class ApiError(Exception):
-    """An answer that is an error: its HTTP status, `message` and `data`."""
+    """An error that has its answer: an HTTP status, `message` and `data`."""
 
     def __init__(
         self,
@@ -57,14 +57,14 @@ class ApiError(Exception):
 
 
 class InvalidRequest(ApiError):
-    """500 `invalid request`, the specification's answer to input that is not right."""
+    """500 `invalid request`, the specification's answer to invalid input."""
 
     def __init__(self, data: Any = None) -> None:
         super().__init__(500, "invalid request", data)
 
 
 class FaultyRequest(ApiError):
-    """400 `faulty_request`: what the specification says nothing about, with the reason."""
+    """400 `faulty_request`, with the reason, for faults that the specification does not name."""
 
     def __init__(self, reason: str, *, message: str = "faulty_request") -> None:
         data = {"message": message.replace("_", " "), "reason": reason}
@@ -79,7 +79,7 @@ class NotFound(ApiError):
 
 
 class BadIdentifier(ApiError):
-    """404 `bad_identifier`, with the identifier as the cause, and a reason where there is one."""
+    """404 `bad_identifier`, with the identifier as the cause, and an optional reason."""
 
     def __init__(self, identifier: str, reason: str | None = None) -> None:
         data = {"cause": identifier, "message": "bad identifier", "reason": reason}
@@ -104,21 +104,21 @@ class RequestTooLarge(ApiError):
 
 
 class RequestTimeout(ApiError):
-    """408 `request_timeout`: the client sends too slowly, with what would be enough."""
+    """408 `request_timeout`: the client sends too slowly; the reason has the minimum rate."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(408, "request_timeout", {"message": "request timeout", "reason": reason})
 
 
 class ServiceUnavailable(ApiError):
-    """503 `service_unavailable`: the database or the storage is away; come back later."""
+    """503 `service_unavailable`: the database or the storage is away; retry later."""
 
     def __init__(self) -> None:
         super().__init__(503, "service_unavailable", headers={"Retry-After": str(RETRY_SECONDS)})
 
 
 class InsufficientStorage(ApiError):
-    """507 `insufficient_storage`: there is no room on the disk, with what to do about it."""
+    """507 `insufficient_storage`: the disk is full; the reason says what to do about it."""
 
     def __init__(self, reason: str) -> None:
         data = {"message": "insufficient storage", "reason": reason}
@@ -127,7 +127,7 @@ class InsufficientStorage(ApiError):
 
 
 class Overloaded(ApiError):
-    """503 `service_unavailable`: too much is going on; come back later, not all at once."""
+    """503 `service_unavailable`: the server is busy; the time to retry is random."""
 
     def __init__(self) -> None:
         wait_seconds = random.randint(1, RETRY_SECONDS)  # noqa: S311 - spreads clients
@@ -135,7 +135,7 @@ class Overloaded(ApiError):
 
 
 class QuotaExceeded(ApiError):
-    """429, or 413 for bytes: the account has as much as it may; which limit, and what to do."""
+    """429, or 413 for bytes: the account has reached a limit; which one, and what to do."""
 
     def __init__(
         self, status: int, reason: str, *, limit: str, value: int, wait_seconds: int
@@ -146,7 +146,7 @@ class QuotaExceeded(ApiError):
 
 
 class InternalError(ApiError):
-    """500 `internal_error`: a fault of ours; the log has the rest under the request id."""
+    """500 `internal_error`: a fault of ours; the log has the trace under the request id."""
 
     def __init__(self) -> None:
         super().__init__(500, "internal_error")
@@ -156,12 +156,12 @@ _ANSWERS: dict[type[Exception], Callable[[Any], ApiError]] = {}
 
 
 def answer_with(error: type[E], answer: Callable[[E], ApiError]) -> None:
-    """Add to the table: `error` and its children are answered with what `answer` returns."""
+    """Answer `error` and its subclasses with what `answer` returns."""
     _ANSWERS[error] = answer
 
 
 def find_answer(error: Exception) -> ApiError:
-    """Return the answer for `error`: by its class, else by the nearest parent in the table."""
+    """Return the answer to `error`: by its class, else by its nearest ancestor in the table."""
     if isinstance(error, ApiError):
         return error
     for ancestor in type(error).__mro__:
@@ -171,7 +171,7 @@ def find_answer(error: Exception) -> ApiError:
 
 
 def to_response(error: Exception, context: Mapping[str, Any]) -> Enveloped:
-    """Answer an exception that left a view: DRF's exception handler."""
+    """Answer an exception that a view raised; this is DRF's exception handler."""
     set_rollback()
     answer = find_answer(error)
     log_fault(error, answer, context["request"])
@@ -180,7 +180,7 @@ def to_response(error: Exception, context: Mapping[str, Any]) -> Enveloped:
 
 
 def respond(answer: ApiError, *, page_size: int | None = None) -> Enveloped:
-    """Return the response that says `answer`."""
+    """Return `answer` as a response."""
     return Enveloped(
         answer.data,
         status=answer.status,
@@ -191,7 +191,7 @@ def respond(answer: ApiError, *, page_size: int | None = None) -> Enveloped:
 
 
 def log_fault(error: Exception, answer: ApiError, request: Any) -> None:
-    """Log what an operator has to know: our own faults with their trace, and what is away."""
+    """Log what an operator needs to know: our own faults with their trace, and what is away."""
     request_id = getattr(request, "request_id", "-")
     if isinstance(answer, InternalError):
         logger.error(
@@ -202,7 +202,11 @@ def log_fault(error: Exception, answer: ApiError, request: Any) -> None:
 
 
 def answer_database_error(error: Exception) -> ApiError:
-    """Tell a database that is away, locked, full or not migrated from one asked nonsense."""
+    """Answer a database error: 507 if the disk is full, 503 if it may pass, else 500.
+
+    It may pass if the database is away or locked, or not migrated. It does not if our query is
+    wrong.
+    """
     if disk_reserve.is_full(error):
         return InsufficientStorage(disk_reserve.REASON)
     is_passing = database_errors.is_away(error) or database_errors.is_missing(error)
@@ -227,7 +231,7 @@ def _answer_too_many_tokens(error: TooManyTokens) -> ApiError:
     )
 
 
-def _answer_no_place(error: NoPlace) -> ApiError:
+def _answer_no_free_slot(error: NoFreeSlot) -> ApiError:
     if not error.is_own_fault:
         return Overloaded()
     reason = "too many of your uploads and downloads are going on at the same time"
@@ -250,7 +254,7 @@ answer_with(exceptions.AuthenticationFailed, _answer_unauthenticated)
 answer_with(exceptions.NotAuthenticated, _answer_unauthenticated)
 answer_with(TooManyTokens, _answer_too_many_tokens)
 answer_with(UnknownAccount, lambda error: NotFound(error.account_id))
-answer_with(NoPlace, _answer_no_place)
+answer_with(NoFreeSlot, _answer_no_free_slot)
 answer_with(ClientGone, lambda error: FaultyRequest(str(error)))  # for the log
 answer_with(ServerStopping, lambda _: Overloaded())
 answer_with(NotPermitted, lambda _: ApiError(403, "forbidden"))

@@ -1,7 +1,7 @@
-"""How large may a form be? Small: it is read before anybody has signed in.
+"""Limits the size of forms, which are read before a user has signed in.
 
-The check against CSRF reads a whole form. Django would let it have gigabytes, and would keep its
-files on the disk of the server. Only the admin has forms, and none of them uploads a file.
+The check against CSRF reads a whole form. Django would accept gigabytes, and would write the
+form's files to the server's disk. Only the admin has forms, and none of them uploads a file.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from django.http.response import HttpResponseBase
 
 from piston.http.middleware import is_enveloped
 
-MAX_FORM_BYTES = 64 * 1024  # that of the admin with all rows of a page chosen is below 20 KiB
+MAX_FORM_BYTES = 64 * 1024  # an admin list with all rows of its page chosen is below 20 KiB
 
 
 class FormMiddleware:
-    """Refuse large bodies outside of /v2/ before anything reads them."""
+    """Refuses large bodies outside of /v2/ before they are read."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Answer 413 by the length that is declared; a body without one is not read by Django."""
+        """Answer 413 by the declared length; Django does not read a body without one."""
         length = request.META.get("CONTENT_LENGTH") or "0"
         if is_enveloped(request) or (length.isdecimal() and int(length) <= MAX_FORM_BYTES):
             return self.get_response(request)

@@ -1,4 +1,4 @@
-"""What does every response get, whoever made it? A request id; below /v2/ also the envelope."""
+"""The middleware of all responses: request ids, HEAD, slots for downloads, hosts, the envelope."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from piston.http.errors import (
     log_fault,
     respond,
 )
-from piston.http.transfers import NoPlace, take_place_for_stream
+from piston.http.transfers import NoFreeSlot, take_slot_for_stream
 
 logger = logging.getLogger(__name__)
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
-ENVELOPED_PATHS = re.compile(r"/v[12](/|$)")  # /v1 is no more, and says so in the envelope
-MAX_HOST_LENGTH = 100  # characters of it in the log
-SANE_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")  # visible ASCII
+ENVELOPED_PATHS = re.compile(r"/v[12](/|$)")  # /v1 is gone, and answers so in the envelope
+MAX_HOST_LENGTH = 100  # characters of a refused Host in the log
+VALID_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")  # visible ASCII
 MESSAGES = {
     400: "faulty_request",
     403: "forbidden",
@@ -45,7 +45,7 @@ MESSAGES = {
 
 
 class RequestIdMiddleware:
-    """Give every request an id, the client's if it sent a sane one, and every response the same."""
+    """Gives every request and its response an id: the client's if it sent a valid one."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -53,7 +53,7 @@ class RequestIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Set `request.request_id` and the X-Request-Id header."""
         sent = request.headers.get("X-Request-Id", "")
-        request_id = sent if SANE_REQUEST_ID.fullmatch(sent) else secrets.token_hex(16)
+        request_id = sent if VALID_REQUEST_ID.fullmatch(sent) else secrets.token_hex(16)
         request.request_id = request_id  # type: ignore[attr-defined]
         response = self.get_response(request)
         response.headers["X-Request-Id"] = request_id
@@ -61,13 +61,13 @@ class RequestIdMiddleware:
 
 
 class HeadMiddleware:
-    """Answer HEAD as GET, without sending or even reading the content (RFC 9110 §9.3.2)."""
+    """Answers HEAD like GET, without sending or even reading the content (RFC 9110 §9.3.2)."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Drop the content, keep the headers that describe it."""
+        """Drop the content, and keep the headers that describe it."""
         response = self.get_response(request)
         if request.method == "HEAD":
             if isinstance(response, HttpResponse):
@@ -79,17 +79,17 @@ class HeadMiddleware:
 
 
 class StreamMiddleware:
-    """Begin a download only with a place for it: its thread will wait for the client."""
+    """Begins a download only with a slot, because its thread will wait for the client."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Answer 429 or 503 instead, when there is none, or the database cannot say whose it is."""
+        """Answer 429 or 503 if no slot is free, or 503 if the client's tree cannot be looked up."""
         response = self.get_response(request)
         try:
-            take_place_for_stream(request.META, response)
-        except (NoPlace, Error) as error:
+            take_slot_for_stream(request.META, response)
+        except (NoFreeSlot, Error) as error:
             response.close()
             answer = find_answer(error)
             log_fault(error, answer, request)
@@ -98,9 +98,9 @@ class StreamMiddleware:
 
 
 class HostMiddleware:
-    """Refuse a Host that is not in ALLOWED_HOSTS with the name of that variable.
+    """Refuses a Host that is not in ALLOWED_HOSTS; the answer names that variable.
 
-    Django would answer with a bare 400. The Host itself is shown to nobody but the operator.
+    Django would answer with a bare 400. Only the operator sees the Host itself, in the log.
     """
 
     reason = (
@@ -113,7 +113,7 @@ class HostMiddleware:
         self.has_been_logged = False
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Answer 400 before anybody else asks for the host; the log says so once."""
+        """Answer 400 before other middleware asks for the host, and log that once."""
         if "HTTP_HOST" not in request.META:  # HTTP/1.0: the name is our own address
             request.META["SERVER_NAME"] = in_brackets(request.META["SERVER_NAME"])
         try:
@@ -124,7 +124,7 @@ class HostMiddleware:
         return self.get_response(request)
 
     def refuse(self, request: HttpRequest) -> HttpResponse:
-        """Return the 400, without another line in the log."""
+        """Return the 400, which Django does not log again."""
         if is_enveloped(request):
             answer = put_into_envelope(request, HttpResponse(), FaultyRequest(self.reason))
         else:
@@ -135,7 +135,7 @@ class HostMiddleware:
         return answer
 
     def log_once(self, host: str) -> None:
-        """Tell the operator, who else would only hear of it; others may send many."""
+        """Tell the operator once: any client can send many such requests."""
         if not self.has_been_logged:
             self.has_been_logged = True
             logger.warning(
@@ -146,10 +146,10 @@ class HostMiddleware:
 
 
 class EnvelopeMiddleware:
-    """Let nothing but the envelope leave /v2/ as an error: no HTML page, no trace.
+    """Puts every error below /v2/ into the envelope: no HTML page and no trace.
 
-    Views answer in the envelope by themselves. Here come the routes that do not exist, errors of
-    other middleware, and answers that cannot be encoded.
+    Views answer in the envelope themselves. This covers routes that do not exist, errors of other
+    middleware, and answers that cannot be encoded.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -157,7 +157,7 @@ class EnvelopeMiddleware:
         got_request_exception.connect(remember_exception, dispatch_uid=__name__)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Put an error that is not in the envelope into it, keeping its headers."""
+        """Put an error that is not in the envelope into it, and keep its headers."""
         response = self.get_response(request)
         is_foreign = response.headers.get("Content-Type") != "application/json"
         error = getattr(request, "uncaught_exception", None)
@@ -169,7 +169,7 @@ class EnvelopeMiddleware:
         return put_into_envelope(request, response, answer)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        """Answer what a view let through, or what failed while its answer was encoded."""
+        """Answer an error that a view raised, or that its answer raised while it was encoded."""
         if not is_enveloped(request):
             return None
         answer = find_answer(error)
@@ -178,24 +178,24 @@ class EnvelopeMiddleware:
 
 
 def is_enveloped(request: HttpRequest) -> bool:
-    """Tell whether this request is for the API, and not for the admin or a file of it."""
+    """Tell whether this request is for the API, not for the admin or its static files."""
     return ENVELOPED_PATHS.match(request.path_info) is not None
 
 
 def remember_exception(sender: Any, request: HttpRequest, **_: Any) -> None:
-    """Keep the exception that Django is about to turn into a page."""
+    """Keep the exception that Django is about to turn into an HTML page."""
     request.uncaught_exception = sys.exception()  # type: ignore[attr-defined]
 
 
 def answer_status(status: int) -> ApiError:
-    """Return the answer for a response of which only the status is known."""
+    """Return the answer when only the status is known."""
     if status in MESSAGES:
         return ApiError(status, MESSAGES[status])
     return InternalError() if status >= 500 else ApiError(status, "faulty_request")
 
 
 def say_unavailable(error: Exception) -> HttpResponse | None:
-    """Return a page for people when something is away or full, None for other errors."""
+    """Return a page for people if something is away or full, None for other errors."""
     answer = find_answer(error)
     if answer.status not in {503, 507}:
         return None
@@ -207,7 +207,7 @@ def say_unavailable(error: Exception) -> HttpResponse | None:
 def put_into_envelope(
     request: HttpRequest, page: HttpResponseBase, answer: ApiError
 ) -> HttpResponse:
-    """Return a response that says `answer`, with the headers that `page` had for other reasons."""
+    """Return `answer` as a response, with those headers of `page` that do not describe its body."""
     body = encode_json(respond(answer).envelope(request))
     response = HttpResponse(body, status=answer.status, content_type="application/json")
     for name, value in {**page.headers, **answer.headers}.items():

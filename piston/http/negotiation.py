@@ -1,8 +1,8 @@
-"""Which of its formats does an endpoint answer in? What the client prefers; a refusal is rare.
+"""Chooses the format of an answer, by what the client prefers.
 
-RFC 9110 §12.5.1 lets a server disregard an Accept that fits nothing, and people who type an
-address into a browser are helped by that. So only a client that excludes (`;q=0`) every format on
-offer gets a 406.
+RFC 9110 §12.5.1 lets a server disregard an Accept header that matches no format. That helps
+people who type an address into a browser. So a client gets a 406 only if it excludes (`;q=0`)
+every format that the endpoint offers.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
-NOT_MENTIONED = 0.0001  # below every quality a client can write, yet not excluded
+NOT_MENTIONED = 0.0001  # below every quality that a client can write, but not excluded
 MAX_RANGES = 64  # an Accept header with more is not a browser's
 
 
 class Negotiation(BaseContentNegotiation):
-    """Choose among a view's renderers by quality, in the view's order where the client has none.
+    """Chooses among a view's renderers by quality; of equal ones, the first in the view's order.
 
     A renderer may list other names of its format in `also_known_as`. The query `accept=csv` (a
-    renderer's `format`, or a media type) goes before the header.
+    renderer's `format`, or a media type) takes precedence over the header.
     """
 
     def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser | None:
-        """Return nothing: views read their bodies themselves (`bodies.py`)."""
+        """Return None: views read their bodies themselves (`bodies.py`)."""
         return None
 
     def select_renderer(
@@ -67,7 +67,7 @@ def parse_accept(header: str) -> dict[str, float]:
 
 
 def read_quality(parameters: Iterable[str]) -> float:
-    """Return q of one media range, from 0 to 1; 1 when it is absent or unreadable."""
+    """Return q of one media range, from 0 to 1; 1 if it is absent or invalid."""
     for parameter in parameters:
         name, _, value = parameter.partition("=")
         if name.strip() == "q":
@@ -79,7 +79,7 @@ def read_quality(parameters: Iterable[str]) -> float:
 
 
 def quality_of(media_type: str, ranges: dict[str, float]) -> float:
-    """Return how much a client wants `media_type`: the most specific range that fits decides."""
+    """Return the quality of `media_type`, by the most specific range that matches it."""
     main_type = media_type.partition("/")[0]
     for media_range in (media_type, f"{main_type}/*", "*/*"):
         if media_range in ranges:

@@ -1,4 +1,4 @@
-"""What keeps this web process from its work? `/healthz` and `/readyz` say it of one list."""
+"""The answers of `/healthz` and `/readyz`: what keeps this web process from its work."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ FULL = f"{disk_reserve.REASON[:1].upper()}{disk_reserve.REASON[1:]}."
 
 @dataclass(frozen=True)
 class Reason:
-    """What is the matter: a word for programs, and what people can do, in a sentence or two.
+    """A problem: a word for programs, and a sentence or two about what people can do.
 
-    Another process of the same release would fare no better: a restart mends none of them.
+    A restart solves none of them: another process of the same release has the same problem.
     """
 
     word: str
@@ -33,10 +33,10 @@ class Reason:
 
 @require_safe
 def health(request: HttpRequest) -> HttpResponse:
-    """Say whether the database can be worked with: 200, or 503 and a word.
+    """Tell whether the database is usable: 200, or 503 with a word.
 
-    On a full disk people can act, and it is 200, for as long as the reserve lasts. A database that
-    takes no writes, as a standby does, is none.
+    On a full disk people can still act while the reserve lasts, so that is a 200. A database that
+    refuses writes, as a standby does, is a 503.
     """
     if reason := find_database_reason():
         return unavailable(database=reason.word)
@@ -45,22 +45,22 @@ def health(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def readiness(request: HttpRequest) -> HttpResponse:
-    """Tell a load balancer whether to send work here: 200, or 503 with all reasons against it."""
+    """Tell a load balancer whether to send requests here: 200, or 503 with all reasons not to."""
     if reasons := find_reasons():
         return unavailable(reasons=[reason.sentence for reason in reasons])
     return JsonResponse({"status": "ok"})
 
 
 def unavailable(**said: object) -> JsonResponse:
-    """Say what is the matter, and when to ask again."""
+    """Return a 503 with the problem, and with the time to ask again."""
     headers = {"Retry-After": str(RETRY_SECONDS)}
     return JsonResponse({"status": "unavailable", **said}, status=503, headers=headers)
 
 
 def find_reasons() -> list[Reason]:
-    """Return everything that keeps this process from its work."""
+    """Return all problems that keep this process from its work."""
     of_database = find_database_reason()
-    if of_database and of_database.word != "read-only":  # nobody can tell more
+    if of_database and of_database.word != "read-only":  # then the schema cannot be checked
         return [of_database]
     schema.look_again()
     problem = schema.find_problem()
@@ -69,7 +69,7 @@ def find_reasons() -> list[Reason]:
 
 
 def find_database_reason() -> Reason | None:
-    """Return why the database cannot be worked with, by whatever release; None when it can."""
+    """Return why no release could work with the database; None if one can."""
     try:
         is_read_only = find_read_only()
     except Error:
@@ -80,7 +80,7 @@ def find_database_reason() -> Reason | None:
 
 
 def find_read_only() -> bool:
-    """Ask the database whether it refuses writes; SQLite's is a file, and looked at elsewhere."""
+    """Ask the database whether it refuses writes; SQLite's file is checked elsewhere."""
     with connection.cursor() as cursor:
         if connection.vendor != "postgresql":
             cursor.execute("SELECT 1")

@@ -1,4 +1,4 @@
-"""What is a request to Django? The usual, whatever stands in its Content-Type."""
+"""Django's request, made to tolerate a Content-Type that cannot be parsed."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ rely_on(__name__, WSGIRequest, _set_content_type_params="self, meta")
 
 
 class Request(WSGIRequest):
-    """A request that counts as one without a Content-Type when nobody can read what it has.
+    """A request that ignores a Content-Type that Django cannot parse.
 
     Django raises a ValueError for parameters in an unknown encoding (RFC 2231), before any
-    middleware runs: the client's mistake would be a 500 with a trace.
+    middleware runs. The client's mistake would become a 500 with a trace.
     """
 
     def _set_content_type_params(self, meta: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""How do clients sign in?"""
+"""The endpoint at which clients sign in."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from piston.http.views import Endpoint
 
 
 class SignIn(Endpoint):
-    """`/v2/api_auth`: an API key for a token.
+    """`/v2/api_auth`: exchanges an API key for a token.
 
-    A token sent along is disregarded: it is the one that has expired.
+    A token in the request is ignored, since it is the one that has expired.
     """
 
     authentication_classes = []

@@ -1,8 +1,8 @@
-"""Who has asked too much? So many requests per minute and client, over a sliding minute.
+"""Limits the requests of each client per minute, over a sliding window.
 
-Two counters per client, this minute's and the last one's, weighted by how far the minute has
-gone. Counting is one atomic step of the cache, so parallel requests cannot slip through; refused
-ones are not counted, so waiting as long as Retry-After says always helps.
+Each client has two counters, for this minute and the last. The last one weighs less the further
+this minute has gone. The cache counts atomically, so parallel requests cannot slip through.
+Refused requests are not counted, so a client that waits for Retry-After is always allowed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 
 class MinuteThrottle(BaseThrottle):
-    """Allow `scope`'s number of requests per minute and client."""
+    """Allows each client as many requests per minute as the settings have for `scope`."""
 
     scope: str
 
@@ -38,11 +38,11 @@ class MinuteThrottle(BaseThrottle):
         self.retry_seconds = 0.0
 
     def identify(self, request: Request) -> str:
-        """Return who the client is."""
+        """Return the name under which the client's requests are counted."""
         raise NotImplementedError
 
     def allow_request(self, request: Request, view: APIView) -> bool:
-        """Count this request; while the cache is away everything is allowed, and logged."""
+        """Count this request; while the cache is away, allow and log it."""
         try:
             return self._count(self.identify(request), time.time())
         except RedisError as error:
@@ -68,25 +68,25 @@ class MinuteThrottle(BaseThrottle):
 
     def _seconds_until_allowed(self, previous: int, current: int, elapsed: float) -> float:
         """Solve previous * (1 - share of the minute) + current = limit for the time."""
-        if current <= self.limit:  # the last minute's requests stand in the way
+        if current <= self.limit:  # the last minute's requests exceed the limit
             return WINDOW_SECONDS * (1 - (self.limit - current) / previous) - elapsed
-        # this minute's do: they have to fade in the next one, in which they are the previous
+        # this minute's do: they lose weight in the next minute, when they are the previous ones
         return WINDOW_SECONDS - elapsed + WINDOW_SECONDS * (1 - (self.limit - 1) / (current - 1))
 
 
 def identify_client(request: Request) -> str:
     """Return the account of the token, else the address.
 
-    Behind PISTON_TRUSTED_PROXIES proxies, the address that they report.
+    Behind PISTON_TRUSTED_PROXIES proxies, it is the address that they report.
     """
     return request.user.pk if request.user else client_address(request)  # type: ignore[return-value]
 
 
 def client_address(request: Request | HttpRequest) -> str:
-    """Return the client's address; of IPv6 the network (/64), all of which one client may have.
+    """Return the client's address; for IPv6 its network (/64), which one client may own.
 
-    Behind PISTON_TRUSTED_PROXIES proxies it is what they report. What they report and is no
-    address counts for the proxy.
+    Behind PISTON_TRUSTED_PROXIES proxies it is the address that they report. If that is not an
+    address, the request counts as the proxy's.
     """
     for reported in (BaseThrottle().get_ident(request), request.META.get("REMOTE_ADDR")):  # type: ignore[arg-type]
         try:
@@ -97,11 +97,11 @@ def client_address(request: Request | HttpRequest) -> str:
             mapped = address.ipv4_mapped
             return str(mapped or ip_network((address, 64), strict=False).network_address)
         return str(address)
-    return "0.0.0.0"  # noqa: S104 - no address: a client on a socket of this machine
+    return "0.0.0.0"  # noqa: S104 - a client on a Unix socket of this machine has no address
 
 
 class RequestThrottle(MinuteThrottle):
-    """PISTON_REQUESTS_PER_MINUTE per account, or per address where there is no token."""
+    """Allows PISTON_REQUESTS_PER_MINUTE per account, or per address without a token."""
 
     scope = "requests"
 
@@ -111,7 +111,7 @@ class RequestThrottle(MinuteThrottle):
 
 
 class SignInThrottle(MinuteThrottle):
-    """PISTON_SIGN_INS_PER_MINUTE per address, good ones and bad ones."""
+    """Allows PISTON_SIGN_INS_PER_MINUTE per address, counting successes and failures."""
 
     scope = "sign_ins"
 

@@ -1,4 +1,4 @@
-"""What does every endpoint do before and after its own work?"""
+"""The base class of endpoints: what each does before and after its own work."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from piston.http.transfers import name_client
 
 
 class Endpoint(APIView):
-    """A view below /v2/. Its methods find `self.account` set: parse, call one function, answer.
+    """A view below /v2/. Its methods parse, call one function, and answer.
 
-    The account is the one in the URI (`account_id`), else the one of the token. Checked before a
-    method runs, the first wins: token 401, throttle 429, method 405, account exists 404,
-    permission 403, format 406.
+    Before a method runs, `self.account` is set: the account in the URI (`account_id`), else the
+    one of the token. The checks before that, in this order: token 401, throttle 429, method 405,
+    account exists 404, permission 403, format 406.
     """
 
-    public_methods: frozenset[str] = frozenset()  # need no token, and set no account
-    page_size: int | None = None  # for views whose every answer shows it (stop: 1)
+    public_methods: frozenset[str] = frozenset()  # these need no token, and set no account
+    page_size: int | None = None  # for views that show it in every answer (stop: 1)
     content_negotiation_class = Negotiation
     account: Account
 
@@ -39,7 +39,7 @@ class Endpoint(APIView):
         try:
             self.perform_authentication(request)
         except AuthenticationFailed:
-            self.check_throttles(request)  # guessing counts, against the address
+            self.check_throttles(request)  # a guess counts against the address
             raise
         find_tree = self.actor.find_root_id if self.actor else None
         name_client(request.META, identify_client(request), find_tree)
@@ -52,24 +52,24 @@ class Endpoint(APIView):
         request.accepted_renderer, request.accepted_media_type = accepted
 
     def authorize_again(self) -> None:
-        """Raise what the request may not do any more: its body may have taken an hour."""
+        """Check again that the request is permitted: its body may have taken an hour."""
         token = cast("Token", self.request.auth)
         find_account(confirm_token(token), self.kwargs.get("account_id"))
 
     @property
     def actor(self) -> Account | None:
-        """The account of the token; None when none was sent."""
+        """The account of the token; None if the request has no token."""
         return self.request.user  # type: ignore[return-value]
 
     def options(self, request: Request, *args: Any, **kwargs: Any) -> Enveloped:  # type: ignore[override]
-        """Say which methods there are, in the Allow header; preflights never get here."""
+        """List the methods in the Allow header; CORS preflights are answered before this."""
         return Enveloped({})
 
     def finalize_response(  # type: ignore[override]  # a stream or a 304 is no DRF response
         self, request: Request, response: Any, *args: Any, **kwargs: Any
     ) -> HttpResponseBase:
         """Add the headers of the envelope; answer 304 to a client that has this revision."""
-        if isinstance(response, Enveloped):  # whatever format was wanted: an error, say
+        if isinstance(response, Enveloped):  # even if another format was wanted: an error, say
             request.accepted_renderer = EnvelopeRenderer()
             request.accepted_media_type = EnvelopeRenderer.media_type
         finished = cast("HttpResponse", super().finalize_response(request, response))

@@ -1,1 +1,1 @@
-"""Which installation is this? Several may share a broker, but never each other's messages."""
+"""The id of this installation: several may share a broker, but never each other's messages."""

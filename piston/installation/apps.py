@@ -1,4 +1,4 @@
-"""How does Django know this app?"""
+"""Django's configuration of this app."""
 
 from django.apps import AppConfig
 

@@ -1,4 +1,4 @@
-"""What is this installation's id? The database says it, once to each process."""
+"""Reads this installation's id from the database, once in each process."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Any
 
 from django.db import Error, connection
 
-from piston.backoff import growing_pauses
+from piston.backoff import backoff_seconds
 
 logger = logging.getLogger(__name__)
 
 
 @cache
 def identify() -> str:
-    """Return this installation's id, which whoever asks first makes.
+    """Return this installation's id; the first call creates it.
 
-    Raises an error of the database while that is away or has to be migrated. A thread that had no
-    connection has none afterwards: threads that send messages need no other.
+    Raises a database error while the database is away or not migrated. A thread that had no
+    connection has none afterwards, since threads that only send messages need none.
     """
-    from piston.installation.models import Installation  # needs Django's apps: not while loading
+    from piston.installation.models import Installation  # needs Django's apps, which load later
 
     was_connected = connection.connection is not None
     try:
@@ -33,8 +33,8 @@ def identify() -> str:
 
 
 def wait_until_known(**_: Any) -> None:
-    """Wait for the database to say the id: a worker and beat begin with it."""
-    for seconds in growing_pauses():
+    """Wait until the database has the id, which a worker and beat need at their start."""
+    for seconds in backoff_seconds():
         try:
             identify()
         except Error as error:

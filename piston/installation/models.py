@@ -1,4 +1,4 @@
-"""Where is it written which installation this is? In a row; whoever asks first makes it."""
+"""The single row that holds this installation's id; the first read creates it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def make_key() -> str:
 
 
 class Installation(models.Model):
-    """This installation: there is one row."""
+    """This installation. The table has one row."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     key = models.CharField(max_length=16, default=make_key, help_text="Its queues carry this.")

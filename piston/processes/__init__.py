@@ -1,1 +1,1 @@
-"""How do the processes of the Procfile run on one machine?"""
+"""Runs the processes of the Procfile on one machine."""

@@ -1,10 +1,10 @@
-"""How do several processes share one terminal? Each line is passed on with its writer's name.
+"""Prints the output of several processes to one terminal, each line with its process's name.
 
-A program of its own, on the standard library alone: `console.py WATCHED NAME=DESCRIPTOR …`.
-It stands between supervisor and standard output, so that a reader who stops reading can never
-block a server. And it ends `make run` in the cases that nobody else sees: GNU make passes a
-TERM on to its child, but after an INT sent to make alone it waits for the child to end. It does so
-too when the terminal is closed: supervisor itself would then start everything anew.
+This is a program of its own, on the standard library alone: `console.py WATCHED NAME=DESCRIPTOR …`.
+It stands between supervisor and standard output, so that a reader who stops reading cannot block a
+server. It also ends `make run` in two cases that no other process notices. GNU make passes a TERM
+on to its child, but after an INT sent to make alone, it waits for the child to end. And when the
+terminal is closed, supervisor itself would start everything anew.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-KEPT_LINES = 10_000  # for a slow reader; after that many, new ones are dropped
-LAST_SECONDS = 2  # for the last lines, when everybody else has ended
+KEPT_LINES = 10_000  # for a slow reader; further lines are dropped
+LAST_SECONDS = 2  # for the last lines, after all other processes have ended
 WATCH_SECONDS = 0.5
 ENDING_BITS = 1 << (signal.SIGINT - 1) | 1 << (signal.SIGHUP - 1)
 
 
 def pass_on(streams: Mapping[str, int], *, watched: int) -> None:
-    """Print what the pipes in `streams` bring, each line named, until all of them are closed.
+    """Print the lines of the pipes in `streams`, each with its name, until all pipes are closed.
 
-    When the process `watched` ends (0: none), the parent of this one is told to end.
+    When the process `watched` ends (0: none), tell the parent of this process to end.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # the last to go: it ends with its writers
-    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # else it was started with nohup
+        signal.signal(number, signal.SIG_IGN)  # this process ends last, after its writers
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # otherwise it was started with nohup
         parent = os.getppid()
         signal.signal(signal.SIGHUP, lambda *_: end(parent))
     lines: queue.Queue[bytes | None] = queue.Queue(KEPT_LINES)
@@ -52,11 +52,11 @@ def pass_on(streams: Mapping[str, int], *, watched: int) -> None:
         lines.put(None, timeout=LAST_SECONDS)
         writer.join(LAST_SECONDS)
     except queue.Full:
-        pass  # nobody has been reading for a long time
+        pass  # the reader stopped reading long ago
 
 
 def read(descriptor: int, prefix: bytes, lines: queue.Queue[bytes | None]) -> None:
-    """Put the lines of one pipe into the queue; never wait for room there."""
+    """Put the lines of one pipe into the queue, and drop lines while it is full."""
     with os.fdopen(descriptor, "rb") as stream:
         for line in stream:
             try:
@@ -66,7 +66,7 @@ def read(descriptor: int, prefix: bytes, lines: queue.Queue[bytes | None]) -> No
 
 
 def write(lines: queue.Queue[bytes | None]) -> None:
-    """Print the lines of the queue up to None, or until nobody can read any more."""
+    """Print the lines of the queue up to None, or until standard output is closed."""
     try:
         while (line := lines.get()) is not None:
             sys.stdout.buffer.write(line)
@@ -101,9 +101,9 @@ def is_alive(process: int) -> bool:
 
 
 def caught_signals(process: int) -> int:
-    """Return for which of INT and HUP it has a handler, as bits; make gives one up when it comes.
+    """Return as bits for which of INT and HUP a process has a handler.
 
-    Where there is no /proc this cannot be seen, and the answer is always the same.
+    make removes its handler when the signal arrives. Without /proc, the answer is always the same.
     """
     try:
         status = Path(f"/proc/{process}/status").read_text()

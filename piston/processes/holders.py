@@ -1,4 +1,4 @@
-"""Which processes have a file or a port? Linux says; elsewhere nobody is named."""
+"""Finds the processes that have a file or a port open, on Linux; elsewhere it finds none."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ PROCESSES = Path("/proc")
 
 
 def holders_of_file(file: Path) -> list[int]:
-    """Return the processes that have the file open, as far as this user may know."""
+    """Return the processes that have the file open, as far as this user may see them."""
     return sorted(find_holders({str(file.resolve())}))
 
 
 def holders_of_port(port: int) -> list[int]:
-    """Return the processes that listen on the port, as far as this user may know."""
+    """Return the processes that listen on the port, as far as this user may see them."""
     return sorted(find_holders({f"socket:[{inode}]" for inode in find_sockets(port)}))
 
 
 def find_holders(targets: set[str]) -> Iterator[int]:
-    """Yield the processes that have one of these open, as /proc names what is open."""
+    """Yield the processes that have one of `targets` open; targets are named as in /proc."""
     for descriptors in PROCESSES.glob("[0-9]*/fd") if targets else ():
         with suppress(OSError):
             if any(leads_to(link, targets) for link in descriptors.iterdir()):
@@ -29,7 +29,7 @@ def find_holders(targets: set[str]) -> Iterator[int]:
 
 
 def leads_to(link: Path, targets: set[str]) -> bool:
-    """Say whether a descriptor is one of these; it may just have been closed."""
+    """Tell whether a descriptor leads to one of `targets`; it may just have been closed."""
     with suppress(OSError):
         return str(link.readlink()) in targets
     return False

@@ -1,6 +1,6 @@
-"""How does a process end when the process that started it is gone?
+"""Ends a process when its parent is gone.
 
-Linux tells it at once. Elsewhere a thread looks once a second.
+Linux reports that at once. Elsewhere a thread checks it once a second.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ import threading
 import time
 
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
-LOOK_SECONDS = 1.0
+CHECK_SECONDS = 1.0
 
 
 def end_with_parent(parent: int, signal_number: int = signal.SIGTERM) -> None:
     """Send this process a signal when `parent`, the process that started it, is gone.
 
-    `parent` is the number that the parent itself passed on: it may be gone already, and then the
-    signal comes at once. Each process has to call this for itself, since a fork does not inherit
-    it. On Linux the *thread* of the parent that forked counts as the parent.
+    `parent` is the id that the parent itself passed on. If the parent is gone already, the signal
+    comes at once. Each process has to call this itself, since a fork does not inherit it. On Linux
+    the parent's *thread* that forked counts as the parent.
     """
     if not is_told_by_linux(signal_number):
         thread = threading.Thread(target=watch, args=(parent, signal_number), daemon=True)
         thread.start()
-    elif os.getppid() != parent:  # it went before Linux was asked
+    elif os.getppid() != parent:  # the parent ended before Linux was asked
         os.kill(os.getpid(), signal_number)
 
 
 def is_told_by_linux(signal_number: int) -> bool:
-    """Ask the kernel for the signal; False where it has no such service."""
+    """Ask the kernel for the signal; return False if it does not offer that."""
     if sys.platform != "linux":
         return False
     library = ctypes.CDLL(None, use_errno=True)
@@ -41,5 +41,5 @@ def is_told_by_linux(signal_number: int) -> bool:
 def watch(parent: int, signal_number: int) -> None:
     """Wait until the parent is gone, then send this process the signal."""
     while os.getppid() == parent:
-        time.sleep(LOOK_SECONDS)
+        time.sleep(CHECK_SECONDS)
     os.kill(os.getpid(), signal_number)

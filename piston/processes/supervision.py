@@ -1,4 +1,4 @@
-"""How are the processes of the Procfile run? With which variables, and kept alive by what."""
+"""Configures supervisor to run the Procfile, and ends its processes when it is killed."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from piston.processes import orphans
 CARRIED = ("ALLOWED_HOSTS", "CACHE_URL", "CSRF_TRUSTED_ORIGINS", "DEBUG", "LOG_LEVEL")
 CARRIED_PREFIXES = ("AWS_", "CORS_", "PISTON_")
 
-SUPERVISOR_PID = "PISTON_SUPERVISOR_PID"  # set for its processes only
-MEMBERS = "serve.members"  # in the data folder: each process of a supervisor has a lock on it
+SUPERVISOR_PID = "PISTON_SUPERVISOR_PID"  # set only for the supervisor's processes
+MEMBERS = "serve.members"  # a file in the data folder, locked by each process of a supervisor
 
 _kept_open: list[Any] = []
 
@@ -28,18 +28,18 @@ PROGRAM = """
 [program:{name}]
 command = {command}
 directory = {directory}
-; no banner, and no alarm for whoever tries this as root
+; no banner, and no warning for a user who tries this as root
 environment = CELERY_QUIET="1",PYTHONWARNINGS="ignore:You're running the worker with superuser"
 stdout_logfile = {log}
 stdout_logfile_maxbytes = 0
 redirect_stderr = true
 autorestart = true
 startsecs = 1
-; for ever: a process that cannot start waits one second longer after each try
+; for ever: a process that cannot start waits one second longer after each attempt
 startretries = 1000000
 stopsignal = TERM
-; then KILL, and with it what the process has forked. TERM goes to the process alone: a worker
-; lets its children finish the batch in hand
+; then KILL, to the process and its children. TERM goes only to the process: a worker lets its
+; children finish the batch in hand
 stopwaitsecs = 14
 killasgroup = true
 """
@@ -53,12 +53,12 @@ loglevel = warn
 pidfile = {folder}/supervisord.pid
 childlogdir = {folder}
 {user}
-; one group: its processes are told to stop at the same moment, not one after the other
+; one group, whose processes are told to stop at the same moment, not one after the other
 [group:piston]
 programs = {names}
 """
 
-ROOT = "; as whoever starts it; unsaid, supervisor warns root\nuser = root\n"
+ROOT = "; the user who starts it; without this line, supervisor warns root\nuser = root\n"
 
 
 def read_procfile(path: Path) -> dict[str, list[str]]:
@@ -76,7 +76,7 @@ def supervisor_configuration(
 ) -> str:
     """Return supervisor's configuration for `commands`, run in the checkout.
 
-    `folder` takes supervisor's own files; `logs` says which file each process writes to.
+    `folder` is for supervisor's own files. `logs` has the file that each process writes to.
     """
     programs = [
         PROGRAM.format(
@@ -96,15 +96,15 @@ def supervisor_configuration(
 
 
 def escape(text: str) -> str:
-    """Return `text` as supervisor wants a literal value: a percent sign begins a substitution."""
+    """Return `text` as a literal value for supervisor, where a percent sign substitutes."""
     return text.replace("%", "%%")
 
 
 def process_environment() -> dict[str, str]:
     """Return the variables that make a process of the Procfile part of this installation.
 
-    The values in force, whether they were set or are defaults; what else was set for Piston
-    Tasks comes along as it is.
+    They have the values in force, set or default. Other variables that were set for Piston Tasks
+    are passed on unchanged.
     """
     set_outside = {
         name: value
@@ -118,7 +118,7 @@ def process_environment() -> dict[str, str]:
         "DATABASE_URL": settings.DATABASE_URL,
         "CELERY_BROKER_URL": settings.CELERY_BROKER_URL,
         "SECRET_KEY": settings.SECRET_KEY,
-        "REMAP_SIGTERM": "SIGQUIT",  # Celery: at TERM give the slice in hand some seconds, not more
+        "REMAP_SIGTERM": "SIGQUIT",  # at TERM, Celery gives the slice in hand only a few seconds
     }
 
 
@@ -128,7 +128,7 @@ def process_environment() -> dict[str, str]:
 def end_with_supervisor(**_: Any) -> None:
     """End this process in order when its supervisor is gone; without one, do nothing.
 
-    Until it has ended, with all that it has forked, it holds up the next supervisor.
+    The next supervisor waits until this process and all its children have ended.
     """
     if supervisor := os.environ.get(SUPERVISOR_PID):
         members = (settings.PISTON_DATA_DIR / MEMBERS).open("a")
@@ -139,7 +139,7 @@ def end_with_supervisor(**_: Any) -> None:
 
 
 def wait_for_members(seconds: float) -> bool:
-    """Wait for the processes of a supervisor that was killed; False when some are still there."""
+    """Wait for the processes of a killed supervisor to end; return False if some still run."""
     until = time.monotonic() + seconds
     with (settings.PISTON_DATA_DIR / MEMBERS).open("a") as members:
         while True:

@@ -1,4 +1,4 @@
-"""With which values does this installation run? All come from the environment."""
+"""The settings of this installation, all read from the environment."""
 
 from piston.settings.base import *  # noqa: F403
 from piston.settings.celery import *  # noqa: F403

@@ -1,7 +1,7 @@
-"""Where does this installation keep what it has, and which apps is it made of?
+"""The settings that all others use: the data folder, database and broker URLs, apps, the log.
 
-Nothing has to be set: without DATABASE_URL and CELERY_BROKER_URL everything lives in one folder
-(`PISTON_DATA_DIR`) on SQLite and a folder as broker, the *embedded default*.
+No variable has to be set. Without DATABASE_URL and CELERY_BROKER_URL, everything is in one folder
+(`PISTON_DATA_DIR`), with SQLite and a folder as broker: the *embedded default*.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ PORT = read_integer("PORT", 8000, minimum=1, maximum=65_535)
 
 
 def read_secret_key() -> str:
-    """Return SECRET_KEY; the embedded default makes its own once, kept in the data folder."""
+    """Return SECRET_KEY; the embedded default makes one, and keeps it in the data folder."""
     if not DATABASE_IS_EMBEDDED:
         return read_text("SECRET_KEY")
     keep = PISTON_DATA_DIR / "secret_key"
-    if not keep.exists():  # several processes may start at once: the first whole key counts
+    if not keep.exists():  # several processes may start at once: the first complete key counts
         fresh = keep.with_suffix(f".{os.getpid()}")
         try:
             with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
@@ -60,7 +60,7 @@ SECRET_KEY = read_secret_key()
 DEBUG = read_boolean("DEBUG", default=False)
 PISTON_BIND_ADDRESS = read_text("PISTON_BIND_ADDRESS", "127.0.0.1")
 ALLOWED_HOSTS = read_list("ALLOWED_HOSTS", ["*"] if DATABASE_IS_EMBEDDED else [])
-if is_loopback(PISTON_BIND_ADDRESS):  # whoever asks is on this machine, and names it as it does
+if is_loopback(PISTON_BIND_ADDRESS):  # every client is on this machine, and uses these names
     ALLOWED_HOSTS += [".localhost", "127.0.0.1", "[::1]", in_brackets(PISTON_BIND_ADDRESS)]
 CSRF_TRUSTED_ORIGINS = read_list("CSRF_TRUSTED_ORIGINS")  # for the admin behind a TLS proxy
 
@@ -85,7 +85,7 @@ INSTALLED_APPS = [
     "tasks_app",
 ]
 
-PISTON_CATEGORIES = read_list(  # dotted paths of the categories that ship
+PISTON_CATEGORIES = read_list(  # dotted paths of the categories that we ship
     "PISTON_CATEGORIES",
     [
         "categories.number_management.category.NumberManagement",
@@ -107,13 +107,13 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
-    # two lines for every message, and one for every tick: several a second, of no news
+    # these log two lines for every message and one for every tick: several a second, without news
     "loggers": {
         name: {"level": "DEBUG" if LOG_LEVEL == "DEBUG" else "WARNING"}
         for name in ("celery.worker.strategy", "celery.app.trace", "celery.beat")
     }
-    # a line for every attempt; what matters is said by piston.http.admin_sign_in
+    # axes logs a line for every attempt; piston.http.admin_sign_in logs the locks
     | {"axes": {"level": "ERROR"}}
-    # a client's doing, and said again with the 400: no trace for every odd Host
+    # any client can cause it, and the 400 names it: no trace for every odd Host
     | {"django.security.DisallowedHost": {"level": "CRITICAL"}},
 }

@@ -1,4 +1,4 @@
-"""How do messages travel? Reasons are in docs/operating.md."""
+"""Celery's settings; docs/operating.md has the reasons."""
 
 from __future__ import annotations
 
@@ -19,47 +19,48 @@ CELERY_TIMEZONE = "UTC"
 CELERY_RESULT_BACKEND = "django-db"  # a log for staff; the product never reads it
 CELERY_RESULT_EXTENDED = True  # name and arguments, so that a message is linked to its task
 CELERY_RESULT_EXPIRES = timedelta(days=7)
-CELERY_TASK_IGNORE_RESULT = True  # only messages that failed, and sign-posted ones, are kept
+CELERY_TASK_IGNORE_RESULT = True  # of messages that succeed; those that fail are stored (below)
 CELERY_TASK_STORE_ERRORS_EVEN_IF_IGNORED = True
-CELERY_TASK_ACKS_LATE = True  # a dead worker's message comes back; the ledger makes it harmless
+CELERY_TASK_ACKS_LATE = True  # a dead worker's message is redelivered; the ledger makes that safe
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
-CELERY_TASK_ACKS_ON_FAILURE = True  # an error is in the log; the sweeper sends again
+CELERY_TASK_ACKS_ON_FAILURE = True  # the log has the error; the sweeper sends another message
 CELERY_TASK_ACKS_ON_TIMEOUT = True
-CELERY_TASK_TIME_LIMIT = 300  # seconds; a slice is about one. The end of a row that never returns
+CELERY_TASK_TIME_LIMIT = 300  # seconds; a slice takes about one. Ends a row that never returns
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1  # no slice waits behind a busy process
 CELERY_WORKER_CONCURRENCY = read_integer("PISTON_WORKER_PROCESSES", 2, minimum=1)
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 2_000  # bounds leaks of plugins; about half an hour
-CELERY_WORKER_MAX_MEMORY_PER_CHILD = 500_000  # KiB, looked at between two slices
-CELERY_WORKER_PROC_ALIVE_TIMEOUT = 20  # seconds; a new one that is not up by then is replaced
+CELERY_WORKER_MAX_MEMORY_PER_CHILD = 500_000  # KiB, checked between two slices
+CELERY_WORKER_PROC_ALIVE_TIMEOUT = 20  # seconds; a new process that is not up by then is replaced
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
-# Its queue is locked for as long as RabbitMQ believes in a connection that is gone; a worker that
-# was cut off and connects again would end
+# RabbitMQ keeps the queue of remote control locked until it notices that a connection is gone. A
+# worker that lost its connection and reconnects before that would end.
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = PISTON_SHUTDOWN_SECONDS  # with REMAP_SIGTERM=SIGQUIT
-# waits, whatever the broker's trouble is
+# retries after every error of the broker
 CELERY_WORKER_CONSUMER = "piston.celery.consumer:Consumer"
 CELERY_BROKER_CHANNEL_ERROR_RETRY = True
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_CONNECTION_TIMEOUT = 3  # seconds
-CELERY_BROKER_HEARTBEAT = 10  # seconds; RabbitMQ: after two, either side gives the other up
-# As they are typed; on the broker they end with the installation's id (piston/celery/queues.py)
+CELERY_BROKER_HEARTBEAT = 10  # seconds; RabbitMQ: after two missed ones, either side disconnects
+# As people type them; on the broker they end with the installation's id (piston/celery/queues.py)
 CELERY_TASK_DEFAULT_QUEUE = "piston.slices"
 CELERY_TASK_ROUTES = {
     "tasks_app.sweep": {"queue": "piston.upkeep"},
     "tasks_app.check_storage": {"queue": "piston.upkeep"},
 }
-CELERY_TASK_PUBLISH_RETRY = False  # what is not sent is found by the sweeper
-# no file: what is due stands in the database
+CELERY_TASK_PUBLISH_RETRY = False  # the sweeper sends what was not sent
+# needs no file: the database knows what is due
 CELERY_BEAT_SCHEDULER = "piston.celery.beat:Scheduler"
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "tasks_app.sweep", "schedule": float(PISTON_SWEEP_SECONDS)},
 }
 
 
-# A worker waits for messages in silence; so it finds out within 20 s that nobody is there (seconds)
+# In seconds. While a worker waits for messages, it sends nothing. So it detects a lost broker
+# within 20 s.
 KEEPALIVE = (
     {socket.TCP_KEEPIDLE: 10, socket.TCP_KEEPINTVL: 3, socket.TCP_KEEPCNT: 3}
     if hasattr(socket, "TCP_KEEPIDLE")
@@ -82,7 +83,7 @@ def read_broker_options() -> dict[str, Any]:
         }
     if scheme in {"redis", "rediss"}:
         return {
-            "visibility_timeout": 120,  # seconds; slices last one, so recovery may be quick
+            "visibility_timeout": 120,  # seconds; slices take about one, so this can be short
             "socket_timeout": 5,
             "socket_connect_timeout": 3,
             "socket_keepalive": True,

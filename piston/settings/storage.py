@@ -1,4 +1,4 @@
-"""Where do the tasks' files live? In a folder, or in a bucket."""
+"""The settings of the storage for tasks' files: a folder, or a bucket."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PISTON_S3_BUCKET = read_text("PISTON_S3_BUCKET", "")  # empty: a folder below PI
 
 
 def read_storage(bucket: str) -> dict[str, Any]:
-    """Return the backend that keeps the tasks' files: a folder, or this bucket."""
+    """Return the backend for the tasks' files: a folder, or this bucket."""
     if not bucket:
         folder = PISTON_DATA_DIR / "files"
         return {
@@ -34,7 +34,7 @@ def read_storage(bucket: str) -> dict[str, Any]:
             "access_key": read_text("AWS_ACCESS_KEY_ID", "") or None,
             "secret_key": read_text("AWS_SECRET_ACCESS_KEY", "") or None,
             "default_acl": None,
-            # an upload is read where its request is: a thread's database connection is its own
+            # an upload is read in its request's thread, which has its own database connection
             "transfer_config": TransferConfig(use_threads=False),
             "client_config": Config(
                 connect_timeout=5,  # seconds

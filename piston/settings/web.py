@@ -1,4 +1,4 @@
-"""How are requests answered? The middleware, the API's defaults, and signing in."""
+"""The settings of the web: middleware, the API's defaults, and signing in to the admin."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from piston.settings.limits import (
 )
 
 MIDDLEWARE = [
-    "piston.http.middleware.RequestIdMiddleware",  # outermost: every answer carries the id
+    "piston.http.middleware.RequestIdMiddleware",  # outermost: every answer has the id
     "piston.http.middleware.HeadMiddleware",
-    "piston.http.middleware.EnvelopeMiddleware",  # no HTML page ever leaves /v2/
+    "piston.http.middleware.EnvelopeMiddleware",  # no answer below /v2/ is an HTML page
     "corsheaders.middleware.CorsMiddleware",
     "piston.http.middleware.HostMiddleware",
-    "piston.http.forms.FormMiddleware",  # before anything reads a form
+    "piston.http.forms.FormMiddleware",  # before other middleware reads a form
     "django.middleware.security.SecurityMiddleware",
     "piston.http.middleware.StreamMiddleware",  # may need the database: inside the envelope
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -29,7 +29,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "axes.middleware.AxesMiddleware",  # answers whoever may not sign in to the admin
+    "axes.middleware.AxesMiddleware",  # answers sign-ins to the admin that are locked
 ]
 
 ROOT_URLCONF = "piston.urls"
@@ -37,7 +37,7 @@ WSGI_APPLICATION = "piston.wsgi.application"
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]  # no files
 APPEND_SLASH = False  # a redirect would lose the body of a PUT
 STATIC_URL = "/static/"
-WHITENOISE_USE_FINDERS = True  # straight from the packages; no collectstatic step
+WHITENOISE_USE_FINDERS = True  # serves from the packages, without a collectstatic step
 WHITENOISE_AUTOREFRESH = False
 
 TEMPLATES: list[dict[str, Any]] = [
@@ -72,7 +72,7 @@ REST_FRAMEWORK: dict[str, Any] = {
 
 CORS_URLS_REGEX = r"^/v2/.*$"
 CORS_ALLOWED_ORIGINS = read_list("CORS_ALLOWED_ORIGINS")
-CORS_ALLOW_ALL_ORIGINS = not CORS_ALLOWED_ORIGINS  # tokens travel in a header, never in a cookie
+CORS_ALLOW_ALL_ORIGINS = not CORS_ALLOWED_ORIGINS  # safe: tokens are in a header, never in a cookie
 CORS_ALLOW_HEADERS = [
     "accept", "authorization", "cache-control", "content-encoding", "content-type", "if-match",
     "if-none-match", "if-range", "range", "x-auth-token", "x-request-id",
@@ -92,9 +92,9 @@ if read_boolean("PISTON_BEHIND_TLS", default=False):  # a proxy ends TLS in fron
 # ---- Signing in to the admin --------------------------------------------------------------------
 
 LOGIN_URL = "admin:login"
-LOGIN_REDIRECT_URL = "admin:index"  # where a `next` that is refused leads to
+LOGIN_REDIRECT_URL = "admin:index"  # in place of a refused `next`
 AUTHENTICATION_BACKENDS = [
-    "axes.backends.AxesStandaloneBackend",  # first: no password is looked at while it refuses
+    "axes.backends.AxesStandaloneBackend",  # first: while it refuses, no password is checked
     "django.contrib.auth.backends.ModelBackend",
 ]
 AUTH_PASSWORD_VALIDATORS = [
@@ -102,10 +102,10 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
 ]
 
-# How failures are counted is in piston/http/admin_sign_in.py
+# piston/http/admin_sign_in.py counts the failures
 AXES_HANDLER = "piston.http.admin_sign_in.CountFirst"
 AXES_CLIENT_IP_CALLABLE = "piston.http.admin_sign_in.find_address"
 AXES_LOCKOUT_CALLABLE = "piston.http.admin_sign_in.answer_locked"
 AXES_COOLOFF_TIME = timedelta(minutes=30)
-AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # or nobody could wait for its end
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # otherwise a lock might never end
 AXES_VERBOSE = False

@@ -1,1 +1,1 @@
-"""Where do files lie? In a folder or in S3, as Django storages."""
+"""Django storages for files: a folder, or S3."""

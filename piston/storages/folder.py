@@ -1,4 +1,4 @@
-"""How are files kept in a folder? They are on disk before their names are passed on."""
+"""Stores files in a folder; a file is on disk before its name is returned."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class StoredFile:
     key: str
     size_bytes: int
     modified_at: datetime
-    etag: str = ""  # object storage's own name for exactly these bytes; a folder has none
+    etag: str = ""  # object storage's validator of exactly these bytes; a folder has none
 
 
 class Backend(Protocol):
-    """What a folder and object storage can be asked; their errors are OSErrors."""
+    """The methods that a folder and object storage share; their errors are OSErrors."""
 
     def save(self, name: str, content: File[Any]) -> str:
         """Store a file; return its name."""
@@ -40,38 +40,38 @@ class Backend(Protocol):
     def open_range(self, name: str, start: int, end: int) -> tuple[BinaryIO, int]:
         """Open a file at byte `start`; return it and the size of the whole file.
 
-        Object storage sends what lies before `end` only.
+        Object storage sends only the bytes before `end`.
         """
 
     def look(self, name: str) -> StoredFile:
         """Describe a file."""
 
     def has_file(self, name: str) -> bool:
-        """Say whether there is a file; no is certain, too."""
+        """Tell whether the file exists; False is as certain as True."""
 
     def list_folder(self, folder: str) -> Iterator[StoredFile]:
-        """Yield the files of a folder; one that is not there has none."""
+        """Yield the files of a folder; none if the folder does not exist."""
 
     def delete(self, name: str) -> None:
-        """Delete a file; one that is not there is no error."""
+        """Delete a file, if it exists."""
 
 
 class SyncedFileStorage(FileSystemStorage):
-    """Django's file storage, whose files are as durable as the database that speaks of them.
+    """Django's file storage, whose files are as durable as the database that refers to them.
 
-    The parts of an output leave the database once the output is stored: it must not be only in
-    memory then. Object storage keeps this promise by itself.
+    The parts of an output are deleted from the database once the output is stored. So the output
+    must be on disk by then, not only in memory. Object storage guarantees this by itself.
     """
 
     def _save(self, name: str, content: File[Any]) -> str:
-        """Store the content and wait until it is on disk. Raises OSError; then nothing is left."""
+        """Store the content, and wait until it is on disk. After an OSError, nothing is left."""
         if self.spares_reserve():
             content = cast("File[Any]", SparingContent(content))
         try:
             stored = str(super()._save(name, content))  # type: ignore[misc]  # not in the stubs
             file = Path(self.path(stored))
             sync(file)
-            for folder in file.parents:  # for its name, and the names of folders that are new
+            for folder in file.parents:  # syncs the file's name, and the names of new folders
                 sync(folder)
                 if folder == Path(self.location):
                     break
@@ -93,17 +93,17 @@ class SyncedFileStorage(FileSystemStorage):
         return describe(name, Path(self.path(name)).stat())
 
     def has_file(self, name: str) -> bool:
-        """Say whether there is a file of this name, and not something else in its place."""
+        """Tell whether the name exists and is a file."""
         return Path(self.path(name)).is_file()
 
     def has_folder(self, name: re.Pattern[str]) -> bool:
-        """Say whether there is a folder with such a name. Raises OSError."""
+        """Tell whether a folder has such a name. Raises OSError."""
         with suppress(FileNotFoundError), os.scandir(self.location) as entries:
             return any(name.fullmatch(entry.name) for entry in entries)
         return False
 
     def list_folder(self, folder: str) -> Iterator[StoredFile]:
-        """Yield the files of a folder; one that is not there has none. Raises OSError."""
+        """Yield the files of a folder; none if it does not exist. Raises OSError."""
         path = Path(self.path(folder))
         with os.scandir(path) if path.is_dir() else nullcontext(()) as entries:
             for entry in entries:
@@ -112,7 +112,7 @@ class SyncedFileStorage(FileSystemStorage):
                         yield describe(f"{folder}/{entry.name}", entry.stat(follow_symlinks=False))
 
     def spares_reserve(self) -> bool:
-        """Say whether the files are on the disk of which some room is kept for people."""
+        """Tell whether the files are on the disk that has the reserve for what people do."""
         try:
             folder = Path(self.location)
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -122,26 +122,26 @@ class SyncedFileStorage(FileSystemStorage):
 
 
 class SparingContent:
-    """What is to be stored, as long as the disk has room for more than the reserve."""
+    """Content to store, which ends with an error before it uses the room of the reserve."""
 
     def __init__(self, content: File[Any]) -> None:
         disk_reserve.check_room()
         self.content = content
 
     def chunks(self, chunk_size: int | None = None) -> Iterator[Any]:
-        """Yield the blocks; raises DiskFull before the one that fits no more."""
+        """Yield the blocks; raise DiskFull before a block that does not fit."""
         for block in self.content.chunks(chunk_size):
             disk_reserve.check_room(len(block))
             yield block
 
 
 def describe(name: str, status: os.stat_result) -> StoredFile:
-    """Return what the file system says of a file."""
+    """Return a file as the file system describes it."""
     return StoredFile(name, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
 
 
 def open_file(path: str, flags: int) -> int:
-    """Open a file, and nothing else that stands in its place: a pipe would be waited for.
+    """Open a file without waiting; opening a pipe would block.
 
     Raises FileNotFoundError for anything that is not a file.
     """
@@ -153,7 +153,7 @@ def open_file(path: str, flags: int) -> int:
 
 
 def sync(path: Path) -> None:
-    """Wait until a file or a folder is on disk as it is now. Raises OSError."""
+    """Wait until the current state of a file or folder is on disk. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

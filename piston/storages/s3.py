@@ -1,8 +1,8 @@
-"""How is S3 asked so that nothing is believed that something in front of it may have made up?
+"""Stores files in S3, and checks its answers, which a gateway or proxy may have made up.
 
-A gateway answers for a storage that is away, and a proxy changes what it says. So an answer counts
-only if it says what S3 would say, and all that goes wrong is an OSError: FileNotFoundError for
-"there is no such object", which only a listing of the bucket proves.
+A gateway answers for a storage that is away, and a proxy changes answers. So an answer counts
+only if S3 could have given it. Every error is an OSError. FileNotFoundError means "no such
+object", but only a listing of the bucket proves that.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Answer = Mapping[str, Any]
 
 
 class ObjectStorageError(OSError):
-    """Object storage refuses, is away, or something answers in its place."""
+    """Object storage refuses, is away, or something else answers for it."""
 
 
 rely_on(
@@ -42,13 +42,13 @@ class CheckedS3Storage(S3Storage):  # type: ignore[misc]  # it has no types
     """S3 through django-storages, whose answers are checked. Every method raises OSError."""
 
     def get_available_name(self, name: str, max_length: int | None = None) -> str:
-        """Return the name: ours are unique, so nobody has to look for another one."""
+        """Return the name as it is: ours are unique, so no search for a free name is needed."""
         return name
 
     def _save(self, name: str, content: File[Any]) -> str:
-        """Store the content; what goes wrong with that itself is raised as it is."""
+        """Store the content; raise an error of the content itself unchanged."""
         source = Source(content)
-        with translated(source):
+        with as_os_error(source):
             return str(super()._save(name, source))
 
     def open_range(self, name: str, start: int, end: int) -> tuple[BinaryIO, int]:
@@ -79,42 +79,42 @@ class CheckedS3Storage(S3Storage):  # type: ignore[misc]  # it has no types
             raise unbelievable(f"it does not say what {name} is: {error}") from error
 
     def has_file(self, name: str) -> bool:
-        """Say whether there is an object of this name, by the bucket's own list."""
+        """Tell whether the object exists, by a listing of the bucket."""
         answer = self._ask("list_objects", Prefix=name, MaxKeys=1)
         return name in (file.key for file in self._read_list(answer, name))
 
     def list_folder(self, folder: str) -> Iterator[StoredFile]:
-        """Yield the objects whose names begin with this folder's."""
+        """Yield the objects whose names begin with the folder's."""
         prefix = f"{folder}/"
-        with translated():
+        with as_os_error():
             paginator = self.connection.meta.client.get_paginator("list_objects")
             pages = iter(paginator.paginate(Bucket=self.bucket_name, Prefix=prefix))
         while True:
-            with translated():
+            with as_os_error():
                 page = next(pages, None)
             if page is None:
                 return
             yield from self._read_list(page, prefix)
 
     def delete(self, name: str) -> None:
-        """Delete an object; one that is not there is no error, if the bucket's list says so too."""
+        """Delete an object, if it exists; a listing of the bucket confirms an unclear answer."""
         with suppress(FileNotFoundError):
             answer = self._ask("delete_object", Key=name)
-            if answer["ResponseMetadata"]["HTTPStatusCode"] == 204:  # No Content, as S3 says it
+            if answer["ResponseMetadata"]["HTTPStatusCode"] == 204:  # No Content: S3's answer
                 return
         if self.has_file(name):
             raise unbelievable(f"{name} is still there after it was deleted")
 
     def _ask(self, operation: str, **options: Any) -> Answer:
-        with translated():
+        with as_os_error():
             ask = getattr(self.connection.meta.client, operation)
             return cast("Answer", ask(Bucket=self.bucket_name, **options))
 
     def _read_list(self, answer: Answer, prefix: str) -> list[StoredFile]:
-        """Return the objects of a list that is this bucket's: a gateway's empty answer is none."""
+        """Return the listed objects, if the listing names this bucket: a gateway's does not."""
         if (answer.get("Name"), answer.get("Prefix")) != (self.bucket_name, prefix):
             raise unbelievable(f"it does not list {prefix} in the bucket {self.bucket_name}")
-        with translated():
+        with as_os_error():
             return [
                 StoredFile(each["Key"], each["Size"], each["LastModified"])
                 for each in answer.get("Contents", ())
@@ -122,14 +122,14 @@ class CheckedS3Storage(S3Storage):  # type: ignore[misc]  # it has no types
 
     def _create_session(self) -> Any:
         session = super()._create_session()
-        session.events.register_first("needs-retry.s3", refuse_to_wander)
+        session.events.register_first("needs-retry.s3", refuse_unknown_region)
         return session
 
 
 def check_range(answer: Answer, start: int, end: int) -> int:
-    """Return the size of the whole object, if the answer has exactly the bytes asked for.
+    """Return the size of the whole object, if the answer has exactly the requested bytes.
 
-    Who drops the header `Range` answers 200, with other bytes.
+    A proxy that drops the header `Range` answers 200, with other bytes.
     """
     said = str(answer.get("ContentRange", ""))
     length = answer.get("ContentLength")
@@ -146,13 +146,13 @@ def check_range(answer: Answer, start: int, end: int) -> int:
 
 
 def unbelievable(why: str) -> ObjectStorageError:
-    """Return the error for an answer that S3 would not give."""
+    """Return the error for an answer that S3 cannot have given."""
     return ObjectStorageError(
         f"The answer is not the storage's: {why}. Is there a gateway, proxy or cache in between?"
     )
 
 
-# ---- What goes wrong -----------------------------------------------------------------------------
+# ---- Errors --------------------------------------------------------------------------------------
 
 
 class RangeRefused(ObjectStorageError):
@@ -160,10 +160,10 @@ class RangeRefused(ObjectStorageError):
 
 
 @contextmanager
-def translated(source: Source | None = None) -> Iterator[None]:
-    """Let whatever goes wrong with S3 be an OSError, but not what goes wrong with a `source`.
+def as_os_error(source: Source | None = None) -> Iterator[None]:
+    """Turn every error of S3 into an OSError, but raise an error of `source` unchanged.
 
-    Whatever: boto3 stumbles in many ways over an answer that is no S3's.
+    Every one, because boto3 fails in many ways on an answer that is not S3's.
     """
     try:
         yield
@@ -178,7 +178,7 @@ def translated(source: Source | None = None) -> Iterator[None]:
 
 
 def explain(error: ClientError) -> OSError:
-    """Return the error for an answer that is none of success."""
+    """Return the error for an answer that is not a success."""
     answer = cast("Answer", error.response)
     status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     code = answer.get("Error", {}).get("Code")
@@ -192,7 +192,7 @@ def explain(error: ClientError) -> OSError:
 
 
 def redirected(answer: Answer) -> ObjectStorageError:
-    """Return the error for a bucket that is somewhere else, with what to set."""
+    """Return the error for a bucket at another address; it names the settings to change."""
     headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     said = answer.get("Error", {})
     place = headers.get("location") or said.get("Endpoint") or "another place"
@@ -203,10 +203,10 @@ def redirected(answer: Answer) -> ObjectStorageError:
     )
 
 
-def refuse_to_wander(response: tuple[Any, Any] | None = None, **_: Any) -> None:
-    """End a call that is redirected without a region: botocore would ask around without end.
+def refuse_unknown_region(response: tuple[Any, Any] | None = None, **_: Any) -> None:
+    """Fail a call that is redirected without a region, which botocore would repeat endlessly.
 
-    Its search for the region is redirected as well, and searches again.
+    Its query for the region would be redirected as well, and would query again.
     """
     if response is None:
         return
@@ -220,7 +220,7 @@ def refuse_to_wander(response: tuple[Any, Any] | None = None, **_: Any) -> None:
 
 
 class Source:
-    """The content of a file, and what went wrong with it: that is not the storage's fault."""
+    """The content of a file, and its own error, for which the storage is not to blame."""
 
     closed = False
 
@@ -237,11 +237,11 @@ class Source:
             raise
 
     def readable(self) -> bool:
-        """Say that it can be read."""
+        """Return True: boto3 may read this."""
         return True
 
     def seekable(self) -> bool:
-        """Say that it can only be read forwards."""
+        """Return False: this can only be read forwards."""
         return False
 
     def close(self) -> None:
@@ -255,10 +255,10 @@ class Body:
         self._body = body
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return the next bytes. Raises OSError, also for a body that is shorter than announced."""
-        with translated():
+        """Return the next bytes. Raises OSError, also for a body that is shorter than declared."""
+        with as_os_error():
             return cast("bytes", self._body.read(None if size < 0 else size))
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Return the connection to its pool."""
         self._body.close()

@@ -1,4 +1,4 @@
-"""How does a body of known length come from the socket? Without being copied again and again."""
+"""Reads a body of known length from the socket without copying it repeatedly."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ rely_on(
 rely_on(__name__, Body, reader=SET_IN_INIT)
 
 
-class StraightReader(LengthReader):  # type: ignore[misc]
-    """gunicorn's reader of such a body, which hands on what the socket gave as it is.
+class UnbufferedReader(LengthReader):  # type: ignore[misc]
+    """gunicorn's reader of such a body, which passes on what the socket returns.
 
-    The original keeps a MiB ahead, and copies all that is left of it for every block that is taken
-    out: half of the time that the server spent on an upload.
+    gunicorn's own keeps a MiB ahead. For every block that is read from that, it copies all the
+    rest: this took half of the time that the server spent on an upload.
     """
 
     def read(self, size: int) -> bytes:
-        """Return `size` bytes; fewer only at the end, or when the client has gone."""
+        """Return `size` bytes; fewer only at the end, or when the client has disconnected."""
         wanted = min(size, self.length)
         pieces: list[bytes] = []
         early = self.unreader.take_buffered()  # came with the head
@@ -50,7 +50,7 @@ class StraightReader(LengthReader):  # type: ignore[misc]
         return content
 
 
-def read_straight(body: Any) -> None:
-    """Let gunicorn's `body` be read without a detour, if its length is known."""
+def read_unbuffered(body: Any) -> None:
+    """Replace the reader of gunicorn's `body`, if the length of the body is known."""
     if type(body.reader) is LengthReader:
-        body.reader = StraightReader(body.reader.unreader, body.reader.length)
+        body.reader = UnbufferedReader(body.reader.unreader, body.reader.length)

@@ -1,4 +1,4 @@
-"""How does the web server run? gunicorn's configuration file; reasons in docs/operating.md."""
+"""gunicorn's configuration file; docs/operating.md has the reasons."""
 
 import resource
 import signal
@@ -19,23 +19,23 @@ except ImproperlyConfigured as error:
     sys.exit(str(error))  # the sentence alone: gunicorn would print a traceback
 
 bind = f"{in_brackets(PISTON_BIND_ADDRESS)}:{PORT}"
-worker_class = "piston.web.worker.Worker"  # gunicorn's threads; no thread waits for slow clients
+worker_class = "piston.web.worker.Worker"  # gunicorn's threads, which do not wait for slow clients
 threads = PISTON_WEB_THREADS
-backlog = 2048  # connections that the kernel keeps until we take them
+backlog = 2048  # connections that the kernel keeps until we accept them
 
-# A worker answers for itself once a second, however long its requests take: this ends a process
+# A worker sends a heartbeat once a second, however long its requests take. So this ends a process
 # that hangs as a whole, never an upload that takes an hour.
 timeout = 60  # seconds
-graceful_timeout = 8  # seconds that open requests get at a stop; below what a supervisor waits
+graceful_timeout = 8  # seconds for open requests at a stop; less than a supervisor waits
 keepalive = 75  # seconds; more than the idle time-out of usual proxies (60)
-forwarded_allow_ips = ""  # no client may say by a header under which path or scheme it was called
+forwarded_allow_ips = ""  # no client may set the path or scheme of its request by a header
 sendfile = False  # would wait for the client inside the kernel
 
-control_socket_disable = True  # no socket in anybody's home folder
+control_socket_disable = True  # no socket in a home folder
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a heartbeat in memory
 proc_name = "piston-web"
 
-OTHER_FILES = 512  # that a process has open beside its connections
+OTHER_FILES = 512  # files that a process has open besides its connections
 
 
 def on_starting(server: Any) -> None:
@@ -48,7 +48,7 @@ def on_starting(server: Any) -> None:
 
     end_with_supervisor()
     django.setup()
-    # what they rely on is looked at now: a worker that ends would be started again and again
+    # These check what they rely on. In a worker, a failed check would restart it endlessly.
     from piston.http import requests  # noqa: F401
     from piston.web import refusals  # noqa: F401
 
@@ -56,12 +56,12 @@ def on_starting(server: Any) -> None:
 
 
 def post_fork(_server: Any, worker: Any) -> None:
-    """End with the parent: gunicorn's own look would keep the port from the next one for 9 s."""
+    """End with the parent; gunicorn's own check would leave the port taken for 9 s more."""
     orphans.end_with_parent(worker.ppid, signal.SIGKILL)
 
 
 def post_worker_init(worker: Any) -> None:
-    """Make ready what needs Django, or the process that serves."""
+    """Set up what needs Django, or the process that serves."""
     from piston.database import schema
     from piston.web import refusals
 
@@ -71,7 +71,7 @@ def post_worker_init(worker: Any) -> None:
 
 
 def allow_files(worker: Any) -> None:
-    """Open as many files as connections need; where that is forbidden, accept fewer of them."""
+    """Raise the limit of open files to what connections need, or accept fewer connections."""
     wanted = worker.worker_connections + OTHER_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < wanted:

@@ -1,4 +1,4 @@
-"""What does a client get that no thread will serve? The same envelope, in the same words."""
+"""Answers that are sent without a thread: the same envelope, with the same messages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from piston.http.errors import (
 )
 from piston.relied_on import rely_on
 
-MAX_REASON_LENGTH = 300  # characters; it may quote what was sent
+MAX_REASON_LENGTH = 300  # characters; the reason may quote the request
 NAMES = {
     414: "uri_too_long",
     417: "expectation_failed",
@@ -38,17 +38,17 @@ rely_on(
 
 
 def answer_in_the_envelope() -> None:
-    """Let gunicorn say in the envelope what it refuses by itself: what is not HTTP."""
+    """Put gunicorn's own refusals, of requests that are not HTTP, into the envelope."""
     util.write_error = write_error
 
 
 def write_error(client: socket.socket, status: int, reason: str, message: str) -> None:
-    """Write what gunicorn would put into a page of HTML; `message` may be empty."""
+    """Write a refusal, in place of gunicorn's HTML page; `message` may be empty."""
     util.write_nonblock(client, encode(not_http(status, message or reason)))
 
 
 def not_http(status: int, reason: str) -> ApiError:
-    """Return what is said about a request that cannot be read, 400 mostly."""
+    """Return the answer to a request that cannot be parsed, mostly a 400."""
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
         return InternalError()
     if status not in NAMES:
@@ -59,22 +59,22 @@ def not_http(status: int, reason: str) -> ApiError:
 
 
 def overloaded() -> ApiError:
-    """Return 503."""
+    """Return the 503 for a full queue."""
     return Overloaded()
 
 
 def head_too_slow() -> ApiError:
-    """Return 408."""
+    """Return the 408 for a head that was not complete in time."""
     return RequestTimeout("the head of the request was not complete in time")
 
 
 def head_too_long() -> ApiError:
-    """Return 431."""
+    """Return the 431 for a head beyond the limit."""
     return ApiError(431, "request_head_too_large")
 
 
 def encode(answer: ApiError) -> bytes:
-    """Return the whole response, after which the connection is closed."""
+    """Return the bytes of the whole response; it closes the connection."""
     request = HttpRequest()
     request.request_id = secrets.token_hex(16)  # type: ignore[attr-defined]
     body = encode_json(respond(answer).envelope(request))

@@ -1,4 +1,4 @@
-"""What does a request bring to the application beside what gunicorn gives it? A ticket."""
+"""Runs the application on a request, with the request's slot holder in its environment."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 from gunicorn.http.body import ChunkedReader  # type: ignore[import-untyped]
 from gunicorn.http.wsgi import Response  # type: ignore[import-untyped]
 
-from piston.http.transfers import TICKET, try_to_look_up_tree
+from piston.http.transfers import SLOT_HOLDER, try_to_look_up_tree
 from piston.relied_on import SET_IN_INIT, rely_on
-from piston.web.bodies import read_straight
+from piston.web.bodies import read_unbuffered
 
 rely_on(
     __name__,
@@ -21,25 +21,25 @@ rely_on(__name__, ChunkedReader, parser=SET_IN_INIT)
 
 
 def serve(application: Any, environ: dict[str, Any], start_response: Any) -> Any:
-    """Run the application with a ticket; an answer that comes before its body ends the connection.
+    """Run the application; an answer that starts before the body was read ends the connection.
 
-    What is left of the body is discarded in the loop, without a thread. The loop asks no database,
-    so the tree of the client, by which it shares out the places for that, is looked up here.
+    The loop discards the rest of the body, without a thread. It shares out the slots for that by
+    the client's tree, and may not query the database. So the tree is looked up here.
     """
-    wire = environ["gunicorn.socket"]
-    ticket = environ[TICKET] = wire.ticket
-    read_straight(environ["wsgi.input"])
+    client_socket = environ["gunicorn.socket"]
+    holder = environ[SLOT_HOLDER] = client_socket.slot_holder
+    read_unbuffered(environ["wsgi.input"])
 
     def start(*arguments: Any) -> Any:
-        wire.owes_continue = False
-        if not ticket.body_is_here and not is_read(environ["wsgi.input"].reader):
+        client_socket.owes_continue = False
+        if not holder.body_is_here and not is_read(environ["wsgi.input"].reader):
             start_response.__self__.force_close()
-            try_to_look_up_tree(ticket)
+            try_to_look_up_tree(holder)
         return start_response(*arguments)
 
     return application(environ, start)
 
 
 def is_read(reader: Any) -> bool:
-    """Has gunicorn's reader of a body come to its end?"""
+    """Has gunicorn's reader reached the end of the body?"""
     return getattr(reader, "length", None) == 0 or getattr(reader, "parser", ...) is None

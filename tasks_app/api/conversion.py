@@ -22,7 +22,7 @@ from typing import IO, Any, Self
 from django.conf import settings
 
 from piston import disk_reserve
-from piston.http.transfers import NoPlace
+from piston.http.transfers import NoFreeSlot
 from tasks_app.csv_files import converting
 from tasks_app.errors import ConverterDied, CSVFormatError
 
@@ -55,7 +55,7 @@ class ConversionQueue:
     def slot(self, tree: str, check_client: Callable[[], None]) -> Iterator[None]:
         """Hold a slot; wait for it first, calling `check_client` every second, which may raise.
 
-        Raises NoPlace if too many requests of the tree wait, or if the wait takes too long.
+        Raises NoFreeSlot if too many requests of the tree wait, or if the wait takes too long.
         """
         with self._changed:
             self._wait(tree, check_client)
@@ -69,7 +69,7 @@ class ConversionQueue:
 
     def _wait(self, tree: str, check_client: Callable[[], None]) -> None:
         if [each.tree for each in self._waiting].count(tree) >= MAX_WAITING:
-            raise NoPlace(is_own_fault=True)
+            raise NoFreeSlot(is_own_fault=True)
         waiting = _Waiting(tree)
         deadline = time.monotonic() + MAX_WAIT_SECONDS
         self._waiting.append(waiting)
@@ -77,7 +77,7 @@ class ConversionQueue:
             while self._first_in_turn() is not waiting:
                 check_client()
                 if time.monotonic() > deadline:
-                    raise NoPlace(is_own_fault=tree in self._running)
+                    raise NoFreeSlot(is_own_fault=tree in self._running)
                 self._changed.wait(CHECK_SECONDS)
         finally:
             self._waiting.remove(waiting)

@@ -13,7 +13,7 @@ from django.utils.http import content_disposition_header
 from rest_framework.request import Request
 
 from piston.http.errors import FaultyRequest
-from piston.http.transfers import take_place_for_stream
+from piston.http.transfers import take_slot_for_stream
 from tasks_app import events
 from tasks_app.api.http_errors import RangeNotSatisfiable
 from tasks_app.csv_files.escaping import escape_for_spreadsheets
@@ -31,8 +31,8 @@ logger = logging.getLogger(__name__)
 def send_file(request: Request, task: Task, name: str, actor: Actor) -> HttpResponseBase:
     """Answer a GET or HEAD of one of a task's files.
 
-    Raises CSVNotFound, RangeNotSatisfiable, StorageUnavailable, FaultyRequest and NoPlace, always
-    before anything is sent or recorded.
+    Raises CSVNotFound, RangeNotSatisfiable, StorageUnavailable, FaultyRequest and NoFreeSlot,
+    always before anything is sent or recorded.
     """
     file = task_files.open_file(task, name)
     send = send_escaped if wants_escaping(request) else send_bytes
@@ -45,7 +45,7 @@ def send_file(request: Request, task: Task, name: str, actor: Actor) -> HttpResp
         response.headers["Content-Disposition"] = content_disposition_header(
             as_attachment=True, filename=task_files.download_name(task, file)
         )
-        take_place_for_stream(request.META, response)
+        take_slot_for_stream(request.META, response)
     if is_a_download(request, response, file.size):
         events.record(task, EventKind.DOWNLOADED, actor, name=file.name.value)
     return response

@@ -12,7 +12,7 @@ from typing import IO, Any, Protocol
 from django.conf import settings
 
 from piston import disk_reserve
-from piston.http.transfers import check_connection, take_place_for_work
+from piston.http.transfers import check_connection, take_slot_for_work
 from piston.readable import Readable
 from tasks_app import quotas
 from tasks_app.api.conversion import Conversion, conversion_queue
@@ -49,7 +49,7 @@ def open_records(environ: dict[str, Any], body: Readable, order: Order) -> Itera
     """Read a whole body and yield its records.
 
     Raises InvalidJSON, FaultyDocument, UnexpectedContent, CSVFormatError, StorageUnavailable,
-    StorageFull, ConverterDied, NoPlace, ServerStopping, ClientGone, QuotaExceeded, and any error
+    StorageFull, ConverterDied, NoFreeSlot, ServerStopping, ClientGone, QuotaExceeded, and any error
     of `body`.
     """
     start = read_start(body)
@@ -57,7 +57,7 @@ def open_records(environ: dict[str, Any], body: Readable, order: Order) -> Itera
     if small:
         yield small
         return
-    take_place_for_work(environ)
+    take_slot_for_work(environ)
     quotas.check_room(order.account.pk)
     check_client = partial(check_connection, environ)
     tree = order.auth_account.find_root_id()

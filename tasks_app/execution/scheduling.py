@@ -39,7 +39,7 @@ def claim_next(message_id: str, claim_seconds: float) -> Segment | None:
     offered = registry.offered()
     if not offered:
         return None
-    if locks.may_be_foreign():
+    if locks.has_row_locks():
         return claim_unlocked(offered, message_id, claim_seconds)
     for _ in range(TRIES):
         candidates = whose_turn(offered).fetch(message_id=message_id)
@@ -91,7 +91,7 @@ class NewTasks:
         offered = registry.offered()
         if not offered or not new_tasks(offered).fetch(account_id=self.account_id):
             return False
-        if not locks.may_be_foreign():
+        if not locks.has_row_locks():
             return True
         with transaction.atomic():  # of what is locked nobody could claim anything
             return bool(claimable_new_tasks(offered).fetch(account_id=self.account_id))

@@ -90,7 +90,7 @@ def bring_times_back(rows: QuerySet[Any], name: str, seconds: float) -> int:
         return 0
     with transaction.atomic():
         unlocked = ahead.order_by().select_for_update(skip_locked=True, no_key=True).values("pk")
-        found = ahead.filter(pk__in=unlocked) if locks.may_be_foreign() else ahead
+        found = ahead.filter(pk__in=unlocked) if locks.has_row_locks() else ahead
         return found.update(**{name: database_time(seconds)})
 
 

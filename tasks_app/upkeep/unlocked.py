@@ -18,7 +18,7 @@ LOOKING_SECONDS = 0.5  # for tasks with a segment that is free, however many are
 def free(tasks: QuerySet[Task], count: int) -> list[Task]:
     """Return the first of the tasks that nobody has locked; others would hold the sweep up."""
     found = locks.unlocked(tasks[:count])
-    if len(found) < count and locks.may_be_foreign():
+    if len(found) < count and locks.has_row_locks():
         warn_of_locked(tasks.exclude(pk__in=[task.pk for task in found]))
     return found
 
@@ -39,7 +39,7 @@ def with_free_segment(tasks: QuerySet[Task], count: int) -> list[Task]:
 
     Where all that is left of a task is locked, each message would only cost a worker time.
     """
-    if not locks.may_be_foreign():
+    if not locks.has_row_locks():
         return free(tasks, count)
     until = monotonic() + LOOKING_SECONDS
     found: list[Task] = []

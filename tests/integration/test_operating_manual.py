@@ -7,7 +7,7 @@ import pytest
 from django.conf import settings
 
 from piston.http import admin_sign_in, bodies, forms, transfers
-from piston.web import heads, lingering, turns, wire, worker
+from piston.web import client_socket, lingering, loop, request_heads, request_queue
 from tasks_app import creating
 from tasks_app.api import conversion, json_uploads, listing
 from tasks_app.csv_files import contents, converting
@@ -88,13 +88,13 @@ STATED = [
     ("design", "recorded only after {:.0f} s", poison_rows.OBJECTION_SECONDS),
     ("design", "doubled up to {:.0f} s", external.MAX_PAUSE_SECONDS),
     ("operating", "left alone for {:.0f} s", poison_rows.OBJECTION_SECONDS),
-    ("operating", "an upload of more than {} KiB", heads.SMALL_BODY_BYTES >> 10),
+    ("operating", "an upload of more than {} KiB", request_heads.SMALL_BODY_BYTES >> 10),
     ("operating", "a download of more than {} KiB", transfers.SMALL_BYTES >> 10),
-    ("operating", "| {:.0f} s in all,", worker.HEAD_SECONDS),
-    ("operating", "| {} MiB each,", wire.MAX_OUTBOX_BYTES >> 20),
-    ("operating", "| requests that wait for a thread | {:,} |", turns.MAX_QUEUE_LENGTH),
+    ("operating", "| {:.0f} s in all,", loop.HEAD_SECONDS),
+    ("operating", "| {} MiB each,", client_socket.MAX_SEND_BUFFER_BYTES >> 20),
+    ("operating", "| requests that wait for a thread | {:,} |", request_queue.MAX_QUEUE_LENGTH),
     ("operating", "{} of them at one time", lingering.MAX_LINGER_COUNT),
-    ("operating", "in all, {} KiB |", heads.MAX_HEAD_BYTES >> 10),
+    ("operating", "in all, {} KiB |", request_heads.MAX_HEAD_BYTES >> 10),
     ("operating", "beyond {} MiB; a message", batch_size.PART_BYTES >> 20),
     ("operating", "| `page_size` | then 400 | {:,} |", listing.MAX_PAGE_SIZE),
     ("operating", "| 413, before it is read | {} KiB |", bodies.MAX_SMALL_JSON_BYTES >> 10),

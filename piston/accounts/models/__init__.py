@@ -1,4 +1,4 @@
-"""What is stored about accounts? One model per file."""
+"""The models of accounts, one per file."""
 
 from piston.accounts.models.account import Account
 from piston.accounts.models.account_link import AccountLink

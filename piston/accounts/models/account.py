@@ -1,4 +1,4 @@
-"""What is an account? A tenant, a node in the tree of accounts."""
+"""The account: a tenant, and a node in the tree of accounts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def make_account_id() -> str:
 
 
 class AccountQuerySet(models.QuerySet["Account"]):
-    """Accounts, by place in the tree."""
+    """Accounts, by their position in the tree."""
 
     def within(self, account: Account) -> Self:
         """Keep `account` and everything below it."""
@@ -33,13 +33,13 @@ class AccountQuerySet(models.QuerySet["Account"]):
         return self.filter(links_up__ancestor=account, links_up__depth__gt=0)
 
     def above(self, account: Account) -> Self:
-        """Keep what is above `account`, without itself, the root first."""
+        """Keep the accounts above `account`, without itself, the root first."""
         return self.filter(links_down__descendant=account, links_down__depth__gt=0).order_by(
             "-links_down__depth"
         )
 
     def paths(self, accounts: Collection[Account]) -> dict[str, str]:
-        """Return {id: "Root / Reseller / Shop"} of the given accounts: one query."""
+        """Return {id: "Root / Reseller / Shop"} for the given accounts, in one query."""
         names: dict[str, list[str]] = {account.pk: [] for account in accounts}
         links = AccountLink.objects.using(self.db).filter(descendant__in=names)
         for account_id, name in links.order_by("-depth").values_list(
@@ -53,7 +53,7 @@ class AccountQuerySet(models.QuerySet["Account"]):
         return self.filter(is_enabled=True)
 
     def bulk_create(self, objs: Iterable[Any], *args: Any, **kwargs: Any) -> list[Any]:
-        """Create many accounts at once, linked; parents may be among them."""
+        """Create and link many accounts at once; some may be the parents of others."""
         with transaction.atomic(using=self.db):
             tree.lock_for_growth(using=self.db)
             accounts = super().bulk_create(objs, *args, **kwargs)
@@ -68,7 +68,7 @@ class AccountQuerySet(models.QuerySet["Account"]):
 
 
 class Account(models.Model):
-    """A tenant. Its id, name and place in the tree are all that other apps need."""
+    """A tenant. Other apps need only its id, its name and its position in the tree."""
 
     id = models.CharField(
         primary_key=True,
@@ -97,7 +97,7 @@ class Account(models.Model):
 
     objects = AccountQuerySet.as_manager()
 
-    # who a request acts for is an account; Django and DRF ask this of it
+    # a request's user is an account; Django and DRF read these attributes
     is_authenticated = True
     is_anonymous = False
 
@@ -115,7 +115,7 @@ class Account(models.Model):
         return self.name
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save; a new account is linked to everything above it in the same transaction."""
+        """Save; link a new account to all accounts above it, in the same transaction."""
         if not self._state.adding:
             self._refuse_unlinked_move()
             super().save(*args, **kwargs)
@@ -135,27 +135,27 @@ class Account(models.Model):
         return Account.objects.below(self)
 
     def ancestors(self) -> AccountQuerySet:
-        """Return what is above this account, without itself, the root first."""
+        """Return the accounts above this one, without itself, the root first."""
         return Account.objects.above(self)
 
     def is_within(self, other: Account) -> bool:
-        """Tell whether this account is `other` or below it: at most one query."""
+        """Tell whether this account is `other` or below it, with at most one query."""
         return self.pk == other.pk or self.links_up.filter(ancestor=other).exists()
 
     def find_root_id(self) -> str:
-        """Return the top of the tree that this account is in, maybe itself: at most one query."""
+        """Return the id of this account's root, maybe its own, with at most one query."""
         if self.parent_id is None:
             return self.pk
         return self.links_up.order_by("-depth").values_list("ancestor_id", flat=True)[0]
 
     def path(self) -> str:
-        """Return the names from the root down to this account: "Root / Reseller / Shop"."""
+        """Return the names from the root to this account: "Root / Reseller / Shop"."""
         return Account.objects.paths([self])[self.pk]
 
     def move_to(self, parent: Account | None) -> None:
-        """Put this account and everything below it under `parent`; None makes it a root.
+        """Move this account and everything below it under `parent`; None makes it a root.
 
-        Raises CannotMove when `parent` is this account or below it, TreeTooDeep when the tree
-        would get deeper than MAX_DEPTH.
+        Raises CannotMove if `parent` is this account or below it, and TreeTooDeep if the tree
+        would be deeper than MAX_DEPTH.
         """
         tree.move(self, parent)

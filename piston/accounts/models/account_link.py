@@ -1,6 +1,6 @@
-"""Who is above whom, at any distance? One row per pair (a closure table).
+"""A closure table of the tree: one row per account and ancestor, at any distance.
 
-So "an account and everything below it" is one indexed look-up, however large the tree.
+So "an account and everything below it" is one indexed look-up in a tree of any size.
 """
 
 from __future__ import annotations

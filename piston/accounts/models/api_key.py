@@ -1,4 +1,4 @@
-"""What is an API key? A long-lived secret that is exchanged for tokens; only its hash is kept."""
+"""The API key: a long-lived secret that is exchanged for tokens; only its hash is stored."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from piston.accounts.secrets import PREFIX_LENGTH, SECRET_LENGTH, hash_secret, m
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
-    """API keys, by whether they still open anything."""
+    """API keys, by whether they are usable."""
 
     def usable(self, now: datetime) -> Self:
         """Keep the keys that can be exchanged for a token at `now`."""
         return self.filter(revoked_at=None).filter(Q(expires_at=None) | Q(expires_at__gt=now))
 
     def issue(self, account: Account, *, expires_at: datetime | None = None) -> tuple[ApiKey, str]:
-        """Make a key; return it with its secret, which can never be shown again."""
+        """Make a key; return it with its secret, which cannot be shown again."""
         key = ApiKey(account=account, expires_at=expires_at)
         secret = key.choose_secret()
         key.save(using=self.db)
         return key, secret
 
     def revoke(self) -> int:
-        """Revoke these keys, and with them their tokens; return how many still were usable."""
+        """Revoke these keys, and so their tokens; return how many were not revoked before."""
         return self.filter(revoked_at=None).update(revoked_at=timezone.now())
 
 
 class ApiKey(models.Model):
-    """A secret of 64 hex characters that speaks for one account."""
+    """A secret of 64 hex characters that belongs to one account."""
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="api_keys")
     secret_hash = models.CharField(max_length=SECRET_LENGTH, unique=True, editable=False)
@@ -57,7 +57,7 @@ class ApiKey(models.Model):
         return f"{self.prefix}…"
 
     def choose_secret(self) -> str:
-        """Give a new key its secret and return it: the only moment at which it is known."""
+        """Give a new key its secret and return it; later only its hash is known."""
         secret = make_secret()
         self.secret_hash = hash_secret(secret)
         self.prefix = secret[:PREFIX_LENGTH]

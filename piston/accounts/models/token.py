@@ -1,4 +1,4 @@
-"""What is a token? A short-lived secret that requests carry; only its hash is kept."""
+"""The token: a short-lived secret in each request; only its hash is stored."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from piston.accounts.secrets import SECRET_LENGTH, hash_secret, make_secret
 
 
 class TokenQuerySet(models.QuerySet["Token"]):
-    """Tokens, by whether they still open anything."""
+    """Tokens, by whether they are usable."""
 
     def usable(self, now: datetime) -> Self:
-        """Keep the tokens that open something at `now`."""
+        """Keep the tokens that are usable at `now`."""
         return self.filter(
             revoked_at=None, expires_at__gt=now, api_key__revoked_at=None, account__is_enabled=True
         )
 
     def issue(self, key: ApiKey, now: datetime) -> tuple[Token, str]:
-        """Make a token for `key`, living no longer than it; return it with its secret."""
+        """Make a token for `key` that expires no later than the key; return it with its secret."""
         secret = make_secret()
         expires_at = now + timedelta(seconds=settings.PISTON_TOKEN_SECONDS)
         token = self.create(
@@ -43,7 +43,7 @@ class TokenQuerySet(models.QuerySet["Token"]):
 
 
 class Token(models.Model):
-    """A secret of 64 hex characters; it speaks for the account of the API key it came from."""
+    """A secret of 64 hex characters that belongs to the account of its API key."""
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="tokens")
     api_key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="tokens")
@@ -65,7 +65,7 @@ class Token(models.Model):
         return f"token {self.pk}"
 
     def is_usable(self, now: datetime) -> bool:
-        """Tell whether the token, its key and its account are all good at `now`."""
+        """Tell whether the token, its key and its account are all usable at `now`."""
         return (
             self.revoked_at is None
             and now < self.expires_at

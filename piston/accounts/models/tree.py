@@ -1,8 +1,8 @@
-"""How does the closure table stay true when accounts are made and moved?
+"""Keeps the closure table correct while accounts are made and moved.
 
-Every change takes a lock that ends with its transaction: makers share it, a mover has it alone.
-So no account is linked to ancestors that are just moving away. On SQLite the write lock that
-every transaction takes at its start has the same effect.
+Every change takes a lock until its transaction ends: shared to make accounts, exclusive to move
+one. So no account is linked to ancestors that are moving at the same time. On SQLite, the write
+lock that every transaction takes at its start has the same effect.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from piston.accounts.models.account_link import MAX_DEPTH, AccountLink
 if TYPE_CHECKING:
     from piston.accounts.models import Account
 
-TREE_LOCK = 0x7069_7374  # any number that nothing else in this database locks
+TREE_LOCK = 0x7069_7374  # a number that no other code locks in this database
 
 LINK_ONE = """
     INSERT INTO accounts_accountlink (ancestor_id, descendant_id, depth)
@@ -62,19 +62,19 @@ def execute(statement: str, parameters: Sequence[str | int | None], *, using: st
 
 
 def lock_for_growth(*, using: str | None) -> None:
-    """Wait until nobody moves an account; keep movers out until the transaction ends."""
+    """Wait until no account is being moved; block moves until the transaction ends."""
     if connections[using or "default"].vendor == "postgresql":
         execute("SELECT pg_advisory_xact_lock_shared(%s)", [TREE_LOCK], using=using)
 
 
 def lock_for_move(*, using: str | None) -> None:
-    """Wait until nobody makes or moves accounts; keep both out until the transaction ends."""
+    """Wait until no account is being made or moved; block both until the transaction ends."""
     if connections[using or "default"].vendor == "postgresql":
         execute("SELECT pg_advisory_xact_lock(%s)", [TREE_LOCK], using=using)
 
 
 def link(account: Account) -> None:
-    """Link a new account to itself and to what is above its parent, in one statement."""
+    """Link a new account to itself, its parent and all accounts above, in one statement."""
     using = account._state.db
     parent_id = account.parent_id
     if parent_id is not None:
@@ -83,15 +83,15 @@ def link(account: Account) -> None:
 
 
 def link_unlinked(*, using: str | None) -> None:
-    """Link every account that has no links yet, in one statement: for accounts made in bulk."""
+    """Link every account without links in one statement, after accounts were made in bulk."""
     execute(LINK_UNLINKED, [MAX_DEPTH], using=using)
 
 
 def move(account: Account, parent: Account | None) -> None:
-    """Put `account` and everything below it under `parent`, in one transaction.
+    """Move `account` and everything below it under `parent`, in one transaction.
 
-    The rules are checked under the lock, so of two moves that would form a cycle together the
-    second one is refused. Raises CannotMove or TreeTooDeep.
+    The rules are checked under the lock. So if two moves would form a cycle together, the second
+    one is refused. Raises CannotMove or TreeTooDeep.
     """
     using = account._state.db
     with transaction.atomic(using=using):

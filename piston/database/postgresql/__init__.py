@@ -1,1 +1,1 @@
-"""PostgreSQL as Piston Tasks uses it: sessions whose parameters are its own, whoever is between."""
+"""Django's PostgreSQL backend, with sessions that have our parameters even behind a pooler."""

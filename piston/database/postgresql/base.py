@@ -1,7 +1,7 @@
-"""How does a session of PostgreSQL get our parameters? By its first statement, not as it is opened.
+"""Sets our parameters by the first statement of a PostgreSQL session, not by start-up options.
 
-A pooler refuses start-up options, or drops them in silence. And a role's own settings hold until
-a statement says otherwise.
+A pooler refuses start-up options, or drops them silently. A role's own settings hold until a
+statement overrides them.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from piston.database.postgresql import pooling
 from piston.node import node_name
 from piston.relied_on import SET_IN_INIT, rely_on
 
-SESSION = "session"  # among the OPTIONS of the settings: the parameters of each session
+SESSION = "session"  # the key in the settings' OPTIONS of the parameters of each session
 SINCE = {"idle_session_timeout": 140_000, "transaction_timeout": 170_000}  # versions of the server
-MAX_NAME_CHARACTERS = 63  # PostgreSQL cuts longer ones off
+MAX_NAME_CHARACTERS = 63  # PostgreSQL truncates longer ones
 
-# SQLSTATEs that psycopg has among a program's faults, though the server is what is the matter: it
-# is read-only, or it ended a transaction that had stood still, or lasted, for too long
+# SQLSTATEs that psycopg counts as a program's faults although they are the server's: it is
+# read-only, or it ended a transaction that was idle, or lasted, too long
 SERVERS_FAULTS = frozenset({"25006", "25P03", "25P04"})
 
 
@@ -44,8 +44,8 @@ rely_on(
 )
 
 
-class TellingServersFaults(DatabaseErrorWrapper):
-    """Django's translation of errors; what is the server's fault becomes an OperationalError."""
+class ServerFaultErrors(DatabaseErrorWrapper):
+    """Django's translation of errors, which makes a server's fault an OperationalError."""
 
     def __exit__(
         self,
@@ -63,14 +63,14 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """A connection whose session has the parameters of `OPTIONS["session"]`."""
 
     def get_connection_params(self) -> dict[str, Any]:
-        """Return what the connection is opened with."""
+        """Return the parameters with which the connection is opened."""
         parameters: dict[str, Any] = super().get_connection_params()
         parameters.pop(SESSION, None)
         parameters["application_name"] = session_name(parameters.get("application_name", "piston"))
         return parameters
 
     def init_connection_state(self) -> None:
-        """Make the session ours; a connection for which that failed is not used."""
+        """Set the session up, and close a connection for which that failed."""
         try:
             super().init_connection_state()
         except BaseException:
@@ -78,7 +78,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             raise
 
     def _configure_connection(self, connection: Any) -> bool:
-        """Set the session's parameters, its time zone among them, in one statement."""
+        """Set the session's parameters, including its time zone, in one statement."""
         wanted = self.settings_dict["OPTIONS"].get(SESSION, {})
         version = connection.info.server_version
         wanted = {name: wanted[name] for name in wanted if version >= SINCE.get(name, 0)}
@@ -89,12 +89,12 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return True
 
     @cached_property
-    def wrap_database_errors(self) -> TellingServersFaults:
-        """Return what each call of the database is wrapped in."""
-        return TellingServersFaults(self)
+    def wrap_database_errors(self) -> ServerFaultErrors:
+        """Return the translation of errors for each call of the database."""
+        return ServerFaultErrors(self)
 
 
 def session_name(prefix: str = "piston") -> str:
-    """Return what PostgreSQL calls this thread's sessions: no other thread's have that name."""
+    """Return the name of this thread's sessions in PostgreSQL; it is unique to the thread."""
     name = f"{prefix[:20]} {threading.get_native_id()} {node_name()}"
     return name.encode("ascii", "replace").decode()[:MAX_NAME_CHARACTERS]

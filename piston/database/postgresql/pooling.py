@@ -1,7 +1,7 @@
-"""Does a pooler hand sessions on from client to client? Then parameters have to be the role's.
+"""Detects a pooler that shares sessions among clients, where parameters have to be the role's.
 
-PgBouncer does so in *transaction* mode: what a client sets holds for whoever comes next, and not
-for the client's own next transaction.
+PgBouncer does so in *transaction* mode. Then a client's settings hold for the session's next
+client, and not for the first client's own next transaction.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from typing import Any
 
 logger = logging.getLogger(__name__)
 
-MARK = "piston.session"  # a parameter that only we know: whoever finds it set was not the first
+MARK = "piston.session"  # our own parameter: if it is set, the session had another client before
 
-_has_warned = False  # this process
+_has_warned = False  # once in each process
 
 
 def begin_session(connection: Any, parameters: Mapping[str, object]) -> bool:
-    """Set a session's parameters; say whether it had been another client's of ours before.
+    """Set a session's parameters; return whether another client of ours had the session before.
 
-    In *session* mode a pooler clears a session before it hands it on.
+    In *session* mode a pooler resets a session before it hands it on.
     """
     chosen = {**parameters, MARK: "begun"}
     settings = ", ".join(["set_config(%s, %s, false)"] * len(chosen))
@@ -32,8 +32,8 @@ def begin_session(connection: Any, parameters: Mapping[str, object]) -> bool:
 
 
 def notice(settings: dict[str, Any], connection: Any, wanted: Mapping[str, object]) -> None:
-    """Do without what needs a session of one's own; warn, once, if its parameters are not safe."""
-    global _has_warned  # noqa: PLW0603 - of this process alone; it decides nothing
+    """Disable what needs a session of our own; warn once if the parameters are not certain."""
+    global _has_warned  # noqa: PLW0603 - of this process only; nothing but the log depends on it
     settings["DISABLE_SERVER_SIDE_CURSORS"] = True
     if _has_warned or not (missing := find_missing(connection, wanted)):
         return
@@ -47,7 +47,7 @@ def notice(settings: dict[str, Any], connection: Any, wanted: Mapping[str, objec
 
 
 def find_missing(connection: Any, wanted: Mapping[str, object]) -> dict[str, object]:
-    """Return those of the parameters that a new session does not begin with."""
+    """Return the parameters that a new session does not have by default."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT name, reset_val FROM pg_settings WHERE name = ANY(%s)", [list(wanted)]

@@ -1,1 +1,1 @@
-"""Django's SQLite, for a disk that may be full."""
+"""Django's SQLite backend, made for a disk that may be full."""

@@ -1,6 +1,6 @@
-"""How does SQLite get room on a full disk? Before it is opened or written to, from the reserve.
+"""Gives SQLite room from the reserve on a full disk, before it is opened or written to.
 
-Opening needs some as well: the first connection makes the write-ahead log and its index.
+Opening needs room, too: the first connection creates the write-ahead log and its index.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ rely_on(
 )
 
 
-class NotingErrors(DatabaseErrorWrapper):
-    """Django's translation of errors; those of a full disk make room for the next attempt."""
+class DiskAwareErrors(DatabaseErrorWrapper):
+    """Django's translation of errors, which makes room for a retry after one of a full disk."""
 
     def __exit__(
         self,
@@ -41,11 +41,11 @@ class NotingErrors(DatabaseErrorWrapper):
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """A connection that finds room for what people do."""
+    """A connection that makes room on a full disk for what people do."""
 
     def get_new_connection(self, conn_params: Any) -> Any:
         """Open the database."""
-        disk_reserve.let_go()
+        disk_reserve.release()
         try:
             return super().get_new_connection(conn_params)
         except self.Database.OperationalError as error:
@@ -54,10 +54,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
             return super().get_new_connection(conn_params)
 
     def _start_transaction_under_autocommit(self) -> None:
-        disk_reserve.let_go()
+        disk_reserve.release()
         super()._start_transaction_under_autocommit()  # type: ignore[misc]  # not in the stubs
 
     @cached_property
-    def wrap_database_errors(self) -> NotingErrors:
-        """Return what each call of the database is wrapped in."""
-        return NotingErrors(self)
+    def wrap_database_errors(self) -> DiskAwareErrors:
+        """Return the translation of errors for each call of the database."""
+        return DiskAwareErrors(self)

@@ -1,7 +1,7 @@
-"""When does room inside the database go back to the disk? When the disk has little of its own.
+"""Returns free pages of the SQLite file to the disk when the disk has little room.
 
-What is deleted leaves free pages in the file, which SQLite uses again; it never gets smaller by
-itself. Where much was deleted, what is left is copied into fewer pages.
+Deleted rows leave free pages in the file, which SQLite reuses; the file never shrinks by itself.
+If much was deleted, the remaining rows are copied into fewer pages.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from piston import disk_reserve
 
 logger = logging.getLogger(__name__)
 
-MAX_COPIED_BYTES = 64 * 2**20  # in memory, and while nobody else writes: about a second
-SHARE = 4  # a quarter of what is free on the disk is worth it
-WAIT_MILLISECONDS = 1_000  # for who is reading; else the next sweep tries
+MAX_COPIED_BYTES = 64 * 2**20  # copied in memory while all other writes wait: about a second
+SHARE = 4  # shrinking is worth it for more than a quarter of the disk's free room
+WAIT_MILLISECONDS = 1_000  # for readers to finish; otherwise the next sweep tries again
 
 
 def shrink_database() -> None:
-    """Give the free pages of SQLite back to the disk where they are much of what is free."""
+    """Return SQLite's free pages to the disk if they are much of the room there."""
     if connection.vendor != "sqlite":
         return
     free_bytes, _ = disk_reserve.free()

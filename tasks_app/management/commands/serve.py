@@ -74,7 +74,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Prepare the data folder and the database, print the welcome, become supervisor."""
         folder = settings.PISTON_DATA_DIR
-        disk_reserve.let_go()
+        disk_reserve.release()
         lock_file = lock(folder)
         self.wait_for_last_run(folder)
         check_port()

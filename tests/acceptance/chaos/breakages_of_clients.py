@@ -14,7 +14,7 @@ for breakage in (
     ),
     Breakage(
         "places-for-whoever-comes",
-        "no place for a transfer is kept for clients that hold none",
+        "no slot for a transfer is kept for clients that hold none",
         (
             Change(TRANSFERS, "return ceil(self.count / 4)\n", "return 0\n"),
             Change(TRANSFERS, "ceil(self.count / 8) if tree in self._trees else 0", "0"),
@@ -36,9 +36,9 @@ for breakage in (
         "bytes in the kernel's buffer count as received by the client",
         (
             Change(
-                "piston/web/wire.py",
-                "        self.untaken_bytes += sent\n",
-                "        self.pace.earn(sent)\n",
+                "piston/web/client_socket.py",
+                "        self.unacknowledged_bytes += sent\n",
+                "        self.rate.earn(sent)\n",
             ),
         ),
     ),

@@ -65,7 +65,7 @@ for breakage in (
     Breakage(
         "torn-messages",
         "messages in a folder are read without a check",
-        (Change(CELERY, "folder_broker.take_over()\n", ""),),
+        (Change(CELERY, "folder_broker.install()\n", ""),),
     ),
     Breakage(
         "shared-pipe",
@@ -94,7 +94,7 @@ for breakage in (
         "web processes do not check whether their parent is alive",
         (
             Change(
-                "piston/web/worker.py",
+                "piston/web/loop.py",
                 "    def init_process(self)",
                 "    is_parent_alive = lambda self: True\n\n    def init_process(self)",
             ),
@@ -104,7 +104,7 @@ for breakage in (
     Breakage(
         "redis-lost-once",
         "workers have kombu's own channels to Redis, which cannot be closed twice",
-        (Change(CELERY, "redis_broker.take_over()\n", ""),),
+        (Change(CELERY, "redis_broker.install()\n", ""),),
     ),
     Breakage(
         "celerys-beat",

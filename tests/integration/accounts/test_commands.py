@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 
 def run(*arguments: str) -> list[dict[str, Any]]:
-    """Run a command; return what its lines of JSON say."""
+    """Run a command; return its lines of JSON, parsed."""
     output = StringIO()
     call_command(*arguments, stdout=output)
     return [json.loads(line) for line in output.getvalue().splitlines()]
@@ -101,7 +101,7 @@ def test_revoke_api_key_says_when_it_was_revoked_before() -> None:
 
 
 @pytest.mark.parametrize("name", ["999999", "abcdef01", "nonsense"])
-def test_revoke_api_key_refuses_what_is_none(name: str) -> None:
+def test_revoke_api_key_refuses_an_unknown_key(name: str) -> None:
     with pytest.raises(CommandError, match="There is no such API key"):
         run("revoke_api_key", name)
 
@@ -166,7 +166,7 @@ def test_moving_away_ends_the_old_parents_access() -> None:
     assert not child.is_within(old)
 
 
-def test_a_database_that_is_away_is_told_in_one_sentence(monkeypatch: Any) -> None:
+def test_a_database_that_is_away_is_reported_in_one_sentence(monkeypatch: Any) -> None:
     def fail(*_: Any, **__: Any) -> None:
         raise OperationalError("connection refused")
 

@@ -29,7 +29,7 @@ def start(work: Callable[[], object]) -> threading.Thread:
 
 
 def wait_until_blocked(thread: threading.Thread) -> None:
-    """Return once somebody waits for the tree's lock; fail if the thread gets through."""
+    """Return once a thread waits for the tree's lock; fail if it does not have to wait."""
     with connection.cursor() as cursor:
         while thread.is_alive():
             cursor.execute(

@@ -1,4 +1,4 @@
-"""Is a large tree of accounts still quick? What each question takes is one look-up in an index."""
+"""Is a large tree of accounts still fast? Each query must be one look-up in an index."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ ACCOUNT_COUNT = 20_000
 
 @pytest.fixture(scope="module")
 def tree(django_db_setup: None, django_db_blocker: Any) -> Iterator[list[Account]]:
-    """One root, 30 resellers, 1,000 shops of theirs, and customers of those."""
+    """One root, 30 resellers, their 1,000 shops, and the customers of the shops."""
     chance = random.Random(1)
     root = Account(name="root")
     resellers = [Account(name="reseller", parent=root) for _ in range(30)]

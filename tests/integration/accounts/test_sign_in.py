@@ -94,7 +94,9 @@ def test_a_key_that_is_over_is_refused_in_the_same_words(column: str, client: Cl
         '{"data": {"api_key": ["x"]}}',
     ],
 )  # fmt: skip
-def test_a_body_without_a_key_is_told_what_it_lacks(body: str, client: Client) -> None:
+def test_the_answer_to_a_body_without_a_key_names_what_is_missing(
+    body: str, client: Client
+) -> None:
     response = sign_in(client, body)
 
     assert (response.status_code, response.json()["message"]) == (400, "faulty_request")
@@ -108,7 +110,7 @@ def test_a_body_that_is_no_json_object_is_refused(body: str, client: Client) -> 
     assert (response.status_code, response.json()["message"]) == (400, "invalid_json")
 
 
-def test_a_new_token_opens_what_is_public_too(client: Client) -> None:
+def test_a_new_token_is_accepted_by_public_endpoints_too(client: Client) -> None:
     _, api_key = make_api_key(AccountFactory())
     token = sign_in(client, {"data": {"api_key": api_key}}).json()["auth_token"]
 
@@ -117,7 +119,7 @@ def test_a_new_token_opens_what_is_public_too(client: Client) -> None:
     assert response.status_code == 405
 
 
-def test_signing_in_too_often_is_told_when_to_come_back(
+def test_the_answer_to_signing_in_too_often_has_the_time_to_retry(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rates = {"requests": "1000/minute", "sign_ins": "3/minute"}

@@ -1,4 +1,4 @@
-"""Are a session's time-outs ours, whatever its role has and whoever is between?"""
+"""Does a session have our time-outs, in spite of its role's settings and a pooler?"""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_the_time_outs_of_a_role_do_not_count(server: PostgreSQL) -> None:
         ("default_transaction_isolation", "serializable"),
     ],
 )
-def test_nor_does_what_else_a_role_has_that_we_rely_on(
+def test_nor_do_other_parameters_of_a_role_on_which_we_rely(
     name: str, other: str, server: PostgreSQL
 ) -> None:
     alter_role(server, f"SET {name} = '{other}'")

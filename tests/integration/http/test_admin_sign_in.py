@@ -1,4 +1,4 @@
-"""Is the admin's sign-in locked after too many wrong passwords, and for nobody else?"""
+"""Is the admin's sign-in locked after too many wrong passwords, and only for that client?"""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_a_lock_ends_although_refused_attempts_go_on(root: User) -> None:
     assert (refused, sign_in(password=GOOD).status_code) == (429, 302)
 
 
-def test_failures_from_elsewhere_lock_nobody_out(root: User) -> None:
+def test_failures_from_other_addresses_lock_no_client_out(root: User) -> None:
     fail(MAX_BY_NAME, address=ELSEWHERE)
 
     assert sign_in(password=GOOD).status_code == 302
@@ -108,7 +108,7 @@ def test_no_spelling_of_a_name_leaves_more_attempts(root: User, name: str) -> No
 
 
 @pytest.mark.parametrize("name", ["", "a\0b"])
-def test_a_name_that_nobody_has_is_refused_by_the_form(root: User, name: str) -> None:
+def test_an_impossible_name_is_refused_by_the_form(root: User, name: str) -> None:
     assert sign_in(name).status_code == 200
     assert not AccessAttempt.objects.exists()
 
@@ -169,7 +169,7 @@ def test_attempts_at_the_same_moment_do_not_slip_through() -> None:
     assert sign_in(password=GOOD).status_code == 429
 
 
-def test_a_database_that_cannot_count_lets_nobody_in(
+def test_all_sign_ins_fail_while_the_database_cannot_count(
     root: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: Any, **__: Any) -> None:

@@ -61,13 +61,13 @@ def test_a_middleware_that_needs_the_database_is_answered_503(
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_a_download_whose_place_needs_the_database_is_answered_503(
+def test_a_download_whose_slot_needs_the_database_is_answered_503(
     monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
     def fail(*_: Any) -> None:
         raise OperationalError("server closed the connection unexpectedly")
 
-    monkeypatch.setattr("piston.http.middleware.take_place_for_stream", fail)
+    monkeypatch.setattr("piston.http.middleware.take_slot_for_stream", fail)
 
     response = Client().generic(method, "/v2/things")
 

@@ -190,7 +190,7 @@ def test_answers_are_not_kept_by_shared_caches(client: Client) -> None:
 
 
 @pytest.mark.parametrize("accept", ["*/*", "text/html", "application/json", "image/png"])
-def test_json_for_whoever_does_not_exclude_it(accept: str, client: Client) -> None:
+def test_clients_that_do_not_exclude_json_get_it(accept: str, client: Client) -> None:
     response = client.get("/v2/things", headers={"Accept": accept})
 
     assert response.headers["Content-Type"] == "application/json"
@@ -213,7 +213,7 @@ def test_an_endpoint_may_offer_csv() -> None:
     assert response.headers["Content-Type"] == "text/csv"
 
 
-def test_errors_are_json_even_for_who_wants_csv(client: Client) -> None:
+def test_errors_are_json_even_for_clients_that_want_csv(client: Client) -> None:
     response = client.get(f"/v2/accounts/{ABSENT}/things", headers={"Accept": "text/csv"})
 
     assert_error(response, 401, "invalid_credentials")

@@ -1,4 +1,4 @@
-"""Can somebody who has not signed in make the server read, or keep, a large form?"""
+"""Can a client that has not signed in make the server read, or store, a large form?"""
 
 from __future__ import annotations
 

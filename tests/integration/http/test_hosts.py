@@ -1,4 +1,4 @@
-"""Which names of this installation may a client use, and what does it hear of others?"""
+"""Which Host names are accepted, and how are others refused?"""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_no_other_name_is_good_there(
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "192.0.2.1", "::", "example.com"])
-def test_on_any_other_address_only_what_the_operator_named_is_good(
+def test_on_any_other_address_only_hosts_that_the_operator_named_are_accepted(
     on_postgresql: None, monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     monkeypatch.setenv("PISTON_BIND_ADDRESS", address)

@@ -1,4 +1,4 @@
-"""Do `/healthz` and `/readyz` have one mind, and say what is to be done?"""
+"""Do `/healthz` and `/readyz` agree, and name the remedy?"""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 
 def ask(client: Client, *, error: Exception | None = None) -> tuple[int, Any, int, Any]:
-    """Return what both say while each statement has this error."""
+    """Return both answers while each statement raises this error."""
 
     def fail(execute: Any, *arguments: Any) -> Any:
         if error:

@@ -1,4 +1,4 @@
-"""Does each installation have one id, whoever asks, and does who needs it wait for the database?"""
+"""Does each installation have one id, and do processes that need it wait for the database?"""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ AT_ONCE = 8
 
 @pytest.fixture(autouse=True)
 def fresh() -> Iterator[None]:
-    """Let the process ask the database again, before and after."""
+    """Let the process read the id from the database again, before and after a test."""
     forget = identity.identify.cache_clear
     forget()
     yield
@@ -46,7 +46,7 @@ def test_two_installations_have_two_ids() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_all_who_ask_first_at_once_get_the_same() -> None:
+def test_simultaneous_first_calls_get_the_same_id() -> None:
     Installation.objects.all().delete()
     together = Barrier(AT_ONCE)
 

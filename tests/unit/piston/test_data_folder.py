@@ -1,4 +1,4 @@
-"""Is everything in the data folder private, and is a folder that cannot be used refused?"""
+"""Is everything in the data folder private, and is an unusable folder refused?"""
 
 import os
 import stat
@@ -27,7 +27,7 @@ def bits(path: Path) -> int:
 
 
 def made(path: Path, mode: int) -> Path:
-    """Make a file with these bits, in folders that are open."""
+    """Make a file with these permissions, in folders that are open to all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
     path.chmod(mode)
@@ -93,7 +93,7 @@ def test_a_folder_below_a_file_is_refused(tmp_path: Path) -> None:
         data_folder.prepare(tmp_path / "file" / "data")
 
 
-def test_a_folder_that_everybody_shares_is_refused_and_not_changed(tmp_path: Path) -> None:
+def test_a_folder_shared_by_all_users_is_refused_and_not_changed(tmp_path: Path) -> None:
     (tmp_path / "shared").mkdir()
     made(tmp_path / "shared/theirs", 0o600)
     (tmp_path / "shared").chmod(0o1777)

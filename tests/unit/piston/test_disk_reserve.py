@@ -15,11 +15,11 @@ PLENTY = 2**30
 
 
 class Disk:
-    """A disk of a certain size; what the reserve holds of it is seen in the folder."""
+    """A disk of a certain size; the folder has the files of the reserve."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.others_bytes = PLENTY  # free, if there were no reserve
+        self.others_bytes = PLENTY  # would be free without the reserve
         self.others_inodes = PLENTY
 
     def free(self) -> tuple[int, int]:
@@ -44,7 +44,7 @@ def disk(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Disk
 
 
 def fill(disk: Disk) -> None:
-    """Leave no room beside the reserve, as another program would."""
+    """Use up the room beside the reserve, as another program would."""
     assert disk_reserve.restore()
     disk.others_bytes = settings_bytes()
 
@@ -88,7 +88,7 @@ def test_what_needs_the_last_inodes_has_to_wait(disk: Disk) -> None:
 def test_people_find_a_mebibyte_on_a_full_disk(disk: Disk) -> None:
     fill(disk)
 
-    disk_reserve.let_go()
+    disk_reserve.release()
 
     assert disk.free()[0] == LOW_BYTES  # and not more than that
     assert disk_reserve.is_short()
@@ -98,22 +98,22 @@ def test_people_find_inodes_where_all_are_taken(disk: Disk) -> None:
     assert disk_reserve.restore()
     disk.others_inodes = PIECE_COUNT
 
-    disk_reserve.let_go()
+    disk_reserve.release()
 
     assert disk.free()[1] == LOW_INODES
 
 
-def test_nothing_is_let_go_while_there_is_room(disk: Disk) -> None:
+def test_nothing_is_released_while_there_is_room(disk: Disk) -> None:
     assert disk_reserve.restore()
 
-    disk_reserve.let_go()
+    disk_reserve.release()
 
     assert disk.piece_count == PIECE_COUNT
 
 
 def test_the_reserve_is_whole_again_once_there_is_room(disk: Disk) -> None:
     fill(disk)
-    disk_reserve.let_go()
+    disk_reserve.release()
     assert not disk_reserve.restore()
     disk.others_bytes = PLENTY
 
@@ -124,13 +124,13 @@ def test_the_reserve_is_whole_again_once_there_is_room(disk: Disk) -> None:
 
 def test_what_is_deleted_goes_to_the_reserve_first(disk: Disk) -> None:
     fill(disk)
-    disk_reserve.let_go()
-    let_go_count = PIECE_COUNT - disk.piece_count
+    disk_reserve.release()
+    released_count = PIECE_COUNT - disk.piece_count
     disk.others_bytes += LOW_BYTES + LOW_BYTES // 2
 
     assert not disk_reserve.restore()
 
-    assert PIECE_COUNT - disk.piece_count < let_go_count
+    assert PIECE_COUNT - disk.piece_count < released_count
     assert disk.free()[0] >= 2 * LOW_BYTES
 
 

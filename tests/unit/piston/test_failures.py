@@ -1,4 +1,4 @@
-"""Does the log say why something has to wait, and who has to do something?"""
+"""Does the log name the reason of a wait, and the remedy?"""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from piston.database.failures import log_failure
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """Hear that the schema is to be looked at again."""
+    """Record requests to check the schema again."""
     asked: list[bool] = []
     monkeypatch.setattr(failures.schema, "look_again", lambda: asked.append(True))
     return asked
@@ -31,7 +31,7 @@ def test_a_failed_statement_of_ours_is_loud_and_lets_the_schema_be_looked_at(
 
 
 def caused_by(cause: Exception) -> Exception:
-    """Return an error of Django's as the driver's makes it."""
+    """Return Django's error with a driver's error as its cause."""
     error = OperationalError(str(cause))
     error.__cause__ = cause
     return error

@@ -1,4 +1,4 @@
-"""Is a moment the same number everywhere?"""
+"""Are moments converted to Gregorian seconds, rounded down, and back?"""
 
 from __future__ import annotations
 

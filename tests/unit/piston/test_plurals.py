@@ -1,4 +1,4 @@
-"""Does a noun fit its number?"""
+"""Does a noun agree with its number?"""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Does an upgrade that changes what we rely on end a process at its start, with a sentence?"""
+"""Does a process end at its start, with a sentence, after an upgrade changed what we rely on?"""
 
 from __future__ import annotations
 
@@ -32,9 +32,10 @@ from storages.backends.s3 import S3Storage
 from piston.relied_on import SET_IN_INIT, rely_on
 from tests.acceptance.installation import ROOT
 
-# a member of each module's, and what the sentence calls it
+# for each module: a member that it relies on, and the member's name in the sentence
 MEMBERS = {
-    "piston.web.worker": (ThreadWorker, "enqueue_req", "ThreadWorker.enqueue_req(self, conn)"),
+    "piston.web.loop": (ThreadWorker, "enqueue_req", "ThreadWorker.enqueue_req(self, conn)"),
+    "piston.web.worker": (ThreadWorker, "handle", "ThreadWorker.handle(self, conn)"),
     "piston.web.connections": (TConn, "init", "TConn.init(self)"),
     "piston.web.bodies": (LengthReader, "read", "LengthReader.read(self, size)"),
     "piston.web.serving": (Response, "force_close", "Response.force_close(self)"),
@@ -122,7 +123,7 @@ each_module = pytest.mark.parametrize(
 
 
 def load_again(module: str) -> None:
-    """Do what an import does, but leave the module that all others use as it is."""
+    """Execute a module as an import does, without replacing the module that is imported."""
     file = ROOT / f"{module.replace('.', '/')}.py"
     exec(compile(file.read_text(), file, "exec"), {"__name__": module})
 
@@ -213,7 +214,7 @@ def test_a_process_ends_with_the_sentence_alone(
 
 
 class Library:
-    """Anybody's class."""
+    """A class of some library."""
 
     kind = "text"
 

@@ -1,4 +1,4 @@
-"""Do the settings keep processes from hanging on a server that is gone without a word?"""
+"""Do the settings keep processes from hanging on a server that disappeared silently?"""
 
 import importlib
 import sys
@@ -41,14 +41,16 @@ def test_a_new_pool_process_has_time_to_start_and_is_replaced_when_it_does_not()
 
 
 def read_again() -> ModuleType:
-    """Read the settings as a process that starts does, beside those in force."""
+    """Read the settings as a new process does, and keep those in force."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in sys.modules if name.startswith("piston.settings")]:
             patch.delitem(sys.modules, name)
         return importlib.import_module("piston.settings")
 
 
-def test_an_installation_with_one_thread_hears_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_installation_with_one_thread_is_refused_with_the_remedy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("PISTON_WEB_THREADS", "1")
 
     with pytest.raises(ImproperlyConfigured, match="Set it to 2 or more, or leave it unset"):

@@ -1,1 +1,1 @@
-"""What can be done to accounts from the command line?"""
+"""The commands about accounts."""

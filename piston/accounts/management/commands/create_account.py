@@ -1,4 +1,4 @@
-"""How is an account made from the command line? With its first API key, as one line of JSON."""
+"""Makes an account and its first API key, and prints them as one line of JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from piston.accounts.models import Account, ApiKey
 
 
 class Command(AccountCommand):
-    """Make an account and an API key for it; the key is shown this once."""
+    """Make an account and an API key for it; the key is shown only once."""
 
     help = "Make an account and an API key for it. Prints one line of JSON; the key is shown once."
 

@@ -1,4 +1,4 @@
-"""How does an account get another API key?"""
+"""Makes another API key for an account."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_DAYS = 36_500
 
 
 class Command(AccountCommand):
-    """Make an API key for an account; it is shown this once."""
+    """Make an API key for an account; it is shown only once."""
 
     help = "Make an API key for an account. Prints one line of JSON; the key is shown once."
 

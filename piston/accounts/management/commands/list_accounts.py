@@ -1,4 +1,4 @@
-"""Which accounts are there? One line of JSON each."""
+"""Lists accounts, one line of JSON each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from piston.accounts.models import Account
 
 
 class Command(AccountCommand):
-    """List accounts, all of them or those below one."""
+    """List all accounts, or those below one."""
 
     help = "List accounts, one line of JSON each, by name."
 

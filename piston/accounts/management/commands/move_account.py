@@ -1,4 +1,4 @@
-"""How does an account get another place in the tree?"""
+"""Moves an account within the tree."""
 
 from __future__ import annotations
 

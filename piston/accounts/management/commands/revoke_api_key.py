@@ -1,4 +1,4 @@
-"""How is an API key revoked from the command line?"""
+"""Revokes an API key."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from piston.accounts.secrets import PREFIX_LENGTH, hash_secret
 
 
 class Command(AccountCommand):
-    """Revoke an API key, and with it the tokens that were made from it."""
+    """Revoke an API key, and the tokens that were made from it."""
 
     help = "Revoke an API key: from then on it and its tokens are refused."
 
@@ -39,7 +39,7 @@ class Command(AccountCommand):
 
 
 def find_key(text: str) -> ApiKey:
-    """Return the key that `text` means: whole, by id, or by prefix. Else UnknownApiKey."""
+    """Return the key that `text` means: a whole key, an id or a prefix. Raises UnknownApiKey."""
     means = Q(secret_hash=hash_secret(text)) | Q(prefix=text)
     if text.isascii() and text.isdigit() and len(text) < PREFIX_LENGTH:
         means |= Q(pk=int(text))

@@ -1,1 +1,1 @@
-"""What can be done to an installation from the command line?."""
+"""The commands about an installation."""

@@ -1,4 +1,4 @@
-"""What if this database is a copy that is to run beside its original? It gets an id of its own."""
+"""Gives the copy of a database its own id, so that it can run beside its original."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Command(DatabaseCommand):
     )
 
     def run(self, **options: Any) -> None:
-        """Write another id down."""
+        """Store and print another id."""
         del options  # there are none
         row, _ = Installation.objects.update_or_create(pk=1, defaults={"key": make_key()})
         self.stdout.write(row.key)

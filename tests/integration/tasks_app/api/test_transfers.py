@@ -5,7 +5,13 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from piston.http.transfers import SMALL_BYTES, TICKET, Places, Ticket, try_to_look_up_tree
+from piston.http.transfers import (
+    SLOT_HOLDER,
+    SMALL_BYTES,
+    SlotHolder,
+    TransferSlots,
+    try_to_look_up_tree,
+)
 from tasks_app.models import CSVName, Task, TaskCSV, TaskEvent
 from tests.factories import AccountFactory, TaskCSVFactory, TaskFactory
 from tests.integration.tasks_app.api.calls import GOOD_CSV, Caller, shown
@@ -14,18 +20,18 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def places() -> Places:
-    return Places(2, per_client=1)
+def slots() -> TransferSlots:
+    return TransferSlots(2, per_client=1)
 
 
-def ticket(places: Places) -> dict[str, Any]:
-    """Return the server's variables of a request whose body has not arrived yet."""
-    return {TICKET: Ticket(places, "127.0.0.1", body_is_here=False)}
+def holder(slots: TransferSlots) -> dict[str, Any]:
+    """Return what the server adds to a request whose body is still to come."""
+    return {SLOT_HOLDER: SlotHolder(slots, "127.0.0.1", body_is_here=False)}
 
 
-def upload(caller: Caller, places: Places) -> Any:
+def upload(caller: Caller, slots: TransferSlots) -> Any:
     path = f"{caller.tasks}?category=trial&action=check"
-    return caller.send(path, "text/csv", data=GOOD_CSV, **ticket(places))
+    return caller.send(path, "text/csv", data=GOOD_CSV, **holder(slots))
 
 
 def assert_refused(response: Any, status: int, message: str) -> None:
@@ -34,68 +40,68 @@ def assert_refused(response: Any, status: int, message: str) -> None:
     assert int(response.headers["Retry-After"]) >= 1
 
 
-def test_an_upload_with_a_place_is_taken(caller: Caller, places: Places) -> None:
-    shown(upload(caller, places), 201)
+def test_an_upload_with_a_slot_is_taken(caller: Caller, slots: TransferSlots) -> None:
+    shown(upload(caller, slots), 201)
 
 
 @pytest.mark.parametrize(
     ("holders", "status", "message"),
     [(["own"], 429, "too_many_requests"), (["a", "b"], 503, "service_unavailable")],
 )
-def test_an_upload_without_a_place_leaves_nothing(
-    caller: Caller, places: Places, holders: list[str], status: int, message: str
+def test_an_upload_without_a_slot_leaves_nothing(
+    caller: Caller, slots: TransferSlots, holders: list[str], status: int, message: str
 ) -> None:
     for holder in holders:
         name = caller.account.pk if holder == "own" else holder
-        places.take(name, name)
+        slots.take(name, name)
 
-    assert_refused(upload(caller, places), status, message)
+    assert_refused(upload(caller, slots), status, message)
 
     assert not Task.objects.exists()
     assert not TaskCSV.objects.exists()
 
 
-def test_who_may_not_upload_takes_no_place(caller: Caller, places: Places) -> None:
+def test_who_may_not_upload_takes_no_slot(caller: Caller, slots: TransferSlots) -> None:
     caller.client = Client()  # without the token
 
-    response = upload(caller, places)
+    response = upload(caller, slots)
 
     assert response.status_code == 401
-    assert places.taken == 0
+    assert slots.taken == 0
 
 
-def test_a_download_without_a_place_is_refused_and_not_written_down(
-    caller: Caller, places: Places
+def test_a_download_without_a_slot_is_refused_and_not_written_down(
+    caller: Caller, slots: TransferSlots
 ) -> None:
     task = TaskFactory.create(account=caller.account)
     TaskCSVFactory.create(task=task, name=CSVName.INPUT, content=b"x" * (SMALL_BYTES + 1))
-    places.take(caller.account.pk, caller.account.pk)
+    slots.take(caller.account.pk, caller.account.pk)
 
-    response = caller.call("GET", f"/{task.pk}?csv_name=in.csv", **ticket(places))
+    response = caller.call("GET", f"/{task.pk}?csv_name=in.csv", **holder(slots))
 
     assert_refused(response, 429, "too_many_requests")
     assert not TaskEvent.objects.filter(kind="downloaded").exists()
 
 
 def test_an_account_and_its_children_count_as_one_tree(caller: Caller) -> None:
-    places = Places(8, per_client=4)
+    slots = TransferSlots(8, per_client=4)
     child = Caller(AccountFactory(parent=AccountFactory(parent=caller.account)))
     for client in ("a", "b", "c", "d", "e", "f", "g"):
-        places.take(client, caller.account.pk)
+        slots.take(client, caller.account.pk)
 
-    assert_refused(upload(child, places), 503, "service_unavailable")
+    assert_refused(upload(child, slots), 503, "service_unavailable")
 
-    shown(upload(Caller(AccountFactory()), places), 201)
+    shown(upload(Caller(AccountFactory()), slots), 201)
 
 
-def test_a_child_that_is_refused_before_it_takes_a_place_lingers_as_part_of_its_tree(
+def test_a_child_that_is_refused_before_it_takes_a_slot_lingers_as_part_of_its_tree(
     caller: Caller,
 ) -> None:
     child = Caller(AccountFactory(parent=caller.account))
-    asking = Ticket(Places(1, per_client=1), "127.0.0.1", body_is_here=False)
+    asking = SlotHolder(TransferSlots(1, per_client=1), "127.0.0.1", body_is_here=False)
     path = f"{child.tasks}?category=trial&action=missing"
 
-    response = child.send(path, "text/csv", data=GOOD_CSV, **{TICKET: asking})
+    response = child.send(path, "text/csv", data=GOOD_CSV, **{SLOT_HOLDER: asking})
     assert (response.status_code >= 400, asking.is_known_with_tree) == (True, False)
     try_to_look_up_tree(asking)
 

@@ -57,7 +57,7 @@ def test_without_an_account_in_the_uri_a_superadmin_means_its_own() -> None:
     assert find_account(actor, None) == actor
 
 
-def test_without_an_account_in_the_uri_nobody_else_may() -> None:
+def test_without_an_account_in_the_uri_only_a_superadmin_may_act() -> None:
     with pytest.raises(NotPermitted):
         find_account(AccountFactory(is_reseller=True), None)
 
@@ -73,7 +73,7 @@ def test_an_account_that_does_not_exist_is_named(account_id: str) -> None:
 
 
 @pytest.mark.parametrize("account_id", [None, "0" * 32])
-def test_without_a_token_nothing_else_is_told(account_id: str | None) -> None:
+def test_without_a_token_no_other_error_is_reported(account_id: str | None) -> None:
     with pytest.raises(InvalidCredentials):
         find_account(None, account_id)
 

@@ -33,7 +33,7 @@ def test_a_token_lives_as_long_as_is_set() -> None:
     assert token.expires_at - token.created_at == timedelta(seconds=settings.PISTON_TOKEN_SECONDS)
 
 
-def test_a_token_never_outlives_its_key() -> None:
+def test_a_token_never_expires_after_its_key() -> None:
     soon = timezone.now() + timedelta(seconds=30)
     _, api_key = make_api_key(AccountFactory(), expires_at=soon)
 

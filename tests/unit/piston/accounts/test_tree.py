@@ -11,7 +11,7 @@ pytestmark = pytest.mark.django_db
 
 
 def links_by_definition() -> set[tuple[str, str, int]]:
-    """Climb from every account to its root: what the closure table has to say."""
+    """Follow the parents of every account: the rows that the closure table must have."""
     parents = dict(Account.objects.values_list("pk", "parent_id"))
     links = set()
     for account_id in parents:

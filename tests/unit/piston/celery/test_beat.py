@@ -1,4 +1,4 @@
-"""Does beat go on in time when its machine's clock is set?"""
+"""Does beat keep its schedule when its machine's clock is set?"""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ INTERVAL = 5.0  # seconds
 
 
 class Clock:
-    """The machine's, as Celery sees it."""
+    """The machine's clock, as Celery reads it."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, app: celery.Celery) -> None:
         self.offset = timedelta()

@@ -1,4 +1,4 @@
-"""Does a worker wait, and say for what, whatever its broker answers?"""
+"""Does a worker wait, and log the reason, after any error of its broker?"""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_no_queues_are_made_for_delayed_messages() -> None:
 
 
 class Clock:
-    """The machine's, on which nobody really waits."""
+    """The machine's clock, on which a pause takes no time."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -61,7 +61,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def times(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Record when the worker connects; the broker answers with trouble after trouble."""
+    """Record when the worker connects; the broker answers with one error after another."""
     tries: list[float] = []
 
     def connect(*_: Any, **__: Any) -> None:
@@ -167,7 +167,7 @@ def test_a_connection_that_is_no_use_is_closed(
 
 
 class Request:
-    """A message that a process of the pool is at work on."""
+    """A message that a process of the pool works on."""
 
     def __init__(self, told: list[tuple[str, int]], *, acks_late: bool = True) -> None:
         self.task = SimpleNamespace(
@@ -187,12 +187,12 @@ class Request:
 
 @pytest.fixture
 def told() -> Iterator[list[tuple[str, int]]]:
-    """Record what tasks are told of processes that were ended."""
+    """Record what tasks are told about processes that were ended."""
     yield []
     active_requests.clear()
 
 
-def test_the_task_of_a_message_is_told_whom_a_stop_has_ended(
+def test_the_task_of_a_message_is_told_which_process_a_stop_has_ended(
     worker: Consumer, told: list[tuple[str, int]]
 ) -> None:
     active_requests.add(request := Request(told))
@@ -203,7 +203,7 @@ def test_the_task_of_a_message_is_told_whom_a_stop_has_ended(
     assert told == [("a message", 4711)]
 
 
-def test_the_task_of_a_message_is_told_whom_a_lost_connection_has_ended(
+def test_the_task_of_a_message_is_told_which_process_a_lost_connection_has_ended(
     worker: Consumer, told: list[tuple[str, int]]
 ) -> None:
     active_requests.add(request := Request(told))

@@ -1,4 +1,4 @@
-"""Are messages in a folder whole or not there, and is a torn one dropped?"""
+"""Are messages written to a folder atomically, and is a torn one dropped?"""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ NEVER_SECONDS = 3600.0
 
 
 class Came(Exception):
-    """A message was delivered; out of a loop that would wait for the next one."""
+    """A message was delivered. This ends the loop, which would wait for the next one."""
 
 
 @pytest.fixture
 def connection(tmp_path: Path) -> Iterator[Any]:
-    folder_broker.take_over()
+    folder_broker.install()
     options = {
         "data_folder_in": str(tmp_path),
         "data_folder_out": str(tmp_path),
@@ -53,7 +53,7 @@ def hub() -> Iterator[Hub]:
 
 
 def listen(connection: Any, hub: Hub) -> Any:
-    """Consume from the queue in a loop; a message that comes raises Came there."""
+    """Consume from the queue in a loop; a message raises Came there."""
 
     def come(message: Any) -> None:
         raise Came(message.body)
@@ -119,7 +119,7 @@ def test_what_cannot_be_written_leaves_nothing_behind(
     assert [path for path in tmp_path.iterdir() if path.is_file()] == []
 
 
-def test_what_killed_processes_left_is_deleted_but_not_what_is_being_written(
+def test_files_of_killed_processes_are_deleted_but_not_those_being_written(
     channel: Any, tmp_path: Path
 ) -> None:
     left, under_way, message = (
@@ -177,7 +177,7 @@ def test_a_message_that_another_worker_has_just_taken_is_left_to_it(
 def test_the_kernel_wakes_a_loop_that_waits(
     channel: Any, connection: Any, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(folder_broker, "LOOK_SECONDS", NEVER_SECONDS)
+    monkeypatch.setattr(folder_broker, "POLL_SECONDS", NEVER_SECONDS)
     loop = listen(connection, hub)
     connection.transport.take()  # looks, and finds nothing
     send(channel, "hello")

@@ -1,4 +1,4 @@
-"""Is a message that cannot be read refused, and not passed on as the worker's own trouble?"""
+"""Is a malformed message refused, without an error of the worker itself?"""
 
 from __future__ import annotations
 

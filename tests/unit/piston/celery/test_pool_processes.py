@@ -1,4 +1,4 @@
-"""Do the processes of the pool stand back, for memory and for processors?"""
+"""Do the processes of the pool have a low priority, for memory and processors?"""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def run(worker, is_late):
     print("ready", flush=True)
     signal.pause()
 
-pool_processes.take_over()
+pool_processes.install()
 process = billiard.Process(target=run, args=(os.getpid(), sys.argv[1] == "late"))
 process.start()
 process.join()
@@ -39,7 +39,9 @@ def test_a_process_of_the_pool_offers_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pool_processes, "OOM_SCORE", tmp_path / "oom_score_adj")
-    monkeypatch.setattr(pool_processes.os, "nice", lambda _: 0)  # else all tests after it are nice
+    monkeypatch.setattr(
+        pool_processes.os, "nice", lambda _: 0
+    )  # otherwise the niceness stays for all later tests
 
     worker_process_init.send(sender=None)
 
@@ -49,13 +51,13 @@ def test_a_process_of_the_pool_offers_itself(
 def test_where_the_kernel_cannot_be_told_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool_processes, "OOM_SCORE", Path("/proc/no/such/file"))
 
-    pool_processes.offer_to_go_first()
+    pool_processes.raise_oom_score()
 
 
 def test_this_kernel_takes_the_offer() -> None:
     told = (
         "from piston.celery.pool_processes import *;"
-        " offer_to_go_first(); print(OOM_SCORE.read_text())"
+        " raise_oom_score(); print(OOM_SCORE.read_text())"
     )
 
     done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
@@ -67,7 +69,7 @@ def test_this_kernel_takes_the_offer() -> None:
 def test_a_process_of_the_pool_is_nice_but_no_nicer_than_need_be(before: int) -> None:
     told = (
         "import os; from celery.signals import worker_process_init as begin;"
-        "from piston.celery import pool_processes; pool_processes.take_over();"
+        "from piston.celery import pool_processes; pool_processes.install();"
         f"os.nice({before} - os.nice(0)); begin.send(sender=None); print(os.nice(0))"
     )
 
@@ -85,7 +87,7 @@ def test_a_session_of_the_workers_own_is_nice_too(
     monkeypatch.setattr(pool_processes.os, "nice", lambda _: 0)
     monkeypatch.setattr(pool_processes.os, "getsid", lambda _: os.getppid() if leads else 1)
 
-    pool_processes.let_others_go_first()
+    pool_processes.lower_priority()
 
     assert session.exists() == leads
     assert not leads or int(session.read_text()) == pool_processes.NICENESS
@@ -102,5 +104,5 @@ def test_a_process_of_the_pool_ends_with_its_worker(when: str) -> None:
 
     worker.kill()
 
-    # until nobody has the pipe any more: until the process of the pool is gone too
+    # until no process has the pipe open, so until the process of the pool is gone, too
     assert worker.communicate(timeout=PATIENCE_SECONDS)[0] == ""

@@ -1,4 +1,4 @@
-"""Do messages of one installation stay in it, whatever people call its queues?"""
+"""Do an installation's messages stay in it, whatever its queues are called?"""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ SWEEP = "tests.sweep"
 
 @pytest.fixture
 def app(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Yield an application of the installation OWN."""
+    """Yield a Celery application of the installation OWN."""
     for module in (queues, foreign_messages):
         monkeypatch.setattr(module, "identify", lambda: OWN)
     monkeypatch.setattr(wiring.identity, "identify", lambda: OWN)
-    monkeypatch.setattr(queues, "REST_SECONDS", 0)
+    monkeypatch.setattr(queues, "PAUSE_SECONDS", 0)
     app = wiring.Application(
         "tests",
         broker="memory://",
@@ -37,7 +37,7 @@ def app(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 def take(app: Any, queue: str) -> Any:
-    """Return the message that waits in a queue of the broker; None when there is none."""
+    """Return the message in a queue of the broker; None if there is none."""
     with app.connection() as connection:
         channel = connection.default_channel
         channel.queue_declare(queue)
@@ -58,7 +58,7 @@ def test_a_message_is_sent_to_this_installations_queue_and_says_so(
     assert message.headers[queues.OWNER] == OWN
 
 
-def test_no_binding_is_needed_that_somebody_could_remove(app: Any) -> None:
+def test_no_binding_is_needed_that_could_be_removed(app: Any) -> None:
     app.send_task("tests.slice")
 
     assert take(app, f"piston.slices.{OWN}").delivery_info["exchange"] == ""
@@ -96,7 +96,7 @@ def test_queues_are_quorum_queues_where_the_settings_say_so(app: Any) -> None:
 
 
 def receive(task: Any, owner: str | None, *arguments: Any) -> Any:
-    """Let a message arrive, as a worker does."""
+    """Receive a message as a worker does."""
     headers = {} if owner is None else {queues.OWNER: owner}
     task.push_request(id="a message", args=arguments, kwargs={}, **headers)
     try:

@@ -14,7 +14,7 @@ from tests.servers import Redis, started
 def test_a_connection_is_closed_that_was_lost_with_one_message_in_hand_and_asking_for_more() -> (
     None
 ):
-    redis_broker.take_over()
+    redis_broker.install()
     with started(Redis) as server:
         connection = kombu.Connection(server.url)
         channel = connection.default_channel
@@ -32,7 +32,7 @@ def test_a_connection_is_closed_that_was_lost_with_one_message_in_hand_and_askin
 
 
 def test_an_acknowledgement_that_does_not_arrive_is_a_lost_connection() -> None:
-    redis_broker.take_over()
+    redis_broker.install()
     with started(Redis) as server:
         connection = kombu.Connection(server.url)
         channel = connection.default_channel

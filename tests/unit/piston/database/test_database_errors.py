@@ -1,4 +1,4 @@
-"""Is what the database lacks told from what is wrong with a row, or a database that is away?"""
+"""Are a missing table, a bad row and a database that is away told apart?"""
 
 import sqlite3
 
@@ -11,7 +11,7 @@ from piston.database import database_errors
 
 
 def caused(error: Exception, cause: Exception) -> Exception:
-    """Return Django's error of a driver's."""
+    """Return Django's error with a driver's error as its cause."""
     error.__cause__ = cause
     return error
 

@@ -1,4 +1,4 @@
-"""Does a process whose database has another schema say so, and wait?"""
+"""Does a process wait, and log the reason, if the schema does not fit its code?"""
 
 import psycopg
 import pytest
@@ -15,7 +15,7 @@ NEWER = KNOWN | {("tasks_app", "0003_future")}
 
 
 class Database:
-    """What the database has had, and how often it was asked."""
+    """The migrations that the database has applied, and the number of queries for them."""
 
     def __init__(self, *answers: frozenset[tuple[str, str]] | Exception) -> None:
         self.answers = list(answers)
@@ -38,7 +38,7 @@ def rests(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def of(monkeypatch: pytest.MonkeyPatch, database: Database) -> Schema:
-    """Return what a process knows that has such a database."""
+    """Return the `Schema` of a process with such a database."""
     monkeypatch.setattr(schema, "read_applied", database.read)
     monkeypatch.setattr(schema.connection, "close_if_unusable_or_obsolete", lambda: None)
     mine = Schema()
@@ -56,7 +56,7 @@ def of(monkeypatch: pytest.MonkeyPatch, database: Database) -> Schema:
         (NEWER, "older than the database, which has tasks_app.0003_future. Start this process"),
     ],
 )
-def test_what_differs_is_said_with_what_to_do(
+def test_a_difference_is_reported_with_its_remedy(
     applied: frozenset[tuple[str, str]], said: str
 ) -> None:
     assert said in (schema.describe(KNOWN, applied) or "")
@@ -83,7 +83,7 @@ def test_the_last_answer_holds_while_the_database_is_away(monkeypatch: pytest.Mo
     assert answers[0] == answers[1] != None  # noqa: E711 - one and the same sentence
 
 
-def test_who_may_not_read_what_was_migrated_takes_no_work_and_says_what_to_grant(
+def test_a_process_that_may_not_read_the_migrations_takes_no_work_and_names_the_grant(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     denied = ProgrammingError("permission denied")

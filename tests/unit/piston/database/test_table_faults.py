@@ -1,4 +1,4 @@
-"""Is a column that is newer than the code told from one that an action has forgotten, on SQLite?"""
+"""Are a column newer than the code and one that an action forgot told apart on SQLite?"""
 
 import sqlite3
 

@@ -14,14 +14,14 @@ def request(body: bytes, content_type: str = "application/json", **environ: Any)
 
 
 def chunked(body: bytes, **environ: Any) -> Any:
-    """What Django sees of `Transfer-Encoding: chunked`: no length."""
+    """A request with `Transfer-Encoding: chunked`, as Django sees it: without a length."""
     made = request(b"", HTTP_TRANSFER_ENCODING="chunked", **environ)
     made.META["wsgi.input"] = io.BytesIO(body)
     return made
 
 
 class BadChunk:
-    """What a server does: its own exception for a malformed chunk, then as if all was well."""
+    """A server's stream: it raises for a malformed chunk, then returns b"" as at a good end."""
 
     has_raised = False
 

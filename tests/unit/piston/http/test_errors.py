@@ -77,7 +77,7 @@ def test_what_went_wrong_inside_is_never_told() -> None:
 
 
 @pytest.mark.parametrize("error", [exceptions.Throttled(3), OperationalError("away")])
-def test_who_may_come_back_is_told_when(error: Exception) -> None:
+def test_an_answer_that_invites_a_retry_says_when(error: Exception) -> None:
     assert int(find_answer(error).headers["Retry-After"]) > 0
 
 

@@ -8,7 +8,7 @@ from piston.http.middleware import EnvelopeMiddleware, HeadMiddleware, RequestId
 
 
 def pass_through(sent: str | None) -> tuple[str, str]:
-    """Return the id that the request got inside, and the one that the response carries."""
+    """Return the id of the request inside the middleware, and the one of the response."""
     seen = []
 
     def view(request: object) -> HttpResponse:

@@ -10,31 +10,31 @@ from piston.http.bodies import Body, open_body
 from piston.http.errors import RequestTimeout, RequestTooLarge, find_answer
 from piston.http.middleware import StreamMiddleware
 from piston.http.transfers import (
+    SLOT_HOLDER,
     SMALL_BYTES,
-    TICKET,
-    NoPlace,
-    Places,
+    NoFreeSlot,
     ServerStopping,
-    Ticket,
+    SlotHolder,
     TooSlow,
+    TransferSlots,
     name_client,
-    take_place_for_body,
+    take_slot_for_body,
 )
 
 
 @pytest.fixture
-def places() -> Places:
-    return Places(3, per_client=2)
+def slots() -> TransferSlots:
+    return TransferSlots(3, per_client=2)
 
 
-def ticket(places: Places, client: str = "a", *, body_is_here: bool = False) -> Ticket:
-    return Ticket(places, client, body_is_here=body_is_here)
+def holder(slots: TransferSlots, client: str = "a", *, body_is_here: bool = False) -> SlotHolder:
+    return SlotHolder(slots, client, body_is_here=body_is_here)
 
 
-def upload(ticket: Ticket | None, size: int = 5) -> HttpRequest:
+def upload(holder: SlotHolder | None, size: int = 5) -> HttpRequest:
     request = RequestFactory().put("/v2/tasks", b"x" * size)
-    if ticket:
-        request.META[TICKET] = ticket
+    if holder:
+        request.META[SLOT_HOLDER] = holder
     return request
 
 
@@ -46,133 +46,137 @@ class Failing:
         raise self.error
 
 
-# ---- Places and tickets --------------------------------------------------------------------------
+# ---- Slots and slot holders ----------------------------------------------------------------------
 
 
-def take_all(places: Places, client: str, tree: str = "") -> int:
-    """Take places until one is refused; return how many there were."""
+def take_all(slots: TransferSlots, client: str, tree: str = "") -> int:
+    """Take slots until one is refused; return how many there were."""
     for count in range(100):
         try:
-            places.take(client, tree or client)
-        except NoPlace:
+            slots.take(client, tree or client)
+        except NoFreeSlot:
             return count
     raise AssertionError("never refused")
 
 
-def test_places_run_out(places: Places) -> None:
+def test_slots_run_out(slots: TransferSlots) -> None:
     for client in "aab":
-        places.take(client, client)
+        slots.take(client, client)
 
-    with pytest.raises(NoPlace) as refused:
-        places.take("c", "c")
+    with pytest.raises(NoFreeSlot) as refused:
+        slots.take("c", "c")
 
     assert not refused.value.is_own_fault
-    assert places.taken == 3
+    assert slots.taken == 3
 
 
-def test_one_client_gets_only_a_share(places: Places) -> None:
-    places.take("a", "a")
-    places.take("a", "a")
+def test_one_client_gets_only_a_share(slots: TransferSlots) -> None:
+    slots.take("a", "a")
+    slots.take("a", "a")
 
-    with pytest.raises(NoPlace) as refused:
-        places.take("a", "a")
+    with pytest.raises(NoFreeSlot) as refused:
+        slots.take("a", "a")
 
     assert refused.value.is_own_fault
-    places.take("b", "b")
+    slots.take("b", "b")
 
 
-def test_a_place_that_was_given_back_is_free(places: Places) -> None:
+def test_a_slot_that_was_given_back_is_free(slots: TransferSlots) -> None:
     for _ in range(10):
-        places.take("a", "a")
-        places.give_back("a", "a")
+        slots.take("a", "a")
+        slots.give_back("a", "a")
 
-    assert places.taken == 0
+    assert slots.taken == 0
 
 
 def test_the_last_quarter_is_for_clients_that_hold_none() -> None:
-    places = Places(24, per_client=12)
+    slots = TransferSlots(24, per_client=12)
 
-    counts = [take_all(places, f"client {number}") for number in range(9)]
+    counts = [take_all(slots, f"client {number}") for number in range(9)]
 
     assert counts == [12, 6, 1, 1, 1, 1, 1, 1, 0]
 
 
 @pytest.mark.parametrize("children", [1, 2, 24])
-def test_one_tree_never_holds_all_places(children: int) -> None:
-    places = Places(24, per_client=12)
+def test_one_tree_never_holds_all_slots(children: int) -> None:
+    slots = TransferSlots(24, per_client=12)
 
     for number in range(children + 1):
-        take_all(places, f"child {number}", "tree")
+        take_all(slots, f"child {number}", "tree")
 
     for tree in ("other", "another", "third"):
-        assert take_all(places, tree) >= 1
+        assert take_all(slots, tree) >= 1
 
 
 @pytest.mark.parametrize("count", range(2, 33))
 @pytest.mark.parametrize("children", [1, 2, 32])
-def test_a_stranger_finds_a_place_however_many_there_are(count: int, children: int) -> None:
-    places = Places(count, per_client=max(1, count // 2))
+def test_a_stranger_finds_a_slot_however_many_there_are(count: int, children: int) -> None:
+    slots = TransferSlots(count, per_client=max(1, count // 2))
 
     for number in range(children):
-        take_all(places, f"child {number}", "tree")
+        take_all(slots, f"child {number}", "tree")
 
-    assert take_all(places, "stranger") >= 1
-
-
-def test_a_single_place_is_for_whoever_comes_first() -> None:
-    places = Places(1, per_client=1)
-
-    assert [take_all(places, client) for client in ("a", "b")] == [1, 0]
+    assert take_all(slots, "stranger") >= 1
 
 
-def test_a_client_that_holds_none_finds_a_place_in_a_tree_that_holds_many() -> None:
-    places = Places(24, per_client=12)
+def test_a_single_slot_is_for_the_first_client() -> None:
+    slots = TransferSlots(1, per_client=1)
+
+    assert [take_all(slots, client) for client in ("a", "b")] == [1, 0]
+
+
+def test_a_client_that_holds_none_finds_a_slot_in_a_tree_that_holds_many() -> None:
+    slots = TransferSlots(24, per_client=12)
     for client in ("parent", "child"):
-        take_all(places, client, "tree")
+        take_all(slots, client, "tree")
 
-    assert take_all(places, "another child", "tree") == 1
+    assert take_all(slots, "another child", "tree") == 1
 
 
-def test_a_request_takes_one_place_however_often_it_asks(places: Places) -> None:
-    asking = ticket(places)
+def test_a_request_takes_one_slot_however_often_it_asks(slots: TransferSlots) -> None:
+    asking = holder(slots)
 
     asking.take()
     asking.take()
 
-    assert (asking.is_held, places.taken) == (True, 1)
+    assert (asking.has_slot, slots.taken) == (True, 1)
 
 
-def test_a_ticket_gives_back_what_it_took_whatever_its_client_is_called_now(places: Places) -> None:
-    asking = ticket(places, "address")
+def test_a_slot_holder_gives_back_what_it_took_after_its_client_is_renamed(
+    slots: TransferSlots,
+) -> None:
+    asking = holder(slots, "address")
     asking.take()
 
-    name_client({TICKET: asking}, "account")
+    name_client({SLOT_HOLDER: asking}, "account")
     asking.release()
     asking.release()
 
-    assert (asking.is_held, places.taken) == (False, 0)
+    assert (asking.has_slot, slots.taken) == (False, 0)
 
 
-def test_the_tree_of_an_account_is_looked_up_once_and_only_for_a_transfer(places: Places) -> None:
-    asking = ticket(places)
+def test_the_tree_of_an_account_is_looked_up_once_and_only_for_a_transfer(
+    slots: TransferSlots,
+) -> None:
+    asking = holder(slots)
     lookups = []
 
     def find_tree() -> str:
         lookups.append("tree")
         return "tree"
 
-    name_client({TICKET: asking}, "child", find_tree)
+    name_client({SLOT_HOLDER: asking}, "child", find_tree)
     assert (asking.is_known, lookups) == (True, [])
     for _ in range(2):
-        take_place_for_body({TICKET: asking})
+        take_slot_for_body({SLOT_HOLDER: asking})
 
     assert (asking.client, asking.tree, lookups) == ("child", "tree", ["tree"])
 
 
-def test_an_address_is_no_known_client(places: Places) -> None:
-    asking = ticket(places)
+def test_an_address_is_no_known_client(slots: TransferSlots) -> None:
+    asking = holder(slots)
 
-    name_client({TICKET: asking}, "192.0.2.1")
+    name_client({SLOT_HOLDER: asking}, "192.0.2.1")
 
     assert (asking.is_known, asking.tree) == (False, "192.0.2.1")
 
@@ -186,28 +190,30 @@ def test_without_a_server_that_gives_tickets_there_is_no_limit() -> None:
 # ---- Bodies --------------------------------------------------------------------------------------
 
 
-def test_who_will_be_waited_for_needs_a_place_before_a_byte_is_read(places: Places) -> None:
-    open_body(upload(ticket(places)), limit_bytes=10)
-    open_body(upload(ticket(places)), limit_bytes=10)
+def test_an_upload_that_must_be_waited_for_needs_a_slot_before_a_byte_is_read(
+    slots: TransferSlots,
+) -> None:
+    open_body(upload(holder(slots)), limit_bytes=10)
+    open_body(upload(holder(slots)), limit_bytes=10)
 
-    with pytest.raises(NoPlace):
-        open_body(upload(ticket(places)), limit_bytes=10)
-
-
-def test_a_body_that_is_here_needs_no_place(places: Places) -> None:
-    open_body(upload(ticket(places, body_is_here=True)), limit_bytes=10)
-
-    assert places.taken == 0
+    with pytest.raises(NoFreeSlot):
+        open_body(upload(holder(slots)), limit_bytes=10)
 
 
-def test_a_body_that_is_too_large_takes_no_place(places: Places) -> None:
+def test_a_body_that_is_here_needs_no_slot(slots: TransferSlots) -> None:
+    open_body(upload(holder(slots, body_is_here=True)), limit_bytes=10)
+
+    assert slots.taken == 0
+
+
+def test_a_body_that_is_too_large_takes_no_slot(slots: TransferSlots) -> None:
     with pytest.raises(RequestTooLarge):
-        open_body(upload(ticket(places)), limit_bytes=4)
+        open_body(upload(holder(slots)), limit_bytes=4)
 
-    assert places.taken == 0
+    assert slots.taken == 0
 
 
-def test_a_client_that_is_too_slow_is_told_so_each_time() -> None:
+def test_a_body_from_a_slow_client_raises_at_each_read() -> None:
     body = Body(Failing(TooSlow(1024)), length=5, limit_bytes=10)
 
     for _ in range(2):
@@ -218,7 +224,7 @@ def test_a_client_that_is_too_slow_is_told_so_each_time() -> None:
     assert "1024" in answer.value.data["reason"]
 
 
-@pytest.mark.parametrize("error", [ServerStopping(), NoPlace(is_own_fault=False)])
+@pytest.mark.parametrize("error", [ServerStopping(), NoFreeSlot(is_own_fault=False)])
 def test_what_is_no_fault_of_the_client_asks_it_to_come_back(error: Exception) -> None:
     with pytest.raises(type(error)) as raised:
         Body(Failing(error), length=5, limit_bytes=10).read()
@@ -228,8 +234,8 @@ def test_what_is_no_fault_of_the_client_asks_it_to_come_back(error: Exception) -
     assert 1 <= int(answer.headers["Retry-After"]) <= 5
 
 
-def test_a_client_that_has_too_many_transfers_is_told_so() -> None:
-    answer = find_answer(NoPlace(is_own_fault=True))
+def test_a_client_with_too_many_transfers_gets_429() -> None:
+    answer = find_answer(NoFreeSlot(is_own_fault=True))
 
     assert (answer.status, answer.message) == (429, "too_many_requests")
     assert "same time" in answer.data["reason"]
@@ -240,9 +246,9 @@ def test_a_client_that_has_too_many_transfers_is_told_so() -> None:
 
 
 def answer_through_middleware(
-    response: HttpResponseBase, ticket: Ticket, method: str = "GET"
+    response: HttpResponseBase, holder: SlotHolder, method: str = "GET"
 ) -> Any:
-    request = RequestFactory().generic(method, "/v2/tasks/x", **{TICKET: ticket})
+    request = RequestFactory().generic(method, "/v2/tasks/x", **{SLOT_HOLDER: holder})
     return StreamMiddleware(lambda _: response)(request)
 
 
@@ -252,10 +258,10 @@ def stream(size: int | None) -> StreamingHttpResponse:
 
 
 @pytest.mark.parametrize("size", [None, SMALL_BYTES + 1])
-def test_a_download_takes_a_place(places: Places, size: int | None) -> None:
-    response = answer_through_middleware(stream(size), ticket(places))
+def test_a_download_takes_a_slot(slots: TransferSlots, size: int | None) -> None:
+    response = answer_through_middleware(stream(size), holder(slots))
 
-    assert (response.status_code, places.taken) == (200, 1)
+    assert (response.status_code, slots.taken) == (200, 1)
 
 
 @pytest.mark.parametrize(
@@ -266,12 +272,12 @@ def test_a_download_takes_a_place(places: Places, size: int | None) -> None:
         (HttpResponse(b"x" * SMALL_BYTES * 2), "GET"),
     ],
 )
-def test_what_waits_in_memory_takes_no_place(
-    places: Places, response: HttpResponseBase, method: str
+def test_what_waits_in_memory_takes_no_slot(
+    slots: TransferSlots, response: HttpResponseBase, method: str
 ) -> None:
-    answer_through_middleware(response, ticket(places), method)
+    answer_through_middleware(response, holder(slots), method)
 
-    assert places.taken == 0
+    assert slots.taken == 0
 
 
 @pytest.mark.django_db
@@ -279,12 +285,12 @@ def test_a_download_whose_tree_cannot_be_looked_up_is_refused_and_its_file_close
     closed = []
     response = stream(None)
     response._resource_closers.append(lambda: closed.append(True))
-    asking = ticket(Places(1, per_client=1))
+    asking = holder(TransferSlots(1, per_client=1))
 
     def fail() -> str:
         raise OperationalError("server closed the connection unexpectedly")
 
-    name_client({TICKET: asking}, "account", fail)
+    name_client({SLOT_HOLDER: asking}, "account", fail)
     refused = answer_through_middleware(response, asking)
 
     assert (refused.status_code, refused.headers["Content-Type"]) == (503, "application/json")
@@ -292,12 +298,12 @@ def test_a_download_whose_tree_cannot_be_looked_up_is_refused_and_its_file_close
 
 
 @pytest.mark.django_db  # Django looks after its connections when a response is closed
-def test_a_download_without_a_place_is_refused_and_its_file_closed() -> None:
+def test_a_download_without_a_slot_is_refused_and_its_file_closed() -> None:
     closed = []
     response = stream(None)
     response._resource_closers.append(lambda: closed.append(True))
 
-    refused = answer_through_middleware(response, ticket(Places(0, per_client=1)))
+    refused = answer_through_middleware(response, holder(TransferSlots(0, per_client=1)))
 
     assert (refused.status_code, refused.headers["Content-Type"]) == (503, "application/json")
     assert refused.headers["Retry-After"]

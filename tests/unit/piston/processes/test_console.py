@@ -1,4 +1,4 @@
-"""Does the console pass every line on with its writer's name, and end with its writers?"""
+"""Does the console print every line with its process's name, and end after the processes?"""
 
 import os
 import subprocess

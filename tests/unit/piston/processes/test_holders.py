@@ -1,4 +1,4 @@
-"""Is it found out who has a file or a port?"""
+"""Are the processes found that have a file or a port open?"""
 
 import os
 import socket
@@ -26,7 +26,7 @@ def test_who_has_a_file_open_is_named(tmp_path: Path) -> None:
     assert found == sorted([os.getpid(), child.pid])
 
 
-def test_nobody_has_a_file_that_was_closed(tmp_path: Path) -> None:
+def test_no_process_has_a_file_that_was_closed(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
     assert holders.holders_of_file(tmp_path / "file") == []

@@ -1,4 +1,4 @@
-"""Does a process end when its parent is gone, even when that was before it could ask?"""
+"""Does a process end when its parent is gone, even if the parent went first?"""
 
 import os
 import signal
@@ -51,7 +51,7 @@ def start(code: str) -> tuple[subprocess.Popen[str], int]:
 
 
 def read_to_the_end(parent: subprocess.Popen[str]) -> str:
-    """Return what is printed until nobody has the pipe any more: until the child is gone too."""
+    """Return what is printed until no process has the pipe open: until the child is gone, too."""
     return parent.communicate(timeout=WAIT_SECONDS)[0]
 
 

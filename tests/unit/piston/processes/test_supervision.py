@@ -1,4 +1,4 @@
-"""Does supervisor get what the Procfile says, and every process its variables?"""
+"""Does supervisor get the commands of the Procfile, and every process its variables?"""
 
 import configparser
 from pathlib import Path
@@ -68,7 +68,7 @@ def test_a_process_gets_the_values_in_force_and_what_was_set_outside(
 
 @pytest.fixture
 def parents(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[int]:
-    """Which parents a process asks to end with, in a data folder of its own."""
+    """The parents with which a process asks to end, in its own data folder."""
     asked: list[int] = []
     monkeypatch.setattr(settings, "PISTON_DATA_DIR", tmp_path)
     monkeypatch.setattr(supervision, "_kept_open", [])
@@ -76,7 +76,7 @@ def parents(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[int]:
     return asked
 
 
-def test_a_process_without_a_supervisor_ends_with_nobody(
+def test_a_process_without_a_supervisor_ends_with_no_other(
     parents: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(supervision.SUPERVISOR_PID, raising=False)

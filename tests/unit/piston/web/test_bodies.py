@@ -4,14 +4,14 @@ import pytest
 from gunicorn.http.body import Body, ChunkedReader, LengthReader
 from gunicorn.http.unreader import IterUnreader, SocketUnreader
 
-from piston.web.bodies import read_straight
+from piston.web.bodies import read_unbuffered
 
 CONTENT = b"0123456789" * 10
 NEXT = b"GET /healthz HTTP/1.1\r\n"
 
 
 class Socket:
-    """Gives what has come, piece by piece."""
+    """A socket that returns the received bytes piece by piece."""
 
     def __init__(self, *pieces: bytes) -> None:
         self.pieces = list(pieces)
@@ -26,11 +26,11 @@ class Socket:
 
 
 def body_of(pieces: Sequence[bytes], *, length: int, early: bytes = b"") -> Body:
-    """Return a body of which `early` came with the head."""
+    """Return a body whose first bytes, `early`, arrived with the head."""
     unreader = SocketUnreader(Socket(*pieces))
     unreader.unread(early)
     body = Body(LengthReader(unreader, length))
-    read_straight(body)
+    read_unbuffered(body)
     return body
 
 
@@ -81,6 +81,6 @@ def test_what_the_socket_gave_is_not_copied() -> None:
 def test_a_chunked_body_is_left_to_gunicorn() -> None:
     body = Body(ChunkedReader(object(), IterUnreader([b"5\r\nhello\r\n0\r\n\r\n"])))
 
-    read_straight(body)
+    read_unbuffered(body)
 
     assert body.read() == b"hello"

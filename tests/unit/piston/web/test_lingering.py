@@ -1,6 +1,12 @@
 import pytest
 
-from piston.http.transfers import TICKET, Places, Ticket, name_client, try_to_look_up_tree
+from piston.http.transfers import (
+    SLOT_HOLDER,
+    SlotHolder,
+    TransferSlots,
+    name_client,
+    try_to_look_up_tree,
+)
 from piston.web import lingering
 from piston.web.lingering import (
     LINGER_BYTES,
@@ -9,13 +15,13 @@ from piston.web.lingering import (
     MAX_LINGER_SECONDS,
     Linger,
 )
-from piston.web.pace import GRACE_SECONDS
+from piston.web.minimum_rate import GRACE_SECONDS
 
 RATE = 1000
 
 
 class Clock:
-    """time.monotonic, as the test has it."""
+    """A time.monotonic that the test sets."""
 
     now = 100.0
 
@@ -31,36 +37,38 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture
-def places() -> Places:
-    return Places(8, per_client=4)
+def slots() -> TransferSlots:
+    return TransferSlots(8, per_client=4)
 
 
-def linger(places: Places, *, is_known: bool, client: str = "a", tree: str = "") -> Linger:
-    ticket = Ticket(Places(1, per_client=1), client, body_is_here=False)
+def linger(slots: TransferSlots, *, is_known: bool, client: str = "a", tree: str = "") -> Linger:
+    holder = SlotHolder(TransferSlots(1, per_client=1), client, body_is_here=False)
     if is_known:
-        name_client({TICKET: ticket}, client, lambda: tree or client)
-        try_to_look_up_tree(ticket)
-    return Linger(places, ticket, RATE)
+        name_client({SLOT_HOLDER: holder}, client, lambda: tree or client)
+        try_to_look_up_tree(holder)
+    return Linger(slots, holder, RATE)
 
 
-def test_anybody_is_heard_out_for_a_moment_and_some_bytes(clock: Clock, places: Places) -> None:
-    stranger = linger(places, is_known=False)
+def test_any_client_may_go_on_sending_for_a_moment_and_some_bytes(
+    clock: Clock, slots: TransferSlots
+) -> None:
+    stranger = linger(slots, is_known=False)
 
     assert stranger.accepts(LINGER_BYTES)
     assert stranger.deadline == clock.now + LINGER_SECONDS
     assert not stranger.accepts(1)
-    assert places.taken == 0
+    assert slots.taken == 0
 
 
-def test_a_known_client_may_send_as_much_as_it_likes(clock: Clock, places: Places) -> None:
-    known = linger(places, is_known=True)
+def test_a_known_client_may_send_as_much_as_it_likes(clock: Clock, slots: TransferSlots) -> None:
+    known = linger(slots, is_known=True)
 
     assert known.accepts(10**12)
-    assert places.taken == 1
+    assert slots.taken == 1
 
 
-def test_a_known_client_has_to_keep_the_pace(clock: Clock, places: Places) -> None:
-    known = linger(places, is_known=True)
+def test_a_known_client_has_to_keep_the_minimum_rate(clock: Clock, slots: TransferSlots) -> None:
+    known = linger(slots, is_known=True)
     assert known.deadline == clock.now + GRACE_SECONDS
 
     clock.now += 20
@@ -69,8 +77,8 @@ def test_a_known_client_has_to_keep_the_pace(clock: Clock, places: Places) -> No
     assert known.deadline == clock.now + GRACE_SECONDS - 20 + 5
 
 
-def test_a_known_client_that_never_ends_is_cut_off(clock: Clock, places: Places) -> None:
-    known = linger(places, is_known=True)
+def test_a_known_client_that_never_ends_is_cut_off(clock: Clock, slots: TransferSlots) -> None:
+    known = linger(slots, is_known=True)
     end = clock.now + MAX_LINGER_SECONDS
 
     while clock.now < end:
@@ -81,32 +89,32 @@ def test_a_known_client_that_never_ends_is_cut_off(clock: Clock, places: Places)
     assert known.deadline == end
 
 
-def test_a_known_client_that_lingers_too_often_is_treated_as_anybody(
-    clock: Clock, places: Places
+def test_a_known_client_that_lingers_too_often_is_treated_like_any_other(
+    clock: Clock, slots: TransferSlots
 ) -> None:
     for _ in range(4):
-        linger(places, is_known=True)
+        linger(slots, is_known=True)
 
-    fifth = linger(places, is_known=True)
+    fifth = linger(slots, is_known=True)
 
     assert fifth.deadline == clock.now + LINGER_SECONDS
-    assert linger(places, is_known=True, client="b").deadline == clock.now + GRACE_SECONDS
+    assert linger(slots, is_known=True, client="b").deadline == clock.now + GRACE_SECONDS
 
 
 def test_a_tree_of_many_accounts_leaves_places_for_others(clock: Clock) -> None:
-    places = Places(MAX_LINGER_COUNT, per_client=MAX_LINGER_COUNT // 2)
+    slots = TransferSlots(MAX_LINGER_COUNT, per_client=MAX_LINGER_COUNT // 2)
 
     for number in range(2 * MAX_LINGER_COUNT):
-        linger(places, is_known=True, client=f"child {number}", tree="tree")
+        linger(slots, is_known=True, client=f"child {number}", tree="tree")
 
-    assert linger(places, is_known=True, client="stranger").deadline == clock.now + GRACE_SECONDS
+    assert linger(slots, is_known=True, client="stranger").deadline == clock.now + GRACE_SECONDS
 
 
-def test_a_client_whose_tree_is_not_known_is_treated_as_anybody(
-    clock: Clock, places: Places
+def test_a_client_whose_tree_is_unknown_is_treated_like_any_other(
+    clock: Clock, slots: TransferSlots
 ) -> None:
-    ticket = Ticket(Places(1, per_client=1), "a", body_is_here=False)
-    name_client({TICKET: ticket}, "a", lambda: "tree")
+    holder = SlotHolder(TransferSlots(1, per_client=1), "a", body_is_here=False)
+    name_client({SLOT_HOLDER: holder}, "a", lambda: "tree")
 
-    assert Linger(places, ticket, RATE).deadline == clock.now + LINGER_SECONDS
-    assert places.taken == 0
+    assert Linger(slots, holder, RATE).deadline == clock.now + LINGER_SECONDS
+    assert slots.taken == 0

@@ -15,11 +15,11 @@ from gunicorn.http.unreader import IterUnreader
 from gunicorn.workers import base
 from gunicorn.workers.gthread import ThreadWorker
 
-from piston.http.transfers import TICKET, Places, Ticket, name_client
-from piston.web import pace
+from piston.http.transfers import SLOT_HOLDER, SlotHolder, TransferSlots, name_client
+from piston.web import minimum_rate
+from piston.web.client_socket import BufferQuota, ClientSocket
 from piston.web.connections import Connection, Phase
 from piston.web.serving import is_read, serve
-from piston.web.wire import Memory, Wire
 from piston.web.worker import Worker
 
 
@@ -44,12 +44,12 @@ class Response:
 
 
 class Holder:
-    """A socket that has nothing but a ticket."""
+    """A socket that has only a slot holder."""
 
     owes_continue = False
 
-    def __init__(self, ticket: Ticket) -> None:
-        self.ticket = ticket
+    def __init__(self, holder: SlotHolder) -> None:
+        self.slot_holder = holder
 
 
 def body_of(content: bytes, *, is_chunked: bool) -> Body:
@@ -77,9 +77,9 @@ def test_a_body_is_read_when_its_end_was_seen(content: bytes, is_chunked: bool) 
 def test_an_answer_that_comes_before_its_body_ends_the_connection(
     content: bytes, is_chunked: bool, reads: bool, body_is_here: bool
 ) -> None:
-    ticket = Ticket(Places(1, per_client=1), "client", body_is_here=body_is_here)
+    holder = SlotHolder(TransferSlots(1, per_client=1), "client", body_is_here=body_is_here)
     body = body_of(content, is_chunked=is_chunked)
-    environ = {"gunicorn.socket": Holder(ticket), "wsgi.input": body}
+    environ = {"gunicorn.socket": Holder(holder), "wsgi.input": body}
     response = Response()
 
     def application(environ: dict[str, Any], start_response: Any) -> io.BytesIO:
@@ -90,34 +90,34 @@ def test_an_answer_that_comes_before_its_body_ends_the_connection(
 
     serve(application, environ, response.start_response)
 
-    assert environ[TICKET] is ticket
+    assert environ[SLOT_HOLDER] is holder
     assert response.must_close is not (reads or body_is_here)
 
 
 @pytest.mark.parametrize("body_is_here", [True, False])
 def test_the_tree_of_a_client_is_looked_up_before_its_body_is_discarded(body_is_here: bool) -> None:
-    ticket = Ticket(Places(1, per_client=1), "client", body_is_here=body_is_here)
+    holder = SlotHolder(TransferSlots(1, per_client=1), "client", body_is_here=body_is_here)
 
-    answer_known_client(ticket, lambda: "tree")
+    answer_known_client(holder, lambda: "tree")
 
-    assert ticket.is_known_with_tree is not body_is_here
-    assert ticket.tree == ("client" if body_is_here else "tree")
+    assert holder.is_known_with_tree is not body_is_here
+    assert holder.tree == ("client" if body_is_here else "tree")
 
 
 def test_an_answer_goes_out_when_the_tree_cannot_be_looked_up() -> None:
-    ticket = Ticket(Places(1, per_client=1), "client", body_is_here=False)
+    holder = SlotHolder(TransferSlots(1, per_client=1), "client", body_is_here=False)
 
     def fail() -> str:
         raise OperationalError("server closed the connection unexpectedly")
 
-    response = answer_known_client(ticket, fail)
+    response = answer_known_client(holder, fail)
 
     assert response.has_started
-    assert not ticket.is_known_with_tree
+    assert not holder.is_known_with_tree
 
 
-def answer_known_client(ticket: Ticket, find_tree: Callable[[], str]) -> Response:
-    """Refuse a client that has shown a good token, without a look at its body."""
+def answer_known_client(holder: SlotHolder, find_tree: Callable[[], str]) -> Response:
+    """Refuse a client with a valid token before its body is read."""
     body = body_of(b"hello", is_chunked=False)
     response = Response()
 
@@ -126,13 +126,13 @@ def answer_known_client(ticket: Ticket, find_tree: Callable[[], str]) -> Respons
         start_response("400 Bad Request", [])
         return io.BytesIO()
 
-    environ = {"gunicorn.socket": Holder(ticket), "wsgi.input": body}
+    environ = {"gunicorn.socket": Holder(holder), "wsgi.input": body}
     serve(application, environ, response.start_response)
     return response
 
 
-def test_nobody_is_let_go_on_after_an_answer() -> None:
-    holder = Holder(Ticket(Places(1, per_client=1), "client", body_is_here=False))
+def test_no_continue_is_sent_after_an_answer() -> None:
+    holder = Holder(SlotHolder(TransferSlots(1, per_client=1), "client", body_is_here=False))
     holder.owes_continue = True
     body = body_of(b"hello", is_chunked=False)
 
@@ -160,7 +160,7 @@ def worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
 
 
 @pytest.mark.parametrize("expects_continue", [True, False])
-def test_gunicorn_lets_nobody_go_on_before_the_body_is_read(
+def test_gunicorn_sends_no_continue_before_the_body_is_read(
     worker: Worker, deaf: Connection, monkeypatch: pytest.MonkeyPatch, expects_continue: bool
 ) -> None:
     request = Request(expects_continue=expects_continue)
@@ -182,56 +182,58 @@ def test_gunicorn_lets_nobody_go_on_before_the_body_is_read(
 def deaf(worker: Worker) -> Iterator[Connection]:
     """A connection whose client takes nothing, when no memory is left for its answer."""
     near, far = socket.socketpair()
-    worker.memory = Memory(0)
-    wire = Wire(near, "client", worker.places, worker.memory, 1024)
+    worker.buffer_quota = BufferQuota(0)
+    client_socket = ClientSocket(near, "client", worker.slots, worker.buffer_quota, 1024)
     with suppress(BlockingIOError):
         while True:
             near.send(bytes(2**16))
     worker.nr_conns += 1
-    yield Connection(worker.cfg, wire, ("127.0.0.1", 1), ("127.0.0.1", 2))
-    wire.close()
+    yield Connection(worker.cfg, client_socket, ("127.0.0.1", 1), ("127.0.0.1", 2))
+    client_socket.close()
     far.close()
 
 
-def test_a_refusal_waits_for_nobody_and_takes_no_place(
+def test_a_refusal_does_not_wait_and_takes_no_slot(
     worker: Worker, deaf: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pace, "GRACE_SECONDS", 0.05)
+    monkeypatch.setattr(minimum_rate, "GRACE_SECONDS", 0.05)
     deaf.sock.begin(body_is_here=True)
 
     worker.refuse(deaf, "overloaded")
 
-    assert deaf.sock.pace.left_seconds == pace.GRACE_SECONDS  # no time was spent waiting
-    assert worker.places.taken == 0
+    assert deaf.sock.rate.left_seconds == minimum_rate.GRACE_SECONDS  # no time was spent waiting
+    assert worker.slots.taken == 0
     assert deaf.phase is Phase.LINGERING
 
 
-def test_a_known_client_is_heard_out_and_gives_its_place_back(
-    worker: Worker, deaf: Connection
-) -> None:
+def test_a_known_client_lingers_and_gives_its_slot_back(worker: Worker, deaf: Connection) -> None:
     worker.alive = True
-    deaf.sock.ticket.is_known = True
+    deaf.sock.slot_holder.is_known = True
 
     worker.linger(deaf)
-    assert (worker.lingering.taken, deaf.deadline) == (1, deaf.linger and deaf.linger.deadline)
+    assert (worker.linger_slots.taken, deaf.deadline) == (1, deaf.linger and deaf.linger.deadline)
     worker.drop(deaf)
 
-    assert worker.lingering.taken == 0
+    assert worker.linger_slots.taken == 0
 
 
 @pytest.mark.parametrize(
-    ("taken_bytes", "phase"), [(0, None), (10_000, Phase.LEAVING)], ids=["nothing", "something"]
+    ("acknowledged_bytes", "phase"),
+    [(0, None), (10_000, Phase.SENDING)],
+    ids=["nothing", "something"],
 )
 def test_a_client_is_given_up_when_it_has_taken_nothing_of_its_answer(
     worker: Worker,
     deaf: Connection,
     monkeypatch: pytest.MonkeyPatch,
-    taken_bytes: int,
+    acknowledged_bytes: int,
     phase: Phase | None,
 ) -> None:
-    worker.wait(deaf, Phase.LEAVING, 0.0)
-    monkeypatch.setattr(deaf.sock, "count_taken", lambda: deaf.sock.pace.earn(taken_bytes))
+    worker.wait(deaf, Phase.SENDING, 0.0)
+    monkeypatch.setattr(
+        deaf.sock, "count_acknowledged", lambda: deaf.sock.rate.earn(acknowledged_bytes)
+    )
 
-    worker.give_up(deaf)
+    worker.time_out(deaf)
 
     assert deaf.phase is phase

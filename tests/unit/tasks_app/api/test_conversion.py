@@ -15,7 +15,7 @@ import pytest
 from django.conf import settings
 
 from piston import disk_reserve
-from piston.http.transfers import NoPlace
+from piston.http.transfers import NoFreeSlot
 from tasks_app.api import conversion as conversions
 from tasks_app.api.conversion import Conversion, ConversionQueue
 from tasks_app.csv_files import converting
@@ -276,7 +276,7 @@ def test_a_tree_for_which_many_wait_is_refused(monkeypatch: pytest.MonkeyPatch) 
 
     with line.queue.slot("a", never):
         line.join("b1")
-        with pytest.raises(NoPlace) as refused, line.queue.slot("b", never):
+        with pytest.raises(NoFreeSlot) as refused, line.queue.slot("b", never):
             pass
         line.join("c1")
 
@@ -291,7 +291,7 @@ def test_nobody_waits_long_for_a_turn(
     monkeypatch.setattr(conversions, "MAX_WAIT_SECONDS", 0.0)
     queue = ConversionQueue(1)
 
-    with queue.slot("a", never), pytest.raises(NoPlace) as refused, queue.slot(tree, never):
+    with queue.slot("a", never), pytest.raises(NoFreeSlot) as refused, queue.slot(tree, never):
         pass
 
     assert refused.value.is_own_fault is is_own_fault

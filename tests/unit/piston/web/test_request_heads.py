@@ -1,6 +1,12 @@
 import pytest
 
-from piston.web.heads import MAX_HEAD_BYTES, SMALL_BODY_BYTES, Arrival, is_urgent, look_at
+from piston.web.request_heads import (
+    MAX_HEAD_BYTES,
+    SMALL_BODY_BYTES,
+    Arrival,
+    classify,
+    is_health_check,
+)
 
 FIRST = b"PUT /v2/tasks HTTP/1.1\r\nHost: x\r\n"
 
@@ -29,21 +35,21 @@ def with_length(length: int, body: bytes = b"") -> bytes:
     ],
 )
 def test_what_has_arrived(received: bytes, arrival: Arrival) -> None:
-    assert look_at(received) is arrival
+    assert classify(received) is arrival
 
 
 def test_a_head_is_found_wherever_its_end_was_cut() -> None:
     received = FIRST + b"\r\n"
 
     for searched in range(len(received)):
-        assert look_at(received, searched=searched) is Arrival.WHOLE
+        assert classify(received, searched=searched) is Arrival.WHOLE
 
 
 def test_a_length_in_a_body_means_nothing() -> None:
-    assert look_at(FIRST + b"\r\n\r\nContent-Length: 9\r\n") is Arrival.WHOLE
+    assert classify(FIRST + b"\r\n\r\nContent-Length: 9\r\n") is Arrival.WHOLE
 
 
 def test_the_question_for_health_is_urgent() -> None:
-    assert is_urgent(b"GET /healthz HTTP/1.1\r\n")
-    assert is_urgent(b"HEAD /readyz HTTP/1.1\r\n")
-    assert not is_urgent(b"GET /healthzy HTTP/1.1\r\n")
+    assert is_health_check(b"GET /healthz HTTP/1.1\r\n")
+    assert is_health_check(b"HEAD /readyz HTTP/1.1\r\n")
+    assert not is_health_check(b"GET /healthzy HTTP/1.1\r\n")

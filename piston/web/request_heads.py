@@ -1,4 +1,4 @@
-"""Is a request ready for a thread? When its head is here, and with it a body that is small."""
+"""Tells when a request is ready for a thread: when its head, and with it a small body, is here."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ import re
 from enum import Enum
 
 MAX_HEAD_BYTES = 16 * 1024
-SMALL_BODY_BYTES = 16 * 1024  # waits in memory; what is larger is read by a thread, as an upload
+SMALL_BODY_BYTES = 16 * 1024  # waits in memory; a thread reads a larger one, as an upload
+HEALTH_CHECKS = tuple(
+    f"{method} {path} ".encode() for method in ("GET", "HEAD") for path in ("/healthz", "/readyz")
+)
 
-# Good enough to wait for a body or not. gunicorn reads the same bytes with all due strictness.
+# These decide only whether to wait for a body. gunicorn parses the same bytes strictly.
 _END = b"\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,18})[ \t]*\r", re.IGNORECASE)
 _STREAMED = re.compile(rb"\r\n(?:transfer-encoding|expect)[ \t]*:", re.IGNORECASE)
 
 
 class Arrival(Enum):
-    """What has arrived of a request."""
+    """How much of a request has arrived."""
 
     PART_OF_HEAD = "part of the head"
     PART_OF_BODY = "the head, and a part of a small body"
@@ -24,8 +27,11 @@ class Arrival(Enum):
     TOO_LONG = "more than a head may have"
 
 
-def look_at(received: bytes | bytearray, *, searched: int = 0) -> Arrival:
-    """Tell how much of a request this is; its first `searched` bytes hold no end of a head."""
+def classify(received: bytes | bytearray, *, searched: int = 0) -> Arrival:
+    """Tell how much of a request has arrived.
+
+    The caller already knows that the first `searched` bytes do not hold the end of the head.
+    """
     end = received.find(_END, max(0, searched - len(_END)))
     if end < 0 or end > MAX_HEAD_BYTES:
         is_too_long = max(end, len(received)) > MAX_HEAD_BYTES
@@ -40,11 +46,6 @@ def look_at(received: bytes | bytearray, *, searched: int = 0) -> Arrival:
     return Arrival.PART_OF_BODY if length <= SMALL_BODY_BYTES else Arrival.HEAD
 
 
-URGENT = tuple(
-    f"{method} {path} ".encode() for method in ("GET", "HEAD") for path in ("/healthz", "/readyz")
-)
-
-
-def is_urgent(received: bytes | bytearray) -> bool:
-    """Is this the question whether the service is well, or can work?"""
-    return received.startswith(URGENT)
+def is_health_check(received: bytes | bytearray) -> bool:
+    """Is this a request for `/healthz` or `/readyz`?"""
+    return received.startswith(HEALTH_CHECKS)
