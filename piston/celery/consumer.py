@@ -1,8 +1,8 @@
 """Keeps a worker alive through all trouble with its broker: it logs the error, waits and retries.
 
 Celery's own consumer goes on only after a lost connection, and without a pause. It ends when the
-broker refuses a login, is read-only or full, or closes a channel, and on any other error that a
-library raises meanwhile.
+broker refuses a login, is read-only or full, or closes a channel. It also ends on any other error
+that a library raises meanwhile.
 """
 
 from __future__ import annotations

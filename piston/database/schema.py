@@ -154,7 +154,7 @@ def describe_refusal(error: Error) -> str:
     if state == database_errors.INSUFFICIENT_PRIVILEGE:
         remedy = "As its owner: GRANT SELECT ON django_migrations TO the role of DATABASE_URL"
     return (
-        "Nobody can tell whether the database's schema is the one of this code: the database"
+        "Cannot tell whether the database's schema fits this code: the database"
         f" refuses to read django_migrations ({said}). {remedy};"
         " this process then goes on by itself."
     )

@@ -6,7 +6,7 @@ discard. A client with a valid token may send as long as it keeps the minimum ra
 client gets a few seconds, since a flood of refused bodies costs time.
 
 The slots for clients with a token are shared out like those for transfers, by account and by
-tree, so one tree cannot hold them all. A client whose tree could not be looked up gets none.
+tree. So one tree cannot hold them all. A client whose tree could not be looked up gets none.
 """
 
 from __future__ import annotations
