@@ -67,7 +67,7 @@ def measure_memory(scale: Scale) -> Comparison:
 def measure_speed(kind: str, scale: Scale) -> Comparison:
     """Let a bare loop and a scan take turns on the same bytes in memory."""
     from benchmarks.contacts import Look
-    from tasks_app.creating import ScannedStream
+    from tasks_app.storing_uploads import ScannedStream
 
     row_count = scale.rows(1_000_000)
     content = make_file(kind, row_count)
@@ -97,10 +97,10 @@ def read_bare(content: bytes) -> None:
 def at_upload(body: Readable) -> Readable:
     """Return what a storage backend reads while it stores an upload."""
     from benchmarks.contacts import Look
-    from tasks_app.creating import ScannedStream
     from tasks_app.files import storage
     from tasks_app.files.recording import RecordingStream
     from tasks_app.models import TaskCSV
+    from tasks_app.storing_uploads import ScannedStream
 
     return RecordingStream(TaskCSV(), ScannedStream(Look, body), storage.KEEP_SECONDS)
 

@@ -14,10 +14,11 @@ from piston.readable import Readable
 from tasks_app import creating
 from tasks_app.api.json_uploads import open_records
 from tasks_app.api.renderers import CSV_TYPES
-from tasks_app.creating import GunzippedStream, Order
+from tasks_app.creating import Order
 from tasks_app.errors import UnexpectedContent
 from tasks_app.files import storage
 from tasks_app.models import Task
+from tasks_app.storing_uploads import GunzippedStream
 
 JSON_TYPES = ("application/json", "", "application/x-www-form-urlencoded")  # the last: curl -d
 MAX_FILE_NAME_LENGTH = 1_000  # characters

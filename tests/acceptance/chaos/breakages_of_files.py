@@ -84,7 +84,7 @@ for breakage in (
                 "    return bool(0 and settings.",
             ),
             Change("piston/storages/folder.py", "Path(self.path(name)).unlink()", "pass"),
-            Change(INTAKE, "        delete_unrecorded(csv_file)\n", ""),
+            Change("tasks_app/storing_uploads.py", "        delete_unrecorded(csv_file)\n", ""),
         ),
     ),
     Breakage(

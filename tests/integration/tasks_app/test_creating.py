@@ -13,7 +13,7 @@ from django.db import OperationalError
 
 from categories import registry
 from piston.http.errors import FaultyRequest
-from tasks_app import creating
+from tasks_app import creating, storing_uploads
 from tasks_app.csv_files.scanning import Scan
 from tasks_app.errors import CSVFormatError, FieldErrors, UnexpectedContent
 from tasks_app.models import Segment, Task, TaskCSV, TaskEvent
@@ -102,7 +102,7 @@ def test_input_for_an_action_that_takes_none_is_refused_and_the_reverse() -> Non
 def test_a_gzipped_body_is_expanded_block_by_block(size: int) -> None:
     content = b"name,do\n" + b"".join(b"n%d,\n" % index for index in range(5000))
     members = gzip.compress(content[:20_000]) + gzip.compress(content[20_000:])
-    stream = creating.GunzippedStream(io.BytesIO(members), 10**6)
+    stream = storing_uploads.GunzippedStream(io.BytesIO(members), 10**6)
 
     expanded = b"".join(iter(lambda: stream.read(size), b""))
 
@@ -118,7 +118,7 @@ def test_a_gzipped_body_is_expanded_block_by_block(size: int) -> None:
     ],
 )
 def test_a_bad_gzip_is_a_format_error_that_says_why(body: bytes, reason: str) -> None:
-    stream = creating.GunzippedStream(io.BytesIO(body), 1_000_000)
+    stream = storing_uploads.GunzippedStream(io.BytesIO(body), 1_000_000)
 
     with pytest.raises(CSVFormatError, match=reason):
         list(iter(lambda: stream.read(4096), b""))

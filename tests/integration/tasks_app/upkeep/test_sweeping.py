@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from tasks_app import creating, lifecycle
+from tasks_app import creating, lifecycle, storing_uploads
 from tasks_app.errors import ClaimLost
-from tasks_app.execution import assembly, worker
+from tasks_app.execution import assembly, ending, worker
 from tasks_app.files import storage
 from tasks_app.models import CSVName, Part, Segment, Task, TaskCSV, TaskEvent
 from tasks_app.models.clock import database_time
@@ -55,7 +55,7 @@ def test_a_task_whose_worker_died_after_the_last_row_is_completed(
 ) -> None:
     task = engine.start(engine.submit("check", *ROWS))
     with monkeypatch.context() as dying:
-        dying.setattr(worker, "complete", lambda *_: None)
+        dying.setattr(ending, "complete", lambda *_: None)
         broker.deliver_all()
     assert engine.fresh(task).status == "executing"
 
@@ -150,7 +150,7 @@ def test_a_file_being_written_is_kept_and_an_abandoned_one_deleted(broker: FakeB
 def test_an_upload_that_was_given_up_meanwhile_becomes_no_task(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = creating.store_and_scan
+    store = storing_uploads.store_and_scan
 
     def too_slow(*arguments: Any) -> Any:
         scan = store(*arguments)
@@ -187,7 +187,7 @@ def test_a_finish_that_kills_its_worker_is_given_up(
 
     task = engine.start(engine.submit("check", *ROWS))
     with monkeypatch.context() as dying:
-        dying.setattr(worker, "complete", die)
+        dying.setattr(ending, "complete", die)
         for _ in range(worker.MAX_IDLE_CLAIMS + 2):
             with suppress(SystemExit):
                 broker.deliver_all()
