@@ -1,11 +1,21 @@
-"""Collects the rows that lack a mandatory value: counts all and keeps the first ones."""
+"""Finds rows that lack a mandatory value, counts them all and keeps the first ones.
+
+The compiled scanner (scan_block.c) finds them by the same rule.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+from categories.columns import is_unset
 
 MAX_KEPT_ROWS = 100  # decisions §6
 MAX_KEPT_BYTES = 2**20  # of all kept rows; the first one is kept whatever its length
+
+
+def lacks_value(cells: Sequence[str], mandatory: Iterable[int]) -> bool:
+    """Say whether a row has no value in one of the mandatory columns, given by their places."""
+    return any(is_unset(cells[place]) for place in mandatory)
 
 
 class MissingValues:

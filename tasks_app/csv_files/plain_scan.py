@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
-from categories.columns import is_unset
 from tasks_app.csv_files.boundaries import count_line_ends, rows_in
 from tasks_app.csv_files.faults import find_fault
 from tasks_app.csv_files.limits import ScanLimits
+from tasks_app.csv_files.missing_values import lacks_value
 
 
 class RowForm(NamedTuple):
@@ -47,10 +47,8 @@ def scan_block(block: bytes, form: RowForm, *, is_last: bool) -> BlockScan:
             is_long = end - start > form.limits.cell_bytes
             if len(cells) != form.width or (is_long and _has_fault(block[start:end], form)):
                 break
-            for place in form.mandatory:
-                if is_unset(cells[place]):
-                    unset_rows.append(len(row_ends))
-                    break
+            if lacks_value(cells, form.mandatory):
+                unset_rows.append(len(row_ends))
             row_ends.append(end)
         used = end
     return BlockScan(used, row_ends, unset_rows, count_line_ends(block[:used]))
