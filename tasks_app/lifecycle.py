@@ -112,7 +112,7 @@ def check_input(task: Task) -> None:
     if csv_file is None:
         raise CannotBeRetried(task.pk, "the input is missing")
     place = min(left.cursor_offset, csv_file.size_bytes - 1)
-    if lost := storage.look_again(csv_file, place):
+    if lost := storage.recheck(csv_file, place):
         raise CannotBeRetried(task.pk, describe_loss(csv_file, lost))
 
 

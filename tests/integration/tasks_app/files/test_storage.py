@@ -187,7 +187,7 @@ def test_all_files_that_are_being_stored_are_kept_alive_by_one_thread(
     with ThreadPoolExecutor(len(csv_files)) as pool:
         saved = [pool.submit(store_one, csv_file) for csv_file in csv_files]
         assert all(event.wait(30) for event in alive.values())
-        keepers = [thread for thread in threading.enumerate() if thread.name == "signs-of-life"]
+        keepers = [thread for thread in threading.enumerate() if thread.name == "heartbeat"]
         all_are_alive.wait(30)
         for each in saved:
             each.result()
@@ -249,10 +249,10 @@ def test_a_file_that_is_as_it_was_stored_again_is_taken_for_sound(backend: str) 
     with pytest.raises(StoredFileChanged):
         list(storage.read_range(csv_file, 0, len(CONTENT)))
 
-    storage.look_again(csv_file)
+    storage.recheck(csv_file)
     still = TaskCSV.objects.get(pk=csv_file.pk).faulty_at
     overwrite(csv_file, CONTENT)
-    storage.look_again(csv_file)
+    storage.recheck(csv_file)
 
     assert still == 262_144
     assert TaskCSV.objects.get(pk=csv_file.pk).faulty_at is None

@@ -107,7 +107,7 @@ def test_a_file_that_waits_for_its_week_is_named_and_deleted_as_well(
     place: str, broker: FakeBroker
 ) -> None:
     put(FOREIGN)
-    storage_check.look_over()
+    storage_check.run_daily_check()
 
     before, after = check(), check("--delete")
 
@@ -119,7 +119,7 @@ def test_a_file_that_waits_for_its_week_is_named_and_deleted_as_well(
 
 def test_a_full_disk_does_not_shorten_the_week(broker: FakeBroker) -> None:
     put(FOREIGN)
-    storage_check.look_over()
+    storage_check.run_daily_check()
 
     sweeping.delete_bytes_first()
 
@@ -139,8 +139,8 @@ def test_the_daily_look_lets_the_sweeper_delete_after_the_grace(
     for key in [FOREIGN, *NOT_OURS]:
         put(key)
 
-    storage_check.look_over()
-    storage_check.look_over()
+    storage_check.run_daily_check()
+    storage_check.run_daily_check()
     sweeping.delete_orphaned_files()
     kept = storage.exists(FOREIGN)
     TaskCSV.objects.filter(key=FOREIGN).update(kept_until=database_time(-1))
@@ -159,7 +159,7 @@ def test_the_database_of_another_storage_deletes_nothing_by_itself(
     for number in range(3):
         put(f"ab/ab{number:028}-{number:016}.in.csv")
 
-    storage_check.look_over()
+    storage_check.run_daily_check()
 
     assert not TaskCSV.objects.exists()
     assert "is it the right database?" in caplog.text
@@ -171,7 +171,7 @@ def test_a_row_without_a_file_is_logged_and_kept(
     (lost,) = engine.submit("check", *ROWS).csvs.all()
     storage.delete(lost.key)
 
-    storage_check.look_over()
+    storage_check.run_daily_check()
 
     assert f"Tasks have 1 file that the storage has not, such as: {lost.key}" in caplog.text
     assert TaskCSV.objects.filter(key=lost.key).exists()
