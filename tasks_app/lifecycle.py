@@ -124,7 +124,7 @@ def resume(task: Task, actor: Actor) -> None:
     check_can_go_on(task)
     reason = task.reason
     task.segments.all().revoke(claimed_for="", idle_claims=0, suspect_row=None, suspect_trials=0)
-    task.effects.all().forget_places()
+    task.effects.all().forget_line_positions()
     task.csvs.exclude(name=CSVName.INPUT).update(
         task=None, kept_until=database_time(KEEP_OLD_SECONDS), is_given_up=True
     )
