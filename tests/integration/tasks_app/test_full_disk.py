@@ -24,7 +24,7 @@ from tasks_app.errors import StorageFull
 from tasks_app.execution import assembly
 from tasks_app.models import Segment, Task, TaskCSV
 from tasks_app.models.clock import database_time
-from tasks_app.upkeep import sweeping
+from tasks_app.upkeep import expiry, sweeping
 from tests import engine
 from tests.broker import FakeBroker
 
@@ -194,7 +194,7 @@ def test_the_bytes_of_removed_tasks_go_before_anything_is_written(
     def refuse(_task: Task) -> None:
         raise OperationalError("database or disk is full")
 
-    monkeypatch.setattr(sweeping, "purge", refuse)
+    monkeypatch.setattr(expiry, "purge", refuse)
     sweeping.sweep()
 
     assert stored_files(settings) == before

@@ -15,7 +15,7 @@ from tasks_app.files import task_files
 from tasks_app.models import Segment, Task, TaskCSV, TaskEvent
 from tasks_app.models.task import TaskQuerySet
 from tasks_app.states import TaskStatus
-from tasks_app.upkeep import sweeping
+from tasks_app.upkeep import expiry, unlocked
 from tests import engine
 from tests.broker import FakeBroker
 from tests.factories import AccountFactory
@@ -37,8 +37,8 @@ def remove(task: Task) -> None:
 def remove_and_purge(task: Task) -> None:
     """Remove the task and let the sweeper delete it."""
     remove(task)
-    sweeping.purge_removed_tasks()
-    sweeping.delete_orphaned_files()
+    expiry.purge_removed_tasks()
+    expiry.delete_orphaned_files()
 
 
 GONE = [remove, remove_and_purge]
@@ -133,7 +133,7 @@ def test_a_sweeper_says_nothing_of_a_task_that_another_one_expired(
     task = engine.submit("check", *ROWS)
     remove_and_purge(task)
 
-    sweeping.for_each([task], sweeping.expire)
+    unlocked.for_each([task], expiry.expire)
 
     assert "failed" not in caplog.text
 

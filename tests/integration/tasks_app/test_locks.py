@@ -19,7 +19,7 @@ from tasks_app.execution.releasing import Returns
 from tasks_app.models import AccountTurn, AccountUsage, ActionPace, Segment, Task
 from tasks_app.models.clock import database_time
 from tasks_app.queue import dispatch
-from tasks_app.upkeep import sweeping, unlocked
+from tasks_app.upkeep import expiry, sweeping, unlocked
 from tests import engine, plugins
 from tests.broker import FakeBroker
 from tests.factories import AccountFactory, make_api_key, make_token
@@ -304,7 +304,7 @@ def test_a_removed_task_that_is_locked_does_not_hold_up_another(broker: FakeBrok
         lifecycle.remove(task, engine.TESTER)
 
     with locked(first), soon():
-        sweeping.purge_removed_tasks()
+        expiry.purge_removed_tasks()
 
     assert list(Task.objects.all()) == [first]
 
@@ -316,7 +316,7 @@ def test_an_account_whose_counts_are_locked_does_not_hold_up_a_sweep(broker: Fak
     usage = AccountUsage.objects.get(pk=task.account_id)
 
     with locked(usage), soon():
-        sweeping.purge_removed_tasks()
+        expiry.purge_removed_tasks()
 
     assert Task.objects.exists()
 

@@ -21,7 +21,7 @@ from tasks_app.execution import batch_size, batches
 from tasks_app.execution.ledger import Done
 from tasks_app.models import AccountUsage, Segment, Task, TaskCSV
 from tasks_app.states import TaskStatus
-from tasks_app.upkeep import sweeping
+from tasks_app.upkeep import expiry, sweeping
 from tests import engine
 from tests.broker import FakeBroker
 from tests.factories import AccountFactory, TaskFactory
@@ -97,7 +97,7 @@ def test_a_task_that_two_sweepers_purge_is_uncounted_once(release: str) -> None:
     seen_by_both = [engine.fresh(task), engine.fresh(task)]
 
     for seen in seen_by_both:
-        sweeping.purge(seen)
+        expiry.purge(seen)
 
     assert usage(account) == kept(account) == (1, SIZE)
 

@@ -16,7 +16,7 @@ from django.db import OperationalError
 from tasks_app.files import storage, storage_check
 from tasks_app.models import CSVName, TaskCSV
 from tasks_app.models.clock import database_time
-from tasks_app.upkeep import sweeping
+from tasks_app.upkeep import expiry
 from tests import engine
 from tests.broker import FakeBroker
 from tests.servers import ObjectStorage, started
@@ -121,7 +121,7 @@ def test_a_full_disk_does_not_shorten_the_week(broker: FakeBroker) -> None:
     put(FOREIGN)
     storage_check.run_daily_check()
 
-    sweeping.delete_bytes_first()
+    expiry.delete_bytes_first()
 
     assert storage.exists(FOREIGN)
 
@@ -141,10 +141,10 @@ def test_the_daily_look_lets_the_sweeper_delete_after_the_grace(
 
     storage_check.run_daily_check()
     storage_check.run_daily_check()
-    sweeping.delete_orphaned_files()
+    expiry.delete_orphaned_files()
     kept = storage.exists(FOREIGN)
     TaskCSV.objects.filter(key=FOREIGN).update(kept_until=database_time(-1))
-    sweeping.delete_orphaned_files()
+    expiry.delete_orphaned_files()
 
     assert kept
     assert not storage.exists(FOREIGN)

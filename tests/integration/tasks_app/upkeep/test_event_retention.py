@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from tasks_app import events, lifecycle
 from tasks_app.models import EventKind, Task, TaskEvent
-from tasks_app.upkeep import event_retention, sweeping
+from tasks_app.upkeep import event_retention, expiry, sweeping
 from tests import engine
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -70,7 +70,7 @@ def test_a_task_that_is_there_keeps_its_events_but_not_its_downloads() -> None:
 def test_a_removed_task_that_is_not_purged_yet_does_not_hold_up_the_others() -> None:
     waiting = removed_task()
     purged = removed_task()
-    sweeping.purge(engine.fresh(purged))
+    expiry.purge(engine.fresh(purged))
     let_pass(DAYS + 1)
 
     event_retention.forget_old_events()
@@ -81,7 +81,7 @@ def test_a_removed_task_that_is_not_purged_yet_does_not_hold_up_the_others() -> 
 def test_many_are_forgotten_in_small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(event_retention, "MAX_TASKS_AT_ONCE", 2)
     for _ in range(5):
-        sweeping.purge(removed_task())
+        expiry.purge(removed_task())
     let_pass(DAYS + 1)
 
     assert event_retention.forget_gone_tasks() == 4

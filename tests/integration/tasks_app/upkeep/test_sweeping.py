@@ -16,7 +16,7 @@ from tasks_app.execution import assembly, worker
 from tasks_app.files import storage
 from tasks_app.models import CSVName, Part, Segment, Task, TaskCSV, TaskEvent
 from tasks_app.models.clock import database_time
-from tasks_app.upkeep import sweeping
+from tasks_app.upkeep import expiry, sweeping
 from tests import engine
 from tests.broker import FakeBroker
 
@@ -101,20 +101,20 @@ def test_a_removed_task_leaves_its_events_and_nothing_else(broker: FakeBroker) -
 
 
 def test_one_sweep_purges_as_much_as_there_is_time_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweeping, "MAX_AT_ONCE", 2)
+    monkeypatch.setattr(expiry, "MAX_TASKS_AT_ONCE", 2)
     for _ in range(9):
         lifecycle.remove(engine.submit("check", *ROWS), engine.TESTER)
     in_trouble = Task.objects.order_by("pk")[0].pk
-    purge = sweeping.purge
+    purge = expiry.purge
 
     def purge_most(task: Task) -> None:
         assert task.pk != in_trouble
         purge(task)
 
-    monkeypatch.setattr(sweeping, "purge", purge_most)
+    monkeypatch.setattr(expiry, "purge", purge_most)
 
-    sweeping.purge_removed_tasks()
-    sweeping.delete_orphaned_files()
+    expiry.purge_removed_tasks()
+    expiry.delete_orphaned_files()
 
     assert [task.pk for task in Task.objects.all()] == [in_trouble]
     assert TaskCSV.objects.count() == 1
@@ -123,12 +123,12 @@ def test_one_sweep_purges_as_much_as_there_is_time_for(monkeypatch: pytest.Monke
 def test_a_sweep_goes_on_to_its_next_step_when_purging_takes_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(sweeping, "MAX_AT_ONCE", 2)
-    monkeypatch.setattr(sweeping, "DELETING_SECONDS", 0)
+    monkeypatch.setattr(expiry, "MAX_TASKS_AT_ONCE", 2)
+    monkeypatch.setattr(expiry, "DELETING_SECONDS", 0)
     for _ in range(3):
         lifecycle.remove(engine.submit("count"), engine.TESTER)
 
-    sweeping.purge_removed_tasks()
+    expiry.purge_removed_tasks()
 
     assert Task.objects.count() == 1
 
