@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import BooleanField, Expression
 
 
-class NeedNotLast(Expression):
+class AsynchronousCommit(Expression):
     """True in an UPDATE's WHERE; on PostgreSQL, its commit then does not wait for the disk.
 
     The change is visible to all connections at once and survives a crash of any worker. It is lost

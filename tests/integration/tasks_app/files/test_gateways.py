@@ -1,4 +1,4 @@
-"""Is nothing believed that a gateway, a proxy or a cache in front of S3 makes up?"""
+"""Tests that false answers of a gateway, a proxy or a cache in front of S3 are not believed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def object_storage() -> Iterator[ObjectStorage]:
 
 @pytest.fixture
 def gateway(object_storage: ObjectStorage, settings: Any) -> Iterator[Gateway]:
-    """Stand in front of the storage, and change nothing yet."""
+    """Put a gateway in front of the storage that changes nothing yet."""
     backend = object_storage.storage()
     with Gateway(object_storage.url) as gateway:
         backend["OPTIONS"] |= {
@@ -74,7 +74,7 @@ def kinds(gateway: Gateway) -> list[str]:
     return [asked.method for asked in gateway.asked]
 
 
-# ---- Somebody else answers -----------------------------------------------------------------------
+# ---- The gateway answers instead of the storage --------------------------------------------------
 
 
 @in_its_place
@@ -185,7 +185,7 @@ def test_a_redirection_to_a_region_says_which(gateway: Gateway) -> None:
     assert len(gateway.asked) <= 2
 
 
-# ---- What is certain -----------------------------------------------------------------------------
+# ---- Proof that a file is missing ----------------------------------------------------------------
 
 
 def test_a_file_is_missing_once_the_list_has_said_so_twice(gateway: Gateway) -> None:
@@ -261,7 +261,7 @@ def test_who_says_not_found_of_what_is_deleted_has_to_list_it_no_more(gateway: G
     assert not storage.exists(csv_file.key)
 
 
-# ---- What it says of ranges is altered -----------------------------------------------------------
+# ---- The gateway alters the answers to ranges ----------------------------------------------------
 
 
 @pytest.mark.parametrize("rule", LIES.values(), ids=LIES)

@@ -1,4 +1,4 @@
-"""Is a file stored, read in ranges and deleted alike in a folder and on object storage?"""
+"""Tests that a folder and object storage store, read and delete files in the same way."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def store(content: bytes = CONTENT) -> TaskCSV:
 
 
 def overwrite(csv_file: TaskCSV, content: bytes) -> None:
-    """Put other bytes in the file's place."""
+    """Replace the file's bytes with others."""
     storage.delete(csv_file.key)
     storage.default_storage.save(csv_file.key, ContentFile(content))
 
@@ -200,7 +200,7 @@ def test_a_file_that_is_shorter_than_recorded_is_an_error_and_not_a_short_answer
     backend: str,
 ) -> None:
     csv_file = store(b"abc")
-    is_certain = backend == "folder"  # object storage says itself that it is as it was
+    is_certain = backend == "folder"  # object storage reports the old ETag
 
     with pytest.raises(StoredFileMissing if is_certain else StorageUnavailable):
         list(storage.read_range(csv_file, 0, 10))
@@ -311,12 +311,12 @@ def test_whatever_keeps_a_file_from_being_written_is_storage_that_is_away(
         storage.save(csv_file, io.BytesIO(CONTENT))
 
 
-# ---- The disk of the folder is away --------------------------------------------------------------
+# ---- The folder's disk is not mounted ------------------------------------------------------------
 
 
 @pytest.fixture(params=["nothing there", "an empty folder", "lost+found"])
 def unmounted(request: pytest.FixtureRequest, settings: Any, tmp_path: Path) -> Disk:
-    """The disk of the files, of which a task has one; it can be taken away, and put back."""
+    """Yield the disk with a file of a task; it can be unmounted, and mounted again."""
     backend = {**settings.STORAGES["default"]}
     backend["OPTIONS"] = {**backend["OPTIONS"], "location": str(tmp_path / "files")}
     settings.STORAGES = {**settings.STORAGES, "default": backend}
@@ -393,7 +393,7 @@ def test_files_that_are_lost_for_good_keep_nobody_from_going_on(unmounted: Disk)
 
 @pytest.fixture
 def three_tasks(object_storage: ObjectStorage, settings: Any) -> list[TaskCSV]:
-    """Return files of three tasks in a bucket, which two of them have lost."""
+    """Return the files of three tasks; the bucket has lost two of them."""
     settings.STORAGES = {**settings.STORAGES, "default": object_storage.storage()}
     csv_files = [store() for _ in range(3)]
     for csv_file in csv_files:

@@ -1,4 +1,4 @@
-"""Does the daily look find what the storage and the database do not both know?"""
+"""Tests that the storage check finds the differences between storage and database."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ def place(request: pytest.FixtureRequest, settings: Any, tmp_path: Path) -> str:
 
 
 def put(key: str, content: bytes = b"x\n") -> None:
-    """Store a file that no row knows."""
+    """Store a file without a row."""
     storage.default_storage.save(key, ContentFile(content))
 
 
 def check(*options: str) -> tuple[int, str]:
-    """Run the command; return its exit code and what it printed."""
+    """Run the command; return its exit code and its output."""
     output = io.StringIO()
     try:
         call_command("check_storage", *options, stdout=output)
@@ -67,7 +67,9 @@ def check(*options: str) -> tuple[int, str]:
     return 0, output.getvalue()
 
 
-def test_a_storage_that_agrees_with_the_database_is_said_to(place: str, broker: FakeBroker) -> None:
+def test_a_storage_that_agrees_with_the_database_is_reported_as_such(
+    place: str, broker: FakeBroker
+) -> None:
     engine.start(engine.submit("check", *ROWS))
     broker.deliver_all()
 
@@ -133,7 +135,7 @@ def test_a_file_under_way_has_its_row(place: str, broker: FakeBroker) -> None:
     assert check()[0] == 0
 
 
-def test_the_daily_look_lets_the_sweeper_delete_after_the_grace(
+def test_the_daily_check_lets_the_sweeper_delete_files_after_the_grace_period(
     place: str, broker: FakeBroker
 ) -> None:
     for key in [FOREIGN, *NOT_OURS]:
@@ -218,7 +220,7 @@ def test_a_database_without_tables_is_said_to_need_a_migration(
         call_command("check_storage")
 
 
-def test_a_storage_that_is_away_is_an_error_of_its_own(settings: Any) -> None:
+def test_an_outage_of_the_storage_has_its_own_exit_code(settings: Any) -> None:
     options = {"bucket_name": "x", "endpoint_url": "http://127.0.0.1:9", "access_key": "a"}
     backend = {
         "BACKEND": "piston.storages.s3.CheckedS3Storage",

@@ -1,4 +1,4 @@
-"""Has a row one holder at a time, and can only the newest one write?"""
+"""Tests that a row has one holder at a time, and that only the newest claim can write."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def rows(model: type[models.Model]) -> ClaimQuerySet[Any]:
 
 @pytest.fixture(params=[SegmentFactory, TaskFactory], ids=["segment", "task"])
 def read(request: pytest.FixtureRequest) -> Read:
-    """Return how a worker comes by its copy of a row that can be claimed."""
+    """Return a function that reads a worker's copy of a claimable row."""
     row = request.param.create()
     return lambda: rows(type(row)).get(pk=row.pk)
 
@@ -57,7 +57,7 @@ def let_expire(copy: Any) -> None:
 
 
 def overtaken(read: Read) -> Any:
-    """Return the copy of a holder whose claim has expired and was taken by another one."""
+    """Return the copy of a holder whose claim expired and was overtaken."""
     paused = read()
     assert take(paused)
     let_expire(paused)

@@ -1,4 +1,4 @@
-"""Are parts added like everything else, although their bytes travel in a way of their own?"""
+"""Tests that adding parts fails like other queries, although it uses its own cursor."""
 
 from __future__ import annotations
 

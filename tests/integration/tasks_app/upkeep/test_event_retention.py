@@ -1,4 +1,4 @@
-"""Is what happened to a task forgotten some time after the task, and not before?"""
+"""Tests that the events of a task are deleted some time after the task, and not before."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def removed_task() -> Task:
 
 
 def let_pass(days: float) -> None:
-    """Make all events older; they refuse to be changed otherwise."""
+    """Make all events older, in SQL: the models refuse changes."""
     table = TaskEvent._meta.db_table
     with connection.cursor() as cursor:
         for event in TaskEvent.objects.all():

@@ -1,4 +1,4 @@
-"""Does work go on when the database's clock was hours ahead, and is put right?"""
+"""Tests that work continues after the database's clock was hours ahead and is set back."""
 
 from __future__ import annotations
 
