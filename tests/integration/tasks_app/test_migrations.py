@@ -58,7 +58,7 @@ def usage(account: Account) -> tuple[int, int]:
     return found.task_count, found.stored_bytes
 
 
-def test_what_there_is_is_counted_and_the_release_before_goes_on(
+def test_a_migration_counts_existing_tasks_while_the_previous_release_runs(
     before: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(counting, "MOST_AT_ONCE", 2)

@@ -105,7 +105,7 @@ def test_only_files_without_a_row_are_deleted(place: str, broker: FakeBroker) ->
     assert all(storage.exists(key) for key in [*NOT_OURS, task.csvs.get().key])
 
 
-def test_a_file_that_waits_for_its_week_is_named_and_deleted_as_well(
+def test_a_file_that_is_scheduled_for_deletion_is_named_and_can_be_deleted(
     place: str, broker: FakeBroker
 ) -> None:
     put(FOREIGN)
@@ -119,7 +119,7 @@ def test_a_file_that_waits_for_its_week_is_named_and_deleted_as_well(
     assert not storage.exists(FOREIGN)
 
 
-def test_a_full_disk_does_not_shorten_the_week(broker: FakeBroker) -> None:
+def test_a_full_disk_does_not_shorten_the_grace_period(broker: FakeBroker) -> None:
     put(FOREIGN)
     storage_check.run_daily_check()
 
@@ -128,7 +128,7 @@ def test_a_full_disk_does_not_shorten_the_week(broker: FakeBroker) -> None:
     assert storage.exists(FOREIGN)
 
 
-def test_a_file_under_way_has_its_row(place: str, broker: FakeBroker) -> None:
+def test_a_file_that_is_being_written_has_its_row(place: str, broker: FakeBroker) -> None:
     csv_file = storage.reserve("ab" * 15, CSVName.INPUT)
     storage.save(csv_file, io.BytesIO(b"name\nx\n"))
 
@@ -208,7 +208,7 @@ def test_a_link_is_not_followed_and_not_deleted(settings: Any, tmp_path: Path) -
     assert (folder / FOREIGN[3:]).is_symlink()
 
 
-def test_a_database_without_tables_is_said_to_need_a_migration(
+def test_for_a_database_without_tables_the_error_asks_for_a_migration(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def compare_all() -> None:

@@ -19,7 +19,7 @@ def commits_wait() -> bool:
 
 
 @pytest.mark.django_db
-def test_it_is_no_condition() -> None:
+def test_it_is_always_true() -> None:
     task = TaskFactory.create()
 
     assert permit(task) == 1

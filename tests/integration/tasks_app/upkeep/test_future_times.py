@@ -73,7 +73,7 @@ def test_a_claim_that_may_be_held_is_left_as_it_is(
     assert Segment.objects.get().claimed_until == before
 
 
-def test_a_claim_on_what_this_process_does_not_know_lasts_as_long_as_its_worker_can_live(
+def test_a_claim_for_an_unknown_action_lasts_as_long_as_its_worker_can_live(
     broker: FakeBroker,
 ) -> None:
     start()
@@ -108,7 +108,7 @@ def test_an_account_is_not_last_for_hours(broker: FakeBroker) -> None:
     assert abs(seconds_ahead(AccountTurn.objects.get().served_at)) < 2
 
 
-def test_a_file_that_nobody_writes_any_more_goes_soon_and_a_restored_one_in_a_week() -> None:
+def test_an_abandoned_file_is_deleted_soon_and_one_without_a_row_in_a_week() -> None:
     unfinished = storage.reserve("a" * 30, CSVName.INPUT)
     scheduled = storage.reserve("b" * 30, CSVName.INPUT)
     TaskCSV.objects.update(kept_until=AHEAD)
@@ -133,7 +133,7 @@ def test_a_periodic_job_is_due_again_in_its_next_period() -> None:
     assert abs(seconds_ahead(PeriodicRun.objects.get(category="x").last_due_at)) < 2
 
 
-def test_times_that_can_be_are_left_alone(broker: FakeBroker) -> None:
+def test_possible_times_are_not_changed(broker: FakeBroker) -> None:
     start()
     assert scheduling.claim_next("one", 20) is not None
     storage.reserve("a" * 30, CSVName.INPUT)
@@ -141,7 +141,7 @@ def test_times_that_can_be_are_left_alone(broker: FakeBroker) -> None:
     assert future_times.correct_future_times() == 0
 
 
-def test_reservations_of_the_future_are_forgotten() -> None:
+def test_rate_limit_reservations_too_far_ahead_are_dropped() -> None:
     task = TaskFactory.create()
     rate_limit.reserve(task, 1, 10)
     ActionPace.objects.update(free_at=AHEAD)
@@ -156,7 +156,7 @@ def test_reservations_of_a_slow_action_are_kept() -> None:
     assert rate_limit.reserve(task, 1, 0.01) is None
 
 
-def test_a_sweep_puts_times_right_and_says_so(
+def test_a_sweep_corrects_times_and_logs_it(
     broker: FakeBroker, caplog: pytest.LogCaptureFixture
 ) -> None:
     task = engine.start(engine.submit("check", *ROWS, account=AccountFactory.create()))

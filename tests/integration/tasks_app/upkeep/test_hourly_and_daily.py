@@ -58,7 +58,7 @@ def test_of_two_sweepers_one_runs_a_job(
     assert sent(broker) == 1
 
 
-def test_one_jobs_trouble_is_written_down_and_does_not_stop_the_others(
+def test_an_error_of_one_job_is_recorded_and_does_not_stop_the_others(
     broker: FakeBroker, clock: list[datetime], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken() -> None:

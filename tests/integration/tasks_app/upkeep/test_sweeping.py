@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tasks_app import creating, lifecycle
-from tasks_app.execution import assembly, worker
+from tasks_app.execution import assembly, ending, worker
 from tasks_app.files import storage
 from tasks_app.models import Part, Task, TaskCSV
 from tasks_app.models.clock import database_time
@@ -51,7 +51,7 @@ def test_a_task_whose_worker_died_after_the_last_row_is_completed(
 ) -> None:
     task = engine.start(engine.submit("check", *ROWS))
     with monkeypatch.context() as dying:
-        dying.setattr(worker, "complete", lambda *_: None)
+        dying.setattr(ending, "complete", lambda *_: None)
         broker.deliver_all()
     assert engine.fresh(task).status == "executing"
 
@@ -109,7 +109,7 @@ def test_a_finish_that_kills_its_worker_is_given_up(
 
     task = engine.start(engine.submit("check", *ROWS))
     with monkeypatch.context() as dying:
-        dying.setattr(worker, "complete", die)
+        dying.setattr(ending, "complete", die)
         for _ in range(worker.MAX_IDLE_CLAIMS + 2):
             with suppress(SystemExit):
                 broker.deliver_all()
