@@ -112,7 +112,7 @@ def check_input(task: Task) -> None:
     if csv_file is None:
         raise CannotBeRetried(task.pk, "the input is missing")
     place = min(left.cursor_offset, csv_file.size_bytes - 1)
-    if lost := storage.look_again(csv_file, place):
+    if lost := storage.recheck(csv_file, place):
         raise CannotBeRetried(task.pk, describe_loss(csv_file, lost))
 
 
@@ -124,7 +124,7 @@ def resume(task: Task, actor: Actor) -> None:
     check_can_go_on(task)
     reason = task.reason
     task.segments.all().revoke(claimed_for="", idle_claims=0, suspect_row=None, suspect_trials=0)
-    task.effects.all().forget_places()
+    task.effects.all().forget_line_positions()
     task.csvs.exclude(name=CSVName.INPUT).update(
         task=None, kept_until=database_time(KEEP_OLD_SECONDS), is_given_up=True
     )

@@ -56,4 +56,4 @@ def sweep() -> None:
 @shared_task(name=hourly_and_daily.CHECK_STORAGE, time_limit=12 * HOUR, acks_late=False)
 def check_storage() -> None:
     """Look for files without a row, and rows without a file."""
-    storage_check.look_over()
+    storage_check.run_daily_check()

@@ -169,18 +169,18 @@ def hand_over(task: Task, written: list[TaskCSV]) -> None:
             reason=task.reason,
         )
     if task.indeterminate_count:
-        record_places(task, written)
+        record_line_positions(task, written)
     if not task.may_be_retried:
         Part.objects.filter(task=task).delete()
     quotas.recount_files(task)
     logger.info("Task %s ended: %s", task.pk, task.status)
 
 
-def record_places(task: Task, written: list[TaskCSV]) -> None:
-    """Write down where the lines of indeterminate rows stand, for those who settle them."""
+def record_line_positions(task: Task, written: list[TaskCSV]) -> None:
+    """Record the positions of the lines of indeterminate rows, for those who settle them."""
     output = next(csv_file for csv_file in written if csv_file.name == CSVName.OUTPUT)
     in_parts = Part.objects.filter(task=task).aggregate(sum=Sum("output_bytes", default=0))["sum"]
-    Effect.objects.all().record_places(
+    Effect.objects.all().record_line_positions(
         task.pk,
         output_start=output.size_bytes - in_parts,
         failed_start=len(task_files.header_line(task, CSVName.FAILED)),

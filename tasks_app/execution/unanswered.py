@@ -38,7 +38,7 @@ def settle_row(task: Task, segment: Segment, sent: Effect) -> None:
         if action_class is None:
             logger.error("The action of %s is gone; nobody knows of its last row", task.pk)
             header = task.csvs.filter(name=CSVName.INPUT).values_list("header", flat=True).first()
-            action_class = task_files.stand_in(task, header or ())
+            action_class = task_files.replacement_action(task, header or ())
         with closing(Run(segment, action_class(), context_of(task))) as run:
             batch = external.find_line(sent) or run.take(1)
             batches.commit_external(run, batch, external.unknown(sent), was_sent=True)

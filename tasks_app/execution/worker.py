@@ -43,7 +43,7 @@ from tasks_app.execution.poison_rows import SHRINKAGE
 from tasks_app.execution.releasing import hand_back, returns
 from tasks_app.execution.runs import Run, claim_seconds, context_of
 from tasks_app.models import Segment, Task
-from tasks_app.models.durability import NeedNotLast
+from tasks_app.models.durability import AsynchronousCommit
 from tasks_app.queue import dispatch
 from tasks_app.states import Ending
 
@@ -198,7 +198,7 @@ def is_permitted(run: Run) -> bool:
         run.segment.end_work(Ending.REFUSED, refusal)
         return False
     # or it is asked again; no row that is committed forgets it
-    Task.objects.running().filter(NeedNotLast(), pk=run.task.pk).update(is_permitted=True)
+    Task.objects.running().filter(AsynchronousCommit(), pk=run.task.pk).update(is_permitted=True)
     return True
 
 

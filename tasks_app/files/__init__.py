@@ -1,1 +1,1 @@
-"""Which files does a task have, and where do they live?"""
+"""The files of tasks, and where they are stored."""

@@ -1,6 +1,7 @@
-"""How do the files that a process is storing stay alive? One thread, one connection for all.
+"""Renews the reservations of all files that this process is storing, from one thread.
 
-Each has a sign of life given every so many seconds, however long its own thread is kept waiting.
+Each file gets a heartbeat at a fixed interval, however long its own thread is blocked. The thread
+uses one database connection for all of them.
 """
 
 from __future__ import annotations
@@ -17,68 +18,68 @@ from django.db import connection
 
 logger = logging.getLogger(__name__)
 
-BEAT_SECONDS = settings.PISTON_CLAIM_SECONDS / 4  # between two signs of life
+BEAT_SECONDS = settings.PISTON_CLAIM_SECONDS / 4  # between two heartbeats
 
 
-class Heart:
-    """Repeats what it was given until that is over; its thread lives as long as there is any."""
+class Heartbeat:
+    """Calls functions repeatedly; its thread runs while there is at least one."""
 
     def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
-        """Begin without anything; a child process has none of its parent's threads."""
+        """Start with no functions; a forked child has none of its parent's threads."""
         self.changed = Condition()
-        self.signs: dict[object, Callable[[], object]] = {}
-        self.in_hand: object = None
+        self.beats: dict[object, Callable[[], object]] = {}
+        self.running_key: object = None
         self.thread: Thread | None = None
 
     @contextmanager
-    def repeating(self, sign: Callable[[], object]) -> Iterator[None]:
-        """Call `sign` every BEAT_SECONDS from another thread; never again after this."""
+    def repeating(self, beat: Callable[[], object]) -> Iterator[None]:
+        """Call `beat` every BEAT_SECONDS from another thread; never after this block ends."""
         key = object()
         with self.changed:
-            self.signs[key] = sign
+            self.beats[key] = beat
             if self.thread is None:
-                self.thread = Thread(target=self._beat, name="signs-of-life", daemon=True)
+                self.thread = Thread(target=self._run, name="heartbeat", daemon=True)
                 self.thread.start()
         try:
             yield
         finally:
             with self.changed:
-                del self.signs[key]
+                del self.beats[key]
                 self.changed.notify_all()
-                self.changed.wait_for(lambda: self.in_hand is not key)
+                self.changed.wait_for(lambda: self.running_key is not key)
 
-    def _beat(self) -> None:
+    def _run(self) -> None:
         while True:
             with self.changed:
-                if self.changed.wait_for(lambda: not self.signs, BEAT_SECONDS):
+                if self.changed.wait_for(lambda: not self.beats, BEAT_SECONDS):
                     self.thread = None
                     return
-                keys = list(self.signs)
+                keys = list(self.beats)
             for key in keys:
-                self._give(key)
+                self._call(key)
             connection.close()  # this thread's own
 
-    def _give(self, key: object) -> None:
+    def _call(self, key: object) -> None:
         with self.changed:
-            sign = self.signs.get(key)
-            if sign is None:
+            beat = self.beats.get(key)
+            if beat is None:
                 return
-            self.in_hand = key
+            self.running_key = key
         try:
-            sign()
+            beat()
         except DatabaseError:
-            logger.warning("A sign of life was not possible", exc_info=True)
-            connection.close()  # the next one has a new connection
+            logger.warning("A heartbeat could not reach the database", exc_info=True)
+            connection.close()  # the next heartbeat opens a new connection
         except Exception:
-            logger.exception("A sign of life failed; those of others go on")
+            logger.exception("A heartbeat failed; the others continue")
         finally:
             with self.changed:
-                self.in_hand = None
+                self.running_key = None
                 self.changed.notify_all()
 
 
-heart = Heart()
-os.register_at_fork(after_in_child=heart.reset)
+heartbeat = Heartbeat()
+os.register_at_fork(after_in_child=heartbeat.reset)

@@ -1,4 +1,4 @@
-"""What is noted of a file's bytes while they pass on their way into storage?"""
+"""Records the size, SHA-256 and checksums of a file while its bytes go into storage."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ BLOCK_BYTES = 256 * 1024
 
 
 class RecordingStream:
-    """A source of bytes that counts and hashes what passes, and keeps the reservation alive.
+    """A source of bytes that counts and hashes what it reads, and renews the reservation.
 
-    Storage backends see a file that can only be read forwards.
+    To a storage backend it is a file that can only be read forwards.
     """
 
     closed = False
@@ -32,10 +32,10 @@ class RecordingStream:
         self.kept_at = self.read_at = monotonic()
 
     def read(self, size: int | None = None) -> bytes:
-        """Return the next block; without a size, one of a good size for copying.
+        """Return the next block; without a size, BLOCK_BYTES.
 
-        It is shorter than asked for only at the end: backends take a short
-        block for the last one, sources may return any number of bytes.
+        Only the last block is shorter than requested. Backends take a short block for the last
+        one, but a source may return any number of bytes.
         """
         block = self._fill(BLOCK_BYTES if size is None or size < 0 else size)
         self.digest.update(block)
@@ -59,16 +59,16 @@ class RecordingStream:
         return b"".join(pieces)
 
     def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
-        """Yield all blocks (what Django's file storage asks for)."""
+        """Yield all blocks; Django's file storage reads a file in this way."""
         while block := self.read(chunk_size or BLOCK_BYTES):
             yield block
 
     def readable(self) -> bool:
-        """Say that it can be read."""
+        """Return True: it can be read."""
         return True
 
     def seekable(self) -> bool:
-        """Say that it can only be read forwards."""
+        """Return False: it can only be read forwards."""
         return False
 
     def close(self) -> None:

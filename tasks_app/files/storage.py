@@ -1,4 +1,4 @@
-"""Where do files live? The only place that names files and opens storage."""
+"""Stores, reads and deletes files; the only module that names files and opens storage."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from piston.storages.folder import Backend, StoredFile, SyncedFileStorage
 from tasks_app.csv_files import blocks
 from tasks_app.csv_files.verifying import VerifiedFile, blocks_around
 from tasks_app.errors import StorageFull, StorageUnavailable, StoredFileChanged, StoredFileMissing
-from tasks_app.files.heartbeat import heart
+from tasks_app.files.heartbeat import heartbeat
 from tasks_app.files.recording import RecordingStream
 from tasks_app.models import CSVName, TaskCSV
 from tasks_app.models.clock import database_time
 
-# an unfinished file whose writer says nothing for so long is deleted
+# an unfinished file without a heartbeat for this long is deleted
 KEEP_SECONDS = 6.0 * settings.PISTON_CLAIM_SECONDS
 FOLDER = re.compile("[0-9a-f]{2}")
 KEY = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{28}-[0-9a-f]{16}\.(?:in|out|failed)\.csv")
-# Object storage takes 8 MiB at a time and reads nothing meanwhile. Who needs longer has given up.
+# Object storage sends 8 MiB at a time; nothing is read meanwhile. A slower writer counts as dead.
 MAX_BLOCK_SECONDS = 900.0
-PROOF_SECONDS = 0.25  # before each of the two questions that prove that a file is missing
-NEIGHBOURS = 3  # of a missing file, one of which has to be there
-LOST = "00/lost"  # an object by which an operator says that files are lost for good
+PROOF_SECONDS = 0.25  # before each of the two checks that prove that a file is missing
+NEIGHBOURS = 3  # other files that are looked for when one is missing; at least one must exist
+LOST = "00/lost"  # an operator adds this object to declare that files are lost for good
 NOT_THERE = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 
 
 def reserve(task_id: str, name: CSVName) -> TaskCSV:
-    """Record that a file will be written; until a task owns it, it is one to be deleted."""
+    """Record a file that will be written; it will be deleted unless a task comes to own it."""
     key = f"{task_id[:2]}/{task_id}-{secrets.token_hex(8)}.{name.value}"
     return TaskCSV.objects.create(key=key, name=name, kept_until=database_time(KEEP_SECONDS))
 
@@ -46,10 +46,10 @@ def reserve(task_id: str, name: CSVName) -> TaskCSV:
 def save(
     csv_file: TaskCSV, content: Readable, *, while_storing: Callable[[], object] | None = None
 ) -> None:
-    """Store what `content` yields under the reserved name; fills in the size and the SHA-256.
+    """Store `content` under the reserved name, and fill in the size and the SHA-256.
 
-    `while_storing` is called now and then by another thread, to keep a claim alive. Raises
-    StorageUnavailable when the storage refuses, and whatever `content` raises.
+    Another thread calls `while_storing` regularly, to renew a claim. Raises StorageUnavailable
+    when the storage refuses, and any error of `content`.
     """
     recording = RecordingStream(csv_file, content, KEEP_SECONDS)
 
@@ -59,7 +59,7 @@ def save(
             if while_storing is not None:
                 while_storing()
 
-    with heart.repeating(keep), storage_errors():
+    with heartbeat.repeating(keep), storage_errors():
         check_mounted()
         stored = backend().look(backend().save(csv_file.key, cast("File[bytes]", recording)))
     if (stored.key, stored.size_bytes) != (csv_file.key, recording.size_bytes):
@@ -85,17 +85,17 @@ def save(
 
 
 def check_room(size_bytes: int) -> None:
-    """Raise StorageFull when it is certain that there is no room for a file of that size."""
+    """Raise StorageFull when there is certainly no room for a file of that size."""
     if isinstance(default_storage, SyncedFileStorage) and default_storage.spares_reserve():
         with storage_errors():
             disk_reserve.check_room(size_bytes)
 
 
 def open_range(csv_file: TaskCSV, start: int = 0, end: int | None = None) -> ReadableFile:
-    """Open the bytes of a file from `start` up to `end`; None is its end.
+    """Open the bytes of a file from `start` up to `end`; None means the end of the file.
 
-    Raises StorageUnavailable, StoredFileMissing, and StoredFileChanged for another file than the
-    one that was stored; reading raises that as well.
+    Raises StorageUnavailable and StoredFileMissing. Both this call and reading raise
+    StoredFileChanged if the bytes are not those that were stored.
     """
     end = csv_file.size_bytes if end is None else end
     if end <= start:
@@ -108,8 +108,8 @@ def open_range(csv_file: TaskCSV, start: int = 0, end: int | None = None) -> Rea
             raise found_missing(csv_file) from error
     if size != csv_file.size_bytes:
         file.close()
-        place = max(min(size, csv_file.size_bytes - 1), 0)
-        first, last = blocks_around(csv_file, place, csv_file.size_bytes)
+        offset = max(min(size, csv_file.size_bytes - 1), 0)
+        first, last = blocks_around(csv_file, offset, csv_file.size_bytes)
         raise found_changed(csv_file, first, last, size=size)
     return VerifiedFile(csv_file, file, start, end, found_changed)
 
@@ -128,14 +128,14 @@ def read_range(csv_file: TaskCSV, start: int, end: int) -> Iterator[bytes]:
         file.close()
 
 
-def look_again(csv_file: TaskCSV, place: int = 0) -> StoredFileMissing | None:
-    """Look at the place where a file was found faulty, else at `place`; return what is wrong.
+def recheck(csv_file: TaskCSV, offset: int = 0) -> StoredFileMissing | None:
+    """Verify the block where a file was faulty, else the one at `offset`; return what is wrong.
 
-    If it is as it was stored, it is taken for sound again.
+    None means that the block is as it was stored; the file then no longer counts as faulty.
     """
-    place = place if csv_file.faulty_at is None else csv_file.faulty_at
+    offset = offset if csv_file.faulty_at is None else csv_file.faulty_at
     try:
-        for _ in read_range(csv_file, place, place + 1):
+        for _ in read_range(csv_file, offset, offset + 1):
             csv_file.note_fault(None)
     except StoredFileMissing as error:
         return error
@@ -143,16 +143,16 @@ def look_again(csv_file: TaskCSV, place: int = 0) -> StoredFileMissing | None:
 
 
 def delete(key: str) -> None:
-    """Delete a file; one that is not there is no error. Raises StorageUnavailable."""
+    """Delete a file; a missing file is no error. Raises StorageUnavailable."""
     with storage_errors():
         check_mounted()
         backend().delete(key)
 
 
 def list_files(folder: str) -> Iterator[StoredFile]:
-    """Yield the files of a folder that have names as we give them, one after the other.
+    """Yield the files of a folder whose names match KEY.
 
-    Raises StorageUnavailable; a folder that is not there has no files.
+    Raises StorageUnavailable. A missing folder has no files.
     """
     with storage_errors():
         check_mounted()
@@ -162,25 +162,25 @@ def list_files(folder: str) -> Iterator[StoredFile]:
 
 
 def exists(key: str) -> bool:
-    """Say whether a file is in storage; no is certain, too. Raises StorageUnavailable."""
+    """Return whether a file is in storage; False is certain, too. Raises StorageUnavailable."""
     with storage_errors():
         check_mounted()
         return backend().has_file(key)
 
 
-# ---- What is certain -----------------------------------------------------------------------------
+# ---- Proof that a file is missing or changed -----------------------------------------------------
 
 
 def backend() -> Backend:
-    """Return where files are: a folder, or object storage."""
+    """Return the storage of files: a folder, or object storage."""
     return cast("Backend", default_storage)
 
 
 def check_mounted() -> None:
-    """Raise StorageUnavailable where the folder of files is perhaps not the one they are in.
+    """Raise StorageUnavailable if the disk of the files' folder may not be mounted.
 
-    It has nothing in it, though tasks have files: so does the place of a disk that is away look.
-    What is stored there would be out of sight once the disk is back.
+    The folder is then empty although tasks have files. A file stored in it would be hidden once
+    the disk is mounted again.
     """
     if not isinstance(default_storage, SyncedFileStorage) or default_storage.has_folder(FOLDER):
         return
@@ -192,10 +192,10 @@ def check_mounted() -> None:
 
 
 def found_missing(csv_file: TaskCSV) -> StoredFileMissing:
-    """Remember that a file is missing; return the error to be raised.
+    """Record that a file is missing; return the error for the caller to raise.
 
-    Raises StorageUnavailable unless the storage's own list says so, twice, after a pause each:
-    a gateway in front of a storage that is away says "not found" of everything.
+    Raises StorageUnavailable unless the storage's own listing confirms it twice, each time after
+    a pause. A gateway in front of a storage that is down answers "not found" for every file.
     """
     for _ in range(2):
         if csv_file.faulty_at is None:
@@ -208,7 +208,7 @@ def found_missing(csv_file: TaskCSV) -> StoredFileMissing:
 
 
 def check_bucket(csv_file: TaskCSV) -> None:
-    """Raise StorageUnavailable where not even files that were stored before it are there."""
+    """Raise StorageUnavailable if the files that were stored next to it are missing, too."""
     is_bucket = not isinstance(default_storage, SyncedFileStorage)
     others = csv_file.stored_near(NEIGHBOURS) if is_bucket else []
     if others and not any(map(exists, (*others, LOST))):
@@ -221,10 +221,10 @@ def check_bucket(csv_file: TaskCSV) -> None:
 def found_changed(
     csv_file: TaskCSV, start: int, end: int, *, size: int | None = None
 ) -> StoredFileChanged:
-    """Remember that these bytes are not as they were stored; return the error to be raised.
+    """Record that these bytes are not as they were stored; return the error to raise.
 
-    `size` is that of the file as it was opened; None is the right one. Raises StorageUnavailable
-    where the storage itself says otherwise: then something in between has made it up.
+    `size` is that of the opened file; None means the recorded size. Raises StorageUnavailable if
+    the storage's own metadata contradicts it: then a proxy or cache in between changed the bytes.
     """
     with storage_errors():
         now = backend().look(csv_file.key)
@@ -244,10 +244,10 @@ def found_changed(
 
 @contextmanager
 def storage_errors() -> Iterator[None]:
-    """Translate the backends' errors into ours.
+    """Translate the backends' errors into StorageFull and StorageUnavailable.
 
-    A disk or bucket that is full, refuses or has not what it should is one that is away: nothing
-    of ours is wrong. What is certain is said by `found_missing` and `found_changed`.
+    Any failure of a disk or bucket, even a missing file, counts as an outage of the storage. Only
+    `found_missing` and `found_changed` prove that a file is missing or changed.
     """
     try:
         yield

@@ -1,8 +1,8 @@
-"""Do the storage and the database know the same files? Looked at once a day, folder by folder.
+"""Compares the files in storage with the rows in the database, once a day, folder by folder.
 
-A file without a row is left of a newer database, when an older copy of it was restored: an upload
-has its row before its file, and a row goes only after its file. A row without a file is the
-storage's loss. Of names that are not ours nothing is said, and nothing is deleted.
+An upload writes its row before its file, and a row is deleted only after its file. So a file
+without a row was stored after the backup from which the database was restored. A row without a
+file means that the storage lost the file. Files with other names are neither reported nor deleted.
 """
 
 from __future__ import annotations
@@ -23,17 +23,18 @@ from tasks_app.models import CSVName, TaskCSV
 from tasks_app.models.clock import database_time
 
 FOLDERS = [f"{number:02x}" for number in range(256)]  # a key begins with the folder's name
-GRACE_SECONDS = 7 * 86_400.0  # from when the daily look first sees a file without a row
+GRACE_SECONDS = 7 * 86_400.0  # from when the daily check first sees a file without a row
 MAX_AT_ONCE = 1_000  # rows per statement
 MAX_NAMED = 20  # in the log
-MAX_BY_ITSELF = 100  # files without a row, where they are more than those with one
+# Files without a row that are deleted even if they are more than the files with a row.
+MAX_BY_ITSELF = 100
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass
 class Difference:
-    """What one folder of the storage and the database know that the other one does not."""
+    """The difference between the storage and the database in one folder."""
 
     without_row: list[StoredFile] = field(default_factory=list)
     without_file: list[TaskCSV] = field(default_factory=list)
@@ -47,7 +48,7 @@ def compare_all() -> Iterator[Difference]:
 
 
 def compare(folder: str) -> Difference:
-    """Compare one folder; the files are listed first, so each of ours has its row by then."""
+    """Compare one folder; files are listed before rows, so every uploaded file has its row."""
     files = {file.key: file for file in storage.list_files(folder)}
     keys = set(files)
     difference = Difference()
@@ -57,22 +58,22 @@ def compare(folder: str) -> Difference:
         keys -= known
         lost = [row for row in rows if row.task_id is not None and row.key not in files]
         difference.without_file += still_lost(lost)
-    # a row that was written after the first page was read, while its file was listed
+    # a row can be written, and its file listed, after the first page of rows was read
     keys -= set(existing_keys(keys))
     difference.without_row = [files[key] for key in sorted(keys)]
     return difference
 
 
 def rows_of(folder: str) -> Iterable[TaskCSV]:
-    """Return the rows of files in a folder, from an index."""
+    """Return the rows of files in a folder; the query uses an index."""
     inside = Q(key__startswith=f"{folder}/")
-    if connection.vendor == "sqlite":  # has an index for this, not for a beginning
+    if connection.vendor == "sqlite":  # its index serves a range of keys, not a prefix
         inside = Q(key__gt=f"{folder}/", key__lt=f"{folder}0")
-    return but_scheduled(TaskCSV.objects.filter(inside)).only("key", "task_id").iterator()
+    return without_scheduled(TaskCSV.objects.filter(inside)).only("key", "task_id").iterator()
 
 
-def but_scheduled(rows: QuerySet[TaskCSV]) -> QuerySet[TaskCSV]:
-    """Leave out the rows that only say when to delete a file without one."""
+def without_scheduled(rows: QuerySet[TaskCSV]) -> QuerySet[TaskCSV]:
+    """Leave out the rows that only schedule the deletion of a file (`schedule_deletion`)."""
     return rows.exclude(task=None, kept_until__gt=database_time(storage.KEEP_SECONDS))
 
 
@@ -84,22 +85,25 @@ def in_pages(rows: Iterable[TaskCSV]) -> Iterator[list[TaskCSV]]:
 
 
 def still_lost(rows: list[TaskCSV]) -> list[TaskCSV]:
-    """Return those whose task still has them and whose file is not there: it may be new."""
+    """Return the rows that a task still owns and whose file is still missing.
+
+    The file may have been written, or the task purged, since the folder was listed.
+    """
     owned = Q(pk__in=[row.pk for row in rows], task__isnull=False)
     owned_keys = set(TaskCSV.objects.filter(owned).values_list("key", flat=True)) if rows else set()
     return [row for row in rows if row.key in owned_keys and not storage.exists(row.key)]
 
 
 def existing_keys(keys: Iterable[str]) -> Iterator[str]:
-    """Yield those of the keys that have a row by now."""
+    """Yield the keys that have a row by now."""
     remaining = iter(sorted(keys))
     while page := list(islice(remaining, MAX_AT_ONCE)):
-        rows = but_scheduled(TaskCSV.objects.filter(key__in=page))
+        rows = without_scheduled(TaskCSV.objects.filter(key__in=page))
         yield from rows.values_list("key", flat=True)
 
 
-def look_over() -> None:
-    """Do the daily look; a storage that is away is looked over the next day."""
+def run_daily_check() -> None:
+    """Run the daily check; during an outage of the storage, leave it to the next day."""
     try:
         handle_differences()
     except StorageUnavailable as error:
@@ -107,10 +111,10 @@ def look_over() -> None:
 
 
 def handle_differences() -> None:
-    """Give each file without a row one that says when to delete it; log what was found.
+    """Log the differences, and schedule the deletion of each file without a row.
 
-    Where they are many and most, the database is perhaps not the one of this storage. Then the
-    log says so, and nothing is done: `check_storage --delete` is for who knows better.
+    More than MAX_BY_ITSELF of them, and more than the known files, suggest a wrong database. Then
+    this only logs an error; an operator who is sure can run `check_storage --delete`.
     """
     without_row = without_file = known = 0
     lost: list[str] = []
@@ -160,9 +164,9 @@ def schedule_deletion(files: Iterable[StoredFile]) -> None:
 def delete_without_row(file: StoredFile) -> bool:
     """Delete a file that has no row; False when it has one by now.
 
-    However young it is: an upload has its row before its file.
+    The file's age does not matter: an upload writes its row before its file.
     """
-    if but_scheduled(TaskCSV.objects.filter(key=file.key)).exists():
+    if without_scheduled(TaskCSV.objects.filter(key=file.key)).exists():
         return False
     storage.delete(file.key)
     return True

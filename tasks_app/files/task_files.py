@@ -1,4 +1,4 @@
-"""Which files does a task have, and how are they read? From storage; until then from parts."""
+"""Lists and reads the files of a task: from storage, or from its parts until it is assembled."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ GROUP_BYTES = 4 * 2**20  # of parts read at a time
 
 @dataclass(frozen=True)
 class Range:
-    """A run of bytes that can be read from anywhere."""
+    """A run of bytes that can be read from any offset."""
 
     size: int
     read: Callable[[int, int], Iterator[bytes]]  # from, to
@@ -60,7 +60,7 @@ def csv_names(task: Task) -> list[CSVName]:
 
 
 def names_with(task: Task, stored: Iterable[TaskCSV]) -> list[CSVName]:
-    """Return these names for a task with such files; one that was found faulty is not offered."""
+    """Return the names of a task with these stored files; faulty files are left out."""
     names = {CSVName(csv.name) for csv in stored if csv.faulty_at is None}
     if is_read_from_parts(task):
         names.add(CSVName.OUTPUT)
@@ -72,27 +72,27 @@ def names_with(task: Task, stored: Iterable[TaskCSV]) -> list[CSVName]:
 
 
 def is_read_from_parts(task: Task) -> bool:
-    """Say whether the output files are not in storage yet but can be read all the same."""
+    """Return whether the output files can be read although they are not in storage yet."""
     return task.status == TaskStatus.STOPPED and not task.is_assembled
 
 
 def has_failed_rows(task: Task) -> bool:
-    """Say whether there are rows to send again; indeterminate ones are not."""
+    """Return whether there are failed rows to send again; indeterminate rows do not count."""
     return task.total_count is not None and task.failure_count > task.indeterminate_count
 
 
 def awaits_answer(task: Task) -> bool:
-    """Say whether a row may have been sent to the outside although it has no outcome (yet)."""
-    counted: bool | None = getattr(task, "has_sent_effect", None)  # known where many are listed
+    """Return whether a row may have been sent to an external system without an outcome yet."""
+    counted: bool | None = getattr(task, "has_sent_effect", None)  # annotated by lists of tasks
     return task.effects.sent().exists() if counted is None else counted
 
 
 def open_file(task: Task, name: str) -> DownloadableFile:
-    """Return a file of a task; raises CSVNotFound when it has none of this name (yet)."""
+    """Return a file of a task; raises CSVNotFound when the task has no such file (yet)."""
     stored = {CSVName(csv.name): csv for csv in task.csvs.defer(None)}
     source = stored.get(CSVName.INPUT if name == CSVName.UNPROCESSED else name)  # type: ignore[call-overload]
     if source and source.faulty_at is not None:
-        storage.look_again(source)
+        storage.recheck(source)
     if name not in names_with(task, stored.values()):
         raise CSVNotFound(task.pk)
     wanted = CSVName(name)
@@ -104,7 +104,7 @@ def open_file(task: Task, name: str) -> DownloadableFile:
     else:
         ranges = parts_ranges(task, wanted)
     now = Task.objects.visible().filter(pk=task.pk).first()
-    if now is None:  # its segments and parts were deleted, perhaps before they were read
+    if now is None:  # its segments and parts may have been deleted before they were read here
         raise CSVNotFound(task.pk)
     if now.is_assembled and not task.is_assembled:
         return open_file(now, name)
@@ -114,9 +114,8 @@ def open_file(task: Task, name: str) -> DownloadableFile:
 def read_through(task: Task, file: DownloadableFile, start: int, end: int) -> Iterator[bytes]:
     """Yield a file's bytes from `start` up to `end`, even while it is being assembled.
 
-    The first block is read at once, and the one after a header that is not read from storage:
-    StoredFileMissing and StorageUnavailable are raised by this call, as long as somebody can still
-    be told.
+    This call itself reads the first block, and the block after a header that is not in storage.
+    So it raises StoredFileMissing and StorageUnavailable while the client can still get an error.
     """
     blocks = read_from_anywhere(task, file, start, end)
     first = b"".join(islice(blocks, 2 if len(file.ranges) > 1 else 1))
@@ -124,24 +123,24 @@ def read_through(task: Task, file: DownloadableFile, start: int, end: int) -> It
 
 
 def continue_with(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield a block that was read already, then the others; closing it closes the file."""
+    """Yield a block that was already read, then the rest; closing it closes the file."""
     yield first
     yield from rest
 
 
 def read_from_anywhere(task: Task, file: DownloadableFile, start: int, end: int) -> Iterator[bytes]:
-    """Yield a file's bytes; when its parts have gone in the middle, the rest from storage."""
-    place, again = start, None
+    """Yield a file's bytes; if its parts are deleted meanwhile, read the rest from storage."""
+    offset, again = start, None
     try:
         for block in file.read(start, end):
             yield block
-            place += len(block)
+            offset += len(block)
     except StoredFileMissing:
         with suppress(CSVNotFound, Task.DoesNotExist):
             again = open_file(Task.objects.visible().get(pk=task.pk), file.name)
         if again is None or again.size != file.size or again.validator == file.validator:
             raise
-        yield from again.read(place, end)
+        yield from again.read(offset, end)
 
 
 def literal_range(content: bytes) -> Range:
@@ -157,7 +156,7 @@ def stored_range(csv: TaskCSV, offset: int, end: int) -> Range:
 
 
 def unprocessed_ranges(task: Task, csv: TaskCSV) -> tuple[Range, ...]:
-    """Return unprocessed.csv: the header, and of each segment what is behind its cursor."""
+    """Return unprocessed.csv: the header, and the rows of each segment after its cursor."""
     ranges = [literal_range(bytes(csv.header_bytes) + b"\n")]
     for segment in task.segments.all().unfinished().order_by("index"):
         end = segment.end_offset or csv.size_bytes
@@ -166,7 +165,7 @@ def unprocessed_ranges(task: Task, csv: TaskCSV) -> tuple[Range, ...]:
 
 
 def parts_ranges(task: Task, name: CSVName) -> tuple[Range, ...]:
-    """Return out.csv or failed.csv as they will be assembled: the header and the parts."""
+    """Return out.csv or failed.csv as it will be assembled: the header and the parts."""
     column = "output" if name is CSVName.OUTPUT else "failed"
     sizes = list(
         Part.objects.filter(task=task)
@@ -181,7 +180,7 @@ def parts_ranges(task: Task, name: CSVName) -> tuple[Range, ...]:
 
 
 def read_parts(parts: list[tuple[int, int]], column: str, start: int, end: int) -> Iterator[bytes]:
-    """Yield the bytes of parts, a few MiB at a time: memory does not grow with the output."""
+    """Yield the bytes of parts, a few MiB at a time, so memory does not grow with the output."""
     group: list[int] = []
     ends = accumulate(size for _, size in parts)
     first_of_group = 0
@@ -199,7 +198,7 @@ def read_parts(parts: list[tuple[int, int]], column: str, start: int, end: int) 
 
 
 def read_group(pks: list[int], column: str) -> bytes:
-    """Return the joined bytes of some parts, in this order."""
+    """Return the joined bytes of these parts, in the given order."""
     by_pk = dict(Part.objects.filter(pk__in=pks).values_list("pk", column))
     if len(by_pk) < len(pks):
         raise StoredFileMissing("The parts were assembled, or deleted, while they were read.")
@@ -207,7 +206,7 @@ def read_group(pks: list[int], column: str) -> bytes:
 
 
 def cut(content: bytes, start: int, end: int) -> bytes:
-    """Return what of the content lies between the two places."""
+    """Return the bytes of the content from `start` up to `end`; both may lie outside of it."""
     return content[max(start, 0) : end]
 
 
@@ -217,7 +216,7 @@ def header_line(task: Task, name: CSVName) -> bytes:
     input_line = bytes(csv.header_bytes) if csv else b""
     if name is CSVName.FAILED:
         return input_line + b"\n"
-    action = find_action(task) or stand_in(task, csv.header if csv else ())
+    action = find_action(task) or replacement_action(task, csv.header if csv else ())
     shape = OutputShape(action, csv.header if csv else ())
     if not shape.keeps_input or not csv:
         return encode_row(shape.header) + b"\n"
@@ -226,7 +225,7 @@ def header_line(task: Task, name: CSVName) -> bytes:
 
 
 def download_name(task: Task, file: DownloadableFile) -> str:
-    """Return what a file is called where it is saved: telling, and of letters that suit all."""
+    """Return the name under which a client saves the file; every file system accepts it."""
     return f"{task.category}_{task.action}_{task.pk}_{file.name.value}"
 
 
@@ -238,10 +237,10 @@ def find_action(task: Task) -> type[Action] | None:
         return None
 
 
-def stand_in(task: Task, input_header: Sequence[str]) -> type[Action]:
-    """Return an action that writes lines as wide as those of the task's own, which is gone.
+def replacement_action(task: Task, input_header: Sequence[str]) -> type[Action]:
+    """Return an action for a task whose own is gone; it writes lines with as many cells.
 
-    Its output columns have lost their names with it: they are called output_1, output_2, …
+    The names of the output columns are lost; they become output_1, output_2, …
     """
     found = Part.objects.filter(task=task, output_bytes__gt=0)
     first = found.order_by("segment_index", "number").values_list("output", flat=True).first()

@@ -1,1 +1,1 @@
-"""What becomes of rows of which nobody knows whether they happened? People decide (ADR 13)."""
+"""Settles rows whose outcome is unknown: people decide, and workers carry it out (ADR 13)."""

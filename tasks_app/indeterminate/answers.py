@@ -1,4 +1,4 @@
-"""What is a settled row's new line? Told by a person's decision, or by sending it once more."""
+"""Finds the new lines of a decided row: from the decision, or by sending the row again."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tasks_app.execution.blame import NOT_THE_ROWS_FAULT
 from tasks_app.execution.output_lines import Written, write_rows
 from tasks_app.execution.runs import Run, context_of
 from tasks_app.files import storage
-from tasks_app.indeterminate.places import find_places, stored
+from tasks_app.indeterminate.line_positions import find_line_positions, require_stored
 from tasks_app.models import (
     CSVName,
     Decision,
@@ -47,7 +47,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Answer:
-    """What is to stand in the files for a row."""
+    """The new lines of a row in the files."""
 
     settled_as: SettledAs
     output: bytes  # its lines for out.csv
@@ -55,14 +55,15 @@ class Answer:
 
 
 def answer(task: Task, effect: Effect) -> bool:
-    """Find a decided row's answer and record it; False when it has to wait for its turn.
+    """Find a decided row's answer and record it; False when the rate limit allows no row now.
 
-    A row that cannot be sent again, or whose line is gone, is given back: the others do not wait.
+    A row that cannot be sent again, or whose line is missing, becomes indeterminate again, so that
+    it does not delay the others.
     """
     try:
         found = find_answer(task, effect)
     except (CannotBeSentAgain, StoredFileMissing) as error:
-        give_back(task, effect, str(error))
+        undo_decision(task, effect, str(error))
         return True
     if found is None:
         return False
@@ -78,7 +79,7 @@ def answer(task: Task, effect: Effect) -> bool:
 
 
 def hold(task: Task, more_seconds: float = 0) -> None:
-    """Renew the claim on the task's files, for more than it lasts if need be; or raise ClaimLost.
+    """Renew the claim on the task's files, or raise ClaimLost; `more_seconds` make it last longer.
 
     The task's row stays locked until the transaction ends.
     """
@@ -86,7 +87,7 @@ def hold(task: Task, more_seconds: float = 0) -> None:
 
 
 def find_answer(task: Task, effect: Effect) -> Answer | None:
-    """Return what a row's lines become; None when its action's rate allows no row right now."""
+    """Return a row's answer; None when its action's rate limit allows no row now."""
     match Decision(effect.decision):
         case Decision.DONE:
             return Answer(SettledAs.SUCCEEDED, with_error(read_line(task, effect), ""))
@@ -98,19 +99,21 @@ def find_answer(task: Task, effect: Effect) -> Answer | None:
             return send_again(task, effect)
 
 
-# ---- What a person knows -------------------------------------------------------------------------
+# ---- Answers from a decision alone ---------------------------------------------------------------
 
 
 def read_line(task: Task, effect: Effect) -> bytes:
-    """Return the row's line as it stands in out.csv now."""
-    (place,) = find_places(task, [effect])
-    return b"".join(storage.read_range(stored(task, CSVName.OUTPUT), place.start, place.end))
+    """Return the row's line in out.csv as it is now."""
+    (position,) = find_line_positions(task, [effect])
+    return b"".join(
+        storage.read_range(require_stored(task, CSVName.OUTPUT), position.start, position.end)
+    )
 
 
 def with_error(line: bytes, message: str) -> bytes:
-    """Return a failed row's line with another message in its last cell; the rest stays as it is.
+    """Return a failed row's line with another message in its last cell and nothing else changed.
 
-    So it needs no action, whose columns may have changed or gone since.
+    So it does not need the action, whose columns may have changed or gone since.
     """
     cells = next(rows_in(line, is_last=True))[0]
     old = encode_row([cells[-1]]) + b"\n"
@@ -122,12 +125,12 @@ def with_error(line: bytes, message: str) -> bytes:
 
 
 def read_row(run: Run, effect: Effect) -> Batch:
-    """Return the row as it stands in in.csv, from the journal if that has it: no file is needed."""
+    """Return the row as it is in in.csv; if the journal has it, no file is read."""
     return external.find_line(effect) or run.take(1)
 
 
 def run_of(task: Task, effect: Effect, action: RowAction) -> Run:
-    """Return a worker's view of the one row."""
+    """Return a run over this one row."""
     if effect.input_offset is None:
         raise StoredFileMissing(f"The {effect} has no known place in in.csv.")
     before = effect.row_number - 1
@@ -141,15 +144,15 @@ def run_of(task: Task, effect: Effect, action: RowAction) -> Run:
     return Run(segment, action, context_of(task))
 
 
-# ---- Sending once more ---------------------------------------------------------------------------
+# ---- Answers from sending the row again ----------------------------------------------------------
 
 
 def send_again(task: Task, effect: Effect) -> Answer | None:
-    """Send the row once more with the same effect key; None when the action's rate allows none.
+    """Send the row again with the same effect key; None when the rate limit allows no row now.
 
-    A row that was journaled as `resent` before was with a worker that died. It is never repeated,
-    even where the action is idempotent: it may be the row that kills workers, and what a person
-    asked for was one call. Raises CannotBeSentAgain, with nothing sent.
+    If the row is `resent` already, its worker died. It is not sent another time, even by an
+    idempotent action: it may be a poison row, and the person asked for one call. Raises
+    CannotBeSentAgain, with nothing sent.
     """
     if effect.state == EffectState.RESENT:
         return died_again(task, effect)
@@ -161,13 +164,13 @@ def send_again(task: Task, effect: Effect) -> Answer | None:
         row = read_cells(run, batch, effect)
         journal(task, effect, seconds=action.row_seconds)
         outcome = calls.call(action, run.context, row, effect.row_number, effect.key)
-        if action.idempotent:  # for others, that person said that it may be sent as if never sent
+        if action.idempotent:  # for others, the decision means: as if it was never sent before
             outcome = calls.qualify(outcome, effect.attempt_count + 1)
         return answer_with(run, batch, outcome)
 
 
 def read_cells(run: Run, batch: Batch, effect: Effect) -> Row:
-    """Return the row as the action gets it; CannotBeSentAgain if its columns refuse or fail."""
+    """Return the row as the action gets it; CannotBeSentAgain if its cells cannot be parsed."""
     try:
         with classified_errors():
             (row,) = run.row_shape.parse_batch(batch.cells, effect.row_number)
@@ -199,7 +202,7 @@ def require_same_action(task: Task) -> RowAction:
 
 @transaction.atomic
 def journal(task: Task, effect: Effect, *, seconds: float) -> None:
-    """Record that the row is about to be sent again, under a claim that lasts as long."""
+    """Record that the row is about to be sent again, under a claim that outlasts the call."""
     hold(task, seconds)
     Effect.objects.filter(pk=effect.pk).update(
         state=EffectState.RESENT, claim=task.assembly_claim, sent_at=Now()
@@ -207,32 +210,32 @@ def journal(task: Task, effect: Effect, *, seconds: float) -> None:
 
 
 def answer_with(run: Run, batch: Batch, outcome: Outcome) -> Answer:
-    """Return the answer that an outcome is."""
+    """Return the answer with the lines of an outcome."""
     try:
         written = write_rows(run.output_shape, batch, [outcome])
     except Exception as error:
         logger.warning("An answer of %s cannot be written", run.task.pk, exc_info=error)
-        unknown = external.unwritable(outcome, error)  # what was sent cannot be taken back
+        unknown = external.unwritable(outcome, error)  # the call cannot be undone
         written = write_rows(run.output_shape, batch, [unknown])
     return Answer(settled_as(written), written.output, written.failed)
 
 
 def settled_as(written: Written) -> SettledAs:
-    """Return what a row with these lines counts as."""
+    """Return how to count a row with these lines."""
     if written.indeterminate_count:
         return SettledAs.INDETERMINATE
     return SettledAs.FAILED if written.failure_count else SettledAs.SUCCEEDED
 
 
 def died_again(task: Task, effect: Effect) -> Answer:
-    """Return the answer of a row whose worker died once more."""
+    """Return the answer of a row whose worker died while it was being sent again."""
     line = with_error(read_line(task, effect), str(DIED_AGAIN))
     return Answer(SettledAs.INDETERMINATE, line)
 
 
 @transaction.atomic
-def give_back(task: Task, effect: Effect, why: str) -> None:
-    """Leave the row indeterminate, as it was, for somebody to decide otherwise."""
+def undo_decision(task: Task, effect: Effect, why: str) -> None:
+    """Make the row indeterminate again, so that a person can decide anew."""
     hold(task)
     Effect.objects.filter(pk=effect.pk).update(state=EffectState.INDETERMINATE, **UNDECIDED)
     logger.warning("The decision about the %s was not carried out: %s", effect, why)

@@ -1,4 +1,4 @@
-"""How is what people decided carried out? Answers first, then files and counts in one go."""
+"""Carries out people's decisions: first the answers, then files and counts in one transaction."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from tasks_app.indeterminate import answers, rewriting
 from tasks_app.models import Effect, EffectState, Task
 from tasks_app.queue import dispatch
 
-MAX_AT_ONCE = 200  # rows per writing of the files; what staff decide about at once fits
+MAX_AT_ONCE = 200  # rows each time the files are written; one decision of staff has no more
 
 logger = logging.getLogger(__name__)
 
 
 def carry_out(task_id: str) -> None:
-    """Settle what people decided about rows of a task that has ended.
+    """Settle the decided rows of a task that has ended.
 
-    May be called at any time, any number of times: it does nothing when nothing is left to do,
-    or when somebody else is at it. The claim of whoever is cut off expires, and the sweeper
-    sends for another attempt.
+    It can be called at any time and repeatedly: it does nothing when no row is left, or when
+    another worker has the claim. If this worker dies, its claim expires and the sweeper sends
+    another message.
     """
     if not Effect.objects.to_carry_out().filter(task=task_id).exists():
         return
     if disk_reserve.is_short():
-        return  # the sweeper sends again when there is room
+        return  # the sweeper sends another message when there is room
     task = claim(task_id)
     if task is None:
         return
@@ -43,16 +43,16 @@ def carry_out(task_id: str) -> None:
         return
     except ActionWaits as error:
         release(task)
-        waiting.say(task_id, error)  # the sweeper sends again
+        waiting.say(task_id, error)  # the sweeper sends another message
         return
     if Effect.objects.to_carry_out().filter(task=task_id).exists():
         dispatch.request_settling(task_id)
 
 
 def claim(task_id: str) -> Task | None:
-    """Become the only writer of a task's files; return the task with the claim, or None.
+    """Claim the task, to be the only writer of its files; return the task, or None if it is held.
 
-    It is the assembler's claim, on a task that is assembled: its files never have two writers.
+    Assemblers use the same claim, so a task's files never have two writers.
     """
     task = Task.objects.assembled().filter(pk=task_id).first()
     if task and Task.objects.assembled().take(task, settings.PISTON_CLAIM_SECONDS):
@@ -61,15 +61,15 @@ def claim(task_id: str) -> Task | None:
 
 
 def release(task: Task) -> None:
-    """Let others write the task's files; nothing happens when the claim was overtaken."""
+    """Release the claim on the task's files; does nothing when the claim was overtaken."""
     Task.objects.assembled().release(task)
 
 
 def answer_rows(task: Task) -> bool:
     """Find the answers of decided rows; False when some are left for the next message.
 
-    A message sends rows for no longer than a slice lasts, and the files are not written before
-    all answers are there, or as many as are written at once.
+    A message sends rows for at most the length of a slice. The files are written once all answers,
+    or MAX_AT_ONCE of them, are recorded.
     """
     until = monotonic() + settings.PISTON_SLICE_MILLISECONDS / 1000
     answered = task.effects.filter(state=EffectState.ANSWERED).count()

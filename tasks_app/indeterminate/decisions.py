@@ -1,4 +1,4 @@
-"""What can staff say about rows of which nobody knows whether they happened? (ADR 13)"""
+"""Records what staff decide about indeterminate rows (ADR 13)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_NOTE_LENGTH = 1_000  # characters
 
 @dataclass
 class Verdict:
-    """Which rows were decided about, and of each other one why not."""
+    """The rows that were decided, and for each other row the reason why not."""
 
     decided: list[int] = field(default_factory=list)
     refused: dict[int, str] = field(default_factory=dict)
@@ -30,10 +30,10 @@ class Verdict:
 def decide(
     task: Task, row_numbers: Iterable[int], decision: Decision, actor: Actor, note: str = ""
 ) -> Verdict:
-    """Write down what a person knows about rows, or wants done; workers carry it out.
+    """Record a person's decision about rows, for workers to carry out.
 
-    Of several people who decide about the same row the first one counts; the others are told so.
-    Raises TaskHasNotEnded, TaskNotFound, and CannotBeSentAgain.
+    If several people decide about the same row, the first decision counts; the result tells the
+    others. Raises TaskHasNotEnded, TaskNotFound, and CannotBeSentAgain.
     """
     if len(note) > MAX_NOTE_LENGTH:
         raise ValueError(f"A note has at most {MAX_NOTE_LENGTH} characters.")
@@ -53,7 +53,7 @@ def decide(
 
 
 def lock_ended(task: Task) -> None:
-    """Keep the task as it is for this transaction; raises TaskHasNotEnded or TaskNotFound."""
+    """Lock the ended task for this transaction; raises TaskHasNotEnded or TaskNotFound."""
     if Task.objects.assembled().filter(pk=task.pk).update(revision=F("revision")):
         return
     if not Task.objects.visible().filter(pk=task.pk).exists():
@@ -62,8 +62,8 @@ def lock_ended(task: Task) -> None:
 
 
 def decide_row(task: Task, row_number: int, decision: Decision, actor: Actor, note: str) -> bool:
-    """Decide about one row in one guarded UPDATE; False when that is not possible (any more)."""
-    open_rows = Effect.objects.placed().filter(
+    """Decide about one row in one guarded UPDATE; False when it is not open for a decision."""
+    open_rows = Effect.objects.with_line_position().filter(
         task=task,
         row_number=row_number,
         state=EffectState.INDETERMINATE,
@@ -85,7 +85,7 @@ def decide_row(task: Task, row_number: int, decision: Decision, actor: Actor, no
 
 
 def refusal(task: Task, row_number: int) -> str:
-    """Return why nobody can decide about a row now."""
+    """Return why a row is not open for a decision."""
     effect = task.effects.filter(row_number=row_number).first()
     if effect is None:
         return "it is not indeterminate"

@@ -1,4 +1,4 @@
-"""How do settled rows get into the files and the counts? In one transaction, safe to repeat."""
+"""Writes settled rows into the files and the counts, in one transaction that is safe to repeat."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tasks_app.execution.assembly import RenewingStream
 from tasks_app.files import storage, task_files
 from tasks_app.files.task_files import Range
 from tasks_app.indeterminate.answers import UNDECIDED
-from tasks_app.indeterminate.places import Place, find_places
+from tasks_app.indeterminate.line_positions import LinePosition, find_line_positions
 from tasks_app.models import (
     CSVName,
     Effect,
@@ -32,14 +32,14 @@ from tasks_app.models import (
 )
 from tasks_app.models.clock import database_time
 
-KEEP_OLD_SECONDS = 3_600.0  # a file that was replaced: for downloads under way, which are not cut
+KEEP_OLD_SECONDS = 3_600.0  # for a replaced file, so that running downloads can finish
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Edit:
-    """Bytes that take the place of others."""
+    """A replacement of the bytes from `start` up to `end`."""
 
     start: int
     end: int
@@ -47,9 +47,9 @@ class Edit:
 
 
 def rewrite(task: Task, most: int) -> None:
-    """Bring answered rows into the task's files and counts, all at once; raises ClaimLost.
+    """Write answered rows into the task's files and counts, all at once; raises ClaimLost.
 
-    Whoever is cut off in the middle leaves files that no task refers to, and nothing else.
+    A worker that dies in the middle leaves only files that no task refers to.
     """
     answered = (
         task.effects.filter(state=EffectState.ANSWERED)
@@ -60,25 +60,28 @@ def rewrite(task: Task, most: int) -> None:
     effects = list(answered[:most])
     if not effects:
         return
-    places = list(find_places(task, effects))
-    written = [write_output(task, places)]
+    positions = list(find_line_positions(task, effects))
+    written = [write_output(task, positions)]
     if any(effect.settled_as == SettledAs.FAILED for effect in effects):
-        written.append(write_failed(task, places))
+        written.append(write_failed(task, positions))
     swap_files(task, effects, written)
 
 
-def write_output(task: Task, places: Iterable[Place]) -> TaskCSV:
-    """Write out.csv with the new lines; it belongs to no task yet."""
-    edits = [Edit(place.start, place.end, answer_range(place.effect, "output")) for place in places]
+def write_output(task: Task, positions: Iterable[LinePosition]) -> TaskCSV:
+    """Write out.csv with the new lines; the file has no task yet."""
+    edits = [
+        Edit(position.start, position.end, answer_range(position.effect, "output"))
+        for position in positions
+    ]
     return write_file(task, CSVName.OUTPUT, edits)
 
 
-def write_failed(task: Task, places: Iterable[Place]) -> TaskCSV:
-    """Write failed.csv with the rows that failed by now, in the order of the input."""
+def write_failed(task: Task, positions: Iterable[LinePosition]) -> TaskCSV:
+    """Write failed.csv with the newly failed rows, in the order of the input."""
     edits = [
-        Edit(place.failed_start, place.failed_start, answer_range(place.effect, "failed"))
-        for place in places
-        if place.effect.settled_as == SettledAs.FAILED
+        Edit(position.failed_start, position.failed_start, answer_range(position.effect, "failed"))
+        for position in positions
+        if position.effect.settled_as == SettledAs.FAILED
     ]
     csv_file = write_file(task, CSVName.FAILED, edits)
     csv_file.row_count += len(edits)
@@ -86,7 +89,7 @@ def write_failed(task: Task, places: Iterable[Place]) -> TaskCSV:
 
 
 def write_file(task: Task, name: CSVName, edits: Iterable[Edit]) -> TaskCSV:
-    """Write a file of the task once more, with edits; one that it has not begins with a header."""
+    """Write a new version of a task's file with edits; a new file starts with the header."""
     old = task.csvs.filter(name=name).first()
     if old is None:
         content = task_files.literal_range(task_files.header_line(task, name))
@@ -101,22 +104,22 @@ def write_file(task: Task, name: CSVName, edits: Iterable[Edit]) -> TaskCSV:
 
 
 def edited(content: Range, edits: Iterable[Edit]) -> Iterator[Range]:
-    """Yield the ranges that a file is made of after edits, which come in order."""
-    place = 0
+    """Yield the ranges that make up a file after its edits, which are in order."""
+    offset = 0
     for edit in edits:
-        yield part_of(content, place, edit.start)
+        yield part_of(content, offset, edit.start)
         yield edit.new
-        place = edit.end
-    yield part_of(content, place, content.size)
+        offset = edit.end
+    yield part_of(content, offset, content.size)
 
 
 def part_of(content: Range, start: int, end: int) -> Range:
-    """Return a range over the bytes from `start` up to `end` of another one."""
+    """Return a range over the bytes from `start` up to `end` of another range."""
     return Range(end - start, lambda first, last: content.read(start + first, start + last))
 
 
 def answer_range(effect: Effect, column: str) -> Range:
-    """Return a range over the lines of an answer, which are read only when they are written."""
+    """Return a range over the lines of an answer; it loads them only when they are written."""
     size: int = effect.output_bytes if column == "output" else effect.failed_line_bytes  # type: ignore[attr-defined]
 
     def read(first: int, last: int) -> Iterator[bytes]:
@@ -130,9 +133,9 @@ def answer_range(effect: Effect, column: str) -> Range:
 
 @transaction.atomic
 def swap_files(task: Task, effects: Sequence[Effect], written: list[TaskCSV]) -> None:
-    """Swap the files, move the counts and settle the effects: all of it or nothing.
+    """Swap the files, adjust the counts and settle the effects, in one transaction.
 
-    The status stays: it says what the run came to, and is final.
+    The task's status does not change: it is the outcome of the run, and is final.
     """
     results = [effect.settled_as for effect in effects]
     succeeded, failed = results.count(SettledAs.SUCCEEDED), results.count(SettledAs.FAILED)
@@ -155,7 +158,7 @@ def swap_files(task: Task, effects: Sequence[Effect], written: list[TaskCSV]) ->
 
 
 def swap(task: Task, csv_file: TaskCSV) -> None:
-    """Give the task a file in the place of the one of the same name, which is deleted later."""
+    """Give the task a file instead of its old one of that name, which is deleted later."""
     task.csvs.filter(name=csv_file.name).update(
         task=None, kept_until=database_time(KEEP_OLD_SECONDS), is_given_up=True
     )
@@ -165,7 +168,7 @@ def swap(task: Task, csv_file: TaskCSV) -> None:
 
 
 def change_part(task: Task, effect: Effect) -> None:
-    """Bring a row's answer into its part, where the task has kept its parts to be retried."""
+    """Write a row's answer into its part, if the task has kept its parts for a retry."""
     answer = Effect.objects.filter(pk=effect.pk)
     succeeded = int(effect.settled_as == SettledAs.SUCCEEDED)
     Part.objects.filter(task=task, first_row=effect.row_number).update(
@@ -179,7 +182,7 @@ def change_part(task: Task, effect: Effect) -> None:
 
 
 def settle(task: Task, effect: Effect) -> None:
-    """Write down that a row's answer stands in the files."""
+    """Record that a row's answer is in the files."""
     is_unknown = effect.settled_as == SettledAs.INDETERMINATE
     state = EffectState.INDETERMINATE if is_unknown else EffectState.DONE
     change_part(task, effect)

@@ -1,4 +1,4 @@
-"""The tables of a task's way: one model per file."""
+"""The tables of tasks, their rows and files: one model per file."""
 
 from tasks_app.models.effect import Decision, Effect, EffectState, SettledAs
 from tasks_app.models.event import EventKind, TaskEvent

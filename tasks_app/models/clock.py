@@ -1,4 +1,4 @@
-"""What time is it? The database's time: workers' clocks decide nothing (design §4.2)."""
+"""Reads and compares the database's clock; workers' clocks decide nothing (design §4.2)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from django.utils import timezone
 
 from piston.database.compiled_queries import Slot
 
-SLACK_SECONDS = 2.0
+SLACK_SECONDS = 2.0  # by which a time may exceed its limit (`further_ahead`)
 
 
 def database_time(seconds_from_now: float | Slot = 0) -> ExpressionWrapper:
-    """Return an expression for the database's clock, moved by so many seconds."""
+    """Return an expression for the time of the database's clock plus these seconds."""
     moved_by = (
         seconds_from_now
         if isinstance(seconds_from_now, Slot)
@@ -25,15 +25,16 @@ def database_time(seconds_from_now: float | Slot = 0) -> ExpressionWrapper:
 
 
 def further_ahead(name: str, seconds: float) -> Q:
-    """Return the condition that a time lies further ahead than so many seconds, which it can.
+    """Return the condition that a time lies more than `seconds` (and SLACK_SECONDS) ahead.
 
-    Somebody may have written it a moment ago, by a clock that is a little later than this query's.
+    The slack allows for a time that another process wrote a moment ago: its statement's clock can
+    be a little later than this query's.
     """
     return Q(**{f"{name}__gt": database_time(seconds + SLACK_SECONDS)})
 
 
 def read_database_clock() -> datetime:
-    """Ask the database for the time; SQLite has no clock but this machine's."""
+    """Return the database's time; SQLite uses this machine's clock."""
     if connection.vendor != "postgresql":
         return timezone.now()
     with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""Which writes need not wait for the disk? Those without which nothing goes wrong."""
+"""Lets writes that may be lost without harm commit without waiting for the disk."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Any
 from django.db.models import BooleanField, Expression
 
 
-class NeedNotLast(Expression):
-    """In an UPDATE's WHERE: True, and its commit does not wait for the disk where that is possible.
+class AsynchronousCommit(Expression):
+    """True in an UPDATE's WHERE; on PostgreSQL, its commit then does not wait for the disk.
 
-    What is written is visible to everybody at once and survives any process of ours. It is lost
-    only if the database itself ends within its next instants, with no later commit: that one would
-    keep it. Not for use inside a transaction, which would not wait as a whole.
+    The change is visible to all connections at once and survives a crash of any worker. It is lost
+    only if the database crashes within the next moments: a later durable commit keeps it, too. Do
+    not use this inside a larger transaction, whose commit would not wait either.
     """
 
     output_field = BooleanField()
 
     def as_sql(self, compiler: Any, connection: Any) -> Any:
-        """Be true."""
+        """Return a condition that is true."""
         return "1 = 1", ()
 
     def as_postgresql(self, compiler: Any, connection: Any) -> Any:
-        """Be true, and set what COMMIT looks at until then: a statement fewer each way."""
+        """Return a true condition that also sets synchronous_commit: it saves a statement."""
         return "set_config('synchronous_commit', 'off', true) = 'off'", ()

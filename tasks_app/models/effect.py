@@ -1,4 +1,4 @@
-"""What was sent to the outside for a row, and what is known of it? Written before it is sent."""
+"""The journal of external effects: written before a row is sent, updated with its outcome."""
 
 from __future__ import annotations
 
@@ -10,107 +10,107 @@ from tasks_app.models.task import Task
 
 
 class EffectState(models.TextChoices):
-    """What is known about an external effect, and who moves it on.
+    """What is known about an external effect.
 
     While its task runs: sent → done | indeterminate. A row that stays `sent` has no answer yet;
-    an idempotent action sends it again, a bounded number of times.
-    Once the task's output is assembled, people settle what is indeterminate (ADR 13):
-    indeterminate → decided → answered → done, with `resent` between where it is sent again.
-    From decided and answered a way leads back to indeterminate: it could not be sent
-    again, or nobody knows the outcome of that either.
+    an idempotent action sends it again, a limited number of times.
+    Once the task's output is assembled, people settle the indeterminate rows (ADR 13):
+    indeterminate → decided → answered → done. A row that is sent again is `resent` before it is
+    answered. A decided or answered row becomes indeterminate again if it could not be sent again,
+    or if the outcome of that call is unknown, too.
     """
 
     SENT = "sent"  # the call was about to be made, or was made; no outcome is recorded yet
     DONE = "done"  # its outcome is in the output, and final
-    INDETERMINATE = "indeterminate"  # no answer ever came; nobody knows the outcome
-    DECIDED = "decided"  # a person said what it is to count as; no worker has acted on it yet
-    RESENT = "resent"  # a person wants it sent again: as `sent`; its worker may have died in it
-    ANSWERED = "answered"  # its new lines are known; they wait for out.csv to be written again
+    INDETERMINATE = "indeterminate"  # no answer ever came; the outcome is unknown
+    DECIDED = "decided"  # a person decided how to count it; no worker has acted on it yet
+    RESENT = "resent"  # like `sent`, for a person's decision; the worker may have died in the call
+    ANSWERED = "answered"  # its new lines are known, but not in the files yet
 
 
 class Decision(models.TextChoices):
-    """What a person decided about a row of which nobody knows whether it happened."""
+    """A person's decision about an indeterminate row."""
 
     DONE = "done"  # it happened: the row counts as succeeded
     NOT_DONE = "not_done"  # it did not: the row counts as failed and goes to failed.csv
-    SEND_AGAIN = "send_again"  # the system sends it once more; that outcome is the row's
+    SEND_AGAIN = "send_again"  # a worker sends it once more; the row gets the outcome of that call
 
 
 class SettledAs(models.TextChoices):
-    """What a row counts as, once what a person decided was carried out."""
+    """What a row counts as, once a person's decision was carried out."""
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
-    INDETERMINATE = "indeterminate"  # it was sent again, and again nobody knows
+    INDETERMINATE = "indeterminate"  # it was sent again, and that outcome is unknown, too
 
 
 TO_CARRY_OUT = (EffectState.DECIDED, EffectState.RESENT, EffectState.ANSWERED)
 
-# The parts of one task, with the bytes up to the end of each: one walk, however many rows.
-RECORD_PLACES = """
+# Sums up the bytes of a task's parts up to the end of each, in one pass for any number of rows.
+RECORD_LINE_POSITIONS = """
 UPDATE tasks_app_effect
-SET line_offset = place.line_end - place.output_bytes + %s,
-    line_bytes = place.output_bytes,
-    failed_offset = place.failed_end - place.failed_bytes + %s
+SET line_offset = positions.line_end - positions.output_bytes + %s,
+    line_bytes = positions.output_bytes,
+    failed_offset = positions.failed_end - positions.failed_bytes + %s
 FROM (
     SELECT first_row, output_bytes, failed_bytes,
            SUM(output_bytes) OVER (ORDER BY segment_index, number) AS line_end,
            SUM(failed_bytes) OVER (ORDER BY segment_index, number) AS failed_end
     FROM tasks_app_part WHERE task_id = %s
-) AS place
+) AS positions
 WHERE tasks_app_effect.task_id = %s AND tasks_app_effect.state = 'indeterminate'
-      AND tasks_app_effect.row_number = place.first_row
+      AND tasks_app_effect.row_number = positions.first_row
 """
 
 
 class EffectQuerySet(models.QuerySet["Effect"]):
-    """Ways to select effects, and the place of their lines."""
+    """Selects effects, and records the positions of their lines in the files."""
 
     def sent(self) -> EffectQuerySet:
         """Effects whose outcome is not recorded yet."""
         return self.filter(state=EffectState.SENT)
 
     def unsettled(self) -> EffectQuerySet:
-        """Effects that a person has to decide about, or has; nothing of it is carried out yet."""
+        """Effects that wait for a person's decision, or for a worker to carry it out."""
         return self.exclude(state__in=[EffectState.SENT, EffectState.DONE])
 
     def to_carry_out(self) -> EffectQuerySet:
-        """Effects about which a person decided; a worker has still something to do."""
+        """Effects with a person's decision that a worker still has to carry out."""
         return self.filter(decided_at__isnull=False, state__in=TO_CARRY_OUT)
 
-    def placed(self) -> EffectQuerySet:
+    def with_line_position(self) -> EffectQuerySet:
         """Effects whose rows were indeterminate when their task was assembled."""
         return self.filter(line_offset__isnull=False)
 
-    def forget_places(self) -> None:
-        """Forget where lines stand: the files are made anew."""
-        self.placed().update(
+    def forget_line_positions(self) -> None:
+        """Forget the positions of lines: the files will be written anew."""
+        self.with_line_position().update(
             line_offset=None, line_bytes=0, grown_bytes=0, failed_offset=None, failed_bytes=0
         )
 
-    def record_places(self, task_id: str, output_start: int, failed_start: int) -> None:
-        """Write down where the lines of a task's indeterminate rows come to stand.
+    def record_line_positions(self, task_id: str, output_start: int, failed_start: int) -> None:
+        """Record the positions of the lines of a task's indeterminate rows in the files.
 
-        Call it before the parts go; the starts are the bytes of each file's header line. An
-        external batch is one row, and such a row has one line: so each has a part of its own.
+        Call it before the parts are deleted. Each start is the size in bytes of that file's header
+        line. An external batch is one row with one line, so each line is a part of its own.
         """
         with connection.cursor() as cursor:
-            cursor.execute(RECORD_PLACES, [output_start, failed_start, task_id, task_id])
+            cursor.execute(RECORD_LINE_POSITIONS, [output_start, failed_start, task_id, task_id])
 
 
 _Manager = models.Manager.from_queryset(EffectQuerySet)
 
 
 class EffectManager(_Manager["Effect"]):
-    """Leaves out what few readers need: a row may be of some megabytes."""
+    """Defers `input_line`, which few readers need: a row may have some megabytes."""
 
     def get_queryset(self) -> EffectQuerySet:
-        """Return the effects; `effects.find_line` brings the line of one."""
+        """Return the effects; `execution.external.find_line` reads the line of one."""
         return EffectQuerySet(self.model, using=self._db).defer("input_line")
 
 
 class Effect(models.Model):
-    """The journal of one row's external effect; its key is stable through crash and retry."""
+    """The journal entry of one row's external effect; crashes and retries keep its key."""
 
     task = models.ForeignKey(Task, models.CASCADE, related_name="effects")
     row_number = models.BigIntegerField(help_text="Number of the input row, from 1.")
@@ -131,7 +131,8 @@ class Effect(models.Model):
         null=True, help_text="Its row as in in.csv, without line end, until its outcome is known."
     )
 
-    # Places never change once they are known; what was settled before adds `grown_bytes`.
+    # The offsets never change once they are recorded. Rows that are settled above a line move it
+    # by their `grown_bytes` (indeterminate/line_positions.py).
     input_offset = models.BigIntegerField(
         null=True, help_text="Byte offset of its row in in.csv, or of blank lines before it."
     )

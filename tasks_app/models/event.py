@@ -1,4 +1,4 @@
-"""Who did what to a task, when, and in which request? Append-only."""
+"""The audit events of tasks: who did what, when and in which request; append-only."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ class EventKind(models.TextChoices):
     CREATED = "created"
     STARTED = "started"
     STOPPED = "stopped"
-    RETRIED = "retried"  # it had ended `internal_error`, and goes on where it stood
+    RETRIED = "retried"  # it had ended `internal_error`, and continues from its cursors
     ENDED = "ended"
     REMOVED = "removed"
     EXPIRED = "expired"
     DOWNLOADED = "downloaded"
-    INDETERMINATE = "indeterminate"  # an external effect whose outcome nobody knows
-    DECIDED = "decided"  # a person said what an indeterminate row is to count as
-    SETTLED = "settled"  # that was carried out, or could not be: `settled_as` says which
+    INDETERMINATE = "indeterminate"  # the outcome of an external effect is unknown
+    DECIDED = "decided"  # a person decided how to count an indeterminate row
+    SETTLED = "settled"  # that was carried out, or was impossible: `settled_as` says which
     BROKEN = "broken"  # the task could not go on: `detail` says more than its owner is told
     ROW_BLAMED = "row_blamed"  # workers died on a row; it was recorded as failed
 
 
-ENDS_OF_TASKS = (EventKind.REMOVED, EventKind.EXPIRED)  # nothing happens to the task after these
+ENDS_OF_TASKS = (EventKind.REMOVED, EventKind.EXPIRED)  # a task's last event is one of these
 
 
 class TaskEventQuerySet(models.QuerySet["TaskEvent"]):
-    """Events are added and read; nothing else."""
+    """Events can only be added and read."""
 
     def update(self, **_changes: Any) -> NoReturn:
         """Refuse: events are append-only."""
@@ -41,12 +41,12 @@ class TaskEventQuerySet(models.QuerySet["TaskEvent"]):
         raise TypeError("Events are append-only.")
 
     def forget(self) -> int:
-        """Delete them all the same, and return how many: for `retention` alone."""
-        return self._raw_delete(using=self.db) or 0  # None where there can be none
+        """Delete the events and return how many; only `upkeep.event_retention` may call it."""
+        return self._raw_delete(using=self.db) or 0  # None for an empty queryset
 
 
 class TaskEvent(models.Model):
-    """One thing that happened; outlives its task."""
+    """One thing that happened to a task; the event outlives the task."""
 
     task_id = models.CharField(max_length=30, db_index=True)
     account_id = models.CharField(max_length=32, help_text="The account that the task works for.")
@@ -74,7 +74,7 @@ class TaskEvent(models.Model):
         return f"{self.task_id} {self.kind}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Add the event; an event that exists cannot be changed."""
+        """Add the event; an existing one cannot be changed."""
         if self.pk:
             raise TypeError("Events are append-only.")
         super().save(*args, **kwargs)

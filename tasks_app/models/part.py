@@ -1,4 +1,4 @@
-"""Where is the output of a batch until the output is assembled?"""
+"""Parts: the output of each batch, kept until the output files are assembled."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from tasks_app.models.task import Task
 
 
 class PartQuerySet(models.QuerySet["Part"]):
-    """Ways to add parts."""
+    """Adds parts."""
 
     def add(self, part: Part) -> None:
         """Add a part, in the current transaction.
 
-        On PostgreSQL its bytes travel as bytes: Django's own cursors would write them into
+        On PostgreSQL this sends the bytes in binary: Django's own cursors would write them into
         the statement as hexadecimal text, which takes three times as long.
         """
         if connection.vendor != "postgresql":
@@ -26,7 +26,7 @@ class PartQuerySet(models.QuerySet["Part"]):
         places = ", ".join(["%s"] * len(fields))
         table = self.model._meta.db_table
         statement = f'INSERT INTO "{table}" ({columns}) VALUES ({places})'  # noqa: S608 - our names
-        # else nobody would recognise a lost connection, and the action would be blamed for it
+        # without the wrapper a lost connection would be taken for a fault of the action
         with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
             cursor.execute(statement, [getattr(part, field.attname) for field in fields])
 

@@ -1,4 +1,4 @@
-"""How far is a range of the input, and who may work on it? The unit that a worker claims."""
+"""Segments: ranges of the input, each with a cursor and a claim; a worker claims one."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from tasks_app.states import Ending
 
 CLAIM = Claim(number="claim", until="claimed_until")
 
-# What a process can run: of each category its name, version and actions.
+# What a process can run: the name, version and actions of each category.
 Offered = tuple[tuple[str, str, tuple[str, ...]], ...]
 
 
 def is_of_kinds(offered: Offered, *, of: str = "") -> Q:
-    """Return the condition that a process can run a task, or the task `of` something."""
+    """Return the condition that a process can run a task; `of` is the lookup prefix to it."""
     return reduce(
         or_,
         (
@@ -40,7 +40,7 @@ def is_of_kinds(offered: Offered, *, of: str = "") -> Q:
 
 
 class SegmentQuerySet(ClaimQuerySet["Segment"]):
-    """Ways to select segments; workers claim one each."""
+    """Selects and claims segments."""
 
     claim = CLAIM
 
@@ -49,12 +49,11 @@ class SegmentQuerySet(ClaimQuerySet["Segment"]):
         return self.filter(is_done=False)
 
     def claimable(self, message_id: str | Slot = "") -> SegmentQuerySet:
-        """Unfinished segments of running tasks that nobody holds, or whose claim has expired.
+        """Unfinished segments of running tasks that are not claimed, or whose claim has expired.
 
-        One whose next row is to be left alone for a while (`retry_at`) waits until that is over.
-        A broker that hands the same message out again has lost sight of the
-        worker that had it; so a claim taken for `message_id` may be taken over
-        at once. If that worker lives, its claim number is no longer the newest.
+        A segment with a `retry_at` in the future is not claimable. A broker that delivers the same
+        message again has lost contact with its first worker. So a claim that was taken for
+        `message_id` can be taken over at once; if that worker is alive, the fence stops it.
         """
         free = CLAIM.is_free()
         due = Q(retry_at=None) | Q(retry_at__lt=Now())
@@ -63,7 +62,7 @@ class SegmentQuerySet(ClaimQuerySet["Segment"]):
         return self.unfinished().filter(free, due, task__status="executing", task__ending=None)
 
     def with_room(self) -> SegmentQuerySet:
-        """Leave out segments of tasks that have as many workers as their action allows."""
+        """Leave out segments of tasks that have the maximum number of workers (`max_workers`)."""
         held = (
             Segment.objects.held()
             .filter(task=OuterRef("task"))
@@ -77,15 +76,15 @@ class SegmentQuerySet(ClaimQuerySet["Segment"]):
         )
 
     def of_kinds(self, offered: Offered) -> SegmentQuerySet:
-        """Segments of tasks that a process can run: categories in its version, with its actions."""
+        """Segments of tasks that a process can run: it has their category's version and action."""
         return self.filter(is_of_kinds(offered, of="task__"))
 
 
 class Segment(models.Model):
     """A contiguous range of a task's input with its own cursor.
 
-    Invariant: rows before the cursor = rows in this segment's parts, at every
-    instant, because both change in one transaction (design §4.4).
+    Invariant: at any time, rows before the cursor = rows in this segment's parts. Both change in
+    one transaction (design §4.4).
     """
 
     task = models.ForeignKey(Task, models.CASCADE, related_name="segments")
@@ -136,7 +135,7 @@ class Segment(models.Model):
         db_column="suspect_deaths",
         help_text="How often it was tried alone, and nothing was heard of the worker since.",
     )
-    tried_row: int | None = None  # by this worker, alone; not in the database
+    tried_row: int | None = None  # the row that this worker tries alone; not in the database
 
     retry_at = models.DateTimeField(
         null=True,
@@ -168,14 +167,14 @@ class Segment(models.Model):
 
     @property
     def has_input(self) -> bool:
-        """Is it a range of rows, not a sequence of pages?"""
+        """Is it a range of rows, and not a sequence of pages?"""
         return self.end_row is not None
 
     def give_back(self) -> None:
-        """Release the segment; if the claim was overtaken, let it not count as a worker's death.
+        """Release the segment; if the claim was overtaken, take it out of the count of crashes.
 
-        Whoever overtook it counted it among those that ended without a commit, and its row among
-        those that may kill workers.
+        The worker that overtook it counted this claim as one without a commit, and counted a trial
+        of the suspect row. This worker is alive, so it reverts both counts.
         """
         if self.release():
             return
@@ -200,10 +199,10 @@ class Segment(models.Model):
         )
 
     def end_work(self, ending: Ending, reason: str = "") -> bool:
-        """End the work on the task, for who holds this claim; False when that was decided before.
+        """End the work on the task as holder of this claim; False when it was ended before.
 
         Raises ClaimLost, with nothing changed, when the claim was overtaken: a person may have
-        retried the task since. The task's row is locked by then, so nobody retries it meanwhile.
+        retried the task since. The task's row is locked here, so no retry can come in between.
         """
         with transaction.atomic():
             if not self.task.end_work(ending, reason):
@@ -213,11 +212,11 @@ class Segment(models.Model):
         return True
 
     def hold(self, seconds: float) -> None:
-        """Hold the segment for so long from now; raises ClaimLost when it was overtaken."""
+        """Renew the claim for `seconds` from now; raises ClaimLost when it was overtaken."""
         Segment.objects.hold(self, seconds)
 
     def release(self) -> bool:
-        """Give the segment back; False when the claim was overtaken."""
+        """Release the segment and reset its crash counts; False when the claim was overtaken."""
         return Segment.objects.filter(WaitBriefly()).release(
             self, claimed_for="", idle_claims=0, suspect_row=None, suspect_trials=0
         )

@@ -1,4 +1,4 @@
-"""What is a task? One request to run one action over one input, kept until deleted or expired."""
+"""Tasks: requests to run one action over one input, kept until deleted or expired."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tasks_app.errors import InvalidTransition, TaskNotFound
 from tasks_app.models.claims import Claim, ClaimQuerySet
 from tasks_app.states import ENTERED_FROM, FINAL, Ending, TaskStatus
 
-# True of every task. Only a query that says it can be planned with the indexes over all accounts:
-# else a large account's list would be looked for among everybody's newer tasks.
+# True for every task. Marks a query that spans all accounts, so that it may use their indexes. A
+# query for one account must not: the planner might scan the newer tasks of all other accounts.
 OF_ALL_ACCOUNTS = Q(revision__gt=0)
 
 
@@ -26,7 +26,7 @@ def new_task_id() -> str:
 
 
 class TaskQuerySet(ClaimQuerySet["Task"]):
-    """Ways to select tasks; whoever writes the files of one claims it."""
+    """Selects tasks, and claims them: a worker that writes a task's files holds its claim."""
 
     claim = Claim(number="assembly_claim", until="assembly_until")
 
@@ -35,7 +35,7 @@ class TaskQuerySet(ClaimQuerySet["Task"]):
         return self.exclude(status=TaskStatus.REMOVED)
 
     def of_all_accounts(self) -> TaskQuerySet:
-        """All tasks, for lists that show those of everybody."""
+        """All tasks, for lists that show the tasks of every account."""
         return self.filter(OF_ALL_ACCOUNTS)
 
     def running(self) -> TaskQuerySet:
@@ -43,11 +43,11 @@ class TaskQuerySet(ClaimQuerySet["Task"]):
         return self.filter(status=TaskStatus.EXECUTING, ending=None)
 
     def abandoned(self) -> TaskQuerySet:
-        """Tasks that run without any work left: the last worker did not come to the end."""
+        """Tasks that run with no rows left: the last worker died before it ended the task."""
         return self.running().exclude(segments__is_done=False)
 
     def awaiting_assembly(self) -> TaskQuerySet:
-        """Tasks whose output files are due and that nobody is assembling right now."""
+        """Tasks whose output files are due and that no worker is assembling."""
         ended = Q(status=TaskStatus.EXECUTING, ending__isnull=False)
         stopped = Q(status=TaskStatus.STOPPED)
         return self.unassembled().free().filter(ended | stopped)
@@ -224,12 +224,12 @@ class Task(models.Model):
 
     @property
     def has_started(self) -> bool:
-        """Did anybody ever start it?"""
+        """Was it ever started?"""
         return self.started_at is not None
 
     @property
     def may_be_retried(self) -> bool:
-        """Did something outside of its rows end it, with work left? Then its parts are kept."""
+        """Did a cause outside of its rows end it, with rows left? Then its parts are kept."""
         is_broken = self.status == TaskStatus.INTERNAL_ERROR
         return is_broken and self.segments.filter(is_done=False).exists()
 
@@ -245,10 +245,10 @@ class Task(models.Model):
     ) -> str:
         """Enter `status` in one guarded UPDATE and return the status that was left.
 
-        The WHERE clause repeats the permitted starting statuses, so of two
-        processes racing for the same move exactly one succeeds. Where several are permitted
-        the row is locked first: which one is left cannot change any more. Raises
-        InvalidTransition, and TaskNotFound when the task was deleted meanwhile.
+        The WHERE clause repeats the permitted starting statuses, so of two processes racing for
+        the same move exactly one succeeds. If several are permitted, this locks the row first, so
+        that the returned status is the one that was left. Raises InvalidTransition, and
+        TaskNotFound when the task was deleted meanwhile.
         """
         permitted = only_from or ENTERED_FROM[status]
         left = next(iter(permitted)) if len(permitted) == 1 else self.lock_status()
@@ -264,7 +264,7 @@ class Task(models.Model):
         return left
 
     def lock_status(self) -> str:
-        """Return the status in the database, which stays until this transaction ends."""
+        """Lock the row until this transaction ends, and return its status."""
         locked = Task.objects.select_for_update().filter(pk=self.pk)
         status = locked.values_list("status", flat=True).first()
         if status is None:
@@ -272,7 +272,7 @@ class Task(models.Model):
         return status
 
     def end_work(self, ending: Ending, reason: str = "") -> bool:
-        """Let no more rows be worked on; False when that was decided before."""
+        """End the work on the task's rows; False when it was ended before."""
         return bool(
             Task.objects.running()
             .filter(pk=self.pk)

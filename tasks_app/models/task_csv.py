@@ -1,4 +1,4 @@
-"""Which files are in storage, and whose are they? A file without a task is one to be deleted."""
+"""The files in storage and the tasks that own them; a file without a task will be deleted."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from tasks_app.states import TaskStatus
 class CSVName(models.TextChoices):
     """The public names of a task's files."""
 
-    INPUT = "in.csv"  # byte for byte what was sent (decompressed if it came gzipped)
+    INPUT = "in.csv"  # the uploaded bytes, unchanged (decompressed if they were gzipped)
     OUTPUT = "out.csv"  # what happened to each row
     FAILED = "failed.csv"  # the input rows that failed, ready to be sent again
-    UNPROCESSED = "unprocessed.csv"  # the input rows that have no outcome; a view of in.csv
+    UNPROCESSED = "unprocessed.csv"  # the input rows without an outcome; a view of in.csv
 
 
 class TaskCSVQuerySet(models.QuerySet["TaskCSV"]):
-    """Ways to select files."""
+    """Selects files."""
 
     def unfinished(self) -> TaskCSVQuerySet:
-        """Files that are being written and that a task may still be given."""
+        """Files that are being written and can still be given to a task."""
         return self.filter(task=None, is_given_up=False)
 
     def orphaned(self) -> TaskCSVQuerySet:
-        """Files that no task refers to and nobody is writing any more."""
+        """Files without a task whose reservation has expired: no process is writing them."""
         return self.filter(task=None, kept_until__lt=Now())
 
 
@@ -36,23 +36,23 @@ _Manager = models.Manager.from_queryset(TaskCSVQuerySet)
 
 
 class TaskCSVManager(_Manager["TaskCSV"]):
-    """Leaves out what only readers of a file's bytes need: some kilobytes of a large file."""
+    """Defers the columns that only readers of a file's bytes need; a large file has kilobytes."""
 
     def get_queryset(self) -> TaskCSVQuerySet:
-        """Return the files; `defer(None)` brings all columns."""
+        """Return the files; `defer(None)` loads all columns."""
         return TaskCSVQuerySet(self.model, using=self._db).defer("checksums", "block_rows")
 
 
 class TaskCSV(models.Model):
     """A file in storage.
 
-    The row is committed before the file is opened and belongs to no task until
-    the file is complete. So whatever is cut off at whatever moment leaves a row
-    that says which file to delete: `kept_until` passes and the sweeper does it.
+    The row is committed before the file is opened, and has no task until the file is complete. So
+    a crash at any moment leaves a row that names the file: once `kept_until` has passed, the
+    sweeper deletes both.
 
-    `kept_until` is no claim (ADR 30). A file has one writer, which made its name, and nobody ever
-    takes its place, so there are no numbers to compare. What ends the writer's right is
-    `is_given_up`, which is never taken back: until then a late writer may still complete its file.
+    `kept_until` is not a claim (ADR 30). A file has one writer, which made its name; no other
+    writer ever takes over, so there are no numbers to compare. `is_given_up` ends the writer's
+    right for good; until it is set, a late writer may still complete its file.
     """
 
     key = models.CharField(max_length=200, unique=True, help_text="Its name in storage.")
@@ -111,12 +111,12 @@ class TaskCSV(models.Model):
         return self.key
 
     def note_fault(self, offset: int | None) -> None:
-        """Remember at which byte it was found missing or changed; None for nowhere any more."""
+        """Record the byte at which it was found missing or changed; None: it is sound again."""
         self.faulty_at = offset
         TaskCSV.objects.filter(pk=self.pk).update(faulty_at=offset)
 
     def stored_near(self, count: int) -> list[str]:
-        """Return the names of files of other tasks that were stored before it; else after it."""
+        """Return the keys of other tasks' files that were stored before it, or else after it."""
         others = TaskCSV.objects.filter(task__isnull=False, faulty_at=None)
         others = others.exclude(task=self.task_id).exclude(task__status=TaskStatus.REMOVED)
         before = others.filter(pk__lt=self.pk).order_by("-pk")
@@ -126,6 +126,6 @@ class TaskCSV(models.Model):
         ]
 
     def keep(self, seconds: float) -> bool:
-        """Keep an unfinished file for so long from now; False when it was given up meanwhile."""
+        """Keep an unfinished file for `seconds` from now; False when it was given up meanwhile."""
         unfinished = TaskCSV.objects.unfinished().filter(pk=self.pk)
         return bool(unfinished.update(kept_until=database_time(seconds)))

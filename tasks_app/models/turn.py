@@ -1,4 +1,4 @@
-"""Whose turn is it? What keeps one account, or one action, from taking all workers."""
+"""Scheduling and rate limits: keep one account or one action from taking all workers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from piston.accounts.models import Account
 
 
 class AccountTurn(models.Model):
-    """When an account's tasks last got a worker: the longest unserved account is next."""
+    """When an account last got a worker; the account that has waited longest is next."""
 
     account = models.OneToOneField(Account, models.CASCADE, primary_key=True, related_name="turn")
     served_at = models.DateTimeField()

@@ -1,4 +1,4 @@
-"""How much does an account keep? One row per account, so that asking costs the same for all."""
+"""How much each account stores: one row per account, so reading it costs the same for all."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from piston.accounts.models import Account
 
 
 class AccountUsage(models.Model):
-    """Counted in the transactions that create and remove tasks and give them files (`quotas`)."""
+    """An account's usage, updated by the transactions that create and remove tasks and files.
+
+    See `quotas`.
+    """
 
     account = models.OneToOneField(Account, models.CASCADE, primary_key=True, related_name="usage")
     task_count = models.BigIntegerField(default=0, help_text="Tasks that are not removed.")

@@ -13,7 +13,7 @@ from piston.database import locks
 from piston.database.compiled_queries import CompiledSelect, CompiledUpdate, Slot
 from piston.database.locks import WaitBriefly
 from tasks_app.models import Segment, Task
-from tasks_app.models.durability import NeedNotLast
+from tasks_app.models.durability import AsynchronousCommit
 from tasks_app.queue import sending
 
 RUN_SLICE = "tasks_app.run_slice"
@@ -87,7 +87,7 @@ WAKE = CompiledUpdate(
 )
 RECEIVE = CompiledUpdate(
     lambda: Task.objects.filter(
-        NeedNotLast(),  # the sweeper would send the message again
+        AsynchronousCommit(),  # the sweeper would send the message again
         WaitBriefly(),
         pk=TASK,
         wake_number=Slot.number("number"),

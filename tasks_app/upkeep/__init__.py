@@ -1,1 +1,1 @@
-"""What is put right, removed or forgotten by itself?"""
+"""Background maintenance: repairs, expiry and periodic jobs."""

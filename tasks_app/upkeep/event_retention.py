@@ -1,6 +1,6 @@
-"""How long is it remembered what happened? As long as there is the task, and a while longer.
+"""Deletes the events of tasks a fixed time after the tasks themselves, and old downloads.
 
-Else a client that creates and removes tasks in a loop would make the events grow for ever.
+Otherwise a client that creates and removes tasks in a loop would make the table grow for ever.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from tasks_app.models import EventKind, Task, TaskEvent
 from tasks_app.models.clock import database_time
 from tasks_app.models.event import ENDS_OF_TASKS, TaskEventQuerySet
 
-MAX_TASKS_AT_ONCE = 200  # whose events one statement deletes: locks are short
-MAX_DOWNLOADS_AT_ONCE = 1_000
-SWEEP_SECONDS = 0.5  # then other steps of the sweep get their turn; the next one goes on
+MAX_TASKS_AT_ONCE = 200  # whose events one statement deletes: this keeps its locks short
+MAX_DOWNLOADS_AT_ONCE = 1_000  # per statement
+SWEEP_SECONDS = 0.5  # per sweep; the next sweep continues
 
 
 def forget_old_events() -> None:
-    """Delete the events of tasks that are gone for PISTON_EVENT_KEEP_DAYS, and older downloads.
+    """Delete the events of tasks removed PISTON_EVENT_KEEP_DAYS ago, and downloads as old as that.
 
-    Those of a task go together, when the youngest of them, its removal, is old enough.
+    All events of a task are deleted together, when its last event, the removal, is old enough.
     """
     if not settings.PISTON_EVENT_KEEP_DAYS:
         return
@@ -40,13 +40,13 @@ def forget_gone_tasks() -> int:
 
 
 def forget_downloads() -> int:
-    """Delete some downloads of long ago, whose tasks may still be there; return how many."""
+    """Delete some old downloads, even of tasks that still exist; return how many."""
     downloads = long_ago(EventKind.DOWNLOADED).order_by("at")
     ids = list(downloads.values_list("pk", flat=True)[:MAX_DOWNLOADS_AT_ONCE])
     return TaskEvent.objects.filter(pk__in=ids).forget()
 
 
 def long_ago(*kinds: EventKind) -> TaskEventQuerySet:
-    """Return the events of these kinds whose time to be remembered is over."""
+    """Return the events of these kinds that are older than PISTON_EVENT_KEEP_DAYS."""
     age = database_time(-86_400 * settings.PISTON_EVENT_KEEP_DAYS)
     return TaskEvent.objects.filter(kind__in=kinds, at__lt=age)

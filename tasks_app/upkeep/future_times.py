@@ -1,7 +1,8 @@
-"""What if the database's clock was ahead, and is put right? Times that it wrote lie in the future.
+"""Corrects times that lie too far in the future after the database's clock was set back.
 
-Nobody would be sent for, and no claim would expire, until they have come. So the sweeper brings
-each back that lies further ahead than it can. A claim begins anew then: it may really be held.
+Until such a time comes, no message would be sent and no claim would expire. So the sweeper sets
+each time that exceeds its limit to that limit. A claim then lasts its full time from now: it may
+really be held.
 """
 
 from __future__ import annotations
@@ -31,17 +32,17 @@ from tasks_app.states import TaskStatus
 
 logger = logging.getLogger(__name__)
 
-# of an action that this process does not know: its worker dies after CELERY_TASK_TIME_LIMIT anyway
+# row time limit assumed for an unknown action; CELERY_TASK_TIME_LIMIT kills its worker anyway
 UNKNOWN_ROW_SECONDS = float(settings.CELERY_TASK_TIME_LIMIT)
 
 
-def bring_back() -> int:
-    """Bring back all times that lie further ahead than they can; return how many."""
-    count = sum(bring_times_back(*each) for each in times())
+def correct_future_times() -> int:
+    """Correct all times that lie too far ahead; return how many."""
+    count = sum(correct_times(*each) for each in times())
     for tasks in open_tasks():
-        count += bring_claims_back(tasks)
+        count += shorten_claims(tasks)
         segments = Segment.objects.filter(task__in=tasks).select_related("task")
-        count += bring_claims_back(segments)
+        count += shorten_claims(segments)
     if count:
         logger.warning(
             "%s %s lay in the future, and counts from now on: was the database's clock put back?",
@@ -52,7 +53,7 @@ def bring_back() -> int:
 
 
 def open_tasks() -> tuple[TaskQuerySet, ...]:
-    """Return the tasks about which somebody has still something to do, as indexes find them."""
+    """Return the tasks that still have work for workers; indexes serve each of these queries."""
     decided = Effect.objects.to_carry_out().values("task")
     return (
         Task.objects.filter(status=TaskStatus.EXECUTING),
@@ -62,7 +63,7 @@ def open_tasks() -> tuple[TaskQuerySet, ...]:
 
 
 def times() -> Iterator[tuple[QuerySet[Any], str, float]]:
-    """Yield rows, the name of a time in them, and how many seconds ahead it may be."""
+    """Yield rows, the name of a time column, and by how many seconds it may lie ahead."""
     executing, *others = open_tasks()
     for tasks in (executing, *others):
         yield tasks, "dispatched_at", 0
@@ -80,13 +81,13 @@ def times() -> Iterator[tuple[QuerySet[Any], str, float]]:
     yield PeriodicRun.objects.all(), "last_due_at", 0
 
 
-def bring_times_back(rows: QuerySet[Any], name: str, seconds: float) -> int:
-    """Let a time be as far ahead as it can be, where it is further.
+def correct_times(rows: QuerySet[Any], name: str, seconds: float) -> int:
+    """Set a time to its limit in the rows where it lies further ahead; return how many.
 
-    Rows that somebody has locked are passed over: one of them would keep all in the future.
+    It skips locked rows: otherwise one of them would keep all the others from being corrected.
     """
     ahead = rows.filter(further_ahead(name, seconds))
-    if not ahead.exists():  # SQLite's lock is not taken for nothing
+    if not ahead.exists():  # on SQLite, take the write lock only when there is work
         return 0
     with transaction.atomic():
         unlocked = ahead.order_by().select_for_update(skip_locked=True, no_key=True).values("pk")
@@ -94,19 +95,19 @@ def bring_times_back(rows: QuerySet[Any], name: str, seconds: float) -> int:
         return found.update(**{name: database_time(seconds)})
 
 
-def bring_claims_back(rows: ClaimQuerySet[Any]) -> int:
-    """Let claims last as long as if they began now, where they would last longer."""
+def shorten_claims(rows: ClaimQuerySet[Any]) -> int:
+    """Shorten claims that last too long, as if they were taken now; return how many."""
     count = 0
     until = rows.claim.until
     for row in rows.filter(further_ahead(until, settings.PISTON_CLAIM_SECONDS)):
         seconds = longest_claim(row if isinstance(row, Task) else row.task)
-        count += bring_times_back(rows.filter(pk=row.pk), until, seconds)
+        count += correct_times(rows.filter(pk=row.pk), until, seconds)
     return count
 
 
 def longest_claim(task: Task) -> float:
-    """Return how long a claim on a task can last, while a row of it is outside as well."""
-    if compatibility.find_problem(task):  # another version may say otherwise
+    """Return how many seconds a claim on a task can last, even during an external call."""
+    if compatibility.find_problem(task):  # the limits of another version are unknown
         return settings.PISTON_CLAIM_SECONDS + 2.5 * UNKNOWN_ROW_SECONDS
     _, action = registry.get_action(task.category, task.action)
     return claim_seconds(action) + action.row_seconds

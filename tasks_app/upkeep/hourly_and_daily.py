@@ -1,7 +1,8 @@
-"""What is done once an hour or a day, beside what categories declare? Started by the sweeper.
+"""Runs the system's own hourly and daily jobs, started by the sweeper.
 
-The moment of a job's last run stands in the database. Of sweepers at the same moment one claims
-the run, in one UPDATE; one that is cut off is done in the next period.
+Categories declare other periodic jobs. The database has the time of each job's last run. One of
+several concurrent sweepers claims a run, in one UPDATE; an interrupted run is not repeated before
+the next period.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Job:
-    """Something that is done by itself now and then."""
+    """A job that runs once in every hour or day."""
 
     name: str
     every: str  # hour or day
@@ -37,12 +38,12 @@ class Job:
 
 
 def clear_sessions() -> None:
-    """Delete the sessions of the admin that have expired; Django leaves that to its operators."""
+    """Delete expired admin sessions; Django does not do this by itself."""
     import_module(settings.SESSION_ENGINE).SessionStore.clear_expired()
 
 
 def request_storage_check() -> None:
-    """Send for it: it may take longer than a sweep."""
+    """Send the message for the storage check, which may take longer than a sweep."""
     sending.send(CHECK_STORAGE)
 
 
@@ -54,7 +55,7 @@ JOBS = (
 
 
 def run_due_upkeep() -> None:
-    """Run what became due since the last call; a new installation begins with the next period."""
+    """Run the jobs that are due; in a new installation, each first runs in the next period."""
     now = read_database_clock()
     runs = {run.job: run for run in PeriodicRun.objects.filter(category=OWNER)}
     for job in JOBS:
@@ -72,7 +73,7 @@ def run_due_upkeep() -> None:
 
 
 def run_job(job: Job) -> None:
-    """Run a job and write down how it went."""
+    """Run a job, and record its duration and error."""
     started = time.monotonic()
     error = ""
     try:

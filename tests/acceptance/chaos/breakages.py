@@ -238,7 +238,7 @@ BREAKAGES = {
             "the sweeper does not send lost messages again",
             (
                 Change(SWEEPING, "        wake_silent_tasks,\n", ""),
-                Change(SWEEPING, "        send_for_assemblies,\n", ""),
+                Change(SWEEPING, "        request_assemblies,\n", ""),
             ),
         ),
         Breakage(

@@ -56,7 +56,7 @@ for breakage in (
         (
             Change(
                 "tasks_app/upkeep/sweeping.py",
-                "        *(() if is_short else (future_times.bring_back,)),\n",
+                "        *(() if is_short else (future_times.correct_future_times,)),\n",
                 "",
             ),
         ),

@@ -9,7 +9,7 @@ INTAKE = "tasks_app/creating.py"
 OBJECT_STORAGE = "piston/storages/s3.py"
 RECORDING = "tasks_app/files/recording.py"
 STORAGE = "tasks_app/files/storage.py"
-SWEEPING = "tasks_app/upkeep/sweeping.py"
+EXPIRY = "tasks_app/upkeep/expiry.py"
 VERIFYING = "tasks_app/csv_files/verifying.py"
 
 for breakage in (
@@ -219,7 +219,7 @@ for breakage in (
         "the record of a file is deleted although the file could not be deleted",
         (
             Change(
-                SWEEPING,
+                EXPIRY,
                 'logger.warning("Sweeping: %s stays for now: %s", csv_file.key, error)\n',
                 'logger.warning("Sweeping: %s stays: %s", csv_file.key, error)\n'
                 "                TaskCSV.objects.filter(pk=csv_file.pk, task=None).delete()\n",

@@ -1,4 +1,4 @@
-"""The fixtures of the tests of the engine."""
+"""Fixtures for the tests of tasks_app."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ __all__ = ["broker"]
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Check without a delay whether a missing file is really gone."""
+    """Prove without a delay that a file is missing."""
     monkeypatch.setattr(storage, "PROOF_SECONDS", 0)
 
 

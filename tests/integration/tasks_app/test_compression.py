@@ -1,4 +1,4 @@
-"""How does PostgreSQL keep parts?"""
+"""Tests how PostgreSQL compresses parts."""
 
 from importlib import import_module
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""What remains of an upload, accepted or refused?"""
+"""Tests what an upload leaves behind, both accepted and refused."""
 
 from __future__ import annotations
 

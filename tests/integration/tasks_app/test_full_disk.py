@@ -24,7 +24,7 @@ from tasks_app.errors import StorageFull
 from tasks_app.execution import assembly
 from tasks_app.models import Segment, Task, TaskCSV
 from tasks_app.models.clock import database_time
-from tasks_app.upkeep import sweeping
+from tasks_app.upkeep import expiry, sweeping
 from tests import engine
 from tests.broker import FakeBroker
 
@@ -194,7 +194,7 @@ def test_the_bytes_of_removed_tasks_go_before_anything_is_written(
     def refuse(_task: Task) -> None:
         raise OperationalError("database or disk is full")
 
-    monkeypatch.setattr(sweeping, "purge", refuse)
+    monkeypatch.setattr(expiry, "purge", refuse)
     sweeping.sweep()
 
     assert stored_files(settings) == before
@@ -243,7 +243,7 @@ def test_a_full_disk_is_told_in_the_envelope_and_on_the_pages_of_the_admin(
 
 
 @pytest.mark.parametrize(("is_exhausted", "status"), [(True, 503), (False, 200)])
-def test_health_is_bad_once_nobody_can_act(
+def test_health_is_bad_once_people_cannot_act(
     is_exhausted: bool, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(disk_reserve, "is_exhausted", lambda: is_exhausted)
@@ -277,7 +277,7 @@ def test_a_database_that_cannot_be_opened_for_want_of_room_gets_some(
     assert str(noted[0]) == "disk I/O error"
 
 
-def test_what_a_failed_write_has_stored_is_deleted(
+def test_bytes_of_a_failed_write_are_deleted(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(_path: Path) -> None:

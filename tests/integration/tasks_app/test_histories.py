@@ -27,7 +27,7 @@ from tasks_app.models import AccountTurn, AccountUsage, Part, Segment, Task, Tas
 from tasks_app.models.clock import database_time
 from tasks_app.queue import dispatch, sending
 from tasks_app.states import FINAL, MOVES
-from tasks_app.upkeep import sweeping
+from tasks_app.upkeep import expiry, sweeping
 from tests import engine
 from tests.broker import FakeBroker
 from tests.factories import AccountFactory
@@ -246,7 +246,7 @@ class Histories(RuleBasedStateMachine):
     def clean_up(self) -> None:
         TaskCSV.objects.update(task=None, kept_until=database_time(-1))
         Task.objects.all().delete()
-        sweeping.delete_orphaned_files()
+        expiry.delete_orphaned_files()
         AccountTurn.objects.all().delete()
         TaskEvent.objects.all()._raw_delete(using="default")
         Account.objects.exclude(parent=None).delete()

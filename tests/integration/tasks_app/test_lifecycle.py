@@ -10,12 +10,12 @@ from django.test import Client
 
 from tasks_app import lifecycle
 from tasks_app.errors import ClaimLost, CSVNotFound, StoredFileMissing, TaskNotFound
-from tasks_app.execution import assembly, poison_rows, worker
+from tasks_app.execution import assembly, ending, poison_rows, worker
 from tasks_app.files import task_files
 from tasks_app.models import Segment, Task, TaskCSV, TaskEvent
 from tasks_app.models.task import TaskQuerySet
 from tasks_app.states import TaskStatus
-from tasks_app.upkeep import sweeping
+from tasks_app.upkeep import expiry, unlocked
 from tests import engine
 from tests.broker import FakeBroker
 from tests.factories import AccountFactory
@@ -37,8 +37,8 @@ def remove(task: Task) -> None:
 def remove_and_purge(task: Task) -> None:
     """Remove the task and let the sweeper delete it."""
     remove(task)
-    sweeping.purge_removed_tasks()
-    sweeping.delete_orphaned_files()
+    expiry.purge_removed_tasks()
+    expiry.delete_orphaned_files()
 
 
 GONE = [remove, remove_and_purge]
@@ -79,7 +79,7 @@ def after_update(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> 
 
 @pytest.mark.parametrize("end", GONE)
 @pytest.mark.parametrize("act", ACTS)
-def test_an_act_on_a_task_that_went_meanwhile_finds_none(
+def test_an_operation_on_a_task_that_was_deleted_meanwhile_finds_none(
     act: Callable[..., None], end: Callable[[Task], None], broker: FakeBroker
 ) -> None:
     task = engine.submit("check", *ROWS)
@@ -127,13 +127,13 @@ def test_a_removal_that_races_a_start_names_the_status_that_was_left(
     assert (removed.old_status, removed.new_status) == ("partial", "removed")
 
 
-def test_a_sweeper_says_nothing_of_a_task_that_another_one_expired(
+def test_a_sweeper_logs_nothing_about_a_task_that_another_one_expired(
     broker: FakeBroker, caplog: pytest.LogCaptureFixture
 ) -> None:
     task = engine.submit("check", *ROWS)
     remove_and_purge(task)
 
-    sweeping.for_each([task], sweeping.expire)
+    unlocked.for_each([task], expiry.expire)
 
     assert "failed" not in caplog.text
 
@@ -201,7 +201,7 @@ def test_a_worker_gives_up_a_suspect_row_of_a_task_that_is_purged(
             poison_rows.mark_suspect(run.segment)
 
 
-def test_staff_are_told_that_a_task_went_meanwhile(
+def test_staff_get_a_message_that_a_task_was_deleted_meanwhile(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch, admin_client: Client
 ) -> None:
     task = engine.submit("check", *ROWS)
@@ -218,7 +218,7 @@ def test_a_message_for_a_task_that_is_purged_at_once_does_nothing(
 ) -> None:
     task = engine.start(engine.submit("check", *ROWS))
     with monkeypatch.context() as dying:
-        dying.setattr(worker, "complete", lambda *_: None)
+        dying.setattr(ending, "complete", lambda *_: None)
         broker.deliver_all()
     update = Segment.objects.all().__class__.update
 

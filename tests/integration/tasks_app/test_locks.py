@@ -19,7 +19,7 @@ from tasks_app.execution.releasing import Returns
 from tasks_app.models import AccountTurn, AccountUsage, ActionPace, Segment, Task
 from tasks_app.models.clock import database_time
 from tasks_app.queue import dispatch
-from tasks_app.upkeep import sweeping, unlocked
+from tasks_app.upkeep import expiry, sweeping, unlocked
 from tests import engine, plugins
 from tests.broker import FakeBroker
 from tests.factories import AccountFactory, make_api_key, make_token
@@ -97,7 +97,7 @@ def test_a_task_whose_segments_stay_locked_is_left_and_named(
     assert said in caplog.text
 
 
-def test_who_may_not_see_the_holder_says_so(
+def test_a_role_that_cannot_see_the_holder_logs_that(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(locks, "find_holder", lambda *_: "")
@@ -123,11 +123,11 @@ def test_a_process_of_ours_is_named_only_when_it_stays(
     assert ("stands still" in caplog.text) is (seconds == 0)
 
 
-def test_a_row_that_nobody_has_locked_has_no_holder(broker: FakeBroker) -> None:
+def test_an_unlocked_row_has_no_holder(broker: FakeBroker) -> None:
     assert locks.find_holder(Task, start().pk) == ""
 
 
-def test_of_several_who_share_a_lock_one_is_named(broker: FakeBroker) -> None:
+def test_one_of_several_holders_of_a_shared_lock_is_named(broker: FakeBroker) -> None:
     task = start()
 
     with locked(task, how="FOR SHARE") as first, locked(task, how="FOR SHARE") as second:
@@ -136,7 +136,7 @@ def test_of_several_who_share_a_lock_one_is_named(broker: FakeBroker) -> None:
     assert any(f"PostgreSQL's process {process} " in named for process in (first, second))
 
 
-def test_who_shared_a_lock_that_is_free_again_is_not_named(broker: FakeBroker) -> None:
+def test_a_holder_of_a_shared_lock_that_is_free_again_is_not_named(broker: FakeBroker) -> None:
     task = start()
     with locked(task, how="FOR SHARE"), locked(task, how="FOR SHARE"):
         pass
@@ -205,7 +205,7 @@ def test_a_message_about_a_locked_task_is_left_to_the_sweeper(
     assert engine.fresh(task).dispatched_at is not None
 
 
-def test_a_locked_task_is_not_woken_and_nobody_waits(broker: FakeBroker) -> None:
+def test_a_locked_task_is_not_woken_and_blocks_no_process(broker: FakeBroker) -> None:
     task = start()
     Task.objects.update(dispatched_at=None)
     broker.queue.clear()
@@ -216,7 +216,7 @@ def test_a_locked_task_is_not_woken_and_nobody_waits(broker: FakeBroker) -> None
     assert broker.queue == []
 
 
-def test_another_trouble_of_the_database_is_told(broker: FakeBroker) -> None:
+def test_other_errors_of_the_database_are_raised(broker: FakeBroker) -> None:
     def fail() -> int:
         raise OperationalError("gone")
 
@@ -284,7 +284,7 @@ def test_a_worker_does_not_leave_its_task_to_a_new_one_that_is_locked(
     assert (while_locked, afterwards) == (False, True)
 
 
-def test_a_sweep_names_nobody_whose_lock_is_over_in_a_moment(
+def test_a_sweep_does_not_name_the_holder_of_a_brief_lock(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     task = start()
@@ -304,7 +304,7 @@ def test_a_removed_task_that_is_locked_does_not_hold_up_another(broker: FakeBrok
         lifecycle.remove(task, engine.TESTER)
 
     with locked(first), soon():
-        sweeping.purge_removed_tasks()
+        expiry.purge_removed_tasks()
 
     assert list(Task.objects.all()) == [first]
 
@@ -316,7 +316,7 @@ def test_an_account_whose_counts_are_locked_does_not_hold_up_a_sweep(broker: Fak
     usage = AccountUsage.objects.get(pk=task.account_id)
 
     with locked(usage), soon():
-        sweeping.purge_removed_tasks()
+        expiry.purge_removed_tasks()
 
     assert Task.objects.exists()
 
@@ -431,7 +431,7 @@ def test_an_account_that_is_locked_keeps_one_request_waiting_and_not_those_after
     assert ("create", account.pk) not in locks.waited_in_vain
 
 
-def test_what_others_do_waits_as_long_as_ever(broker: FakeBroker, impatient: None) -> None:
+def test_other_statements_wait_for_the_usual_time(broker: FakeBroker, impatient: None) -> None:
     first, second = AccountFactory.create_batch(2)
 
     with locked(first, second):
@@ -460,7 +460,7 @@ def test_other_requests_about_a_locked_account_do_not_wait_again(
     assert second < 1.0
 
 
-def test_waits_in_vain_are_forgotten_some_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_waits_are_forgotten_after_some_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locks, "waited_in_vain", {("create", "long ago"): float("-inf")})
 
     locks.note_vain_wait(("create", "now"))

@@ -69,7 +69,7 @@ def tables_read_by(act: Callable[[], object]) -> list[str]:
     return [table for plan in plans for table in WHOLE_TABLE.findall(plan)]
 
 
-def test_no_list_goes_through_a_table(account: Account) -> None:
+def test_no_list_scans_a_table(account: Account) -> None:
     lists = {query: QueryDict(f"page_size=5&{query}") for query in QUERIES}
 
     read = {
@@ -81,14 +81,14 @@ def test_no_list_goes_through_a_table(account: Account) -> None:
 
 
 @pytest.mark.postgresql
-def test_what_an_account_has_none_of_is_looked_for_in_an_index(account: Account) -> None:
+def test_a_filter_without_matches_uses_an_index(account: Account) -> None:
     plan = listing.select(account).filter(category="none")[:51].explain()
 
     assert "task_list_by_kind" in plan
 
 
 @pytest.mark.postgresql
-def test_workers_and_sweepers_go_through_no_table(account: Account, broker: FakeBroker) -> None:
+def test_workers_and_sweepers_scan_no_table(account: Account, broker: FakeBroker) -> None:
     read = {
         "claim": tables_read_by(lambda: scheduling.claim_next("a-message", 20)),
         "give back": tables_read_by(lambda: scheduling.give_back("a-message")),
@@ -101,7 +101,7 @@ def test_workers_and_sweepers_go_through_no_table(account: Account, broker: Fake
 
 @pytest.mark.postgresql
 @pytest.mark.parametrize("query", ["", "filter_status=success"])
-def test_an_accounts_own_list_is_not_looked_for_among_everybodys(
+def test_an_accounts_list_does_not_scan_the_tasks_of_other_accounts(
     account: Account, query: str
 ) -> None:
     condition = listing.read_filters(QueryDict(query))

@@ -15,7 +15,7 @@ from piston.accounts.models import Account
 from tasks_app import lifecycle
 from tasks_app.models import AccountUsage, Task, TaskCSV
 from tasks_app.models.task import new_task_id
-from tasks_app.upkeep import sweeping
+from tasks_app.upkeep import expiry
 from tests import engine
 from tests.factories import AccountFactory
 
@@ -58,7 +58,7 @@ def usage(account: Account) -> tuple[int, int]:
     return found.task_count, found.stored_bytes
 
 
-def test_what_there_is_is_counted_and_the_release_before_goes_on(
+def test_a_migration_counts_existing_tasks_while_the_previous_release_runs(
     before: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(counting, "MOST_AT_ONCE", 2)
@@ -74,7 +74,7 @@ def test_what_there_is_is_counted_and_the_release_before_goes_on(
     columns = ("output_bytes", "indeterminate_count", "stored_bytes")
     assert Task.objects.values_list(*columns).get(pk=late) == (0, 0, None)
     lifecycle.remove(Task.objects.get(pk=late), engine.TESTER)
-    sweeping.purge_removed_tasks()
+    expiry.purge_removed_tasks()
     assert [usage(account) for account in accounts] == [(3, 21), (1, 7)]
     assert not TaskCSV.objects.filter(is_given_up=False, task=None).exists()
 

@@ -21,7 +21,7 @@ from tasks_app.execution import batch_size, batches
 from tasks_app.execution.ledger import Done
 from tasks_app.models import AccountUsage, Segment, Task, TaskCSV
 from tasks_app.states import TaskStatus
-from tasks_app.upkeep import sweeping
+from tasks_app.upkeep import expiry, sweeping
 from tests import engine
 from tests.broker import FakeBroker
 from tests.factories import AccountFactory, TaskFactory
@@ -97,7 +97,7 @@ def test_a_task_that_two_sweepers_purge_is_uncounted_once(release: str) -> None:
     seen_by_both = [engine.fresh(task), engine.fresh(task)]
 
     for seen in seen_by_both:
-        sweeping.purge(seen)
+        expiry.purge(seen)
 
     assert usage(account) == kept(account) == (1, SIZE)
 
@@ -124,7 +124,7 @@ def test_a_task_that_the_release_before_made_is_counted_with_its_output(
         ("PISTON_MAX_STORED_BYTES_PER_ACCOUNT", 2 * SIZE - 1, TooManyStoredBytes),
     ],
 )
-def test_what_does_not_fit_is_refused_and_leaves_nothing(
+def test_an_upload_over_the_quota_is_refused_and_leaves_nothing(
     settings: Any, limit: str, value: int, error: type[QuotaExceeded]
 ) -> None:
     account = AccountFactory.create()
@@ -181,7 +181,7 @@ def test_an_upload_is_cut_off_where_the_room_ends(settings: Any) -> None:
     ("limit", "value"),
     [("PISTON_MAX_TASKS_PER_ACCOUNT", 2), ("PISTON_MAX_STORED_BYTES_PER_ACCOUNT", 2 * SIZE)],
 )
-def test_of_those_who_race_for_the_last_place_one_gets_it(
+def test_of_uploads_that_race_for_the_last_place_one_gets_it(
     settings: Any, monkeypatch: pytest.MonkeyPatch, limit: str, value: int
 ) -> None:
     account = AccountFactory.create()
@@ -208,7 +208,7 @@ def test_of_those_who_race_for_the_last_place_one_gets_it(
     assert usage(account) == kept(account) == (2, 2 * SIZE)
 
 
-def test_a_place_that_is_free_when_it_is_looked_for_is_had(settings: Any) -> None:
+def test_a_place_that_is_free_at_the_check_is_given(settings: Any) -> None:
     settings.PISTON_MAX_TASKS_PER_ACCOUNT = 1
     settings.PISTON_MAX_STORED_BYTES_PER_ACCOUNT = 0
     account = AccountFactory.create()
@@ -242,7 +242,7 @@ def after(barrier: threading.Barrier, function: Callable[..., Any]) -> Callable[
     return waiting
 
 
-def test_asking_costs_one_query_whatever_the_account_keeps() -> None:
+def test_reading_the_usage_costs_one_query_for_any_account() -> None:
     account = AccountFactory.create()
     for _ in range(3):
         engine.submit("count", account=account)

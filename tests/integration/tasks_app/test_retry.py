@@ -122,7 +122,7 @@ def test_rows_are_done_once_and_stand_in_the_output_in_order(
     assert not Part.objects.filter(task=task).exists()
 
 
-def test_every_segment_goes_on_where_it_stood(
+def test_every_segment_continues_at_its_cursor(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = [f"n{number:05}" for number in range(20_000)]
@@ -142,7 +142,7 @@ def test_every_segment_goes_on_where_it_stood(
     assert len(plugins.calls) == len(names)
 
 
-def test_pages_go_on_where_they_stood(broker: FakeBroker) -> None:
+def test_pages_continue_at_their_cursor(broker: FakeBroker) -> None:
     task = engine.start(engine.submit("count"))
     with engine.claimed("one") as run:
         batches.run_next_batch(run)
@@ -173,7 +173,7 @@ def test_it_can_break_and_be_retried_again(broker: FakeBroker) -> None:
     ]  # fmt: skip
 
 
-def test_who_retried_it_and_why_it_had_ended_is_written_down(broker: FakeBroker) -> None:
+def test_an_event_records_who_retried_it_and_why_it_had_ended(broker: FakeBroker) -> None:
     task = broken(broker)
 
     lifecycle.retry(task, engine.TESTER)
@@ -273,7 +273,7 @@ def test_a_worker_of_the_time_before_does_not_end_it_again(
     assert kinds(task).count("broken") == 1
 
 
-def test_what_the_account_keeps_is_counted_all_the_while(broker: FakeBroker) -> None:
+def test_the_usage_of_the_account_is_counted_throughout(broker: FakeBroker) -> None:
     task = broken(broker)
     lifecycle.retry(task, engine.TESTER)
     running = AccountUsage.objects.get(), quotas.stored_bytes_of(task)
@@ -327,7 +327,7 @@ def test_an_indeterminate_row_stays_so_and_can_be_settled_afterwards(broker: Fak
 
 
 @pytest.mark.parametrize("decision", ["done", "not_done", "send_again"])
-def test_what_was_settled_before_stays_settled(decision: str, broker: FakeBroker) -> None:
+def test_rows_that_were_settled_before_stay_settled(decision: str, broker: FakeBroker) -> None:
     task = broken(broker, "send", "n0,", "n1,crash", "n2,crash", "n3,", "n4,fail", done=3)
     task = rows.settle(broker, task, decision, 2)
     before = rows.counts(task), engine.read(task)
@@ -414,7 +414,7 @@ def test_a_task_whose_input_is_not_as_it_was_is_not_retried(
     assert_refused(task, words)
 
 
-def test_a_task_whose_input_nobody_can_look_at_is_not_retried_now(
+def test_a_task_whose_input_cannot_be_read_now_is_not_retried(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def be_away(*_: object) -> None:
@@ -461,7 +461,7 @@ def test_a_task_that_ended_under_an_older_release_has_nothing_to_go_on_with(
     assert_refused(task, "it ended under an older release; send its unprocessed.csv")
 
 
-def test_of_two_people_who_retry_it_one_is_told_so(
+def test_of_two_concurrent_retries_one_is_refused(
     broker: FakeBroker,
 ) -> None:
     task = broken(broker)

@@ -95,7 +95,7 @@ def test_an_upload_and_a_start_are_answered_503(
     assert list(Task.objects.values_list("status", flat=True)) == ["pending"]
 
 
-def test_what_only_reads_and_what_people_end_is_answered(broker: FakeBroker, newer: None) -> None:
+def test_reads_and_stops_are_answered(broker: FakeBroker, newer: None) -> None:
     schema._looked_at = float("inf")
     account = AccountFactory.create()
     client = make_client(account)
@@ -140,7 +140,7 @@ def test_readyz_is_ok_again_as_soon_as_it_fits(client: Client, newer: None) -> N
     assert (before, answer.status_code, answer.json()) == (503, 200, {"status": "ok"})
 
 
-def test_readyz_says_that_the_database_is_away_and_no_more(client: Client) -> None:
+def test_readyz_says_only_that_the_database_is_unreachable(client: Client) -> None:
     def fail(*_: Any) -> None:
         raise OperationalError('connection to server at "10.0.0.7" failed: password')
 

@@ -214,8 +214,8 @@ def configure_for_a_while(work: Work, **settings: tuple[str, str]) -> None:
     broken_by="believed-messages",
 )
 def redis_keys_evicted(work: Work) -> None:
-    """Take random keys away, one after the other, for some seconds."""
-    work.begin("write", "each", "read", "spread", rows=ROWS)
+    """Take random keys away, one after the other, for some seconds, while messages wait."""
+    work.begin(*("write", "each", "read", "spread") * 3, rows=ROWS)  # more than there are processes
     work.get_going(0.02, 0.1)
     with redis_client(work.scene) as client:
         until = time.monotonic() + FORGETTING_SECONDS

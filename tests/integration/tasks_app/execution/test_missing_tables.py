@@ -15,7 +15,7 @@ from categories.contract.outcomes import Refused
 from tasks_app.execution import batches, external
 from tasks_app.models import Effect, Segment, Task, TaskEvent
 from tasks_app.models.clock import database_time
-from tasks_app.upkeep import sweeping
+from tasks_app.upkeep import sweeping, unlocked
 from tests import engine, plugins
 from tests.broker import FakeBroker
 from tests.locking import locked
@@ -383,7 +383,7 @@ def test_a_task_that_has_just_gone_on_is_not_ended(
     Task.objects.update(**{column: None})
     end = sweeping.end_waiting if column == "waiting_since" else sweeping.end_unfit
 
-    sweeping.for_each(chosen, end)
+    unlocked.for_each(chosen, end)
 
     assert engine.fresh(task).ending is None
 
@@ -412,7 +412,7 @@ def test_one_that_is_locked_meanwhile_is_not_waited_for(broker: FakeBroker) -> N
     began = time.monotonic()
 
     with locked(task):
-        sweeping.for_each([engine.fresh(task)], sweeping.end_waiting)
+        unlocked.for_each([engine.fresh(task)], sweeping.end_waiting)
 
     assert time.monotonic() - began < 3
     assert engine.fresh(task).ending is None

@@ -1,4 +1,4 @@
-"""Is nothing believed that a gateway, a proxy or a cache in front of S3 makes up?"""
+"""Tests that false answers of a gateway, a proxy or a cache in front of S3 are not believed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def object_storage() -> Iterator[ObjectStorage]:
 
 @pytest.fixture
 def gateway(object_storage: ObjectStorage, settings: Any) -> Iterator[Gateway]:
-    """Stand in front of the storage, and change nothing yet."""
+    """Put a gateway in front of the storage that changes nothing yet."""
     backend = object_storage.storage()
     with Gateway(object_storage.url) as gateway:
         backend["OPTIONS"] |= {
@@ -74,7 +74,7 @@ def kinds(gateway: Gateway) -> list[str]:
     return [asked.method for asked in gateway.asked]
 
 
-# ---- Somebody else answers -----------------------------------------------------------------------
+# ---- The gateway answers instead of the storage --------------------------------------------------
 
 
 @in_its_place
@@ -132,7 +132,7 @@ def test_no_other_answer_is_taken_for_a_list(gateway: Gateway, rule: Any) -> Non
         storage_check.compare("ab")
 
 
-def test_storing_asks_for_no_name_and_looks_whether_all_of_it_is_there(gateway: Gateway) -> None:
+def test_storing_requests_no_free_name_and_verifies_the_size(gateway: Gateway) -> None:
     store()
 
     assert kinds(gateway) == ["PUT", "HEAD"]
@@ -161,7 +161,9 @@ def test_a_file_that_was_cut_off_on_its_way_is_not_stored(gateway: Gateway) -> N
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-def test_a_redirection_says_what_to_set_and_is_not_followed(gateway: Gateway, status: int) -> None:
+def test_the_error_of_a_redirection_names_the_setting_and_it_is_not_followed(
+    gateway: Gateway, status: int
+) -> None:
     csv_file = store()
     gateway.asked.clear()
     gateway.rule = answering(status, location="https://eu.example/")
@@ -174,7 +176,7 @@ def test_a_redirection_says_what_to_set_and_is_not_followed(gateway: Gateway, st
     assert len(gateway.asked) == 1
 
 
-def test_a_redirection_to_a_region_says_which(gateway: Gateway) -> None:
+def test_the_error_of_a_redirection_to_a_region_names_the_region(gateway: Gateway) -> None:
     csv_file = store()
     gateway.asked.clear()
     gateway.rule = answering(301, **{"x-amz-bucket-region": "eu-west-1"})
@@ -185,10 +187,10 @@ def test_a_redirection_to_a_region_says_which(gateway: Gateway) -> None:
     assert len(gateway.asked) <= 2
 
 
-# ---- What is certain -----------------------------------------------------------------------------
+# ---- Proof that a file is missing ----------------------------------------------------------------
 
 
-def test_a_file_is_missing_once_the_list_has_said_so_twice(gateway: Gateway) -> None:
+def test_a_file_counts_as_missing_after_two_listings_without_it(gateway: Gateway) -> None:
     csv_file = store()
     storage.delete(csv_file.key)
     gateway.asked.clear()
@@ -216,7 +218,7 @@ def test_a_file_that_is_listed_is_not_missing_although_it_was_not_found(gateway:
     assert not is_faulty(csv_file)
 
 
-def test_a_gateway_that_answers_between_the_two_questions_proves_nothing(gateway: Gateway) -> None:
+def test_a_gateway_that_answers_between_the_two_checks_proves_nothing(gateway: Gateway) -> None:
     csv_file = store()
     storage.delete(csv_file.key)
     gateway.asked.clear()
@@ -231,7 +233,7 @@ def test_a_gateway_that_answers_between_the_two_questions_proves_nothing(gateway
     assert not is_faulty(csv_file)
 
 
-def test_a_file_whose_name_goes_on_is_another_one(gateway: Gateway) -> None:
+def test_a_longer_name_with_the_same_beginning_is_another_file(gateway: Gateway) -> None:
     csv_file = store()
     storage.default_storage.save(f"{csv_file.key}.bak", ContentFile(CONTENT))
     storage.delete(csv_file.key)
@@ -239,7 +241,7 @@ def test_a_file_whose_name_goes_on_is_another_one(gateway: Gateway) -> None:
     assert not storage.exists(csv_file.key)
 
 
-def test_deleting_asks_once(gateway: Gateway) -> None:
+def test_deleting_sends_one_request(gateway: Gateway) -> None:
     csv_file = store()
     gateway.asked.clear()
 
@@ -248,7 +250,7 @@ def test_deleting_asks_once(gateway: Gateway) -> None:
     assert kinds(gateway) == ["DELETE"]
 
 
-def test_who_says_not_found_of_what_is_deleted_has_to_list_it_no_more(gateway: Gateway) -> None:
+def test_a_deletion_answered_not_found_is_checked_in_the_listing(gateway: Gateway) -> None:
     def say_not_found(asked: Asked, pass_on: PassOn) -> Answer:
         answer = pass_on(asked)
         return Answer(404) if asked.method == "DELETE" else answer
@@ -261,11 +263,13 @@ def test_who_says_not_found_of_what_is_deleted_has_to_list_it_no_more(gateway: G
     assert not storage.exists(csv_file.key)
 
 
-# ---- What it says of ranges is altered -----------------------------------------------------------
+# ---- The gateway alters the answers to ranges ----------------------------------------------------
 
 
 @pytest.mark.parametrize("rule", LIES.values(), ids=LIES)
-def test_a_lie_about_a_range_is_not_a_change_of_the_file(gateway: Gateway, rule: Any) -> None:
+def test_a_false_answer_to_a_range_does_not_count_as_a_changed_file(
+    gateway: Gateway, rule: Any
+) -> None:
     csv_file = store()
 
     gateway.rule = rule
@@ -278,7 +282,7 @@ def test_a_lie_about_a_range_is_not_a_change_of_the_file(gateway: Gateway, rule:
 
 
 @pytest.mark.parametrize("rule", LIES_THAT_SHOW.values(), ids=LIES_THAT_SHOW)
-def test_a_lie_that_shows_needs_no_checksums_to_be_found(gateway: Gateway, rule: Any) -> None:
+def test_an_inconsistent_answer_is_found_without_checksums(gateway: Gateway, rule: Any) -> None:
     csv_file = store()
     csv_file.block_bytes = csv_file.checksums = None
     csv_file.etag = ""
@@ -305,7 +309,7 @@ def replaced(content: bytes) -> Callable[[TaskCSV], None]:
     ids=["shorter", "much shorter", "longer", "other bytes"],
 )
 @pytest.mark.parametrize("etag_is_known", [True, False])
-def test_a_file_that_the_storage_says_is_another_has_changed(
+def test_a_file_that_was_really_replaced_has_changed(
     gateway: Gateway, change: Callable[[TaskCSV], None], etag_is_known: bool
 ) -> None:
     csv_file = store()
@@ -318,7 +322,7 @@ def test_a_file_that_the_storage_says_is_another_has_changed(
     assert is_faulty(csv_file)
 
 
-def test_a_weak_etag_is_the_same_name(gateway: Gateway) -> None:
+def test_a_weak_etag_equals_the_strong_one(gateway: Gateway) -> None:
     def weaken(asked: Asked, pass_on: PassOn) -> Answer:
         answer = LIES["other bytes"](asked, pass_on)
         etag = next(said for name, said in answer.headers.items() if name.lower() == "etag")

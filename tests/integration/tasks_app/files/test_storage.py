@@ -1,4 +1,4 @@
-"""Is a file stored, read in ranges and deleted alike in a folder and on object storage?"""
+"""Tests that a folder and object storage store, read and delete files in the same way."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def store(content: bytes = CONTENT) -> TaskCSV:
 
 
 def overwrite(csv_file: TaskCSV, content: bytes) -> None:
-    """Put other bytes in the file's place."""
+    """Replace the file's bytes with others."""
     storage.delete(csv_file.key)
     storage.default_storage.save(csv_file.key, ContentFile(content))
 
@@ -85,7 +85,7 @@ def test_a_deleted_file_is_missing_and_deleting_it_again_is_no_error(backend: st
         storage.open_range(csv_file, 0, 10)
 
 
-def test_a_folder_in_a_files_place_is_a_missing_file() -> None:
+def test_a_folder_instead_of_a_file_is_a_missing_file() -> None:
     csv_file = store()
     storage.delete(csv_file.key)
     Path(storage.default_storage.path(csv_file.key)).mkdir()
@@ -94,7 +94,7 @@ def test_a_folder_in_a_files_place_is_a_missing_file() -> None:
         storage.open_range(csv_file, 0, 10)
 
 
-def test_nobody_waits_for_a_pipe_in_a_files_place() -> None:
+def test_a_pipe_instead_of_a_file_does_not_block() -> None:
     csv_file = store()
     storage.delete(csv_file.key)
     os.mkfifo(storage.default_storage.path(csv_file.key))
@@ -187,7 +187,7 @@ def test_all_files_that_are_being_stored_are_kept_alive_by_one_thread(
     with ThreadPoolExecutor(len(csv_files)) as pool:
         saved = [pool.submit(store_one, csv_file) for csv_file in csv_files]
         assert all(event.wait(30) for event in alive.values())
-        keepers = [thread for thread in threading.enumerate() if thread.name == "signs-of-life"]
+        keepers = [thread for thread in threading.enumerate() if thread.name == "heartbeat"]
         all_are_alive.wait(30)
         for each in saved:
             each.result()
@@ -200,7 +200,7 @@ def test_a_file_that_is_shorter_than_recorded_is_an_error_and_not_a_short_answer
     backend: str,
 ) -> None:
     csv_file = store(b"abc")
-    is_certain = backend == "folder"  # object storage says itself that it is as it was
+    is_certain = backend == "folder"  # object storage reports the old ETag
 
     with pytest.raises(StoredFileMissing if is_certain else StorageUnavailable):
         list(storage.read_range(csv_file, 0, 10))
@@ -243,16 +243,16 @@ def test_a_file_of_another_size_is_another_file_wherever_it_is_read(
             storage.open_range(csv_file, start, end)
 
 
-def test_a_file_that_is_as_it_was_stored_again_is_taken_for_sound(backend: str) -> None:
+def test_a_file_that_is_restored_is_no_longer_faulty(backend: str) -> None:
     csv_file = store()
     overwrite(csv_file, CONTENT[:300_000] + b"!" + CONTENT[300_001:])
     with pytest.raises(StoredFileChanged):
         list(storage.read_range(csv_file, 0, len(CONTENT)))
 
-    storage.look_again(csv_file)
+    storage.recheck(csv_file)
     still = TaskCSV.objects.get(pk=csv_file.pk).faulty_at
     overwrite(csv_file, CONTENT)
-    storage.look_again(csv_file)
+    storage.recheck(csv_file)
 
     assert still == 262_144
     assert TaskCSV.objects.get(pk=csv_file.pk).faulty_at is None
@@ -265,7 +265,7 @@ def test_a_file_of_an_older_release_has_no_checksums_and_is_read_as_it_is(backen
     assert b"".join(storage.read_range(csv_file, 7, 700_000)) == CONTENT[7:700_000]
 
 
-def test_storage_that_is_away_is_told_apart_from_a_missing_file(settings: Any) -> None:
+def test_an_outage_of_the_storage_differs_from_a_missing_file(settings: Any) -> None:
     backend = {
         "BACKEND": "piston.storages.s3.CheckedS3Storage",
         "OPTIONS": {
@@ -282,7 +282,7 @@ def test_storage_that_is_away_is_told_apart_from_a_missing_file(settings: Any) -
         storage.open_range(TaskCSV(key="a-key", size_bytes=10), 0, 10)
 
 
-def test_a_read_that_fails_midway_is_storage_that_is_away(
+def test_a_read_that_fails_midway_is_an_outage_of_the_storage(
     backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Failing(io.BytesIO):
@@ -298,7 +298,7 @@ def test_a_read_that_fails_midway_is_storage_that_is_away(
 
 
 @pytest.mark.parametrize("fault", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENOENT])
-def test_whatever_keeps_a_file_from_being_written_is_storage_that_is_away(
+def test_any_failure_to_write_a_file_is_an_outage_of_the_storage(
     fault: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: Any, **__: Any) -> str:
@@ -311,12 +311,12 @@ def test_whatever_keeps_a_file_from_being_written_is_storage_that_is_away(
         storage.save(csv_file, io.BytesIO(CONTENT))
 
 
-# ---- The disk of the folder is away --------------------------------------------------------------
+# ---- The folder's disk is not mounted ------------------------------------------------------------
 
 
 @pytest.fixture(params=["nothing there", "an empty folder", "lost+found"])
 def unmounted(request: pytest.FixtureRequest, settings: Any, tmp_path: Path) -> Disk:
-    """The disk of the files, of which a task has one; it can be taken away, and put back."""
+    """Yield the disk with a file of a task; it can be unmounted, and mounted again."""
     backend = {**settings.STORAGES["default"]}
     backend["OPTIONS"] = {**backend["OPTIONS"], "location": str(tmp_path / "files")}
     settings.STORAGES = {**settings.STORAGES, "default": backend}
@@ -345,7 +345,7 @@ class Disk:
         self.place.with_name("elsewhere").rename(self.place)
 
 
-def test_a_disk_that_is_away_has_lost_no_file(unmounted: Disk) -> None:
+def test_no_file_of_an_unmounted_disk_counts_as_missing(unmounted: Disk) -> None:
     csv_file = unmounted.csv_file
 
     unmounted.take_away()
@@ -358,7 +358,7 @@ def test_a_disk_that_is_away_has_lost_no_file(unmounted: Disk) -> None:
     assert TaskCSV.objects.get(pk=csv_file.pk).faulty_at is None
 
 
-def test_nothing_is_stored_in_the_place_of_a_disk_that_is_away(unmounted: Disk) -> None:
+def test_nothing_is_stored_at_the_mount_point_of_an_unmounted_disk(unmounted: Disk) -> None:
     unmounted.take_away()
 
     for _ in range(2):
@@ -366,7 +366,7 @@ def test_nothing_is_stored_in_the_place_of_a_disk_that_is_away(unmounted: Disk) 
             store()
 
 
-def test_a_file_on_a_disk_that_is_away_is_not_deleted(unmounted: Disk) -> None:
+def test_no_file_of_an_unmounted_disk_is_deleted(unmounted: Disk) -> None:
     unmounted.take_away()
     with pytest.raises(StorageUnavailable, match="is its disk mounted"):
         storage.delete(unmounted.csv_file.key)
@@ -375,14 +375,14 @@ def test_a_file_on_a_disk_that_is_away_is_not_deleted(unmounted: Disk) -> None:
     assert storage.exists(unmounted.csv_file.key)
 
 
-def test_the_files_of_a_disk_that_is_away_are_not_told_to_be_lost(unmounted: Disk) -> None:
+def test_the_storage_check_reports_no_lost_files_for_an_unmounted_disk(unmounted: Disk) -> None:
     unmounted.take_away()
 
     with pytest.raises(StorageUnavailable, match="is its disk mounted"):
         storage_check.compare(unmounted.csv_file.key[:2])
 
 
-def test_files_that_are_lost_for_good_keep_nobody_from_going_on(unmounted: Disk) -> None:
+def test_after_files_are_lost_for_good_new_ones_can_be_stored(unmounted: Disk) -> None:
     unmounted.take_away()
     (unmounted.place / "00").mkdir(parents=True)
 
@@ -393,7 +393,7 @@ def test_files_that_are_lost_for_good_keep_nobody_from_going_on(unmounted: Disk)
 
 @pytest.fixture
 def three_tasks(object_storage: ObjectStorage, settings: Any) -> list[TaskCSV]:
-    """Return files of three tasks in a bucket, which two of them have lost."""
+    """Return the files of three tasks; the bucket has lost two of them."""
     settings.STORAGES = {**settings.STORAGES, "default": object_storage.storage()}
     csv_files = [store() for _ in range(3)]
     for csv_file in csv_files:
@@ -432,7 +432,7 @@ def test_a_file_that_was_stored_later_does_not_prove_the_bucket(three_tasks: lis
         storage.open_range(three_tasks[1])
 
 
-def test_an_operator_can_say_that_all_files_are_lost(three_tasks: list[TaskCSV]) -> None:
+def test_an_operator_can_declare_all_files_lost(three_tasks: list[TaskCSV]) -> None:
     storage.delete(three_tasks[0].key)
     storage.default_storage.save(storage.LOST, ContentFile(b""))
 

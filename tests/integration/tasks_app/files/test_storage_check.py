@@ -1,4 +1,4 @@
-"""Does the daily look find what the storage and the database do not both know?"""
+"""Tests that the storage check finds the differences between storage and database."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from django.db import OperationalError
 from tasks_app.files import storage, storage_check
 from tasks_app.models import CSVName, TaskCSV
 from tasks_app.models.clock import database_time
-from tasks_app.upkeep import sweeping
+from tasks_app.upkeep import expiry
 from tests import engine
 from tests.broker import FakeBroker
 from tests.servers import ObjectStorage, started
@@ -53,12 +53,12 @@ def place(request: pytest.FixtureRequest, settings: Any, tmp_path: Path) -> str:
 
 
 def put(key: str, content: bytes = b"x\n") -> None:
-    """Store a file that no row knows."""
+    """Store a file without a row."""
     storage.default_storage.save(key, ContentFile(content))
 
 
 def check(*options: str) -> tuple[int, str]:
-    """Run the command; return its exit code and what it printed."""
+    """Run the command; return its exit code and its output."""
     output = io.StringIO()
     try:
         call_command("check_storage", *options, stdout=output)
@@ -67,7 +67,9 @@ def check(*options: str) -> tuple[int, str]:
     return 0, output.getvalue()
 
 
-def test_a_storage_that_agrees_with_the_database_is_said_to(place: str, broker: FakeBroker) -> None:
+def test_a_storage_that_agrees_with_the_database_is_reported_as_such(
+    place: str, broker: FakeBroker
+) -> None:
     engine.start(engine.submit("check", *ROWS))
     broker.deliver_all()
 
@@ -103,11 +105,11 @@ def test_only_files_without_a_row_are_deleted(place: str, broker: FakeBroker) ->
     assert all(storage.exists(key) for key in [*NOT_OURS, task.csvs.get().key])
 
 
-def test_a_file_that_waits_for_its_week_is_named_and_deleted_as_well(
+def test_a_file_that_is_scheduled_for_deletion_is_named_and_can_be_deleted(
     place: str, broker: FakeBroker
 ) -> None:
     put(FOREIGN)
-    storage_check.look_over()
+    storage_check.run_daily_check()
 
     before, after = check(), check("--delete")
 
@@ -117,34 +119,34 @@ def test_a_file_that_waits_for_its_week_is_named_and_deleted_as_well(
     assert not storage.exists(FOREIGN)
 
 
-def test_a_full_disk_does_not_shorten_the_week(broker: FakeBroker) -> None:
+def test_a_full_disk_does_not_shorten_the_grace_period(broker: FakeBroker) -> None:
     put(FOREIGN)
-    storage_check.look_over()
+    storage_check.run_daily_check()
 
-    sweeping.delete_bytes_first()
+    expiry.delete_bytes_first()
 
     assert storage.exists(FOREIGN)
 
 
-def test_a_file_under_way_has_its_row(place: str, broker: FakeBroker) -> None:
+def test_a_file_that_is_being_written_has_its_row(place: str, broker: FakeBroker) -> None:
     csv_file = storage.reserve("ab" * 15, CSVName.INPUT)
     storage.save(csv_file, io.BytesIO(b"name\nx\n"))
 
     assert check()[0] == 0
 
 
-def test_the_daily_look_lets_the_sweeper_delete_after_the_grace(
+def test_the_daily_check_lets_the_sweeper_delete_files_after_the_grace_period(
     place: str, broker: FakeBroker
 ) -> None:
     for key in [FOREIGN, *NOT_OURS]:
         put(key)
 
-    storage_check.look_over()
-    storage_check.look_over()
-    sweeping.delete_orphaned_files()
+    storage_check.run_daily_check()
+    storage_check.run_daily_check()
+    expiry.delete_orphaned_files()
     kept = storage.exists(FOREIGN)
     TaskCSV.objects.filter(key=FOREIGN).update(kept_until=database_time(-1))
-    sweeping.delete_orphaned_files()
+    expiry.delete_orphaned_files()
 
     assert kept
     assert not storage.exists(FOREIGN)
@@ -159,7 +161,7 @@ def test_the_database_of_another_storage_deletes_nothing_by_itself(
     for number in range(3):
         put(f"ab/ab{number:028}-{number:016}.in.csv")
 
-    storage_check.look_over()
+    storage_check.run_daily_check()
 
     assert not TaskCSV.objects.exists()
     assert "is it the right database?" in caplog.text
@@ -171,7 +173,7 @@ def test_a_row_without_a_file_is_logged_and_kept(
     (lost,) = engine.submit("check", *ROWS).csvs.all()
     storage.delete(lost.key)
 
-    storage_check.look_over()
+    storage_check.run_daily_check()
 
     assert f"Tasks have 1 file that the storage has not, such as: {lost.key}" in caplog.text
     assert TaskCSV.objects.filter(key=lost.key).exists()
@@ -206,7 +208,7 @@ def test_a_link_is_not_followed_and_not_deleted(settings: Any, tmp_path: Path) -
     assert (folder / FOREIGN[3:]).is_symlink()
 
 
-def test_a_database_without_tables_is_said_to_need_a_migration(
+def test_for_a_database_without_tables_the_error_asks_for_a_migration(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def compare_all() -> None:
@@ -218,7 +220,7 @@ def test_a_database_without_tables_is_said_to_need_a_migration(
         call_command("check_storage")
 
 
-def test_a_storage_that_is_away_is_an_error_of_its_own(settings: Any) -> None:
+def test_an_outage_of_the_storage_has_its_own_exit_code(settings: Any) -> None:
     options = {"bucket_name": "x", "endpoint_url": "http://127.0.0.1:9", "access_key": "a"}
     backend = {
         "BACKEND": "piston.storages.s3.CheckedS3Storage",

@@ -1,4 +1,4 @@
-"""Do files, counts and the journal say together what a person decided about a row?"""
+"""Tests that files, counts and journal agree with a person's decision about a row."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def obeying_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let rows that were told to crash do so the first time only."""
+    """Make rows that are set to crash do so only the first time."""
     obeyed: set[str] = set()
     obey = plugins.obey
 
@@ -99,7 +99,9 @@ def plugins_fail() -> None:
     raise plugins.RowFailed("exists already")
 
 
-def test_a_row_of_which_nobody_knows_again_can_be_settled_once_more(broker: FakeBroker) -> None:
+def test_a_row_that_is_sent_again_without_an_outcome_can_be_settled_again(
+    broker: FakeBroker,
+) -> None:
     task = rows.ended(broker, "crash", "crash")
 
     task = rows.settle(broker, task, "send_again", 1)  # it crashes again
@@ -113,7 +115,7 @@ def test_a_row_of_which_nobody_knows_again_can_be_settled_once_more(broker: Fake
     rows.assert_counts_equal_files(task)
 
 
-def test_rows_settled_together_cost_one_writing_of_the_files(broker: FakeBroker) -> None:
+def test_rows_that_are_settled_together_are_written_together(broker: FakeBroker) -> None:
     task = rows.ended(broker, *["crash", ""] * 4)
     before = TaskCSV.objects.count()
 
@@ -161,7 +163,7 @@ def test_input_columns_come_back_byte_for_byte(broker: FakeBroker) -> None:
     assert output.count(b",not done: staff found out that it did not happen\n") == 3
 
 
-def test_it_is_written_down_who_decided_what_and_what_became_of_it(broker: FakeBroker) -> None:
+def test_events_record_each_decision_and_its_result(broker: FakeBroker) -> None:
     task = rows.ended(broker, "", "crash")
 
     rows.decide(task, "not_done", 2, note="asked the carrier")
@@ -179,7 +181,7 @@ def test_it_is_written_down_who_decided_what_and_what_became_of_it(broker: FakeB
     assert settled.detail["settled_as"] == "failed"
 
 
-def test_a_download_that_is_under_way_is_not_cut(broker: FakeBroker) -> None:
+def test_a_running_download_is_not_interrupted(broker: FakeBroker) -> None:
     task = rows.ended(broker, "", "crash", *[""] * 50)
     file = task_files.open_file(task, "out.csv")
     old = b"".join(file.read())
@@ -189,7 +191,7 @@ def test_a_download_that_is_under_way_is_not_cut(broker: FakeBroker) -> None:
     rows.recover(broker)
 
     assert b"".join(begun) == old
-    assert b"".join(file.read(10, 20)) == old[10:20]  # by somebody who opens it only now
+    assert b"".join(file.read(10, 20)) == old[10:20]  # the file is opened only here
 
 
 def test_nothing_to_carry_out_changes_nothing(broker: FakeBroker) -> None:

@@ -1,4 +1,4 @@
-"""Who may decide about which row, when, and what do those who come too late hear?"""
+"""Tests which rows staff can decide about and when, and the refusals of late decisions."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_decision_is_stored_and_nothing_else_changes_yet(broker: FakeBroker) -
     assert broker.queue == [("tasks_app.settle_rows", (task.pk,))]
 
 
-def test_the_second_who_decides_is_told_who_was_first(broker: FakeBroker) -> None:
+def test_a_second_decision_is_refused_with_the_name_of_the_first_person(broker: FakeBroker) -> None:
     task = rows.ended(broker, "", "crash")
     rows.decide(task, "done", 2)
 
@@ -49,7 +49,7 @@ def test_the_second_who_decides_is_told_who_was_first(broker: FakeBroker) -> Non
     assert TaskEvent.objects.filter(task_id=task.pk, kind="decided").count() == 1
 
 
-def test_of_two_who_decide_at_the_same_time_one_is_heard(broker: FakeBroker) -> None:
+def test_of_two_concurrent_decisions_one_counts(broker: FakeBroker) -> None:
     task = rows.ended(broker, "", "crash")
     ready = Barrier(2)
     verdicts: list[decisions.Verdict] = []
@@ -116,7 +116,7 @@ def test_a_row_of_a_changed_plugin_can_be_settled_but_not_sent_again(
     assert rows.settle(broker, task, "done", 2).success_count == 2
 
 
-def test_a_row_whose_place_is_not_known_is_refused_with_the_reason(broker: FakeBroker) -> None:
+def test_a_row_without_a_line_position_is_refused_with_the_reason(broker: FakeBroker) -> None:
     task = rows.ended(broker, "", "crash")
     task.effects.update(line_offset=None)
 
@@ -127,7 +127,7 @@ def test_a_row_whose_place_is_not_known_is_refused_with_the_reason(broker: FakeB
     }
 
 
-def test_a_note_has_an_end(broker: FakeBroker) -> None:
+def test_a_note_has_a_maximum_length(broker: FakeBroker) -> None:
     task = rows.ended(broker, "", "crash")
 
     with pytest.raises(ValueError, match="at most 1000 characters"):
@@ -138,7 +138,7 @@ def test_a_note_has_an_end(broker: FakeBroker) -> None:
 def test_a_row_of_a_stopped_task_can_be_settled_even_when_its_action_is_gone(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch, is_gone: bool
 ) -> None:
-    """The action went after the row may have been sent: the row is in out.csv all the same."""
+    """The action was removed after the row may have been sent; out.csv has the row anyway."""
     task = engine.start(engine.submit("send", "name,do", "n1,", "n2,", "n3,"))
     with engine.claimed("one") as run, monkeypatch.context() as dying:
         batches.run_next_batch(run)

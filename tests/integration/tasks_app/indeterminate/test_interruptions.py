@@ -1,4 +1,4 @@
-"""Does a settling that is cut off, repeated, lost or overtaken leave everything right?"""
+"""Tests that settling is correct when it is interrupted, repeated, lost or overtaken."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ DEATHS += [("send_again", places) for places in range(4, 18)]
 
 
 class Killed(BaseException):
-    """The worker dies here: nothing after this line happens."""
+    """Kills the worker: nothing after this line runs."""
 
 
 def kill_at(patch: pytest.MonkeyPatch, places: int) -> None:
-    """Let the worker die when it comes past the n-th of the places, before or after each."""
+    """Make the worker die at the n-th of these places: before or after one of the steps."""
     left = [places]
 
     def pass_by() -> None:
@@ -65,7 +65,7 @@ def kill_at(patch: pytest.MonkeyPatch, places: int) -> None:
 
 
 def obey_nothing(_: str | None) -> None:
-    """Let rows succeed, whatever they say."""
+    """Make all rows succeed, whatever their cells say."""
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_a_worker_that_was_overtaken_publishes_nothing(
 
 
 def overtake(broker: FakeBroker, monkeypatch: pytest.MonkeyPatch) -> tuple[Task, Task]:
-    """Return a task whose rows were settled by another worker, and what the paused one has."""
+    """Return a task whose rows another worker settled, and the paused worker's copy."""
     task = rows.ended(broker, "", "crash", "crash")
     rows.decide(task, "not_done", 2)
     rows.decide(task, "send_again", 3)

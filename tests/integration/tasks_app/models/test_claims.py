@@ -1,4 +1,4 @@
-"""Has a row one holder at a time, and can only the newest one write?"""
+"""Tests that a row has one holder at a time, and that only the newest claim can write."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def rows(model: type[models.Model]) -> ClaimQuerySet[Any]:
 
 @pytest.fixture(params=[SegmentFactory, TaskFactory], ids=["segment", "task"])
 def read(request: pytest.FixtureRequest) -> Read:
-    """Return how a worker comes by its copy of a row that can be claimed."""
+    """Return a function that reads a worker's copy of a claimable row."""
     row = request.param.create()
     return lambda: rows(type(row)).get(pk=row.pk)
 
@@ -57,7 +57,7 @@ def let_expire(copy: Any) -> None:
 
 
 def overtaken(read: Read) -> Any:
-    """Return the copy of a holder whose claim has expired and was taken by another one."""
+    """Return the copy of a holder whose claim expired and was overtaken."""
     paused = read()
     assert take(paused)
     let_expire(paused)
@@ -74,7 +74,7 @@ def test_a_free_row_is_taken_and_its_holder_knows_its_number(read: Read) -> None
     assert 15 < seconds_left(read()) <= 20
 
 
-def test_of_two_who_read_the_same_row_one_takes_it(read: Read) -> None:
+def test_only_one_of_two_readers_of_a_row_claims_it(read: Read) -> None:
     first, second = read(), read()
 
     assert [take(first), take(second)] == [True, False]
@@ -97,7 +97,7 @@ def test_a_row_that_was_taken_since_it_was_read_is_not_taken_though_it_is_free(r
 
 
 @pytest.mark.postgresql
-def test_of_many_who_take_a_row_at_one_moment_one_has_it(read: Read) -> None:
+def test_only_one_of_many_concurrent_claims_succeeds(read: Read) -> None:
     copies = [read() for _ in range(8)]
     together = Barrier(len(copies))
     taken: list[bool] = []
@@ -152,7 +152,7 @@ def test_only_rows_of_the_selection_are_taken(read: Read) -> None:
     assert number(read()) == 0
 
 
-def test_a_claim_is_renewed_even_after_it_expired_if_nobody_took_it(read: Read) -> None:
+def test_an_expired_claim_can_be_renewed_until_it_is_overtaken(read: Read) -> None:
     copy = read()
     take(copy)
     let_expire(copy)
@@ -200,7 +200,7 @@ def test_a_claim_that_was_overtaken_is_not_released(read: Read) -> None:
     assert not take(read())
 
 
-def test_the_fence_lets_the_newest_holder_write_and_nobody_else(read: Read) -> None:
+def test_the_fence_lets_only_the_newest_holder_write(read: Read) -> None:
     paused = overtaken(read)
     newest = read()
     table = rows(type(newest))
@@ -219,7 +219,7 @@ def test_a_revoked_claim_is_overtaken_and_its_row_free(read: Read) -> None:
     assert take(read())
 
 
-def test_what_a_revocation_and_a_release_change_is_fenced_as_well() -> None:
+def test_changes_by_a_revocation_and_a_release_are_fenced() -> None:
     segment = SegmentFactory.create()
     Segment.objects.take(segment, 20)
 
@@ -229,7 +229,7 @@ def test_what_a_revocation_and_a_release_change_is_fenced_as_well() -> None:
     assert Segment.objects.get().batch_size == 7
 
 
-def test_a_claim_is_on_one_row_and_says_nothing_of_others() -> None:
+def test_a_claim_on_one_row_does_not_affect_others() -> None:
     held, other = TaskFactory.create(), TaskFactory.create()
     Task.objects.take(held, 20)
 

@@ -4,12 +4,12 @@ import pytest
 from django.db import connection, transaction
 
 from tasks_app.models import Task
-from tasks_app.models.durability import NeedNotLast
+from tasks_app.models.durability import AsynchronousCommit
 from tests.factories import TaskFactory
 
 
 def permit(task: Task) -> int:
-    return Task.objects.filter(NeedNotLast(), pk=task.pk).update(is_permitted=True)
+    return Task.objects.filter(AsynchronousCommit(), pk=task.pk).update(is_permitted=True)
 
 
 def commits_wait() -> bool:
@@ -19,7 +19,7 @@ def commits_wait() -> bool:
 
 
 @pytest.mark.django_db
-def test_it_is_no_condition() -> None:
+def test_it_is_always_true() -> None:
     task = TaskFactory.create()
 
     assert permit(task) == 1

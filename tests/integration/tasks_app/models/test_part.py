@@ -1,4 +1,4 @@
-"""Are parts added like everything else, although their bytes travel in a way of their own?"""
+"""Tests that adding parts fails like other queries, although it uses its own cursor."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.factories import TaskFactory
 pytestmark = pytest.mark.django_db
 
 
-def test_what_the_database_raises_is_an_error_of_django() -> None:
+def test_errors_of_the_database_become_errors_of_django() -> None:
     task = TaskFactory()
     place = {"task_id": task.pk, "segment_index": 0, "number": 0}
     rows = {"first_row": 1, "row_count": 1, "success_count": 1, "failure_count": 0}

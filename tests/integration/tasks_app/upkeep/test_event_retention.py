@@ -1,4 +1,4 @@
-"""Is what happened to a task forgotten some time after the task, and not before?"""
+"""Tests that the events of a task are deleted some time after the task, and not before."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from tasks_app import events, lifecycle
 from tasks_app.models import EventKind, Task, TaskEvent
-from tasks_app.upkeep import event_retention, sweeping
+from tasks_app.upkeep import event_retention, expiry, sweeping
 from tests import engine
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -30,7 +30,7 @@ def removed_task() -> Task:
 
 
 def let_pass(days: float) -> None:
-    """Make all events older; they refuse to be changed otherwise."""
+    """Make all events older, in SQL: the models refuse changes."""
     table = TaskEvent._meta.db_table
     with connection.cursor() as cursor:
         for event in TaskEvent.objects.all():
@@ -42,7 +42,7 @@ def kinds() -> list[str]:
     return list(TaskEvent.objects.values_list("kind", flat=True))
 
 
-def test_all_that_happened_to_a_task_is_forgotten_some_time_after_its_removal() -> None:
+def test_all_events_of_a_task_are_deleted_some_time_after_its_removal() -> None:
     task = removed_task()
 
     let_pass(DAYS - 0.1)
@@ -55,7 +55,7 @@ def test_all_that_happened_to_a_task_is_forgotten_some_time_after_its_removal() 
     assert kinds() == []
 
 
-def test_a_task_that_is_there_keeps_its_events_but_not_its_downloads() -> None:
+def test_an_existing_task_keeps_its_events_except_old_downloads() -> None:
     task = engine.submit("count")
     events.record(task, EventKind.DOWNLOADED, engine.TESTER)
     let_pass(DAYS + 1)
@@ -70,7 +70,7 @@ def test_a_task_that_is_there_keeps_its_events_but_not_its_downloads() -> None:
 def test_a_removed_task_that_is_not_purged_yet_does_not_hold_up_the_others() -> None:
     waiting = removed_task()
     purged = removed_task()
-    sweeping.purge(engine.fresh(purged))
+    expiry.purge(engine.fresh(purged))
     let_pass(DAYS + 1)
 
     event_retention.forget_old_events()
@@ -78,10 +78,10 @@ def test_a_removed_task_that_is_not_purged_yet_does_not_hold_up_the_others() -> 
     assert set(TaskEvent.objects.values_list("task_id", flat=True)) == {waiting.pk}
 
 
-def test_many_are_forgotten_in_small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_events_are_deleted_in_small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(event_retention, "MAX_TASKS_AT_ONCE", 2)
     for _ in range(5):
-        sweeping.purge(removed_task())
+        expiry.purge(removed_task())
     let_pass(DAYS + 1)
 
     assert event_retention.forget_gone_tasks() == 4

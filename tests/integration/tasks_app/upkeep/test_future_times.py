@@ -1,4 +1,4 @@
-"""Does work go on when the database's clock was hours ahead, and is put right?"""
+"""Tests that work continues after the database's clock was hours ahead and is set back."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_message_of_the_future_is_sent_again_when_it_is_missed(broker: FakeBro
     broker.queue.clear()
     Task.objects.update(dispatched_at=AHEAD, served_at=AHEAD, unfit_since=AHEAD)
 
-    count = future_times.bring_back()
+    count = future_times.correct_future_times()
 
     task = engine.fresh(task)
     assert count == 3
@@ -50,7 +50,7 @@ def test_a_claim_of_the_future_lasts_as_long_as_one_that_begins_now(broker: Fake
     assert scheduling.claim_next("one", 20) is not None
     Segment.objects.update(claimed_until=AHEAD, retry_at=AHEAD)
 
-    future_times.bring_back()
+    future_times.correct_future_times()
 
     segment = Segment.objects.get()
     longest = claim_seconds(plugins.Check) + plugins.Check.row_seconds
@@ -67,20 +67,20 @@ def test_a_claim_that_may_be_held_is_left_as_it_is(
     assert scheduling.claim_next("one", seconds) is not None
     before = Segment.objects.get().claimed_until
 
-    count = future_times.bring_back()
+    count = future_times.correct_future_times()
 
     assert count == 0
     assert Segment.objects.get().claimed_until == before
 
 
-def test_a_claim_on_what_this_process_does_not_know_lasts_as_long_as_its_worker_can_live(
+def test_a_claim_for_an_unknown_action_lasts_as_long_as_its_worker_can_live(
     broker: FakeBroker,
 ) -> None:
     start()
     Task.objects.update(category_version="another")
     Segment.objects.update(claimed_until=AHEAD)
 
-    future_times.bring_back()
+    future_times.correct_future_times()
 
     assert 300 < seconds_ahead(Segment.objects.get().claimed_until) < 900
 
@@ -91,7 +91,7 @@ def test_a_claim_on_an_output_ends_as_well(status: str) -> None:
     task = TaskFactory.create(status=status, ending=ending, is_assembled=False)
     Task.objects.update(assembly_until=AHEAD, dispatched_at=AHEAD)
 
-    future_times.bring_back()
+    future_times.correct_future_times()
 
     task = engine.fresh(task)
     assert seconds_ahead(task.assembly_until) < 120
@@ -103,12 +103,12 @@ def test_an_account_is_not_last_for_hours(broker: FakeBroker) -> None:
     AccountTurn.objects.create(account=task.account, served_at=timezone.now())
     AccountTurn.objects.update(served_at=AHEAD)
 
-    future_times.bring_back()
+    future_times.correct_future_times()
 
     assert abs(seconds_ahead(AccountTurn.objects.get().served_at)) < 2
 
 
-def test_a_file_that_nobody_writes_any_more_goes_soon_and_a_restored_one_in_a_week() -> None:
+def test_an_abandoned_file_is_deleted_soon_and_one_without_a_row_in_a_week() -> None:
     unfinished = storage.reserve("a" * 30, CSVName.INPUT)
     scheduled = storage.reserve("b" * 30, CSVName.INPUT)
     TaskCSV.objects.update(kept_until=AHEAD)
@@ -116,7 +116,7 @@ def test_a_file_that_nobody_writes_any_more_goes_soon_and_a_restored_one_in_a_we
         is_given_up=True, kept_until=database_time(86_400)
     )
 
-    future_times.bring_back()
+    future_times.correct_future_times()
 
     unfinished.refresh_from_db()
     scheduled.refresh_from_db()
@@ -128,20 +128,20 @@ def test_a_periodic_job_is_due_again_in_its_next_period() -> None:
     future = read_database_clock() + timedelta(hours=3)
     PeriodicRun.objects.create(category="x", job="y", last_due_at=future)
 
-    future_times.bring_back()
+    future_times.correct_future_times()
 
     assert abs(seconds_ahead(PeriodicRun.objects.get(category="x").last_due_at)) < 2
 
 
-def test_times_that_can_be_are_left_alone(broker: FakeBroker) -> None:
+def test_possible_times_are_not_changed(broker: FakeBroker) -> None:
     start()
     assert scheduling.claim_next("one", 20) is not None
     storage.reserve("a" * 30, CSVName.INPUT)
 
-    assert future_times.bring_back() == 0
+    assert future_times.correct_future_times() == 0
 
 
-def test_reservations_of_the_future_are_forgotten() -> None:
+def test_rate_limit_reservations_too_far_ahead_are_dropped() -> None:
     task = TaskFactory.create()
     rate_limit.reserve(task, 1, 10)
     ActionPace.objects.update(free_at=AHEAD)
@@ -156,7 +156,7 @@ def test_reservations_of_a_slow_action_are_kept() -> None:
     assert rate_limit.reserve(task, 1, 0.01) is None
 
 
-def test_a_sweep_puts_times_right_and_says_so(
+def test_a_sweep_corrects_times_and_logs_it(
     broker: FakeBroker, caplog: pytest.LogCaptureFixture
 ) -> None:
     task = engine.start(engine.submit("check", *ROWS, account=AccountFactory.create()))
@@ -177,14 +177,14 @@ def test_a_wait_of_the_future_began_now_and_its_pauses_may_be_long(broker: FakeB
     half_an_hour = database_time(1_800)
     Segment.objects.update(retry_at=half_an_hour)
 
-    future_times.bring_back()
+    future_times.correct_future_times()
 
     assert abs(seconds_ahead(engine.fresh(waiting).waiting_since)) < 2
     assert seconds_ahead(Segment.objects.get(task=waiting).retry_at) > 1_700
     assert seconds_ahead(Segment.objects.get(task=other).retry_at) <= 60
     Segment.objects.update(retry_at=AHEAD)
 
-    future_times.bring_back()
+    future_times.correct_future_times()
 
     assert seconds_ahead(Segment.objects.get(task=waiting).retry_at) <= 3_600
 
@@ -196,10 +196,10 @@ def test_a_locked_row_keeps_no_other_time_in_the_future(broker: FakeBroker) -> N
     Segment.objects.update(claimed_until=AHEAD)
 
     with locked(held, held.segments.get()):
-        count = future_times.bring_back()
+        count = future_times.correct_future_times()
 
     assert count == 3
     assert seconds_ahead(engine.fresh(other).dispatched_at) < 2
     assert seconds_ahead(other.segments.get().claimed_until) < 120
     assert seconds_ahead(engine.fresh(held).dispatched_at) > 3_000
-    assert future_times.bring_back() == 3
+    assert future_times.correct_future_times() == 3

@@ -1,4 +1,4 @@
-"""Is the upkeep done once an hour or a day, whoever asks?"""
+"""Tests that each job runs once an hour or a day, however often sweepers ask."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EVENING = datetime(2026, 5, 4, 23, 50, tzinfo=UTC)
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
-    """The database's time, in a list of one."""
+    """Return a list whose only element is the database's time."""
     now = [EVENING]
     monkeypatch.setattr(hourly_and_daily, "read_database_clock", lambda: now[0])
     return now
@@ -58,7 +58,7 @@ def test_of_two_sweepers_one_runs_a_job(
     assert sent(broker) == 1
 
 
-def test_one_jobs_trouble_is_written_down_and_does_not_stop_the_others(
+def test_an_error_of_one_job_is_recorded_and_does_not_stop_the_others(
     broker: FakeBroker, clock: list[datetime], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken() -> None:

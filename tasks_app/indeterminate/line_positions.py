@@ -1,7 +1,8 @@
-"""Where does a row stand in out.csv now, and where would it in failed.csv?
+"""Finds the line of a row in out.csv, and the position of its row in failed.csv.
 
-The journal knows both places as the files were assembled, and by how much each settled row
-made them longer. So nothing has to be moved when a row above another one changes its length.
+The journal has both offsets from when the files were assembled, and the number of bytes by which
+each settled row made them longer since. So when one row's line changes its length, no recorded
+offset has to be updated.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from tasks_app.models import CSVName, Effect, Task, TaskCSV
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where one row is: byte offsets in the files as they are now."""
+class LinePosition:
+    """Byte offsets of one row in the files as they are now."""
 
     effect: Effect
     start: int  # of its lines in out.csv
@@ -25,11 +26,14 @@ class Place:
     failed_start: int  # in failed.csv, of the row that comes next
 
 
-def find_places(task: Task, effects: Sequence[Effect]) -> Iterator[Place]:
-    """Yield the places of effects that are in order of their rows, in one walk over the journal."""
+def find_line_positions(task: Task, effects: Sequence[Effect]) -> Iterator[LinePosition]:
+    """Yield the line positions of effects, which are in order of their rows.
+
+    It reads the journal once from start to end.
+    """
     grown = failed = row_number = 0
     for effect in effects:
-        between = Effect.objects.placed().filter(
+        between = Effect.objects.with_line_position().filter(
             task=task, row_number__gte=row_number, row_number__lt=effect.row_number
         )
         sums = between.aggregate(
@@ -41,7 +45,7 @@ def find_places(task: Task, effects: Sequence[Effect]) -> Iterator[Place]:
         if effect.line_offset is None or effect.failed_offset is None:
             raise StoredFileMissing(f"The {effect} has no known place in out.csv.")
         start = effect.line_offset + grown
-        yield Place(
+        yield LinePosition(
             effect,
             start=start,
             end=start + effect.line_bytes + effect.grown_bytes,
@@ -49,7 +53,7 @@ def find_places(task: Task, effects: Sequence[Effect]) -> Iterator[Place]:
         )
 
 
-def stored(task: Task, name: CSVName) -> TaskCSV:
+def require_stored(task: Task, name: CSVName) -> TaskCSV:
     """Return a file that the task must have; raises StoredFileMissing."""
     found = task.csvs.filter(name=name).first()
     if found is None:
