@@ -14,12 +14,12 @@ from tasks_app.upkeep import hourly_and_daily, sweeping
 HOUR = 3_600  # seconds
 
 
-def give_back(_task: CeleryTask, message_id: str, process_id: int) -> None:
+def release_cancelled(_task: CeleryTask, message_id: str, process_id: int) -> None:
     """Note, in the pool's parent, that the pool has ended the process that ran a slice."""
-    worker.give_back_cancelled(message_id, process_id)
+    worker.release_cancelled(message_id, process_id)
 
 
-@shared_task(name=dispatch.RUN_SLICE, bind=True, on_cancelled=give_back)
+@shared_task(name=dispatch.RUN_SLICE, bind=True, on_cancelled=release_cancelled)
 def run_slice(self: CeleryTask, task_id: str, number: int) -> None:
     """Work on a task for one slice; if work is left, ask for the next."""
     is_redelivered = bool((self.request.delivery_info or {}).get("redelivered"))

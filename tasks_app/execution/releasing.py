@@ -26,7 +26,7 @@ LOCKED_PAUSE_SECONDS = 2.0  # the same where all that is left is locked: each co
 EXIT_SECONDS = 3.0  # for what is left when the process ends, at a stop
 
 
-class Returns:
+class PendingReleases:
     """What this process has yet to tell the database about its claims."""
 
     def __init__(self) -> None:
@@ -42,18 +42,18 @@ class Returns:
         self._locked: list[Callable[[], object]] = []  # met a lock; the thread's alone
         self._thread: Thread | None = None
 
-    def add(self, give_back: Callable[[], object]) -> None:
+    def add(self, release: Callable[[], object]) -> None:
         """Give a claim back, now if that is possible, else as soon as it is."""
         with suppress(Error):
-            give_back()
+            release()
             return
         connection.close()
-        self.add_for_later(give_back)
+        self.add_for_later(release)
 
-    def add_for_later(self, give_back: Callable[[], object]) -> None:
+    def add_for_later(self, release: Callable[[], object]) -> None:
         """Give a claim back soon, from another thread."""
         with self._lock:
-            self._left.append(give_back)
+            self._left.append(release)
             if self._thread is None:
                 self._thread = Thread(target=self._work, name="returned-claims", daemon=True)
                 self._thread.start()
@@ -65,13 +65,13 @@ class Returns:
         """
         with self._working:
             while self._left:
-                give_back = self._left[0]
+                release = self._left[0]
                 try:
-                    give_back()
+                    release()
                 except Error as error:
                     if not locks.is_locked(error):
                         raise
-                    self._locked.append(give_back)
+                    self._locked.append(release)
                 except Exception:
                     logger.exception("A claim cannot be given back, and has to expire")
                 del self._left[0]  # others only append
@@ -99,15 +99,15 @@ class Returns:
                     return
 
 
-def hand_back(segment: Segment) -> None:
+def release_after_trouble(segment: Segment) -> None:
     """Give a segment back after trouble with the database or the storage, as soon as possible.
 
     Until then its claim counts as a worker's death.
     """
     connection.close()
-    returns.add(segment.give_back)
+    pending_releases.add(segment.release_or_uncount)
 
 
-returns = Returns()
-os.register_at_fork(after_in_child=returns.reset)
-atexit.register(returns.wait)
+pending_releases = PendingReleases()
+os.register_at_fork(after_in_child=pending_releases.reset)
+atexit.register(pending_releases.wait)

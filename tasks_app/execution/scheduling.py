@@ -102,14 +102,14 @@ def worker_name(process_id: int | None = None) -> str:
     return f"{socket.gethostname()}:{process_id or os.getpid()}"
 
 
-def give_back(message_id: str, process_id: int | None = None) -> None:
+def release_claims(message_id: str, process_id: int | None = None) -> None:
     """Give back what this process, or another of this host, claimed for a message.
 
     Whether or not it learned of it. The message may be another worker's by now, even on this host.
     """
     claimed_by = worker_name(process_id)
     for segment in Segment.objects.filter(claimed_for=message_id, claimed_by=claimed_by):
-        segment.give_back()
+        segment.release_or_uncount()
 
 
 @transaction.atomic

@@ -15,7 +15,7 @@ from django.db.models.functions import Coalesce, Greatest, Now
 
 from categories.errors import ActionWaits
 from categories.running.failures import storable
-from tasks_app.execution.releasing import hand_back
+from tasks_app.execution.releasing import release_after_trouble
 from tasks_app.models import Segment, Task
 from tasks_app.models.clock import database_time, read_database_clock
 
@@ -41,7 +41,7 @@ def wait(segment: Segment, error: ActionWaits) -> None:
         )
         after = database_time(find_pause(segment.task_id) if error.row_is_lost else PAUSE_SECONDS)
         mine.update(retry_at=Greatest(Coalesce("retry_at", after), after))
-    hand_back(segment)
+    release_after_trouble(segment)
 
 
 def find_pause(task_id: str) -> float:

@@ -40,7 +40,7 @@ from tasks_app.execution import (
 )
 from tasks_app.execution.blame import blaming_the_action
 from tasks_app.execution.poison_rows import SHRINKAGE
-from tasks_app.execution.releasing import hand_back, returns
+from tasks_app.execution.releasing import pending_releases, release_after_trouble
 from tasks_app.execution.runs import Run, claim_seconds, context_of
 from tasks_app.models import Segment, Task
 from tasks_app.models.durability import NeedNotLast
@@ -87,7 +87,9 @@ def run_slice(message_task_id: str, message_id: str) -> str | None:
     # 6. Or hand the work back: another claim is newer, or the rows have to wait.
     except ClaimLost:
         logger.info("Claim %s on %s was overtaken", segment.claim, segment)
-        returns.add(segment.give_back)  # it may be ours still: a stop overtakes a worker, too
+        pending_releases.add(
+            segment.release_or_uncount
+        )  # it may be ours still: a stop overtakes a worker, too
     except (ActionWaits, *UNABLE) as error:
         let_wait(segment, error)
         return None
@@ -125,24 +127,24 @@ def claim_next(message_id: str) -> Segment | None:
     """
     is_claiming = False
     try:
-        returns.finish()
+        pending_releases.finish()
         is_claiming = True
         return scheduling.claim_next(message_id, settings.PISTON_CLAIM_SECONDS)
     except Error as error:
         log_failure("Nothing could be claimed", error)
         connection.close()
         if is_claiming:
-            returns.add(partial(scheduling.give_back, message_id))
+            pending_releases.add(partial(scheduling.release_claims, message_id))
         return None
 
 
-def give_back_cancelled(message_id: str, process_id: int) -> None:
+def release_cancelled(message_id: str, process_id: int) -> None:
     """Give back what a process of this host had claimed when its parent ended it on purpose.
 
     That is done when the connection to the broker is lost, and at a stop that lasts too long.
     No row has killed that process.
     """
-    returns.add_for_later(partial(scheduling.give_back, message_id, process_id))
+    pending_releases.add_for_later(partial(scheduling.release_claims, message_id, process_id))
 
 
 def let_wait(segment: Segment, error: Exception) -> None:
@@ -153,7 +155,7 @@ def let_wait(segment: Segment, error: Exception) -> None:
     log_failure(f"{segment} has to wait, no row is to blame", error)
     if isinstance(error, DiskFull):
         try_fewer_rows(segment)
-    hand_back(segment)
+    release_after_trouble(segment)
 
 
 def try_fewer_rows(segment: Segment) -> None:
@@ -255,7 +257,7 @@ def complete_abandoned(task_id: str) -> None:
         waiting.wait(segment, error)
         return
     except UNABLE:
-        hand_back(segment)
+        release_after_trouble(segment)
         raise
     segment.release()
     if is_due(task_id):

@@ -171,7 +171,7 @@ class Segment(models.Model):
         """Is it a range of rows, not a sequence of pages?"""
         return self.end_row is not None
 
-    def give_back(self) -> None:
+    def release_or_uncount(self) -> None:
         """Release the segment; if the claim was overtaken, let it not count as a worker's death.
 
         Whoever overtook it counted it among those that ended without a commit, and its row among

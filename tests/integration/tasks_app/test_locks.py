@@ -15,7 +15,7 @@ from piston.accounts.signing_in import purge_expired_tokens, sign_in
 from piston.database import locks
 from tasks_app import lifecycle
 from tasks_app.execution import assembly, scheduling, worker
-from tasks_app.execution.releasing import Returns
+from tasks_app.execution.releasing import PendingReleases
 from tasks_app.models import AccountTurn, AccountUsage, ActionPace, Segment, Task
 from tasks_app.models.clock import database_time
 from tasks_app.queue import dispatch
@@ -328,12 +328,12 @@ def test_a_claim_that_is_locked_does_not_keep_its_worker_from_others(
         start()
     held = scheduling.claim_next("one", 20)
     assert held is not None
-    mine = Returns()
+    mine = PendingReleases()
     monkeypatch.setattr(mine, "add_for_later", mine._left.append)
-    monkeypatch.setattr(worker, "returns", mine)
+    monkeypatch.setattr(worker, "pending_releases", mine)
 
     with locked(held), soon():
-        mine.add(held.give_back)
+        mine.add(held.release_or_uncount)
         claimed = worker.claim_next("two")
 
     assert claimed is not None

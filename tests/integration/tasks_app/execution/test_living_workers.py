@@ -12,7 +12,7 @@ from psycopg.errors import LockNotAvailable
 
 from tasks_app import lifecycle
 from tasks_app.execution import batches, poison_rows, releasing, scheduling, worker
-from tasks_app.execution.releasing import Returns
+from tasks_app.execution.releasing import PendingReleases
 from tasks_app.execution.runs import Run
 from tasks_app.models import Segment, Task, TaskEvent
 from tasks_app.models.clock import database_time
@@ -69,9 +69,9 @@ def test_workers_that_were_cut_off_in_the_same_row_do_not_blame_it(
     for number in range(1, 2 * poison_rows.POISON_DEATHS + 3):
         try_alone(before)
         after = claim_expired(workers, str(number))
-        before.segment.give_back()
+        before.segment.release_or_uncount()
         before = after
-    before.segment.give_back()
+    before.segment.release_or_uncount()
 
     run_to_the_end(broker)
 
@@ -92,7 +92,7 @@ def test_who_says_that_it_lives_is_not_counted_before_or_after_the_next_trial(
         try_alone(other)
     idle_claims = segment().idle_claims
 
-    living.segment.give_back()
+    living.segment.release_or_uncount()
     if not is_late:
         try_alone(other)
 
@@ -111,7 +111,7 @@ def test_a_row_that_seems_to_kill_is_left_for_a_while_in_which_workers_may_objec
 
     went_on = batches.run_next_batch(claim_expired(workers, "late"))
     left = segment()
-    living.segment.give_back()
+    living.segment.release_or_uncount()
     run_to_the_end(broker)
 
     assert not went_on
@@ -172,28 +172,28 @@ def test_what_was_committed_meanwhile_is_left_as_it_is(
     batches.run_next_batch(other)
     Segment.objects.update(idle_claims=2, suspect_row=2, suspect_trials=2)
 
-    cut_off.segment.give_back()
+    cut_off.segment.release_or_uncount()
 
     assert (segment().idle_claims, segment().suspect_trials) == (2, 2)
 
 
-def test_a_claim_is_given_back_as_soon_as_the_database_answers(
+def test_a_claim_is_released_as_soon_as_the_database_answers(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(releasing, "PAUSE_SECONDS", 0.05)
     engine.start(engine.submit("check", *ROWS))
     tries: list[int] = []
-    returns = Returns()
+    pending_releases = PendingReleases()
     with engine.claimed("cut off") as run:
 
-        def give_back() -> None:
+        def release() -> None:
             tries.append(1)
             if len(tries) < 4:
                 raise OperationalError("server closed the connection unexpectedly")
-            run.segment.give_back()
+            run.segment.release_or_uncount()
 
-        returns.add(give_back)
-        wait_until(lambda: returns._thread is None, seconds=20)
+        pending_releases.add(release)
+        wait_until(lambda: pending_releases._thread is None, seconds=20)
 
     assert len(tries) == 4
     assert (segment().claimed_until, segment().idle_claims) == (None, 0)
@@ -202,12 +202,12 @@ def test_a_claim_is_given_back_as_soon_as_the_database_answers(
 def test_a_process_gives_back_what_it_has_before_it_claims_more(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mine = Returns()
+    mine = PendingReleases()
     monkeypatch.setattr(mine, "add_for_later", mine._left.append)
-    monkeypatch.setattr(worker, "returns", mine)
+    monkeypatch.setattr(worker, "pending_releases", mine)
     engine.start(engine.submit("check", *ROWS))
     with engine.claimed("cut off") as run:
-        mine.add_for_later(run.segment.give_back)
+        mine.add_for_later(run.segment.release_or_uncount)
 
     claimed = worker.claim_next("the next message")
 
@@ -215,12 +215,12 @@ def test_a_process_gives_back_what_it_has_before_it_claims_more(
     assert (claimed.idle_claims, claimed.careful_until_row) == (1, 0)
 
 
-def test_nothing_is_claimed_while_what_it_has_cannot_be_given_back(
+def test_nothing_is_claimed_while_what_it_has_cannot_be_released(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mine = Returns()
+    mine = PendingReleases()
     monkeypatch.setattr(mine, "add_for_later", mine._left.append)
-    monkeypatch.setattr(worker, "returns", mine)
+    monkeypatch.setattr(worker, "pending_releases", mine)
     engine.start(engine.submit("check", *ROWS))
 
     def away() -> None:
@@ -235,9 +235,9 @@ def test_nothing_is_claimed_while_what_it_has_cannot_be_given_back(
 def test_a_claim_that_is_locked_holds_up_neither_others_nor_the_next_claim(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mine = Returns()
+    mine = PendingReleases()
     monkeypatch.setattr(mine, "add_for_later", mine._left.append)
-    monkeypatch.setattr(worker, "returns", mine)
+    monkeypatch.setattr(worker, "pending_releases", mine)
     engine.start(engine.submit("check", *ROWS))
     returned: list[str] = []
 
@@ -252,44 +252,44 @@ def test_a_claim_that_is_locked_holds_up_neither_others_nor_the_next_claim(
     assert mine._locked == [meet_a_lock]
 
 
-def test_a_claim_that_is_locked_is_given_back_when_the_lock_is_gone(
+def test_a_claim_that_is_locked_is_released_when_the_lock_is_gone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(releasing, "PAUSE_SECONDS", 0.05)
     monkeypatch.setattr(releasing, "LOCKED_PAUSE_SECONDS", 0.05)
     tries: list[int] = []
-    returns = Returns()
+    pending_releases = PendingReleases()
 
-    def give_back() -> None:
+    def release() -> None:
         tries.append(1)
         if len(tries) < 4:
             raise OperationalError("lock timeout") from LockNotAvailable()
 
-    returns.add(give_back)
-    wait_until(lambda: returns._thread is None, seconds=20)
+    pending_releases.add(release)
+    wait_until(lambda: pending_releases._thread is None, seconds=20)
 
     assert len(tries) == 4
 
 
-def test_nobody_who_adds_a_claim_waits_for_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_adding_a_release_does_not_wait_for_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(releasing, "PAUSE_SECONDS", 0.01)
     begun, answered = Event(), Event()
-    returns = Returns()
+    pending_releases = PendingReleases()
 
     def stand_still() -> None:
         begun.set()
         answered.wait(30)
 
-    returns.add_for_later(stand_still)
+    pending_releases.add_for_later(stand_still)
     assert begun.wait(30)
-    adding = Thread(target=returns.add_for_later, args=(print,), daemon=True)
+    adding = Thread(target=pending_releases.add_for_later, args=(print,), daemon=True)
     adding.start()
     adding.join(10)
     was_added = not adding.is_alive()
     answered.set()
 
     assert was_added
-    wait_until(lambda: returns._thread is None, seconds=20)
+    wait_until(lambda: pending_releases._thread is None, seconds=20)
 
 
 @pytest.mark.parametrize("process", [1, 2])
@@ -297,15 +297,15 @@ def test_what_its_parent_has_ended_was_not_killed_by_its_row(
     process: int, broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     later: list[object] = []
-    monkeypatch.setattr(worker.returns, "add_for_later", later.append)
+    monkeypatch.setattr(worker.pending_releases, "add_for_later", later.append)
     engine.start(engine.submit("check", *ROWS))
     claimed = scheduling.claim_next("a message", 20)
     assert claimed is not None
     Segment.objects.update(claimed_by=scheduling.worker_name(1))
 
-    worker.give_back_cancelled("a message", process)
-    (give_back,) = later
-    give_back()  # type: ignore[operator]
+    worker.release_cancelled("a message", process)
+    (release,) = later
+    release()  # type: ignore[operator]
 
     is_anothers = process != 1  # it works on the same message by now
     assert Segment.objects.held().exists() == is_anothers
@@ -317,19 +317,19 @@ def test_the_parent_of_the_pool_is_told_whom_it_has_ended() -> None:
 
     said: list[tuple[str, int]] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(worker, "give_back_cancelled", lambda *ended: said.append(ended))
+        patch.setattr(worker, "release_cancelled", lambda *ended: said.append(ended))
         tasks.run_slice.on_cancelled("an id", 4711)
 
     assert said == [("an id", 4711)]
 
 
-def test_a_process_that_ends_waits_for_what_it_gives_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_ends_waits_for_its_releases(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(releasing, "PAUSE_SECONDS", 0.2)
     returned: list[int] = []
-    returns = Returns()
-    returns.add_for_later(lambda: returned.append(1))
+    pending_releases = PendingReleases()
+    pending_releases.add_for_later(lambda: returned.append(1))
 
-    returns.wait()
+    pending_releases.wait()
 
     assert returned == [1]
 
@@ -339,7 +339,7 @@ def test_a_stop_is_no_death(broker: FakeBroker, workers: ExitStack) -> None:
     stopped = workers.enter_context(engine.claimed("a message"))
     lifecycle.stop(task, engine.TESTER)
 
-    stopped.segment.give_back()
+    stopped.segment.release_or_uncount()
 
     assert segment().idle_claims == 0
     assert not connection.in_atomic_block

@@ -135,7 +135,7 @@ def test_claims_go_by_the_databases_clock(
     assert scheduling.claim_next("two", 20) is None
 
 
-def test_a_claim_that_nobody_learned_of_is_given_back(
+def test_a_claim_that_nobody_learned_of_is_released(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = engine.start(engine.submit("check", *ROWS))
@@ -154,13 +154,13 @@ def test_a_claim_that_nobody_learned_of_is_given_back(
     assert (again.claim, again.idle_claims) == (2, 1)
 
 
-def test_a_claim_that_somebody_else_has_by_now_is_not_given_back(broker: FakeBroker) -> None:
+def test_a_claim_that_somebody_else_has_by_now_is_not_released(broker: FakeBroker) -> None:
     engine.start(engine.submit("check", *ROWS))
     segment = scheduling.claim_next("one", 20)
     assert segment is not None
     Segment.objects.update(claimed_by="another host:1")
 
-    scheduling.give_back("one")
+    scheduling.release_claims("one")
 
     assert Segment.objects.held().exists()
 
