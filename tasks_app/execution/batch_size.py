@@ -6,7 +6,7 @@ from django.db import connection
 
 from categories.contract import Effects
 from tasks_app.execution.ledger import Done
-from tasks_app.execution.poison_rows import is_careful
+from tasks_app.execution.poison_rows import may_hold_poison_row
 from tasks_app.execution.runs import Run
 
 # A batch aims at a time, not at a count. SQLite has one writer, so others get their turn sooner.
@@ -37,7 +37,7 @@ def next_size(run: Run, done: Done, elapsed: float) -> int:
     fitting = done.row_count * PART_BYTES / max(len(done.output), 1)
     aimed = min(fitting, done.row_count * aimed_seconds() / max(elapsed, 1e-6))
     before = run.segment.batch_size
-    if is_careful(run.segment):  # as at the beginning of the batch
+    if may_hold_poison_row(run.segment):  # as at the beginning of the batch
         return before
     return int(max(1, before / MAX_GROWTH, min(aimed, before * MAX_GROWTH, run.action.batch_size)))
 

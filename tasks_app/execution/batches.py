@@ -35,13 +35,13 @@ from tasks_app.execution.blame import NOT_THE_ROWS_FAULT, blaming_the_action
 from tasks_app.execution.output_lines import done_with
 from tasks_app.execution.pages import run_page
 from tasks_app.execution.poison_rows import (
-    POISON_DEATHS,
-    be_careful,
+    MAX_DEATHS,
     count_deaths,
-    is_alone,
-    let_object,
-    mark_suspect,
-    was_given_time,
+    had_grace_period,
+    is_isolated,
+    mark_isolated_attempt,
+    shrink_batches,
+    start_grace_period,
 )
 from tasks_app.execution.runs import Run
 from tasks_app.execution.sqlite_lock import lock_pause
@@ -78,10 +78,10 @@ def run_input(run: Run, size: int) -> bool:
     batch = run.take(size)
     with blaming_the_action():
         rows = run.row_shape.parse_batch(batch.cells, run.segment.cursor_row + 1)
-    if is_alone(run.segment):
-        if count_deaths(run.segment) >= POISON_DEATHS:
-            return blame_in_time(run, batch)
-        mark_suspect(run.segment)
+    if is_isolated(run.segment):
+        if count_deaths(run.segment) >= MAX_DEATHS:
+            return fail_after_grace_period(run, batch)
+        mark_isolated_attempt(run.segment)
     if run.action.effects is Effects.EXTERNAL:
         return run_external_row(run, batch, rows[0])
     run_rows(run, batch, rows)
@@ -102,7 +102,7 @@ def run_rows(run: Run, batch: Batch, rows: Sequence[Row | RowFailed]) -> None:
             failed = RowFailed(str(error))
             commit_outcomes(run, batch, lambda: [failed])
         else:
-            be_careful(run.segment, len(rows))
+            shrink_batches(run.segment, len(rows))
     lock_pause.begin(time.monotonic() - started)
 
 
@@ -209,21 +209,21 @@ def write_external(run: Run, batch: Batch, outcome: Outcome, *, was_sent: bool) 
     ledger.advance(run.segment, done, next_size=1)
 
 
-def blame_in_time(run: Run, batch: Batch) -> bool:
+def fail_after_grace_period(run: Run, batch: Batch) -> bool:
     """Blame a row, once its workers had time to say that they live; False when that begins now."""
-    if not was_given_time(run.segment):
-        let_object(run.segment)
+    if not had_grace_period(run.segment):
+        start_grace_period(run.segment)
         return False
-    blame_row(run, batch)
+    fail_poison_row(run, batch)
     return True
 
 
-def blame_row(run: Run, batch: Batch) -> None:
+def fail_poison_row(run: Run, batch: Batch) -> None:
     """Record the row that kills its workers as failed, without touching it again."""
     deaths = count_deaths(run.segment)
     why = f"the worker died on this row, {deaths} {plural('time', deaths)}"
     was_sent = run.action.effects is Effects.EXTERNAL
-    failed = external.blamed(run.segment, why) if was_sent else RowFailed(why)
+    failed = external.poison_outcome(run.segment, why) if was_sent else RowFailed(why)
     left_count = (run.segment.end_row or 0) - run.segment.cursor_row
     done = done_with(run.output_shape, batch, [failed], left_count=left_count)
     size = run.segment.batch_size

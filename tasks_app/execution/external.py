@@ -112,7 +112,7 @@ def shows_that_nothing_is_missing(outcome: Outcome) -> bool:
     return not isinstance(outcome, Indeterminate) or outcome.was_asked
 
 
-def blamed(segment: Segment, why: str) -> Indeterminate:
+def poison_outcome(segment: Segment, why: str) -> Indeterminate:
     """Return the outcome of a row that kills its workers; some die before it is journaled."""
     effect = find_unanswered(segment)
     return unknown(effect, why) if effect else Indeterminate(why)

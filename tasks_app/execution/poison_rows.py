@@ -8,27 +8,27 @@ from tasks_app.errors import ClaimLost
 from tasks_app.models import Segment
 from tasks_app.models.clock import database_time
 
-SHRINKAGE = 100  # a batch in which a worker died is tried again in batches so much smaller
-POISON_DEATHS = 2  # workers that died on a row they tried alone, before it is recorded as failed
+SHRINK_FACTOR = 100  # a batch in which a worker died is tried again in batches so much smaller
+MAX_DEATHS = 2  # workers that died on a row they tried alone, before it is recorded as failed
 # before that, for workers that live after all: those that were cut off from the database, or stood
 # still, come back after it does, within the time that a connection takes to fail and one to be made
-OBJECTION_SECONDS = 10.0
+GRACE_SECONDS = 10.0
 
 
-def is_careful(segment: Segment) -> bool:
+def may_hold_poison_row(segment: Segment) -> bool:
     """Say whether a worker died, or ran out of time, among the next rows: batches stay small."""
     return segment.cursor_row < segment.careful_until_row
 
 
-def is_alone(segment: Segment) -> bool:
+def is_isolated(segment: Segment) -> bool:
     """Say whether the next row is to be tried alone, and marked before it is touched."""
-    return is_careful(segment) and segment.batch_size == 1
+    return may_hold_poison_row(segment) and segment.batch_size == 1
 
 
-def be_careful(segment: Segment, row_count: int) -> None:
+def shrink_batches(segment: Segment, row_count: int) -> None:
     """Let the next rows be tried in small batches, by this worker and its successors."""
     segment.careful_until_row = segment.cursor_row + row_count
-    segment.batch_size = max(1, row_count // SHRINKAGE)
+    segment.batch_size = max(1, row_count // SHRINK_FACTOR)
     mine = Segment.objects.fence(segment)
     if not mine.update(careful_until_row=segment.careful_until_row, batch_size=segment.batch_size):
         raise ClaimLost
@@ -39,7 +39,7 @@ def count_deaths(segment: Segment) -> int:
     return segment.suspect_trials if segment.suspect_row == segment.cursor_row + 1 else 0
 
 
-def mark_suspect(segment: Segment) -> None:
+def mark_isolated_attempt(segment: Segment) -> None:
     """Write down that the next row is about to be tried alone.
 
     The mark is committed before the row is touched and goes with the row's commit, or when the
@@ -59,14 +59,14 @@ def mark_suspect(segment: Segment) -> None:
     segment.tried_row = number
 
 
-def was_given_time(segment: Segment) -> bool:
+def had_grace_period(segment: Segment) -> bool:
     """Have those who tried the row had time to say that they live?"""
     return segment.retry_at is not None
 
 
-def let_object(segment: Segment) -> None:
+def start_grace_period(segment: Segment) -> None:
     """Leave a row that seems to kill its workers for a while: one may live and be about to say so.
 
     The claim is given up under another number, so that nothing of this worker takes that back.
     """
-    Segment.objects.fence(segment).revoke(claimed_for="", retry_at=database_time(OBJECTION_SECONDS))
+    Segment.objects.fence(segment).revoke(claimed_for="", retry_at=database_time(GRACE_SECONDS))

@@ -19,7 +19,7 @@ from piston.database.compiled_queries import CompiledSelect, CompiledUpdate, Slo
 from piston.database.locks import WaitBriefly, but_locked
 from piston.node import node_name
 from tasks_app.execution import lock_holders
-from tasks_app.execution.poison_rows import SHRINKAGE
+from tasks_app.execution.poison_rows import SHRINK_FACTOR
 from tasks_app.models import AccountTurn, Segment, Task
 from tasks_app.models.segment import CLAIM, Offered, is_of_kinds
 
@@ -232,7 +232,7 @@ CLAIM_SEGMENT = CompiledUpdate(
     batch_size=Case(
         When(
             idle_claims__gt=0,
-            then=Greatest(F("batch_size") / SHRINKAGE, 1, output_field=BigIntegerField()),
+            then=Greatest(F("batch_size") / SHRINK_FACTOR, 1, output_field=BigIntegerField()),
         ),
         default=F("batch_size"),
         output_field=BigIntegerField(),

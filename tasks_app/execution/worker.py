@@ -39,7 +39,7 @@ from tasks_app.execution import (
     waiting,
 )
 from tasks_app.execution.blame import blaming_the_action
-from tasks_app.execution.poison_rows import SHRINKAGE
+from tasks_app.execution.poison_rows import SHRINK_FACTOR
 from tasks_app.execution.releasing import pending_releases, release_after_trouble
 from tasks_app.execution.runs import Run, claim_seconds, context_of
 from tasks_app.models import Segment, Task
@@ -161,7 +161,9 @@ def let_wait(segment: Segment, error: Exception) -> None:
 def try_fewer_rows(segment: Segment) -> None:
     """Let the next batch be smaller: there may be room for the output of some of its rows."""
     with suppress(DatabaseError, InterfaceError):
-        Segment.objects.fence(segment).update(batch_size=max(1, segment.batch_size // SHRINKAGE))
+        Segment.objects.fence(segment).update(
+            batch_size=max(1, segment.batch_size // SHRINK_FACTOR)
+        )
 
 
 def prepare(segment: Segment) -> Run | None:

@@ -170,8 +170,8 @@ BREAKAGES = {
             (
                 Change(
                     "tasks_app/execution/poison_rows.py",
-                    "POISON_DEATHS = 2",
-                    "POISON_DEATHS = 10**9",
+                    "MAX_DEATHS = 2",
+                    "MAX_DEATHS = 10**9",
                 ),
             ),
         ),

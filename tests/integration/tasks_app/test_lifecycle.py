@@ -10,7 +10,7 @@ from django.test import Client
 
 from tasks_app import lifecycle
 from tasks_app.errors import ClaimLost, CSVNotFound, StoredFileMissing, TaskNotFound
-from tasks_app.execution import assembly, poison_rows, worker
+from tasks_app.execution import assembly, ending, poison_rows, worker
 from tasks_app.files import task_files
 from tasks_app.models import Segment, Task, TaskCSV, TaskEvent
 from tasks_app.models.task import TaskQuerySet
@@ -198,7 +198,7 @@ def test_a_worker_gives_up_a_suspect_row_of_a_task_that_is_purged(
     with engine.claimed("a message") as run:
         remove_and_purge(task)
         with pytest.raises(ClaimLost):
-            poison_rows.mark_suspect(run.segment)
+            poison_rows.mark_isolated_attempt(run.segment)
 
 
 def test_staff_are_told_that_a_task_went_meanwhile(
@@ -218,7 +218,7 @@ def test_a_message_for_a_task_that_is_purged_at_once_does_nothing(
 ) -> None:
     task = engine.start(engine.submit("check", *ROWS))
     with monkeypatch.context() as dying:
-        dying.setattr(worker, "complete", lambda *_: None)
+        dying.setattr(ending, "complete", lambda *_: None)
         broker.deliver_all()
     update = Segment.objects.all().__class__.update
 

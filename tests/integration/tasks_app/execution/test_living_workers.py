@@ -43,9 +43,9 @@ def claim_expired(workers: ExitStack, name: str) -> Run:
 
 def try_alone(run: Run) -> None:
     """Do what a worker does up to the moment at which it is cut off, or dies, in a row."""
-    assert poison_rows.count_deaths(run.segment) < poison_rows.POISON_DEATHS
-    if poison_rows.is_alone(run.segment):
-        poison_rows.mark_suspect(run.segment)
+    assert poison_rows.count_deaths(run.segment) < poison_rows.MAX_DEATHS
+    if poison_rows.is_isolated(run.segment):
+        poison_rows.mark_isolated_attempt(run.segment)
 
 
 def segment() -> Segment:
@@ -66,7 +66,7 @@ def test_workers_that_were_cut_off_in_the_same_row_do_not_blame_it(
 ) -> None:
     task = engine.start(engine.submit("check", *ROWS))
     before = workers.enter_context(engine.claimed("0"))
-    for number in range(1, 2 * poison_rows.POISON_DEATHS + 3):
+    for number in range(1, 2 * poison_rows.MAX_DEATHS + 3):
         try_alone(before)
         after = claim_expired(workers, str(number))
         before.segment.release_or_uncount()
@@ -115,7 +115,7 @@ def test_a_row_that_seems_to_kill_is_left_for_a_while_in_which_workers_may_objec
     run_to_the_end(broker)
 
     assert not went_on
-    assert (left.claimed_until, left.suspect_trials) == (None, poison_rows.POISON_DEATHS)
+    assert (left.claimed_until, left.suspect_trials) == (None, poison_rows.MAX_DEATHS)
     assert left.retry_at is not None
     assert engine.fresh(task).status == "success"
 
@@ -142,7 +142,7 @@ def test_whoever_gave_time_does_not_take_it_back(broker: FakeBroker, workers: Ex
     batches.run_next_batch(late)
     late.segment.release()
 
-    assert segment().suspect_trials == poison_rows.POISON_DEATHS
+    assert segment().suspect_trials == poison_rows.MAX_DEATHS
     assert segment().retry_at is not None
 
 

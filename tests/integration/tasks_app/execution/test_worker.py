@@ -276,7 +276,7 @@ def test_a_task_whose_message_was_lost_is_woken_by_the_sweeper(broker: FakeBroke
 def test_a_row_that_kills_its_worker_is_blamed_after_it_was_tried_alone(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(poison_rows, "OBJECTION_SECONDS", -1)
+    monkeypatch.setattr(poison_rows, "GRACE_SECONDS", -1)
     task = engine.start(engine.submit("check", *names("", "", "")))
     for _ in range(3):  # the batch, and twice the second row alone
         die_on_second_row()
@@ -296,10 +296,10 @@ def die_on_second_row() -> None:
     """Do what a worker does up to the moment at which the second row kills it."""
     Segment.objects.update(claimed_until=None)
     with engine.claimed("a worker that will die") as dying:
-        if dying.segment.cursor_row == 0 and batches.is_alone(dying.segment):
+        if dying.segment.cursor_row == 0 and batches.is_isolated(dying.segment):
             batches.run_next_batch(dying)
-        if batches.is_alone(dying.segment):
-            batches.mark_suspect(dying.segment)
+        if batches.is_isolated(dying.segment):
+            batches.mark_isolated_attempt(dying.segment)
 
 
 def test_external_rows_carry_a_stable_key(broker: FakeBroker) -> None:

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from tasks_app import creating, lifecycle
 from tasks_app.errors import ClaimLost
-from tasks_app.execution import assembly, worker
+from tasks_app.execution import assembly, ending, worker
 from tasks_app.files import storage
 from tasks_app.models import CSVName, Part, Segment, Task, TaskCSV, TaskEvent
 from tasks_app.models.clock import database_time
@@ -55,7 +55,7 @@ def test_a_task_whose_worker_died_after_the_last_row_is_completed(
 ) -> None:
     task = engine.start(engine.submit("check", *ROWS))
     with monkeypatch.context() as dying:
-        dying.setattr(worker, "complete", lambda *_: None)
+        dying.setattr(ending, "complete", lambda *_: None)
         broker.deliver_all()
     assert engine.fresh(task).status == "executing"
 
@@ -187,7 +187,7 @@ def test_a_finish_that_kills_its_worker_is_given_up(
 
     task = engine.start(engine.submit("check", *ROWS))
     with monkeypatch.context() as dying:
-        dying.setattr(worker, "complete", die)
+        dying.setattr(ending, "complete", die)
         for _ in range(worker.MAX_IDLE_CLAIMS + 2):
             with suppress(SystemExit):
                 broker.deliver_all()
