@@ -110,11 +110,11 @@ def check_input(task: Task) -> None:
                 pass
         except StoredFileMissing as error:
             logger.warning("The input of %s was lost: %s", task.pk, error)
-            break_off(task, describe_loss(csv_file, error), str(error))
+            mark_broken(task, describe_loss(csv_file, error), str(error))
 
 
 @transaction.atomic
-def break_off(task: Task, reason: str, detail: str) -> None:
+def mark_broken(task: Task, reason: str, detail: str) -> None:
     """Let a task that seemed complete end as a broken one."""
     mine = Task.objects.fence(task).filter(ending=Ending.COMPLETED)
     if mine.update(ending=Ending.BROKEN, reason=reason):

@@ -31,8 +31,8 @@ from tasks_app.csv_files.reading import Batch
 from tasks_app.errors import ClaimLost
 from tasks_app.execution import external, ledger, rate_limit
 from tasks_app.execution.batch_size import aimed_seconds, choose_size, next_size
-from tasks_app.execution.blame import NOT_THE_ROWS_FAULT, blaming_the_action
-from tasks_app.execution.output_lines import done_with
+from tasks_app.execution.blame import NOT_THE_ROWS_FAULT, action_errors
+from tasks_app.execution.output_lines import summarize
 from tasks_app.execution.pages import run_page
 from tasks_app.execution.poison_rows import (
     MAX_DEATHS,
@@ -62,21 +62,21 @@ def run_next_batch(run: Run) -> bool:
     """
     disk_reserve.check_room()
     if not run.segment.has_input:
-        with collected_afterwards():
+        with without_garbage_collection():
             run_page(run)
         return True
     size = choose_size(run)
     limit = run.action.rows_per_second
     if limit is not None and not rate_limit.wait_for_turn(run.task, size, limit):
         return False
-    with collected_afterwards():
+    with without_garbage_collection():
         return run_input(run, size)
 
 
 def run_input(run: Run, size: int) -> bool:
     """Run the next rows, at most `size`, and commit them; False when they have to wait."""
     batch = run.take(size)
-    with blaming_the_action():
+    with action_errors():
         rows = run.row_shape.parse_batch(batch.cells, run.segment.cursor_row + 1)
     if is_isolated(run.segment):
         if count_deaths(run.segment) >= MAX_DEATHS:
@@ -123,7 +123,7 @@ def run_in_halves(
     """Run and commit the rows, or the first of them, in halves down to the single bad row."""
     run.segment.hold(run.claim_seconds)
     attempt.deadline = time.monotonic() + SPLIT_SECONDS
-    with blaming_the_action():
+    with action_errors():
         commit_outcomes(run, batch, lambda: attempt.split(rows))
 
 
@@ -137,7 +137,7 @@ def commit_outcomes(run: Run, batch: Batch, find: Callable[[], Sequence[Outcome]
         if not reads_only:
             outcomes = find()
         left_count = (run.segment.end_row or 0) - run.segment.cursor_row
-        done = done_with(run.output_shape, batch, outcomes, left_count=left_count)
+        done = summarize(run.output_shape, batch, outcomes, left_count=left_count)
         size = next_size(run, done, time.monotonic() - started)
         ledger.commit_batch(run.segment, done, next_size=size, claim_seconds=run.claim_seconds)
     ledger.advance(run.segment, done, next_size=size)
@@ -190,10 +190,10 @@ def commit_external(run: Run, batch: Batch, outcome: Outcome, *, was_sent: bool)
 def write_external(run: Run, batch: Batch, outcome: Outcome, *, was_sent: bool) -> None:
     """Write the outcome of an external row in one transaction, with the journal."""
     left_count = (run.segment.end_row or 0) - run.segment.cursor_row
-    done = done_with(run.output_shape, batch, [outcome], left_count=left_count)
-    goes_on = was_sent and external.shows_that_nothing_is_missing(outcome)
+    done = summarize(run.output_shape, batch, [outcome], left_count=left_count)
+    goes_on = was_sent and external.found_nothing_missing(outcome)
     done = replace(done, ends_wait=goes_on or done.was_last)
-    with ledger.statements_of_ours(), transaction.atomic():
+    with ledger.ledger_errors(), transaction.atomic():
         ledger.commit_batch(
             run.segment,
             done,
@@ -225,7 +225,7 @@ def fail_poison_row(run: Run, batch: Batch) -> None:
     was_sent = run.action.effects is Effects.EXTERNAL
     failed = external.poison_outcome(run.segment, why) if was_sent else RowFailed(why)
     left_count = (run.segment.end_row or 0) - run.segment.cursor_row
-    done = done_with(run.output_shape, batch, [failed], left_count=left_count)
+    done = summarize(run.output_shape, batch, [failed], left_count=left_count)
     size = run.segment.batch_size
     with transaction.atomic():
         ledger.commit_batch(run.segment, done, next_size=size, claim_seconds=run.claim_seconds)
@@ -237,7 +237,7 @@ def fail_poison_row(run: Run, batch: Batch) -> None:
 
 
 @contextmanager
-def collected_afterwards() -> Iterator[None]:
+def without_garbage_collection() -> Iterator[None]:
     """Let Python's collector of cycles pause inside the block, unless it pauses already.
 
     It would walk over all young objects whenever there are 700 more of them. A batch is tens of

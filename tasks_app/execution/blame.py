@@ -15,7 +15,7 @@ NOT_THE_ROWS_FAULT = (*attempts.NOT_THE_ROWS_FAULT, LedgerRefused)
 
 
 @contextmanager
-def blaming_the_action(what: str = "the action failed") -> Iterator[None]:
+def action_errors(what: str = "the action failed") -> Iterator[None]:
     """Turn what a plugin raises where no row can be blamed into ActionBroken."""
     try:
         with classified_errors():

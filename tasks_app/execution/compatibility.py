@@ -20,12 +20,14 @@ logger = logging.getLogger(__name__)
 
 MAX_HANDOVERS = 3  # of a task's messages by each process, one after the other
 FORGET_SECONDS = 5.0  # after which one more is handed over: it is the sweeper who asks again
-STAND_BACK_SECONDS = 0.1  # after it: an idle process of the same pool takes the message meanwhile
+HANDOVER_PAUSE_SECONDS = (
+    0.1  # after it: an idle process of the same pool takes the message meanwhile
+)
 MAX_REMEMBERED_TASKS = 10_000  # tasks
 
 
 @dataclass
-class Met:
+class Handovers:
     """How often this process has handed a task over since a worker claimed it, and when."""
 
     served_at: datetime | None
@@ -33,7 +35,7 @@ class Met:
     at: float = 0.0  # on this process's monotonic clock
 
 
-_met: dict[str, Met] = {}  # of this process alone: it saves work and decides nothing
+_handovers: dict[str, Handovers] = {}  # of this process alone: it saves work and decides nothing
 
 
 def find_problem(task: Task) -> CategoryError | None:
@@ -78,7 +80,7 @@ class CategorySchemaDiffers(CategoryError):
         super().__init__(f"of the category {name!r}: {problem}")
 
 
-def leave_unless_it_fits(task_id: str) -> None:
+def leave_if_incompatible(task_id: str) -> None:
     """Leave a running task to other workers if this one cannot do it, and say so.
 
     Its message is handed over a few times: a process that fits may be idle, even in this pool.
@@ -90,17 +92,17 @@ def leave_unless_it_fits(task_id: str) -> None:
         return
     unnoted = Task.objects.running().filter(WaitBriefly(), pk=task_id, unfit_since=None)
     locks.unless_locked(Task, task_id, lambda: unnoted.update(unfit_since=Now()))
-    met = _met.get(task_id)
-    if met is None:
+    handovers = _handovers.get(task_id)
+    if handovers is None:
         logger.warning("Task %s is left to another worker: %s", task_id, problem)
-        if len(_met) >= MAX_REMEMBERED_TASKS:
-            _met.clear()
-    if met is None or met.served_at != task.served_at:
-        met = _met[task_id] = Met(task.served_at)
-    elif monotonic() - met.at > FORGET_SECONDS:
-        met.count = min(met.count, MAX_HANDOVERS - 1)
-    met.count += 1
-    met.at = monotonic()
-    if met.count <= MAX_HANDOVERS:
+        if len(_handovers) >= MAX_REMEMBERED_TASKS:
+            _handovers.clear()
+    if handovers is None or handovers.served_at != task.served_at:
+        handovers = _handovers[task_id] = Handovers(task.served_at)
+    elif monotonic() - handovers.at > FORGET_SECONDS:
+        handovers.count = min(handovers.count, MAX_HANDOVERS - 1)
+    handovers.count += 1
+    handovers.at = monotonic()
+    if handovers.count <= MAX_HANDOVERS:
         dispatch.wake(task_id)
-        sleep(STAND_BACK_SECONDS)
+        sleep(HANDOVER_PAUSE_SECONDS)

@@ -105,7 +105,7 @@ def unknown(effect: Effect, why: str = "") -> Indeterminate:
     return outcome
 
 
-def shows_that_nothing_is_missing(outcome: Outcome) -> bool:
+def found_nothing_missing(outcome: Outcome) -> bool:
     """Say whether the row, which was sent, met nothing that the database lacks."""
     if isinstance(outcome, Unanswered) and outcome.missing:
         return False

@@ -39,7 +39,7 @@ class Done:
 
 
 @contextmanager
-def statements_of_ours() -> Iterator[None]:
+def ledger_errors() -> Iterator[None]:
     """Tell what the database refuses of ours from what it refuses of an action.
 
     An action's fault is its rows' or ends its task. Ours is neither: the schema is another one,
@@ -54,7 +54,7 @@ def statements_of_ours() -> Iterator[None]:
         raise LedgerRefused(database_errors.describe(error)) from error
 
 
-@statements_of_ours()
+@ledger_errors()
 def commit_batch(
     segment: Segment,
     done: Done,

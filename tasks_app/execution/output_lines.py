@@ -88,7 +88,7 @@ def _write_silent_rows(shape: OutputShape, lines: Sequence[bytes]) -> Written:
     return Written(output, b"", len(lines), 0, 0)
 
 
-def done_with(
+def summarize(
     shape: OutputShape, batch: Batch, outcomes: Sequence[Outcome], *, left_count: int
 ) -> Done:
     """Return what the ledger needs to know of a batch.

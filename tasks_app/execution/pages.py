@@ -18,7 +18,7 @@ from piston.database.swallowed_errors import refuse_swallowed
 from tasks_app.csv_files.writing import encode_rows
 from tasks_app.errors import ActionBroken
 from tasks_app.execution import ledger
-from tasks_app.execution.blame import blaming_the_action
+from tasks_app.execution.blame import action_errors
 from tasks_app.execution.ledger import Done
 from tasks_app.execution.runs import Run
 
@@ -27,11 +27,11 @@ def run_page(run: Run) -> None:
     """Run one page of an action without input and commit it with its cursor."""
     writes = run.action.effects is not Effects.NONE
     guard: AbstractContextManager[Any] = transaction.atomic() if writes else nullcontext()
-    with blaming_the_action(), guard:  # PostgreSQL may look at what it wrote at the COMMIT
+    with action_errors(), guard:  # PostgreSQL may look at what it wrote at the COMMIT
         if writes:
             database_waits.allow_time(run.action.row_seconds, run.claim_seconds)
         try:
-            done = done_with_page(run, read_page(run))
+            done = summarize_page(run, read_page(run))
         except StopTask as stop:
             done = Done(
                 row_count=0,
@@ -61,7 +61,7 @@ def read_page(run: Run) -> Page:
     return page
 
 
-def done_with_page(run: Run, page: Page) -> Done:
+def summarize_page(run: Run, page: Page) -> Done:
     """Return what the ledger needs to know of a page."""
     return Done(
         row_count=len(page.rows),

@@ -23,10 +23,10 @@ from tasks_app.execution.poison_rows import SHRINK_FACTOR
 from tasks_app.models import AccountTurn, Segment, Task
 from tasks_app.models.segment import CLAIM, Offered, is_of_kinds
 
-TRIES = 5  # candidates that other workers took first, before giving up for this message
-LOOK_SECONDS = 0.05  # at least, between two looks for new_tasks
-LOCKED_SECONDS = 1.0  # for which a segment that is locked is looked at again
-LOOK_AGAIN_SECONDS = 0.02  # after the first look; the pauses double
+MAX_ATTEMPTS = 5  # candidates that other workers took first, before giving up for this message
+MIN_CHECK_SECONDS = 0.05  # at least, between two looks for new_tasks
+MAX_LOCKED_SECONDS = 1.0  # for which a segment that is locked is looked at again
+FIRST_PAUSE_SECONDS = 0.02  # after the first look; the pauses double
 
 
 def claim_next(message_id: str, claim_seconds: float) -> Segment | None:
@@ -41,8 +41,8 @@ def claim_next(message_id: str, claim_seconds: float) -> Segment | None:
         return None
     if locks.has_row_locks():
         return claim_unlocked(offered, message_id, claim_seconds)
-    for _ in range(TRIES):
-        candidates = whose_turn(offered).fetch(message_id=message_id)
+    for _ in range(MAX_ATTEMPTS):
+        candidates = next_in_turn(offered).fetch(message_id=message_id)
         if not candidates:
             return None
         if claimed := claim(lambda: candidates, message_id, claim_seconds):  # noqa: B023
@@ -56,13 +56,13 @@ def claim_unlocked(offered: Offered, message_id: str, claim_seconds: float) -> S
     One that is all there is may be locked only because another worker commits a batch of the task:
     it is looked at again for a while. Whoever holds it for longer is not waited for.
     """
-    until = monotonic() + LOCKED_SECONDS
-    choose = partial(whose_turn(offered, unlocked=True).fetch, message_id=message_id)
-    pause = LOOK_AGAIN_SECONDS
+    until = monotonic() + MAX_LOCKED_SECONDS
+    choose = partial(next_in_turn(offered, unlocked=True).fetch, message_id=message_id)
+    pause = FIRST_PAUSE_SECONDS
     while True:
         if claimed := claim(choose, message_id, claim_seconds):
             return claimed
-        left = whose_turn(offered).fetch(message_id=message_id)
+        left = next_in_turn(offered).fetch(message_id=message_id)
         if not left:
             return None
         if monotonic() > until:
@@ -81,13 +81,13 @@ class NewTasks:
 
     def __init__(self, account_id: str) -> None:
         self.account_id = account_id
-        self.look_at = monotonic() + LOOK_SECONDS
+        self.check_at = monotonic() + MIN_CHECK_SECONDS
 
     def are_waiting(self) -> bool:
         """Is there one? The database is asked twenty times a second at most."""
-        if monotonic() < self.look_at:
+        if monotonic() < self.check_at:
             return False
-        self.look_at = monotonic() + LOOK_SECONDS
+        self.check_at = monotonic() + MIN_CHECK_SECONDS
         offered = registry.offered()
         if not offered or not new_tasks(offered).fetch(account_id=self.account_id):
             return False
@@ -159,7 +159,7 @@ SEGMENT = Slot.number("segment_id")
 
 # Every slice of a second sends these, and a small task waits for them.
 @lru_cache(maxsize=8)  # it changes with what is registered
-def whose_turn(offered: Offered, *, unlocked: bool = False) -> CompiledSelect[Segment]:
+def next_in_turn(offered: Offered, *, unlocked: bool = False) -> CompiledSelect[Segment]:
     """Return the query for the segment whose turn it is, among what this process can run.
 
     With `unlocked`, for the first that can be locked at once, together with its task.

@@ -24,15 +24,15 @@ logger = logging.getLogger(__name__)
 PAUSE_SECONDS = 10.0  # before the rows are tried again
 # where each try may lose a row, it comes after as long a time again as the task has waited already
 MAX_MISSING_PAUSE_SECONDS = 3_600.0
-SAY_SECONDS = 60.0  # between two lines in a process's log about the same task
+LOG_SECONDS = 60.0  # between two lines in a process's log about the same task
 MAX_REMEMBERED_TASKS = 10_000  # tasks
 
-_said_at: dict[str, float] = {}  # of this process alone: it saves lines and decides nothing
+_logged_at: dict[str, float] = {}  # of this process alone: it saves lines and decides nothing
 
 
 def wait(segment: Segment, error: ActionWaits) -> None:
     """Give a segment back for a while, and write down what its task waits for."""
-    say(segment.task_id, error)
+    log_waiting(segment.task_id, error)
     waiting = Task.objects.running().filter(pk=segment.task_id)
     mine = Segment.objects.fence(segment)
     with suppress(Error):
@@ -52,13 +52,13 @@ def find_pause(task_id: str) -> float:
     return min(max(age, PAUSE_SECONDS), MAX_MISSING_PAUSE_SECONDS)
 
 
-def say(task_id: str, error: ActionWaits) -> None:
+def log_waiting(task_id: str, error: ActionWaits) -> None:
     """Tell staff, once a minute."""
-    if monotonic() - _said_at.get(task_id, float("-inf")) < SAY_SECONDS:
+    if monotonic() - _logged_at.get(task_id, float("-inf")) < LOG_SECONDS:
         return
-    if len(_said_at) >= MAX_REMEMBERED_TASKS:
-        _said_at.clear()
-    _said_at[task_id] = monotonic()
+    if len(_logged_at) >= MAX_REMEMBERED_TASKS:
+        _logged_at.clear()
+    _logged_at[task_id] = monotonic()
     logger.error(
         "Task %s waits, no row is to blame: its action needs what the database lacks (%s)."
         " Migrate, grant the right, or repair the table; it then goes on by itself",

@@ -38,7 +38,7 @@ from tasks_app.execution import (
     scheduling,
     waiting,
 )
-from tasks_app.execution.blame import blaming_the_action
+from tasks_app.execution.blame import action_errors
 from tasks_app.execution.poison_rows import SHRINK_FACTOR
 from tasks_app.execution.releasing import pending_releases, release_after_trouble
 from tasks_app.execution.runs import Run, claim_seconds, context_of
@@ -50,7 +50,7 @@ from tasks_app.states import Ending
 logger = logging.getLogger(__name__)
 
 # No row and no action is to blame for these: the work is handed back, or has to wait.
-UNABLE = (StorageUnavailable, DiskFull, LedgerRefused, Error)
+POSTPONING_ERRORS = (StorageUnavailable, DiskFull, LedgerRefused, Error)
 
 MAX_IDLE_CLAIMS = 30  # claims in a row without a commit, before the task is given up
 
@@ -65,16 +65,16 @@ def run_slice(message_task_id: str, message_id: str) -> str | None:
         logger.warning("Tasks have to wait, no row is to blame: %s", disk_reserve.REASON)
         return None  # the sweeper sends again when there is room
     # 2. End the message's own task, if only its end is missing.
-    end_abandoned(message_task_id)
+    complete_unended(message_task_id)
     # 3. Claim the segment whose turn it is.
     until = monotonic() + settings.PISTON_SLICE_MILLISECONDS / 1000
     segment = claim_next(message_id)
     if segment is None:
-        compatibility.leave_unless_it_fits(message_task_id)
+        compatibility.leave_if_incompatible(message_task_id)
         return None
     try:
         if segment.task_id != message_task_id:
-            compatibility.leave_unless_it_fits(message_task_id)
+            compatibility.leave_if_incompatible(message_task_id)
         # 4. Find the action and ask its permission.
         run = prepare(segment)
         if run is None and compatibility.find_problem(segment.task):
@@ -90,8 +90,8 @@ def run_slice(message_task_id: str, message_id: str) -> str | None:
         pending_releases.add(
             segment.release_or_uncount
         )  # it may be ours still: a stop overtakes a worker, too
-    except (ActionWaits, *UNABLE) as error:
-        let_wait(segment, error)
+    except (ActionWaits, *POSTPONING_ERRORS) as error:
+        postpone(segment, error)
         return None
     # 7. Send for what is left.
     for task_id in {segment.task_id, message_task_id}:
@@ -104,16 +104,16 @@ def is_due(task_id: str) -> bool:
     return Task.objects.awaiting_assembly().filter(pk=task_id).exists()
 
 
-def end_abandoned(task_id: str) -> None:
+def complete_unended(task_id: str) -> None:
     """End the message's own task if it has no rows left.
 
     What that has to wait for holds up no other task. Raises an error that the database has for all.
     """
     try:
-        complete_abandoned(task_id)
+        try_to_complete(task_id)
     except ClaimLost:
         logger.info("The end of task %s was overtaken", task_id)
-    except UNABLE as error:
+    except POSTPONING_ERRORS as error:
         if isinstance(error, Error) and not locks.is_locked(error):
             raise
         log_failure(f"The end of task {task_id} has to wait", error)
@@ -147,7 +147,7 @@ def release_cancelled(message_id: str, process_id: int) -> None:
     pending_releases.add_for_later(partial(scheduling.release_claims, message_id, process_id))
 
 
-def let_wait(segment: Segment, error: Exception) -> None:
+def postpone(segment: Segment, error: Exception) -> None:
     """Give a segment back whose rows have to wait; none of them is to blame."""
     if isinstance(error, ActionWaits):
         waiting.wait(segment, error)
@@ -193,10 +193,10 @@ def is_permitted(run: Run) -> bool:
     if run.task.is_permitted or type(run.action).permitted is Action.permitted:
         return True  # it was asked, or has nothing to say
     try:
-        with blaming_the_action():
+        with action_errors():
             refusal = find_refusal(run)
     except ActionBroken as error:
-        ending.give_up(run.segment, str(error), error.detail)
+        ending.end_as_broken(run.segment, str(error), error.detail)
         return False
     if refusal is not None:
         run.segment.end_work(Ending.REFUSED, refusal)
@@ -230,20 +230,20 @@ def work_until(until: float, run: Run) -> None:
                 if is_over or new_tasks.are_waiting():
                     break
     except StoredFileMissing as error:
-        ending.go_without_input(run, error)
+        ending.end_without_input(run, error)
     except ActionBroken as error:
         connection.close()  # a time-out may have struck in the middle of a query
-        ending.give_up(run.segment, str(error), error.detail)
+        ending.end_as_broken(run.segment, str(error), error.detail)
     if run.segment.is_done:
         ending.complete(run)
 
 
-def complete_abandoned(task_id: str) -> None:
+def try_to_complete(task_id: str) -> None:
     """Complete a task whose worker died between its last batch and the end, if it is one.
 
     Each attempt is counted before it is made: a `finish` that kills its worker is given up.
     """
-    segment = next(iter(ABANDONED.fetch(task_id=task_id)), None)
+    segment = next(iter(UNENDED.fetch(task_id=task_id)), None)
     if segment is None or compatibility.find_problem(segment.task):
         return
     Segment.objects.filter(pk=segment.pk).update(idle_claims=F("idle_claims") + 1)
@@ -258,7 +258,7 @@ def complete_abandoned(task_id: str) -> None:
     except ActionWaits as error:
         waiting.wait(segment, error)
         return
-    except UNABLE:
+    except POSTPONING_ERRORS:
         release_after_trouble(segment)
         raise
     segment.release()
@@ -267,9 +267,9 @@ def complete_abandoned(task_id: str) -> None:
 
 
 # Compiled: each message asks, before it claims anything.
-ABANDONED = CompiledSelect(
+UNENDED = CompiledSelect(
     lambda: (
-        Segment.objects.filter(task__in=Task.objects.abandoned(), task=Slot.text("task_id"))
+        Segment.objects.filter(task__in=Task.objects.unended(), task=Slot.text("task_id"))
         .select_related("task")
         .order_by("-pk")[:1]
     )

@@ -42,7 +42,7 @@ class TaskQuerySet(ClaimQuerySet["Task"]):
         """Tasks that were started and whose rows may still be worked on."""
         return self.filter(status=TaskStatus.EXECUTING, ending=None)
 
-    def abandoned(self) -> TaskQuerySet:
+    def unended(self) -> TaskQuerySet:
         """Tasks that run without any work left: the last worker did not come to the end."""
         return self.running().exclude(segments__is_done=False)
 

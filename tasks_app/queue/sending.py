@@ -20,7 +20,7 @@ from tasks_app.errors import LedgerRefused
 
 logger = logging.getLogger(__name__)
 
-REST_SECONDS = 1.0  # of a process without a database, before it takes the next message
+REQUEUE_PAUSE_SECONDS = 1.0  # of a process without a database, before it takes the next message
 MAX_WAIT_SECONDS = 1.0  # for the broker; a message that was not sent is sent by the sweeper
 
 
@@ -66,7 +66,7 @@ def publish(name: str, arguments: Sequence[Any]) -> None:
 
 
 @contextmanager
-def handed_back_without_database() -> Iterator[None]:
+def requeued_without_database() -> Iterator[None]:
     """Hand the message in hand back to the broker if there is no database that we can work on.
 
     A worker that cannot work is always free for the next message: without this, and without the
@@ -80,12 +80,12 @@ def handed_back_without_database() -> Iterator[None]:
             logger.warning("A message is left to the sweeper: %s", error)
             return
         log_failure("A message is handed back", error)
-        time.sleep(REST_SECONDS)
+        time.sleep(REQUEUE_PAUSE_SECONDS)
         raise Reject(str(error), requeue=True) from None
 
 
 @contextmanager
-def left_without_database() -> Iterator[None]:
+def left_to_sweeper() -> Iterator[None]:
     """Leave what a message asked for to the sweeper if there is no database that we can work on.
 
     For messages that were acknowledged at once: there is nothing to hand back.

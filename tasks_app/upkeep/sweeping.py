@@ -118,7 +118,7 @@ def free(tasks: QuerySet[Task]) -> list[Task]:
 
 def wake_abandoned_tasks() -> None:
     """Send for the end of tasks whose worker died after their last batch."""
-    for_each(free(Task.objects.abandoned().filter(quiet())), repeat_message)
+    for_each(free(Task.objects.unended().filter(quiet())), repeat_message)
 
 
 def wake_silent_tasks() -> None:

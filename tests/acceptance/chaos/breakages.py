@@ -271,7 +271,7 @@ BREAKAGES = {
             (
                 Change(
                     "tasks_app/tasks.py",
-                    "with sending.handed_back_without_database():",
+                    "with sending.requeued_without_database():",
                     "if sending:",
                 ),
             ),

@@ -31,7 +31,7 @@ OLDER = ("services", "0001_initial")
 
 @pytest.fixture(autouse=True)
 def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compatibility, "_met", {})
+    monkeypatch.setattr(compatibility, "_handovers", {})
     monkeypatch.setattr(compatibility, "sleep", lambda _: None)
 
 

@@ -161,5 +161,5 @@ def test_what_is_wrong_with_an_actions_cursor_is_its_own_fault(
 
 
 def test_only_what_is_refused_for_good_is_called_so() -> None:
-    with pytest.raises(ledger.LedgerRefused), ledger.statements_of_ours():
+    with pytest.raises(ledger.LedgerRefused), ledger.ledger_errors():
         raise ProgrammingError("column x does not exist")

@@ -168,7 +168,7 @@ def test_a_claim_that_somebody_else_has_by_now_is_not_released(broker: FakeBroke
 def test_a_worker_leaves_its_task_to_a_newcomer_after_the_batch_in_hand(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scheduling, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(scheduling, "MIN_CHECK_SECONDS", 0)
     tasks = [engine.start(engine.submit("check", *ROWS)) for _ in range(2)]
 
     worker.run_slice(tasks[0].pk, "one")
@@ -180,7 +180,7 @@ def test_a_worker_leaves_its_task_to_a_newcomer_after_the_batch_in_hand(
 def test_a_worker_stays_for_tasks_of_the_same_account_and_for_those_that_had_a_turn(
     is_served: bool, broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scheduling, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(scheduling, "MIN_CHECK_SECONDS", 0)
     busy = engine.start(engine.submit("check", *ROWS))
     other = engine.submit("check", *ROWS, account=None if is_served else busy.account)
     engine.start(other)

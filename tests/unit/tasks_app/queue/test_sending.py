@@ -78,7 +78,7 @@ def test_a_message_goes_back_to_the_broker_when_there_is_no_database(
         tasks.run_slice("a task", 1)
 
     assert rejected.value.requeue
-    assert rests == [sending.REST_SECONDS]
+    assert rests == [sending.REQUEUE_PAUSE_SECONDS]
 
 
 @pytest.mark.parametrize("trouble", [OperationalError("refused"), LedgerRefused("no such column")])
