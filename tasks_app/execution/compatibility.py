@@ -1,4 +1,4 @@
-"""Can this process do a task? What if not: it is left to a worker that has its version (ADR 18)."""
+"""Checks that this process can run a task; if not, leaves it to a worker that can (ADR 18)."""
 
 from __future__ import annotations
 
@@ -18,12 +18,10 @@ from tasks_app.queue import dispatch
 
 logger = logging.getLogger(__name__)
 
-MAX_HANDOVERS = 3  # of a task's messages by each process, one after the other
-FORGET_SECONDS = 5.0  # after which one more is handed over: it is the sweeper who asks again
-HANDOVER_PAUSE_SECONDS = (
-    0.1  # after it: an idle process of the same pool takes the message meanwhile
-)
-MAX_REMEMBERED_TASKS = 10_000  # tasks
+MAX_HANDOVERS = 3  # of one task's messages, in a row, per process
+FORGET_SECONDS = 5.0  # after this, hand over one more: the sweeper sent it
+HANDOVER_PAUSE_SECONDS = 0.1  # lets an idle process of the same pool take the message
+MAX_REMEMBERED_TASKS = 10_000
 
 
 @dataclass
@@ -35,11 +33,11 @@ class Handovers:
     at: float = 0.0  # on this process's monotonic clock
 
 
-_handovers: dict[str, Handovers] = {}  # of this process alone: it saves work and decides nothing
+_handovers: dict[str, Handovers] = {}  # local to this process: it saves work and decides nothing
 
 
 def find_problem(task: Task) -> CategoryError | None:
-    """Return why this process cannot do the task; None when it can."""
+    """Return why this process cannot run the task; None when it can."""
     try:
         category, _ = registry.get_action(task.category, task.action, version=task.category_version)
     except CategoryError as error:
@@ -52,7 +50,7 @@ def find_problem(task: Task) -> CategoryError | None:
 
 
 def describe_problem(problem: CategoryError) -> str:
-    """Return the problem in words for a task's owner: a broken category says where its code is."""
+    """Return the problem in words for a task's owner, who must not see where the code lies."""
     if isinstance(problem, BrokenCategory | CategorySchemaDiffers):
         return f"the category {problem.name!r} cannot be used"
     return str(problem)
@@ -81,11 +79,11 @@ class CategorySchemaDiffers(CategoryError):
 
 
 def leave_if_incompatible(task_id: str) -> None:
-    """Leave a running task to other workers if this one cannot do it, and say so.
+    """Leave a running task to other workers if this process cannot run it, and log that.
 
-    Its message is handed over a few times: a process that fits may be idle, even in this pool.
-    Then the sweeper asks now and then, and each answer is handed over once. So workers do not play
-    with messages that nobody can use.
+    The process hands the message over MAX_HANDOVERS times, because a process that can run the task
+    may be idle, even in this pool. Later messages come from the sweeper, and each is handed over
+    once. So workers do not pass a message around for ever when none of them can use it.
     """
     task = Task.objects.running().filter(pk=task_id).first()
     if task is None or (problem := find_problem(task)) is None:

@@ -1,4 +1,4 @@
-"""Ends the work on a task: all rows are done, it is broken, or its input is gone."""
+"""Ends the work on a task that is complete or broken, or whose input is gone."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ logger = logging.getLogger(__name__)
 
 
 def end_without_input(run: Run, error: StoredFileMissing) -> None:
-    """End a task whose input is missing or has changed, once the row that was sent is recorded.
+    """End a task whose input is missing or has changed, after recording a row that was sent.
 
-    If that was the segment's last row, nothing is lost yet: the assembly looks at the input again.
+    If that was the segment's last row, do not end the task: the assembly verifies the input again.
     """
     sent = external.find_unanswered(run.segment)
     if sent is not None:
@@ -31,7 +31,7 @@ def end_without_input(run: Run, error: StoredFileMissing) -> None:
 
 
 def end_as_broken(segment: Segment, reason: str, detail: str) -> None:
-    """End a task that cannot go on: its owner is told the reason, staff the detail as well."""
+    """End a task that cannot go on; its owner sees the reason, and staff also see the detail."""
     logger.warning("Task %s is broken: %s", segment.task_id, detail, exc_info=True)
     with transaction.atomic():
         if segment.end_work(Ending.BROKEN, reason):

@@ -76,7 +76,7 @@ class PendingReleases:
                         raise
                     self._locked.append(release)
                 except Exception:
-                    logger.exception("A claim cannot be given back, and has to expire")
+                    logger.exception("A claim cannot be released and has to expire")
                 del self._left[0]  # others only append
 
     def wait(self) -> None:
@@ -93,7 +93,7 @@ class PendingReleases:
             try:
                 self.finish()
             except Error as error:
-                logger.debug("Claims cannot be given back yet: %s", error)
+                logger.debug("Claims cannot be released yet: %s", error)
             finally:
                 connection.close()  # this thread's own
             with self._lock:
