@@ -1,4 +1,4 @@
-"""Does a worker leave tasks of a category whose tables are of another release, and no others?"""
+"""Tests that a worker leaves only tasks of categories whose tables are of another release."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is a task whose version a worker has not left to another, and ended by time alone?"""
+"""Tests that a worker leaves tasks of other versions to other workers, until a time limit."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -92,7 +92,7 @@ def test_a_worker_that_fits_does_what_others_left(
     assert (task.status, task.unfit_since) == ("success", None)
 
 
-def test_a_message_that_nobody_can_use_is_asked_for_again_by_the_sweeper(
+def test_the_sweeper_repeats_a_message_that_no_worker_can_use(
     broker: FakeBroker,
 ) -> None:
     task = engine.start(engine.submit("check", *ROWS))
@@ -170,7 +170,7 @@ def test_a_new_task_that_a_worker_cannot_do_does_not_make_it_leave_its_own(
     assert (are_waiting_before, looking.are_waiting()) == (True, False)
 
 
-def test_a_worker_that_is_left_without_any_category_leaves_its_task_to_nobody(
+def test_a_worker_without_any_category_keeps_its_task(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scheduling, "MIN_CHECK_SECONDS", 0)

@@ -1,4 +1,4 @@
-"""Does a worker that lives count as dead? Not once it has said so, however late."""
+"""Tests that a living worker does not count as dead once it reports, however late."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def run_to_the_end(broker: FakeBroker) -> None:
         broker.deliver_all()
 
 
-def test_workers_that_were_cut_off_in_the_same_row_do_not_blame_it(
+def test_a_row_does_not_fail_when_its_workers_were_only_cut_off(
     broker: FakeBroker, workers: ExitStack
 ) -> None:
     task = engine.start(engine.submit("check", *ROWS))
@@ -80,7 +80,7 @@ def test_workers_that_were_cut_off_in_the_same_row_do_not_blame_it(
 
 
 @pytest.mark.parametrize("is_late", [False, True])
-def test_who_says_that_it_lives_is_not_counted_before_or_after_the_next_trial(
+def test_a_worker_that_reports_is_not_counted_before_or_after_the_next_attempt(
     is_late: bool, broker: FakeBroker, workers: ExitStack
 ) -> None:
     engine.start(engine.submit("check", *ROWS))
@@ -100,7 +100,7 @@ def test_who_says_that_it_lives_is_not_counted_before_or_after_the_next_trial(
     assert segment().idle_claims == idle_claims - 1
 
 
-def test_a_row_that_seems_to_kill_is_left_for_a_while_in_which_workers_may_object(
+def test_a_possible_poison_row_gets_a_grace_period_in_which_workers_may_report(
     broker: FakeBroker, workers: ExitStack
 ) -> None:
     task = engine.start(engine.submit("check", *ROWS))
@@ -120,7 +120,7 @@ def test_a_row_that_seems_to_kill_is_left_for_a_while_in_which_workers_may_objec
     assert engine.fresh(task).status == "success"
 
 
-def test_a_row_is_blamed_when_nobody_objects(broker: FakeBroker, workers: ExitStack) -> None:
+def test_a_poison_row_fails_when_no_worker_reports(broker: FakeBroker, workers: ExitStack) -> None:
     task = engine.start(engine.submit("check", *ROWS))
     workers.enter_context(engine.claimed("dies"))
     for name in ("one", "two"):
@@ -132,7 +132,9 @@ def test_a_row_is_blamed_when_nobody_objects(broker: FakeBroker, workers: ExitSt
     assert engine.read(task)[1][-1] == "the worker died on this row, 2 times"
 
 
-def test_whoever_gave_time_does_not_take_it_back(broker: FakeBroker, workers: ExitStack) -> None:
+def test_the_worker_that_began_a_grace_period_does_not_end_it(
+    broker: FakeBroker, workers: ExitStack
+) -> None:
     engine.start(engine.submit("check", *ROWS))
     workers.enter_context(engine.claimed("dies"))
     for name in ("one", "two"):
@@ -146,7 +148,7 @@ def test_whoever_gave_time_does_not_take_it_back(broker: FakeBroker, workers: Ex
     assert segment().retry_at is not None
 
 
-def test_a_worker_that_stood_still_says_so_when_its_claim_was_overtaken(
+def test_a_worker_that_was_paused_reports_when_its_claim_was_overtaken(
     broker: FakeBroker, workers: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = engine.start(engine.submit("check", *ROWS))
@@ -199,7 +201,7 @@ def test_a_claim_is_released_as_soon_as_the_database_answers(
     assert (segment().claimed_until, segment().idle_claims) == (None, 0)
 
 
-def test_a_process_gives_back_what_it_has_before_it_claims_more(
+def test_a_process_releases_its_claims_before_it_claims_more(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mine = PendingReleases()
@@ -215,7 +217,7 @@ def test_a_process_gives_back_what_it_has_before_it_claims_more(
     assert (claimed.idle_claims, claimed.careful_until_row) == (1, 0)
 
 
-def test_nothing_is_claimed_while_what_it_has_cannot_be_released(
+def test_a_process_claims_nothing_while_it_cannot_release(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mine = PendingReleases()
@@ -293,7 +295,7 @@ def test_adding_a_release_does_not_wait_for_the_database(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("process", [1, 2])
-def test_what_its_parent_has_ended_was_not_killed_by_its_row(
+def test_a_process_that_its_parent_ended_does_not_count_as_killed_by_its_row(
     process: int, broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     later: list[object] = []

@@ -1,4 +1,4 @@
-"""What if an action's tables, columns or rights are not there? Its task waits, and no row fails."""
+"""Tests that a task waits, and no row fails, while a table, column or right is missing."""
 
 from __future__ import annotations
 
@@ -308,7 +308,7 @@ def test_it_ends_a_task_of_external_rows_after_a_day_as_well(broker: FakeBroker)
     assert engine.fresh(task).status == "internal_error"
 
 
-def test_a_row_that_nobody_asks_the_database_about_ends_no_wait(
+def test_a_row_without_a_query_ends_no_wait(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(plugins.SendAgain, "retry_seconds", 5)

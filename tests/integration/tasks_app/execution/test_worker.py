@@ -1,4 +1,4 @@
-"""Does a started task run to its end, whatever its rows do?"""
+"""Tests that a started task runs to its end, whatever its rows do."""
 
 import pytest
 from django.db import OperationalError, connection
@@ -143,7 +143,7 @@ def test_an_external_answer_that_cannot_be_written_is_indeterminate(broker: Fake
 
 
 @pytest.mark.parametrize("trouble", [StorageUnavailable("away"), OperationalError("deadlock")])
-def test_trouble_that_is_no_rows_fault_delays_a_task_and_nothing_else(
+def test_an_error_that_no_row_caused_only_delays_a_task(
     trouble: Exception, broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(*_: object) -> None:
@@ -273,7 +273,7 @@ def test_a_task_whose_message_was_lost_is_woken_by_the_sweeper(broker: FakeBroke
     assert engine.fresh(task).status == "success"
 
 
-def test_a_row_that_kills_its_worker_is_blamed_after_it_was_tried_alone(
+def test_a_poison_row_fails_after_it_ran_alone(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(poison_rows, "GRACE_SECONDS", -1)

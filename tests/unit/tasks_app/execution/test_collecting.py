@@ -1,4 +1,4 @@
-"""When is garbage collected?"""
+"""Tests when garbage is collected."""
 
 import gc
 
@@ -7,7 +7,7 @@ import pytest
 from tasks_app.execution.batches import without_garbage_collection
 
 
-def test_the_collector_rests_in_the_block_and_works_behind_it() -> None:
+def test_the_collector_pauses_inside_the_block_and_works_after_it() -> None:
     with without_garbage_collection():
         inside = gc.isenabled()
 

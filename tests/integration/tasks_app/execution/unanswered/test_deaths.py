@@ -1,4 +1,4 @@
-"""What if a worker dies while a row is being sent?"""
+"""Tests what happens when a worker dies while it sends a row."""
 
 from __future__ import annotations
 
