@@ -14,16 +14,16 @@ from tasks_app.upkeep import hourly_and_daily, sweeping
 HOUR = 3_600  # seconds
 
 
-def give_back(_task: CeleryTask, message_id: str, process_id: int) -> None:
+def release_cancelled(_task: CeleryTask, message_id: str, process_id: int) -> None:
     """Note, in the pool's parent, that the pool has ended the process that ran a slice."""
-    worker.give_back_cancelled(message_id, process_id)
+    worker.release_cancelled(message_id, process_id)
 
 
-@shared_task(name=dispatch.RUN_SLICE, bind=True, on_cancelled=give_back)
+@shared_task(name=dispatch.RUN_SLICE, bind=True, on_cancelled=release_cancelled)
 def run_slice(self: CeleryTask, task_id: str, number: int) -> None:
     """Work on a task for one slice; if work is left, ask for the next."""
     is_redelivered = bool((self.request.delivery_info or {}).get("redelivered"))
-    with sending.handed_back_without_database():
+    with sending.requeued_without_database():
         if dispatch.receive(task_id, number) or is_redelivered:
             due = worker.run_slice(task_id, self.request.id)
             if due:
@@ -34,7 +34,7 @@ def run_slice(self: CeleryTask, task_id: str, number: int) -> None:
 @shared_task(name=dispatch.ASSEMBLE_OUTPUT, time_limit=12 * HOUR, acks_late=False)
 def assemble_output(task_id: str) -> None:
     """Write a task's output files and end it."""
-    with sending.left_without_database():
+    with sending.left_to_sweeper():
         assembly.assemble(task_id)
 
 
@@ -42,7 +42,7 @@ def assemble_output(task_id: str) -> None:
 @shared_task(name=dispatch.SETTLE_ROWS, time_limit=12 * HOUR, acks_late=False)
 def settle_rows(task_id: str) -> None:
     """Carry out the decisions of staff about a task's indeterminate rows."""
-    with sending.left_without_database():
+    with sending.left_to_sweeper():
         carrying_out.carry_out(task_id)
 
 

@@ -1,5 +1,5 @@
-"""What does a worker do with a slice? Claim a segment, run batches, commit each, hand it back.
+"""Runs a slice: claims a segment, runs and commits its batches, and releases it.
 
-`slices` runs one slice: `turns` claims the segment whose turn it is, `batches` runs its batches
-(`attempts` calls the action, `effects` the outside), `ledger` commits each.
+`worker` runs one slice: `scheduling` claims the next segment in turn, `batches` runs its batches
+(`external` sends rows to the outside), and `ledger` commits each.
 """

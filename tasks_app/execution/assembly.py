@@ -1,4 +1,4 @@
-"""How do parts become the output files and the final status? In one transaction, safe to repeat."""
+"""Assembles a task's parts into its output files and gives it its final status; safe to repeat."""
 
 from __future__ import annotations
 
@@ -25,14 +25,15 @@ from tasks_app.states import Ending, TaskStatus, final_status
 
 logger = logging.getLogger(__name__)
 
-SMALL_BYTES = 2**20  # of output: written in less time than a slice takes
-MAX_VERIFIED_BYTES = 64 * 2**20  # of input: read in less time than that
+SMALL_BYTES = 2**20  # of output; writing it takes less time than a slice
+MAX_VERIFIED_BYTES = 64 * 2**20  # of input; reading it takes less time than a slice
 
 
 def assemble_soon(task_id: str) -> None:
-    """Assemble a small output now; a larger one as a message of its own, after those that wait.
+    """Assemble a small output now, and a large one through a message of its own.
 
-    So does a large input, which is verified before.
+    That message queues behind those already waiting. A large input also gets one, because it is
+    verified first.
     """
     is_small = Task.objects.filter(pk=task_id, output_bytes__lte=SMALL_BYTES)
     if is_small.exclude(csvs__size_bytes__gt=MAX_VERIFIED_BYTES).exists():
@@ -44,9 +45,9 @@ def assemble_soon(task_id: str) -> None:
 def assemble(task_id: str) -> None:
     """Write a task's output files from its parts and give it its final status.
 
-    Does nothing when it is not due, or when somebody else is at it. Whoever is
-    cut off in the middle leaves files that no task refers to; the sweeper
-    deletes those and sends for another attempt.
+    Does nothing when the assembly is not due, or another worker has claimed it. A worker that is
+    cut off halfway leaves files that no task refers to. The sweeper deletes them and requests
+    another attempt.
     """
     task = Task.objects.awaiting_assembly().filter(pk=task_id).first()
     if task is None or external.is_in_flight(task):
@@ -63,7 +64,7 @@ def assemble(task_id: str) -> None:
 
 
 def assemble_claimed(task: Task) -> None:
-    """Assemble the task unless somebody else is at it; raises ClaimLost when overtaken."""
+    """Assemble the task unless another worker has claimed that; raises ClaimLost when overtaken."""
     unanswered.settle(task)
     if not claim(task):
         return
@@ -77,7 +78,7 @@ def assemble_claimed(task: Task) -> None:
 
 
 def claim(task: Task) -> bool:
-    """Become the only one to assemble the task, and read its counts; False when somebody else is.
+    """Claim the assembly of the task and read its counts; False when another worker holds it.
 
     The task carries the claim's number from then on.
     """
@@ -85,20 +86,20 @@ def claim(task: Task) -> bool:
         return False
     try:
         task.refresh_from_db(from_queryset=Task.objects.fence(task))
-    except Task.DoesNotExist:  # it was overtaken at once, or removed and purged
+    except Task.DoesNotExist:  # the claim was overtaken, or the task purged
         return False
     return True
 
 
 def renew(task: Task) -> bool:
-    """Stay the only one to assemble the task; False when the claim was overtaken."""
+    """Renew the claim on the assembly; False when it was overtaken."""
     return Task.objects.unassembled().renew(task, settings.PISTON_CLAIM_SECONDS)
 
 
 def check_input(task: Task) -> None:
-    """See that the input of a complete task is still the one that was uploaded.
+    """Verify that the input of a completed task still has the bytes that were uploaded.
 
-    Its rows were run from bytes that were; but who looks for them in in.csv would find others.
+    Its rows ran from verified bytes. But if in.csv has changed since, its reader finds other rows.
     """
     if task.ending != Ending.COMPLETED:
         return
@@ -110,19 +111,19 @@ def check_input(task: Task) -> None:
                 pass
         except StoredFileMissing as error:
             logger.warning("The input of %s was lost: %s", task.pk, error)
-            break_off(task, describe_loss(csv_file, error), str(error))
+            mark_broken(task, describe_loss(csv_file, error), str(error))
 
 
 @transaction.atomic
-def break_off(task: Task, reason: str, detail: str) -> None:
-    """Let a task that seemed complete end as a broken one."""
+def mark_broken(task: Task, reason: str, detail: str) -> None:
+    """End a task as broken although all its rows are done."""
     mine = Task.objects.fence(task).filter(ending=Ending.COMPLETED)
     if mine.update(ending=Ending.BROKEN, reason=reason):
         events.record(task, EventKind.BROKEN, events.SYSTEM, detail=detail)
 
 
 def write_file(task: Task, name: CSVName) -> TaskCSV:
-    """Write one output file to storage; it belongs to no task yet."""
+    """Write one output file to storage; `hand_over` gives it to the task."""
     csv_file = storage.reserve(task.pk, name)
     ranges = task_files.parts_ranges(task, name)
     whole = task_files.DownloadableFile(name, "", ranges)
@@ -137,10 +138,9 @@ def write_file(task: Task, name: CSVName) -> TaskCSV:
 
 @transaction.atomic
 def hand_over(task: Task, written: list[TaskCSV]) -> None:
-    """Give the files to the task, end it, and drop the parts: all of it or nothing.
+    """Give the files to the task, end it and delete the parts, in one transaction.
 
-    A broken task with rows left keeps its parts: they are what its output is made of when it is
-    retried (ADR 28).
+    A broken task with rows left keeps its parts: a retry builds its output from them (ADR 28).
     """
     due = Task.objects.unassembled().visible().filter(WaitBriefly())
     if not due.release(task, is_assembled=True, revision=F("revision") + 1):
@@ -188,11 +188,11 @@ def record_line_positions(task: Task, written: list[TaskCSV]) -> None:
 
 
 class RenewingStream:
-    """The bytes of an output file; reading them keeps the writer's claim alive."""
+    """A stream of a file's bytes; reading it renews the claim on the assembly."""
 
     def __init__(self, blocks: Iterator[bytes], renew: Callable[[], bool]) -> None:
         self.blocks = blocks
-        self.renew = renew  # answers False when the claim was overtaken
+        self.renew = renew  # returns False when the claim was overtaken
         self.rest = b""
         self.renewed_at = monotonic()
 

@@ -1,4 +1,4 @@
-"""Decides how many rows the next batch takes. A batch aims at a time, not at a count."""
+"""Chooses how many rows the next batch takes, so that a batch takes a certain time."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ from django.db import connection
 
 from categories.contract import Effects
 from tasks_app.execution.ledger import Done
-from tasks_app.execution.poison_rows import is_careful
+from tasks_app.execution.poison_rows import may_hold_poison_row
 from tasks_app.execution.runs import Run
 
-# A batch aims at a time, not at a count. SQLite has one writer, so others get their turn sooner.
+# A batch should take this long. SQLite has one writer, so its batches are shorter.
 BATCH_SECONDS = 0.25
 BATCH_SECONDS_ON_SQLITE = 0.1
-PART_BYTES = 8 * 2**20  # of output, aimed at: a batch is held in memory, and so is its part
-MAX_GROWTH = 4  # a batch is at most so many times larger or smaller than the one before
+PART_BYTES = (
+    8 * 2**20
+)  # of output per batch at most, roughly: the batch and its part are held in memory
+MAX_GROWTH = 4  # factor by which one batch may be larger or smaller than the previous one
 
 
 def choose_size(run: Run) -> int:
-    """Return how many rows to try."""
+    """Return how many rows the next batch takes."""
     if run.action.effects is Effects.EXTERNAL:
         return 1
     size = min(run.segment.batch_size, run.action.batch_size)
@@ -33,11 +35,11 @@ def is_last(run: Run) -> bool:
 
 
 def next_size(run: Run, done: Done, elapsed: float) -> int:
-    """Return the size of the next batch, after one that took so many seconds."""
+    """Return the size of the next batch, after one that took `elapsed` seconds."""
     fitting = done.row_count * PART_BYTES / max(len(done.output), 1)
     aimed = min(fitting, done.row_count * aimed_seconds() / max(elapsed, 1e-6))
     before = run.segment.batch_size
-    if is_careful(run.segment):  # as at the beginning of the batch
+    if may_hold_poison_row(run.segment):  # `segment` still has the values from before the batch
         return before
     return int(max(1, before / MAX_GROWTH, min(aimed, before * MAX_GROWTH, run.action.batch_size)))
 

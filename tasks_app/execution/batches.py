@@ -1,4 +1,4 @@
-"""How is the next batch of a segment run and committed? A slice calls it again and again."""
+"""Runs and commits the next batch of a segment."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ from tasks_app.csv_files.reading import Batch
 from tasks_app.errors import ClaimLost
 from tasks_app.execution import external, ledger, rate_limit
 from tasks_app.execution.batch_size import aimed_seconds, choose_size, next_size
-from tasks_app.execution.blame import NOT_THE_ROWS_FAULT, blaming_the_action
-from tasks_app.execution.output_lines import done_with
+from tasks_app.execution.blame import NOT_THE_ROWS_FAULT, action_errors
+from tasks_app.execution.output_lines import summarize
 from tasks_app.execution.pages import run_page
 from tasks_app.execution.poison_rows import (
-    POISON_DEATHS,
-    be_careful,
+    MAX_DEATHS,
     count_deaths,
-    is_alone,
-    let_object,
-    mark_suspect,
-    was_given_time,
+    had_grace_period,
+    is_isolated,
+    mark_isolated_attempt,
+    shrink_batches,
+    start_grace_period,
 )
 from tasks_app.execution.runs import Run
 from tasks_app.execution.sqlite_lock import lock_pause
@@ -49,39 +49,39 @@ from tasks_app.models import EventKind
 
 logger = logging.getLogger(__name__)
 
-SPLIT_SECONDS = 2.0  # how long bad rows are searched before what is done is committed
+SPLIT_SECONDS = 2.0  # of searching for bad rows; then the outcomes found so far are committed
 
 
 def run_next_batch(run: Run) -> bool:
     """Run one batch and commit it; False when its rows have to wait.
 
-    They wait when the action's rate allows none right now, and when the outside did not answer.
+    Rows wait while the action is at its rate limit, and after an external row got no answer.
 
-    Raises ClaimLost when somebody else decides about the segment by now; then
-    nothing of the batch was kept. Raises DiskFull before anything is sent.
+    Raises ClaimLost, with nothing of the batch kept, when another worker or a stop has taken over
+    the segment. Raises DiskFull before anything is sent.
     """
     disk_reserve.check_room()
     if not run.segment.has_input:
-        with collected_afterwards():
+        with without_garbage_collection():
             run_page(run)
         return True
     size = choose_size(run)
     limit = run.action.rows_per_second
     if limit is not None and not rate_limit.wait_for_turn(run.task, size, limit):
         return False
-    with collected_afterwards():
+    with without_garbage_collection():
         return run_input(run, size)
 
 
 def run_input(run: Run, size: int) -> bool:
     """Run the next rows, at most `size`, and commit them; False when they have to wait."""
     batch = run.take(size)
-    with blaming_the_action():
+    with action_errors():
         rows = run.row_shape.parse_batch(batch.cells, run.segment.cursor_row + 1)
-    if is_alone(run.segment):
-        if count_deaths(run.segment) >= POISON_DEATHS:
-            return blame_in_time(run, batch)
-        mark_suspect(run.segment)
+    if is_isolated(run.segment):
+        if count_deaths(run.segment) >= MAX_DEATHS:
+            return fail_after_grace_period(run, batch)
+        mark_isolated_attempt(run.segment)
     if run.action.effects is Effects.EXTERNAL:
         return run_external_row(run, batch, rows[0])
     run_rows(run, batch, rows)
@@ -89,7 +89,7 @@ def run_input(run: Run, size: int) -> bool:
 
 
 def run_rows(run: Run, batch: Batch, rows: Sequence[Row | RowFailed]) -> None:
-    """Run a batch at once; if that fails, in halves, until exactly the bad rows have failed."""
+    """Run a batch whole; if that fails, run it in halves until only the bad rows fail."""
     lock_pause.wait()
     started = time.monotonic()
     attempt = Attempt(cast("RowAction", run.action), run.context, aimed_seconds())
@@ -97,22 +97,22 @@ def run_rows(run: Run, batch: Batch, rows: Sequence[Row | RowFailed]) -> None:
         if not run_at_once(run, batch, rows, attempt):
             run_in_halves(run, batch, rows, attempt)
     except RowTimedOut as error:
-        connection.close()  # the alarm may have struck in the middle of a query
+        connection.close()  # the alarm may have interrupted a query
         if len(rows) == 1:
             failed = RowFailed(str(error))
             commit_outcomes(run, batch, lambda: [failed])
         else:
-            be_careful(run.segment, len(rows))
+            shrink_batches(run.segment, len(rows))
     lock_pause.begin(time.monotonic() - started)
 
 
 def run_at_once(run: Run, batch: Batch, rows: Sequence[Row | RowFailed], attempt: Attempt) -> bool:
-    """Run and commit the rows together; False if something failed, and all was rolled back."""
+    """Run and commit the rows together; False when an error rolled all of them back."""
     try:
         commit_outcomes(run, batch, lambda: attempt.run(rows))
     except (ClaimLost, *NOT_THE_ROWS_FAULT):
         raise
-    except Exception:  # noqa: BLE001 - halving finds out which row is to blame
+    except Exception:  # noqa: BLE001 - halving finds the row that caused it
         return False
     return True
 
@@ -120,10 +120,10 @@ def run_at_once(run: Run, batch: Batch, rows: Sequence[Row | RowFailed], attempt
 def run_in_halves(
     run: Run, batch: Batch, rows: Sequence[Row | RowFailed], attempt: Attempt
 ) -> None:
-    """Run and commit the rows, or the first of them, in halves down to the single bad row."""
+    """Run and commit the rows, or as many as time allows, in halves down to the single bad row."""
     run.segment.hold(run.claim_seconds)
     attempt.deadline = time.monotonic() + SPLIT_SECONDS
-    with blaming_the_action():
+    with action_errors():
         commit_outcomes(run, batch, lambda: attempt.split(rows))
 
 
@@ -137,22 +137,22 @@ def commit_outcomes(run: Run, batch: Batch, find: Callable[[], Sequence[Outcome]
         if not reads_only:
             outcomes = find()
         left_count = (run.segment.end_row or 0) - run.segment.cursor_row
-        done = done_with(run.output_shape, batch, outcomes, left_count=left_count)
+        done = summarize(run.output_shape, batch, outcomes, left_count=left_count)
         size = next_size(run, done, time.monotonic() - started)
         ledger.commit_batch(run.segment, done, next_size=size, claim_seconds=run.claim_seconds)
     ledger.advance(run.segment, done, next_size=size)
 
 
 def run_external_row(run: Run, batch: Batch, row: Row | RowFailed) -> bool:
-    """Send one row to the outside and commit its outcome, even after a stop in between.
+    """Send one external row and commit its outcome, even if a person stops the task meanwhile.
 
-    False when there was no answer, and the row is to be sent again later. Raises ActionWaits when
-    that is because of something that the database lacks.
+    False when no answer came and the row is to be sent again later. Raises ActionWaits when the
+    row needs something that the database lacks.
     """
     action = cast("RowAction", run.action)
     outcome: Outcome
     if isinstance(row, RowFailed):
-        earlier = external.find_unanswered(run.segment)  # its columns accepted it then
+        earlier = external.find_unanswered(run.segment)  # if sent, it had passed its columns
         outcome = external.unknown(earlier) if earlier else row
         commit_external(run, batch, outcome, was_sent=earlier is not None)
         return True
@@ -165,15 +165,16 @@ def run_external_row(run: Run, batch: Batch, row: Row | RowFailed) -> bool:
     if pause is None:
         commit_external(run, batch, outcome, was_sent=True)
     if isinstance(outcome, Unanswered) and outcome.missing and not run.segment.is_done:
-        # the rows behind it would fare no better
+        # the next rows need the same
         raise ActionWaits(outcome.missing, row_is_lost=pause is None)
     return pause is None or rate_limit.wait_unless_needed(pause)
 
 
 def commit_external(run: Run, batch: Batch, outcome: Outcome, *, was_sent: bool) -> None:
-    """Commit the outcome of an external row; what was sent cannot be taken back.
+    """Commit the outcome of an external row.
 
-    So an answer that cannot be written, whatever is wrong with it, leaves the row indeterminate.
+    A sent row cannot be rolled back. So if its answer cannot be written, for whatever reason, the
+    row becomes indeterminate.
     """
     try:
         write_external(run, batch, outcome, was_sent=was_sent)
@@ -190,10 +191,10 @@ def commit_external(run: Run, batch: Batch, outcome: Outcome, *, was_sent: bool)
 def write_external(run: Run, batch: Batch, outcome: Outcome, *, was_sent: bool) -> None:
     """Write the outcome of an external row in one transaction, with the journal."""
     left_count = (run.segment.end_row or 0) - run.segment.cursor_row
-    done = done_with(run.output_shape, batch, [outcome], left_count=left_count)
-    goes_on = was_sent and external.shows_that_nothing_is_missing(outcome)
+    done = summarize(run.output_shape, batch, [outcome], left_count=left_count)
+    goes_on = was_sent and external.found_nothing_missing(outcome)
     done = replace(done, ends_wait=goes_on or done.was_last)
-    with ledger.statements_of_ours(), transaction.atomic():
+    with ledger.ledger_errors(), transaction.atomic():
         ledger.commit_batch(
             run.segment,
             done,
@@ -209,23 +210,23 @@ def write_external(run: Run, batch: Batch, outcome: Outcome, *, was_sent: bool) 
     ledger.advance(run.segment, done, next_size=1)
 
 
-def blame_in_time(run: Run, batch: Batch) -> bool:
-    """Blame a row, once its workers had time to say that they live; False when that begins now."""
-    if not was_given_time(run.segment):
-        let_object(run.segment)
+def fail_after_grace_period(run: Run, batch: Batch) -> bool:
+    """Fail a row after its grace period; False when the grace period begins now."""
+    if not had_grace_period(run.segment):
+        start_grace_period(run.segment)
         return False
-    blame_row(run, batch)
+    fail_poison_row(run, batch)
     return True
 
 
-def blame_row(run: Run, batch: Batch) -> None:
-    """Record the row that kills its workers as failed, without touching it again."""
+def fail_poison_row(run: Run, batch: Batch) -> None:
+    """Record the poison row as failed, without running it again."""
     deaths = count_deaths(run.segment)
     why = f"the worker died on this row, {deaths} {plural('time', deaths)}"
     was_sent = run.action.effects is Effects.EXTERNAL
-    failed = external.blamed(run.segment, why) if was_sent else RowFailed(why)
+    failed = external.poison_outcome(run.segment, why) if was_sent else RowFailed(why)
     left_count = (run.segment.end_row or 0) - run.segment.cursor_row
-    done = done_with(run.output_shape, batch, [failed], left_count=left_count)
+    done = summarize(run.output_shape, batch, [failed], left_count=left_count)
     size = run.segment.batch_size
     with transaction.atomic():
         ledger.commit_batch(run.segment, done, next_size=size, claim_seconds=run.claim_seconds)
@@ -237,12 +238,12 @@ def blame_row(run: Run, batch: Batch) -> None:
 
 
 @contextmanager
-def collected_afterwards() -> Iterator[None]:
-    """Let Python's collector of cycles pause inside the block, unless it pauses already.
+def without_garbage_collection() -> Iterator[None]:
+    """Disable Python's cyclic garbage collector inside the block, unless it is disabled already.
 
-    It would walk over all young objects whenever there are 700 more of them. A batch is tens of
-    thousands that live until its commit, and are in no cycles: the walks cost half of a worker's
-    time. Cycles that an action makes wait for the end of its batch.
+    The collector scans all young objects whenever there are 700 more of them. A batch has tens of
+    thousands, which live until its commit and form no cycles: the scans would take half of a
+    worker's time. Cycles that an action makes are collected after its batch.
     """
     if not gc.isenabled():
         yield

@@ -1,4 +1,4 @@
-"""Whose fault is it that something failed? A row's, the action's, or what is around both."""
+"""Tells an error of the action as a whole from errors that no action or row has caused."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ NOT_THE_ROWS_FAULT = (*attempts.NOT_THE_ROWS_FAULT, LedgerRefused)
 
 
 @contextmanager
-def blaming_the_action(what: str = "the action failed") -> Iterator[None]:
-    """Turn what a plugin raises where no row can be blamed into ActionBroken."""
+def action_errors(what: str = "the action failed") -> Iterator[None]:
+    """Raise ActionBroken for an error of the plugin that belongs to no single row."""
     try:
         with classified_errors():
             yield

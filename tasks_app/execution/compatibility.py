@@ -1,4 +1,4 @@
-"""Can this process do a task? What if not: it is left to a worker that has its version (ADR 18)."""
+"""Checks that this process can run a task; if not, leaves it to a worker that can (ADR 18)."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from tasks_app.queue import dispatch
 
 logger = logging.getLogger(__name__)
 
-MAX_HANDOVERS = 3  # of a task's messages by each process, one after the other
-FORGET_SECONDS = 5.0  # after which one more is handed over: it is the sweeper who asks again
-STAND_BACK_SECONDS = 0.1  # after it: an idle process of the same pool takes the message meanwhile
-MAX_REMEMBERED_TASKS = 10_000  # tasks
+MAX_HANDOVERS = 3  # of one task's messages, in a row, per process
+FORGET_SECONDS = 5.0  # after this, hand over one more: the sweeper sent it
+HANDOVER_PAUSE_SECONDS = 0.1  # lets an idle process of the same pool take the message
+MAX_REMEMBERED_TASKS = 10_000
 
 
 @dataclass
-class Met:
+class Handovers:
     """How often this process has handed a task over since a worker claimed it, and when."""
 
     served_at: datetime | None
@@ -33,11 +33,11 @@ class Met:
     at: float = 0.0  # on this process's monotonic clock
 
 
-_met: dict[str, Met] = {}  # of this process alone: it saves work and decides nothing
+_handovers: dict[str, Handovers] = {}  # local to this process: it saves work and decides nothing
 
 
 def find_problem(task: Task) -> CategoryError | None:
-    """Return why this process cannot do the task; None when it can."""
+    """Return why this process cannot run the task; None when it can."""
     try:
         category, _ = registry.get_action(task.category, task.action, version=task.category_version)
     except CategoryError as error:
@@ -50,7 +50,7 @@ def find_problem(task: Task) -> CategoryError | None:
 
 
 def describe_problem(problem: CategoryError) -> str:
-    """Return the problem in words for a task's owner: a broken category says where its code is."""
+    """Return the problem in words for a task's owner, who must not see where the code lies."""
     if isinstance(problem, BrokenCategory | CategorySchemaDiffers):
         return f"the category {problem.name!r} cannot be used"
     return str(problem)
@@ -78,29 +78,29 @@ class CategorySchemaDiffers(CategoryError):
         super().__init__(f"of the category {name!r}: {problem}")
 
 
-def leave_unless_it_fits(task_id: str) -> None:
-    """Leave a running task to other workers if this one cannot do it, and say so.
+def leave_if_incompatible(task_id: str) -> None:
+    """Leave a running task to other workers if this process cannot run it, and log that.
 
-    Its message is handed over a few times: a process that fits may be idle, even in this pool.
-    Then the sweeper asks now and then, and each answer is handed over once. So workers do not play
-    with messages that nobody can use.
+    The process hands the message over MAX_HANDOVERS times, because a process that can run the task
+    may be idle, even in this pool. Later messages come from the sweeper, and each is handed over
+    once. So workers do not pass a message around for ever when none of them can use it.
     """
     task = Task.objects.running().filter(pk=task_id).first()
     if task is None or (problem := find_problem(task)) is None:
         return
     unnoted = Task.objects.running().filter(WaitBriefly(), pk=task_id, unfit_since=None)
     locks.unless_locked(Task, task_id, lambda: unnoted.update(unfit_since=Now()))
-    met = _met.get(task_id)
-    if met is None:
+    handovers = _handovers.get(task_id)
+    if handovers is None:
         logger.warning("Task %s is left to another worker: %s", task_id, problem)
-        if len(_met) >= MAX_REMEMBERED_TASKS:
-            _met.clear()
-    if met is None or met.served_at != task.served_at:
-        met = _met[task_id] = Met(task.served_at)
-    elif monotonic() - met.at > FORGET_SECONDS:
-        met.count = min(met.count, MAX_HANDOVERS - 1)
-    met.count += 1
-    met.at = monotonic()
-    if met.count <= MAX_HANDOVERS:
+        if len(_handovers) >= MAX_REMEMBERED_TASKS:
+            _handovers.clear()
+    if handovers is None or handovers.served_at != task.served_at:
+        handovers = _handovers[task_id] = Handovers(task.served_at)
+    elif monotonic() - handovers.at > FORGET_SECONDS:
+        handovers.count = min(handovers.count, MAX_HANDOVERS - 1)
+    handovers.count += 1
+    handovers.at = monotonic()
+    if handovers.count <= MAX_HANDOVERS:
         dispatch.wake(task_id)
-        sleep(STAND_BACK_SECONDS)
+        sleep(HANDOVER_PAUSE_SECONDS)

@@ -1,4 +1,4 @@
-"""Ends the work on a task: all rows are done, it is broken, or its input is gone."""
+"""Ends the work on a task that is complete or broken, or whose input is gone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from piston.database.swallowed_errors import refuse_swallowed
 from tasks_app import events
 from tasks_app.errors import ActionBroken, StoredFileMissing
 from tasks_app.execution import external, ledger, unanswered
-from tasks_app.execution.blame import blaming_the_action
+from tasks_app.execution.blame import action_errors
 from tasks_app.execution.runs import Run
 from tasks_app.models import EventKind, Segment
 from tasks_app.states import Ending
@@ -18,20 +18,20 @@ from tasks_app.states import Ending
 logger = logging.getLogger(__name__)
 
 
-def go_without_input(run: Run, error: StoredFileMissing) -> None:
-    """End a task whose input is missing or has changed, once the row that was sent is recorded.
+def end_without_input(run: Run, error: StoredFileMissing) -> None:
+    """End a task whose input is missing or has changed, after recording a row that was sent.
 
-    If that was the segment's last row, nothing is lost yet: the assembly looks at the input again.
+    If that was the segment's last row, do not end the task: the assembly verifies the input again.
     """
     sent = external.find_unanswered(run.segment)
     if sent is not None:
         unanswered.settle_row(run.task, run.segment, sent)
     if not run.segment.is_done:
-        give_up(run.segment, run.describe_loss(error), str(error))
+        end_as_broken(run.segment, run.describe_loss(error), str(error))
 
 
-def give_up(segment: Segment, reason: str, detail: str) -> None:
-    """End a task that cannot go on: its owner is told the reason, staff the detail as well."""
+def end_as_broken(segment: Segment, reason: str, detail: str) -> None:
+    """End a task that cannot go on; its owner sees the reason, and staff also see the detail."""
     logger.warning("Task %s is broken: %s", segment.task_id, detail, exc_info=True)
     with transaction.atomic():
         if segment.end_work(Ending.BROKEN, reason):
@@ -43,11 +43,11 @@ def complete(run: Run) -> None:
     if run.task.segments.all().unfinished().exists():
         return
     try:
-        with blaming_the_action("the action could not finish"), transaction.atomic():
-            with ledger.statements_of_ours():
+        with action_errors("the action could not finish"), transaction.atomic():
+            with ledger.ledger_errors():
                 is_first = run.segment.end_work(Ending.COMPLETED)
             if is_first:
                 run.action.finish(run.context)
                 refuse_swallowed()
     except ActionBroken as error:
-        give_up(run.segment, str(error), error.detail)
+        end_as_broken(run.segment, str(error), error.detail)

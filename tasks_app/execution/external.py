@@ -1,4 +1,4 @@
-"""How is a row sent to the outside once, and what if nobody knows whether it was? (design §5)"""
+"""Sends external rows, journaled first, so that no crash repeats one unnoticed (design §5)."""
 
 from __future__ import annotations
 
@@ -26,14 +26,12 @@ from tasks_app.models.clock import database_time
 
 logger = logging.getLogger(__name__)
 
-MIN_PAUSE_SECONDS = (
-    1.0  # before a row is sent for the second time; it doubles with each further one
-)
+MIN_PAUSE_SECONDS = 1.0  # before the second attempt of a row; doubles with each further attempt
 MAX_PAUSE_SECONDS = 60.0
 
 
 def effect_key(task_id: str, row_number: int) -> str:
-    """Return the key of a row's effect: same task, same row, same key, through crash and retry."""
+    """Return the key of a row's effect; it stays the same across crashes and retries."""
     return hashlib.sha256(f"{task_id}/{row_number}".encode()).hexdigest()[:32]
 
 
@@ -46,11 +44,11 @@ def send(
     *,
     claim_seconds: float,
 ) -> Outcome:
-    """Send the one row of a batch to the outside, journaled before it goes; return its outcome.
+    """Journal the one row of a batch, send it, and return its outcome.
 
-    A row found in the journal was sent before, and no answer is known: an idempotent
-    action sends it again with the same key, within its bounds; any other is `Indeterminate`.
-    Raises ClaimLost, with nothing sent, when the row is no longer ours to send.
+    A row found in the journal was sent before, and its answer is unknown. An idempotent action
+    sends it again with the same key, within its limits of attempts and time; otherwise the row is
+    `Indeterminate`. Raises ClaimLost, with nothing sent, when this worker may no longer send it.
     """
     number = segment.cursor_row + 1
     key = effect_key(segment.task_id, number)
@@ -63,7 +61,7 @@ def send(
 
 
 def unwritable(outcome: Outcome, error: Exception) -> Indeterminate:
-    """Return what becomes of a row whose outcome cannot be written, by no fault of the database."""
+    """Return the outcome of a sent row whose answer a working database cannot store."""
     why = f"it was sent, but the answer cannot be written ({describe_failure(error)})"
     return Indeterminate(why, stop_reason=stop_reason(outcome))
 
@@ -79,7 +77,7 @@ def find_unanswered(segment: Segment) -> Effect | None:
 
 
 def find_line(effect: Effect) -> Batch | None:
-    """Return the row as it was read before it was sent; None if an older version sent it."""
+    """Return the row as it was read before it was sent; None if an older release sent it."""
     kept = Effect.objects.filter(pk=effect.pk).defer(None).first()
     if kept is None or kept.input_line is None or kept.input_end_offset is None:
         return None
@@ -89,7 +87,7 @@ def find_line(effect: Effect) -> Batch | None:
 
 
 def may_be_repeated(effect: Effect, action: RowAction, *, in_seconds: float = 0) -> bool:
-    """Say whether a row without an answer may be sent once more, that many seconds from now."""
+    """Say whether a row without an answer may be sent again, `in_seconds` from now."""
     if not action.idempotent or effect.attempt_count >= action.max_attempts:
         return False
     in_time = database_time(in_seconds - action.retry_seconds)
@@ -97,7 +95,7 @@ def may_be_repeated(effect: Effect, action: RowAction, *, in_seconds: float = 0)
 
 
 def unknown(effect: Effect, why: str = "") -> Indeterminate:
-    """Return the outcome of a row that was sent, and of which no answer will be known."""
+    """Return the outcome of a row that was sent and whose answer will never be known."""
     outcome = Indeterminate(
         why or effect.last_error or calls.DIED, attempt_count=effect.attempt_count
     )
@@ -105,15 +103,15 @@ def unknown(effect: Effect, why: str = "") -> Indeterminate:
     return outcome
 
 
-def shows_that_nothing_is_missing(outcome: Outcome) -> bool:
-    """Say whether the row, which was sent, met nothing that the database lacks."""
+def found_nothing_missing(outcome: Outcome) -> bool:
+    """Say whether a sent row needed nothing that the database lacks."""
     if isinstance(outcome, Unanswered) and outcome.missing:
         return False
     return not isinstance(outcome, Indeterminate) or outcome.was_asked
 
 
-def blamed(segment: Segment, why: str) -> Indeterminate:
-    """Return the outcome of a row that kills its workers; some die before it is journaled."""
+def poison_outcome(segment: Segment, why: str) -> Indeterminate:
+    """Return the outcome of a poison row, which may have killed its worker before the journal."""
     effect = find_unanswered(segment)
     return unknown(effect, why) if effect else Indeterminate(why)
 
@@ -122,11 +120,13 @@ def blamed(segment: Segment, why: str) -> Indeterminate:
 def journal(segment: Segment, number: int, key: str, *, seconds: float, batch: Batch) -> None:
     """Record that the row is about to be sent, and hold the claim for as long as that may take.
 
-    The attempt is counted before it is made: a worker that dies in it has made it. The row's line
-    is kept: if no answer comes, it has to be in out.csv, even when the input is lost meanwhile.
+    The attempt is counted before it starts, so an attempt that kills its worker counts. The row's
+    line is kept: without an answer, it must go to out.csv even if the input is lost meanwhile.
     """
     running = Task.objects.running().filter(pk=segment.task_id)
-    if not running.update(revision=F("revision")):  # locks the row: a stop waits, or was before
+    if not running.update(
+        revision=F("revision")
+    ):  # locks the row: a stop comes either before or after
         raise ClaimLost
     segment.hold(seconds)
     sent = {
@@ -148,10 +148,10 @@ def journal(segment: Segment, number: int, key: str, *, seconds: float, batch: B
 
 @transaction.atomic
 def postpone(segment: Segment, action: RowAction, unanswered: Unanswered) -> float | None:
-    """Let a row without an answer be sent again later; return in how many seconds.
+    """Schedule a retry of a row without an answer; return in how many seconds it is due.
 
-    None: it is not sent again, because it is not allowed to be, or its task runs no more. The
-    pauses double; when the next one ends is written down, so that any worker keeps to it.
+    None when the row may not be sent again or its task no longer runs. The pauses double. The
+    time of the retry is stored, so that every worker keeps to it.
     """
     running = Task.objects.running().filter(pk=segment.task_id)
     if not running.update(revision=F("revision")):  # locks the row, as above
@@ -164,7 +164,7 @@ def postpone(segment: Segment, action: RowAction, unanswered: Unanswered) -> flo
     if not may_be_repeated(effect, action, in_seconds=seconds):
         return None
     mine = Segment.objects.fence(segment)
-    # nobody died of the row: it is no longer a suspect
+    # The row has killed no worker, so its count of deaths starts again.
     if not mine.update(retry_at=database_time(seconds), suspect_row=None, suspect_trials=0):
         raise ClaimLost
     Effect.objects.filter(pk=effect.pk).update(last_error=storable(unanswered.why))
@@ -172,9 +172,9 @@ def postpone(segment: Segment, action: RowAction, unanswered: Unanswered) -> flo
 
 
 def record(segment: Segment, outcome: Outcome) -> None:
-    """Settle the journal; call it in the transaction that commits the row's outcome.
+    """Settle the row's journal entry, in the transaction that commits its outcome.
 
-    The line of an indeterminate row is kept until people have settled it.
+    The line of an indeterminate row is kept until staff have settled it.
     """
     number = segment.cursor_row + 1
     if not isinstance(outcome, Indeterminate):
@@ -182,7 +182,7 @@ def record(segment: Segment, outcome: Outcome) -> None:
             state=EffectState.DONE, input_line=None
         )
         return
-    Effect.objects.update_or_create(  # a row can kill its worker before it reaches the journal
+    Effect.objects.update_or_create(  # a poison row may have no entry yet
         task_id=segment.task_id,
         row_number=number,
         defaults={
@@ -195,11 +195,11 @@ def record(segment: Segment, outcome: Outcome) -> None:
 
 
 def is_in_flight(task: Task) -> bool:
-    """Is a row of the task at a worker that may still answer?"""
+    """Say whether a worker may still get the answer to a row of the task."""
     return bool(task.effects.sent().exists() and task.segments.all().held().exists())
 
 
-JOURNAL = CompiledSelect(  # compiled: every row that is sent asks
+JOURNAL = CompiledSelect(  # compiled: runs for every row that is sent
     lambda: Effect.objects.filter(
         task=Slot.text("task_id"), row_number=Slot.number("row_number")
     ).only("attempt_count", "last_error")

@@ -1,4 +1,4 @@
-"""How do a batch's effects, output, counts and cursor become one fact? In one transaction."""
+"""Commits a batch's output, counts and cursor in the same transaction as its effects."""
 
 from __future__ import annotations
 
@@ -32,18 +32,19 @@ class Done:
     output: bytes  # lines for out.csv
     failed: bytes = b""  # input lines for failed.csv
     next_offset: int = 0  # byte offset of the next row in in.csv
-    page_cursor: Any = None  # without input: where the next page begins
-    was_last: bool  # the segment has nothing left
+    page_cursor: Any = None  # without input: the start of the next page
+    was_last: bool  # no rows or pages are left in the segment
     cut_short: str | None = None  # the reason, when the action stopped the task here
-    ends_wait: bool = True  # the task's, for what the database lacks
+    ends_wait: bool = True  # the task no longer waits for something that the database lacks
 
 
 @contextmanager
-def statements_of_ours() -> Iterator[None]:
-    """Tell what the database refuses of ours from what it refuses of an action.
+def ledger_errors() -> Iterator[None]:
+    """Raise LedgerRefused when the database refuses a statement of the ledger itself.
 
-    An action's fault is its rows' or ends its task. Ours is neither: the schema is another one,
-    rights are gone, a sequence is used up. But a value that does not fit is the action's.
+    A database error in an action fails rows or ends the task. An error in the ledger must do
+    neither: the schema differs, a right is missing, a sequence is used up. A value that does not
+    fit still counts as the action's error.
     """
     try:
         yield
@@ -54,7 +55,7 @@ def statements_of_ours() -> Iterator[None]:
         raise LedgerRefused(database_errors.describe(error)) from error
 
 
-@statements_of_ours()
+@ledger_errors()
 def commit_batch(
     segment: Segment,
     done: Done,
@@ -65,28 +66,17 @@ def commit_batch(
 ) -> None:
     """Write the ledger's side of a batch; call it last in the transaction of the batch's effects.
 
-    Raises DiskFull when there is too little room for its output.
-    Raises LedgerRefused when the database refuses it for good.
-    Raises ClaimLost, which has to roll that transaction back, when a newer claim
-    exists or the task runs no more: a worker that was paused, cut off or
-    overtaken by a stop commits nothing. `also_when_stopped` is for the outcome
-    of an external row that had been sent before the stop (design §5).
+    Raises DiskFull when the output does not fit, and LedgerRefused when the database refuses it
+    for good. Raises ClaimLost when a newer claim exists or the task no longer runs; the caller's
+    transaction must then roll back. So a worker that was paused, cut off or overtaken by a stop
+    commits nothing. `also_when_stopped` is for an external row sent before the stop (design §5).
     """
     if not transaction.get_connection().in_atomic_block:
         raise transaction.TransactionManagementError("A batch is committed inside a transaction.")
-    if not also_when_stopped:  # each byte is written to SQLite's log, then to its file
+    if not also_when_stopped:  # SQLite writes each byte twice: to its log, then to its file
         disk_reserve.check_room(2 * (len(done.output) + len(done.failed)))
     grow = GROW_UNFINISHED if also_when_stopped else GROW_RUNNING
-    if not grow.run(
-        task_id=segment.task_id,
-        success_count=done.success_count,
-        failure_count=done.failure_count,
-        indeterminate_count=done.indeterminate_count,
-        output_bytes=len(done.output) + len(done.failed),
-        ending=None if done.cut_short is None else Ending.CUT_SHORT,
-        reason=done.cut_short,
-        ends_wait=done.ends_wait,
-    ):
+    if not _add_counts(grow, segment, done):
         raise ClaimLost
     if not MOVE_CURSOR.run(
         segment_id=segment.pk,
@@ -100,6 +90,22 @@ def commit_batch(
     ):
         raise ClaimLost
     Part.objects.add(_part(segment, done))
+
+
+def _add_counts(grow: CompiledUpdate, segment: Segment, done: Done) -> bool:
+    """Add a batch's counts to its task; False when the task no longer runs."""
+    return bool(
+        grow.run(
+            task_id=segment.task_id,
+            success_count=done.success_count,
+            failure_count=done.failure_count,
+            indeterminate_count=done.indeterminate_count,
+            output_bytes=len(done.output) + len(done.failed),
+            ending=None if done.cut_short is None else Ending.CUT_SHORT,
+            reason=done.cut_short,
+            ends_wait=done.ends_wait,
+        )
+    )
 
 
 def _part(segment: Segment, done: Done) -> Part:
@@ -119,7 +125,7 @@ def _part(segment: Segment, done: Done) -> Part:
 
 
 def advance(segment: Segment, done: Done, *, next_size: int) -> None:
-    """Bring the worker's copy of the segment to what `commit_batch` has committed."""
+    """Update the worker's copy of the segment to match what `commit_batch` committed."""
     segment.cursor_row += done.row_count
     segment.cursor_offset = done.next_offset
     segment.page_cursor = done.page_cursor
@@ -130,7 +136,7 @@ def advance(segment: Segment, done: Done, *, next_size: int) -> None:
     segment.suspect_row = segment.tried_row = None
 
 
-# Compiled: an external row is a batch of its own, and waits for nothing else of ours.
+# Compiled because each external row is a batch of its own: these queries are most of its overhead.
 ENDS_WAIT = Slot.boolean("ends_wait")
 GROWTH = {
     "success_count": F("success_count") + Slot.number("success_count"),
@@ -140,7 +146,7 @@ GROWTH = {
     "revision": F("revision") + 1,
     "waiting_since": Case(When(ENDS_WAIT, then=None), default=F("waiting_since")),
     "waiting_for": Case(When(ENDS_WAIT, then=Value("", TextField())), default=F("waiting_for")),
-    "is_permitted": True,  # where the action had nothing to say, this is when it is noted
+    "is_permitted": True,  # set here for an action that defines no `permitted`
     "ending": Coalesce(Slot.text("ending"), F("ending")),
     "reason": Coalesce(Slot.text("reason"), F("reason")),
 }

@@ -1,4 +1,4 @@
-"""Who keeps a task from going on? Whoever has locked its row, or those of its segments (ADR 25)."""
+"""Finds who holds a lock on a task's row, or on those of its segments (ADR 25)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ logger = logging.getLogger(__name__)
 
 
 def find_holder(task_id: str) -> str:
-    """Return what is locked of a task and by whom, as in "its row is locked by X"; "" if nothing.
+    """Return the lock and its holder, as in "its row is locked by X"; "" if there is none.
 
-    A worker that commits a batch holds locks as well, for a moment.
+    A worker that commits a batch also holds locks for a moment.
     """
     if holder := locks.find_holder(Task, task_id):
         return f"its row is locked by {holder}"
@@ -24,6 +24,6 @@ def find_holder(task_id: str) -> str:
 
 
 def warn(task_id: str) -> None:
-    """Say in the log that a task stands still, if it is known who has locked it."""
+    """Log that a task stands still, if the holder of its lock is known."""
     if holder := find_holder(task_id):
         logger.warning("Task %s stands still: %s", task_id, holder)

@@ -1,4 +1,4 @@
-"""What do a batch's outcomes look like in out.csv and failed.csv, and in the counts?"""
+"""Turns a batch's outcomes into lines of out.csv and failed.csv, and into counts."""
 
 from __future__ import annotations
 
@@ -27,14 +27,15 @@ class Written:
 def write_rows(shape: OutputShape, batch: Batch, outcomes: Sequence[Outcome]) -> Written:
     """Return the lines for the first `len(outcomes)` rows of a batch.
 
-    An input row has at least one line, and one per output row. Its columns are the raw bytes.
+    An input row gets one line per output row, and at least one. A line repeats the input row's
+    raw bytes.
     """
     if all(map(_is_silent, outcomes)) and shape.keeps_input:
         return _write_silent_rows(shape, batch.lines[: len(outcomes)])
     lines: list[bytes] = []  # of the input, for each line of the output
-    places: list[int] = []  # of what is added to it, among
+    places: list[int] = []  # for each line, the index of its added cells
     added: list[list[str]] = []
-    place_of: dict[int, int] = {}  # by id of the outcome: an action may answer one for many rows
+    place_of: dict[int, int] = {}  # by id of the outcome: one outcome may serve many rows
     failed: list[bytes] = []
     indeterminate_count = 0
     for line, cells, outcome in zip(batch.lines, batch.cells, outcomes, strict=False):
@@ -69,7 +70,7 @@ def write_rows(shape: OutputShape, batch: Batch, outcomes: Sequence[Outcome]) ->
 def _join(
     shape: OutputShape, lines: Sequence[bytes], places: Sequence[int], added: Sequence[list[str]]
 ) -> bytes:
-    """Return each line with the added cells that its place names; or these cells alone."""
+    """Return each line with the added cells at its place, or the added cells alone."""
     endings = [ending + b"\n" for ending in encode_rows(added)]
     if not shape.keeps_input:
         return b"".join(endings)
@@ -82,18 +83,19 @@ def _is_silent(outcome: Outcome) -> bool:
 
 
 def _write_silent_rows(shape: OutputShape, lines: Sequence[bytes]) -> Written:
-    """Return the lines of rows that all get the same cells: nothing but separators."""
+    """Return the lines of rows whose added cells are all empty."""
     ending = b",%b\n" % encode_row(shape.succeeded_cells())
     output = ending.join(lines) + ending if lines else b""
     return Written(output, b"", len(lines), 0, 0)
 
 
-def done_with(
+def summarize(
     shape: OutputShape, batch: Batch, outcomes: Sequence[Outcome], *, left_count: int
 ) -> Done:
-    """Return what the ledger needs to know of a batch.
+    """Return a batch's output and counts for the ledger.
 
-    Outcomes may cover only its first rows; `left_count` rows of the segment had none before.
+    `outcomes` may cover only its first rows. `left_count` is the number of the segment's rows that
+    had no outcome before.
     """
     written = write_rows(shape, batch, outcomes)
     last = outcomes[-1]

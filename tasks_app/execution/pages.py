@@ -1,4 +1,4 @@
-"""How is a page of an action without input run and committed? With its cursor, at once."""
+"""Runs a page of an action without input and commits it together with its cursor."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from piston.database.swallowed_errors import refuse_swallowed
 from tasks_app.csv_files.writing import encode_rows
 from tasks_app.errors import ActionBroken
 from tasks_app.execution import ledger
-from tasks_app.execution.blame import blaming_the_action
+from tasks_app.execution.blame import action_errors
 from tasks_app.execution.ledger import Done
 from tasks_app.execution.runs import Run
 
@@ -27,11 +27,11 @@ def run_page(run: Run) -> None:
     """Run one page of an action without input and commit it with its cursor."""
     writes = run.action.effects is not Effects.NONE
     guard: AbstractContextManager[Any] = transaction.atomic() if writes else nullcontext()
-    with blaming_the_action(), guard:  # PostgreSQL may look at what it wrote at the COMMIT
+    with action_errors(), guard:  # PostgreSQL may check the writes at COMMIT
         if writes:
             database_waits.allow_time(run.action.row_seconds, run.claim_seconds)
         try:
-            done = done_with_page(run, read_page(run))
+            done = summarize_page(run, read_page(run))
         except StopTask as stop:
             done = Done(
                 row_count=0,
@@ -49,7 +49,7 @@ def run_page(run: Run) -> None:
 
 
 def read_page(run: Run) -> Page:
-    """Return the page at the cursor; a page that leads nowhere would never end."""
+    """Return the page at the cursor; refuse a cursor with which the task would never end."""
     action, cursor = cast("PageAction", run.action), run.segment.page_cursor
     try:
         with time_limit(action.row_seconds):
@@ -61,8 +61,8 @@ def read_page(run: Run) -> Page:
     return page
 
 
-def done_with_page(run: Run, page: Page) -> Done:
-    """Return what the ledger needs to know of a page."""
+def summarize_page(run: Run, page: Page) -> Done:
+    """Return a page's output and counts for the ledger."""
     return Done(
         row_count=len(page.rows),
         success_count=len(page.rows),
@@ -74,7 +74,7 @@ def done_with_page(run: Run, page: Page) -> Done:
 
 
 def write_page(shape: OutputShape, page: Page) -> bytes:
-    """Return the lines of a page; its action may have had them written already."""
+    """Return the lines of a page; its action may have written them already."""
     if isinstance(page.rows, WrittenRows):
         return page.rows.content
     lines = encode_rows([shape.succeeded_cells(row) for row in page.rows])

@@ -1,4 +1,4 @@
-"""Which row kills its worker? Found by trying fewer and fewer after each death (design §4.7)."""
+"""Finds a row that kills its workers, with smaller batches after each death (design §4.7)."""
 
 from __future__ import annotations
 
@@ -8,42 +8,42 @@ from tasks_app.errors import ClaimLost
 from tasks_app.models import Segment
 from tasks_app.models.clock import database_time
 
-SHRINKAGE = 100  # a batch in which a worker died is tried again in batches so much smaller
-POISON_DEATHS = 2  # workers that died on a row they tried alone, before it is recorded as failed
-# before that, for workers that live after all: those that were cut off from the database, or stood
-# still, come back after it does, within the time that a connection takes to fail and one to be made
-OBJECTION_SECONDS = 10.0
+SHRINK_FACTOR = 100  # a batch in which a worker died is divided by this
+MAX_DEATHS = 2  # of workers that ran the row alone; then it is recorded as failed
+# Before a poison row fails, its workers get this long to report that they live. A worker that was
+# paused, or cut off from the database, needs it for one connection to fail and another to open.
+GRACE_SECONDS = 10.0
 
 
-def is_careful(segment: Segment) -> bool:
-    """Say whether a worker died, or ran out of time, among the next rows: batches stay small."""
+def may_hold_poison_row(segment: Segment) -> bool:
+    """Say whether a worker died, or ran out of time, in the next rows: batches stay small."""
     return segment.cursor_row < segment.careful_until_row
 
 
-def is_alone(segment: Segment) -> bool:
-    """Say whether the next row is to be tried alone, and marked before it is touched."""
-    return is_careful(segment) and segment.batch_size == 1
+def is_isolated(segment: Segment) -> bool:
+    """Say whether the next row must run alone, with its attempt recorded first."""
+    return may_hold_poison_row(segment) and segment.batch_size == 1
 
 
-def be_careful(segment: Segment, row_count: int) -> None:
-    """Let the next rows be tried in small batches, by this worker and its successors."""
+def shrink_batches(segment: Segment, row_count: int) -> None:
+    """Make this worker, and those after it, run the next rows in small batches."""
     segment.careful_until_row = segment.cursor_row + row_count
-    segment.batch_size = max(1, row_count // SHRINKAGE)
+    segment.batch_size = max(1, row_count // SHRINK_FACTOR)
     mine = Segment.objects.fence(segment)
     if not mine.update(careful_until_row=segment.careful_until_row, batch_size=segment.batch_size):
         raise ClaimLost
 
 
 def count_deaths(segment: Segment) -> int:
-    """Return how many workers were not heard of again that had tried the next row alone."""
+    """Return how many workers ran the next row alone and have not reported since."""
     return segment.suspect_trials if segment.suspect_row == segment.cursor_row + 1 else 0
 
 
-def mark_suspect(segment: Segment) -> None:
-    """Write down that the next row is about to be tried alone.
+def mark_isolated_attempt(segment: Segment) -> None:
+    """Record that the next row is about to run alone.
 
-    The mark is committed before the row is touched and goes with the row's commit, or when the
-    worker says that it lives. So a death counts against a row only when the worker was at it.
+    The record is committed before the row runs. The row's commit removes it, and so does a worker
+    that reports that it lives. So a death counts against a row only if the worker was running it.
     """
     number = segment.cursor_row + 1
     mine = Segment.objects.fence(segment)
@@ -52,21 +52,21 @@ def mark_suspect(segment: Segment) -> None:
         suspect_trials=Case(
             When(suspect_row=number, then=F("suspect_trials") + 1), default=Value(1)
         ),
-        retry_at=None,  # whoever blames it gives time first
+        retry_at=None,  # the grace period has not begun
     )
     if not marked:
         raise ClaimLost
     segment.tried_row = number
 
 
-def was_given_time(segment: Segment) -> bool:
-    """Have those who tried the row had time to say that they live?"""
+def had_grace_period(segment: Segment) -> bool:
+    """Say whether the row's grace period has been given."""
     return segment.retry_at is not None
 
 
-def let_object(segment: Segment) -> None:
-    """Leave a row that seems to kill its workers for a while: one may live and be about to say so.
+def start_grace_period(segment: Segment) -> None:
+    """Leave a possible poison row for GRACE_SECONDS: its worker may live and report it.
 
-    The claim is given up under another number, so that nothing of this worker takes that back.
+    The claim's number is raised, so that no later write of this worker ends the grace period.
     """
-    Segment.objects.fence(segment).revoke(claimed_for="", retry_at=database_time(OBJECTION_SECONDS))
+    Segment.objects.fence(segment).revoke(claimed_for="", retry_at=database_time(GRACE_SECONDS))

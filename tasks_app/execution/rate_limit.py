@@ -1,4 +1,4 @@
-"""How is an action kept to its rows per second over all workers? By reservations on one clock."""
+"""Keeps an action to its rate limit over all workers, by reservations on one clock."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from piston.database import locks
 from tasks_app.models import ActionPace, Segment, Task
 from tasks_app.models.clock import SLACK_SECONDS
 
-MAX_WAIT_SECONDS = 1.0  # a worker that would wait longer does something else instead
+MAX_WAIT_SECONDS = 1.0  # a worker that would wait longer takes other work instead
 
 
 def wait_for_turn(task: Task, row_count: int, rows_per_second: float) -> bool:
-    """Wait until so many rows may begin; False after a second in which others were first."""
+    """Wait until `row_count` rows may begin; False, after a second, if other rows came first."""
     wait = reserve(task, row_count, rows_per_second)
     time.sleep(MAX_WAIT_SECONDS if wait is None else wait)
     return wait is not None
 
 
 def wait_unless_needed(seconds: float) -> bool:
-    """Wait until a row may be sent again; False when the worker does something else instead.
+    """Wait until a row may be sent again; False when the worker should take other work instead.
 
-    Whoever claims the segment next keeps to the same time.
+    The next worker to claim the segment keeps to the same time.
     """
     if seconds > MAX_WAIT_SECONDS or Segment.objects.claimable().exists():
         return False
@@ -34,17 +34,19 @@ def wait_unless_needed(seconds: float) -> bool:
 
 
 def longest_queue_seconds(rows_per_second: float) -> float:
-    """Return how far ahead reservations can reach: the last one was made for soon."""
-    most_rows = max(1.0, rows_per_second)  # of a batch; it has a second's at most
+    """Return how far ahead reservations can reach: each begins within MAX_WAIT_SECONDS."""
+    most_rows = max(1.0, rows_per_second)  # of a batch: at most the rows of one second
     return MAX_WAIT_SECONDS + most_rows / rows_per_second + SLACK_SECONDS
 
 
 @transaction.atomic
 def reserve(task: Task, row_count: int, rows_per_second: float) -> float | None:
-    """Reserve the time of so many rows; return the seconds until then, None: come back later.
+    """Reserve time for `row_count` rows; return the seconds until it begins.
 
-    Reservations of all workers queue up on the database's clock. Who meets a lock that somebody
-    else holds finds out soon: the row is one for all tasks of the action.
+    None, with nothing reserved, when that is more than MAX_WAIT_SECONDS away.
+
+    The reservations of all workers queue up on the database's clock. All tasks of an action share
+    one row, so a worker waits only briefly for its lock.
     """
     locks.wait_briefly()
     name = f"{task.category}/{task.action}"

@@ -1,7 +1,8 @@
-"""How is a claim given back while the database is away? By a thread, as soon as it is there again.
+"""Releases claims after an outage of the database, from a thread.
 
-Until somebody says otherwise, a claim that expired is a worker's death. The worker that lives is
-the only one who can, and it has to, before others count: it may be idle from now on.
+An expired claim counts as a worker's death until its worker reports otherwise. A living worker
+must report before other workers count. It cannot leave that to its next slice, because it may be
+idle from now on.
 """
 
 from __future__ import annotations
@@ -21,63 +22,65 @@ from tasks_app.models import Segment
 
 logger = logging.getLogger(__name__)
 
-PAUSE_SECONDS = 0.5  # between two tries; each takes up to `connect_timeout` where nobody answers
-LOCKED_PAUSE_SECONDS = 2.0  # the same where all that is left is locked: each costs 250 ms
-EXIT_SECONDS = 3.0  # for what is left when the process ends, at a stop
+PAUSE_SECONDS = 0.5  # between two attempts; each takes up to `connect_timeout` if no server answers
+LOCKED_PAUSE_SECONDS = 2.0  # the same when only locked claims are left: each attempt costs 250 ms
+EXIT_SECONDS = 3.0  # for the remaining claims when the process shuts down
 
 
-class Returns:
-    """What this process has yet to tell the database about its claims."""
+class PendingReleases:
+    """The claims of this process that it has yet to release in the database."""
 
     def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
-        """Begin with nothing; a child process has none of its parent's claims or threads."""
-        # of the thread and what is left: nobody waits for the database under it. A signal, at a
-        # stop, may come amid an `add_for_later` and want the same
+        """Start empty: a child process has none of its parent's claims or threads."""
+        # Guards `_thread` and `_left`; no query runs under it. Reentrant, because a signal at
+        # shutdown may interrupt `add_for_later` and call it again.
         self._lock = RLock()
-        self._working = Lock()  # of whoever gives back: one after the other, in order
+        self._working = Lock()  # held while releasing: one thread at a time, in order
         self._left: list[Callable[[], object]] = []
-        self._locked: list[Callable[[], object]] = []  # met a lock; the thread's alone
+        self._locked: list[
+            Callable[[], object]
+        ] = []  # met a lock; only the thread tries them again
         self._thread: Thread | None = None
 
-    def add(self, give_back: Callable[[], object]) -> None:
-        """Give a claim back, now if that is possible, else as soon as it is."""
+    def add(self, release: Callable[[], object]) -> None:
+        """Release a claim now if possible, otherwise as soon as the database answers."""
         with suppress(Error):
-            give_back()
+            release()
             return
         connection.close()
-        self.add_for_later(give_back)
+        self.add_for_later(release)
 
-    def add_for_later(self, give_back: Callable[[], object]) -> None:
-        """Give a claim back soon, from another thread."""
+    def add_for_later(self, release: Callable[[], object]) -> None:
+        """Release a claim soon, from another thread."""
         with self._lock:
-            self._left.append(give_back)
+            self._left.append(release)
             if self._thread is None:
                 self._thread = Thread(target=self._work, name="returned-claims", daemon=True)
                 self._thread.start()
 
     def finish(self) -> None:
-        """Give back what is left; raises the database's error while it is away.
+        """Release the remaining claims; raises the database's error while it is away.
 
-        What somebody else has locked is left to the thread: nothing else waits for it.
+        Claims that are locked are left to the thread, so that nothing else waits for them.
         """
         with self._working:
             while self._left:
-                give_back = self._left[0]
+                release = self._left[0]
                 try:
-                    give_back()
+                    release()
                 except Error as error:
                     if not locks.is_locked(error):
                         raise
-                    self._locked.append(give_back)
+                    self._locked.append(release)
                 except Exception:
-                    logger.exception("A claim cannot be given back, and has to expire")
+                    logger.exception("A claim cannot be released and has to expire")
                 del self._left[0]  # others only append
 
     def wait(self) -> None:
-        """Wait for a moment until all is given back: the thread ends with its process."""
+        """Wait up to EXIT_SECONDS for all releases: the thread ends with its process."""
         if (thread := self._thread) is not None:
             thread.join(EXIT_SECONDS)
 
@@ -90,7 +93,7 @@ class Returns:
             try:
                 self.finish()
             except Error as error:
-                logger.debug("Claims cannot be given back yet: %s", error)
+                logger.debug("Claims cannot be released yet: %s", error)
             finally:
                 connection.close()  # this thread's own
             with self._lock:
@@ -99,15 +102,15 @@ class Returns:
                     return
 
 
-def hand_back(segment: Segment) -> None:
-    """Give a segment back after trouble with the database or the storage, as soon as possible.
+def release_after_trouble(segment: Segment) -> None:
+    """Release a segment after an error of the database or the storage, as soon as possible.
 
     Until then its claim counts as a worker's death.
     """
     connection.close()
-    returns.add(segment.give_back)
+    pending_releases.add(segment.release_or_uncount)
 
 
-returns = Returns()
-os.register_at_fork(after_in_child=returns.reset)
-atexit.register(returns.wait)
+pending_releases = PendingReleases()
+os.register_at_fork(after_in_child=pending_releases.reset)
+atexit.register(pending_releases.wait)

@@ -1,4 +1,4 @@
-"""What does a worker hold while it works on a segment? The claim, the action, the open input."""
+"""Holds the claim, the action and the open input while a worker works on a segment."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Run:
 
     @property
     def claim_seconds(self) -> float:
-        """How long a claim lasts without news: longer than the slowest row may take."""
+        """How long a claim lasts without renewal: longer than the slowest row may take."""
         return claim_seconds(type(self.action))
 
     @cached_property
@@ -46,13 +46,13 @@ class Run:
 
     @cached_property
     def output_shape(self) -> OutputShape:
-        """How lines of out.csv look."""
+        """The shape of the lines of out.csv."""
         header = self.input.header if self.segment.has_input else ()
         return OutputShape(type(self.action), header)
 
     @cached_property
     def row_shape(self) -> RowShape:
-        """How cells become typed rows."""
+        """The rules that turn cells into typed rows."""
         return RowShape(type(self.action), self.input.header)
 
     @cached_property
@@ -63,19 +63,21 @@ class Run:
 
     def take(self, count: int) -> Batch:
         """Return the rows at the cursor, at most `count` and no more than a few MiB."""
-        if self._reader.offset != self.segment.cursor_offset:  # the last batch was committed short
+        if (
+            self._reader.offset != self.segment.cursor_offset
+        ):  # the last batch committed only some of its rows
             self.close()
         try:
             with storage.storage_errors():
                 batch = self._reader.take(count, max_bytes=BATCH_BYTES)
-        except CSVFormatError as error:  # only where there are no checksums, which tell sooner
+        except CSVFormatError as error:  # only without checksums, which detect it sooner
             raise self._changed() from error
         if not batch.lines:
             raise self._changed()
         return batch
 
     def describe_loss(self, error: StoredFileMissing) -> str:
-        """Return what its owner is told of an input that is missing or has changed."""
+        """Return the text that tells the owner of an input that is missing or has changed."""
         left = range(self.segment.cursor_row + 1, (self.segment.end_row or 0) + 1)
         return describe_loss(self.__dict__.get("input") or TaskCSV(), error, otherwise=left)
 
@@ -96,12 +98,12 @@ INPUT = CompiledSelect(
 
 
 def claim_seconds(action: type[Action]) -> float:
-    """Return how long a claim on a segment of this action lasts without news."""
+    """Return how long a claim on a segment of this action lasts without renewal."""
     return max(settings.PISTON_CLAIM_SECONDS, 1.5 * action.row_seconds + 5)
 
 
 def context_of(task: Task) -> Context:
-    """Return what the action may know of the task."""
+    """Return the facts about the task that its action may know."""
     return Context(
         account_id=task.account_id, auth_account_id=task.auth_account_id, task_id=task.pk
     )

@@ -1,4 +1,4 @@
-"""Whose segment does a free worker take next? The account's that has waited longest (ADR 9)."""
+"""Claims the next segment for a free worker, fairly between accounts and tasks (ADR 9)."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ from piston.database.compiled_queries import CompiledSelect, CompiledUpdate, Slo
 from piston.database.locks import WaitBriefly, but_locked
 from piston.node import node_name
 from tasks_app.execution import lock_holders
-from tasks_app.execution.poison_rows import SHRINKAGE
+from tasks_app.execution.poison_rows import SHRINK_FACTOR
 from tasks_app.models import AccountTurn, Segment, Task
 from tasks_app.models.segment import CLAIM, Offered, is_of_kinds
 
-TRIES = 5  # candidates that other workers took first, before giving up for this message
-LOOK_SECONDS = 0.05  # at least, between two looks for new_tasks
-LOCKED_SECONDS = 1.0  # for which a segment that is locked is looked at again
-LOOK_AGAIN_SECONDS = 0.02  # after the first look; the pauses double
+MAX_ATTEMPTS = 5  # per message, while other workers take the candidates first
+MIN_CHECK_SECONDS = 0.05  # between two checks for new tasks
+MAX_LOCKED_SECONDS = 1.0  # of retrying a segment that is locked
+FIRST_PAUSE_SECONDS = 0.02  # between the first two of these attempts; the pauses double
 
 
 def claim_next(message_id: str, claim_seconds: float) -> Segment | None:
-    """Claim the segment whose turn it is, or return None when there is nothing to do.
+    """Claim the next segment in turn; None when there is nothing to do.
 
-    A message only wakes a worker up; which task it works on is decided here, so
-    that no tenant waits behind another: first the account that was served
-    longest ago, then that account's task that was.
+    A message only wakes a worker up; this function chooses the task, so that no account waits
+    behind another. It takes the account served longest ago, then that account's task served
+    longest ago.
     """
     offered = registry.offered()
     if not offered:
         return None
     if locks.has_row_locks():
         return claim_unlocked(offered, message_id, claim_seconds)
-    for _ in range(TRIES):
-        candidates = whose_turn(offered).fetch(message_id=message_id)
+    for _ in range(MAX_ATTEMPTS):
+        candidates = next_in_turn(offered).fetch(message_id=message_id)
         if not candidates:
             return None
         if claimed := claim(lambda: candidates, message_id, claim_seconds):  # noqa: B023
@@ -51,76 +51,79 @@ def claim_next(message_id: str, claim_seconds: float) -> Segment | None:
 
 
 def claim_unlocked(offered: Offered, message_id: str, claim_seconds: float) -> Segment | None:
-    """Claim the first segment that nobody has locked, nor its task; None when there is none.
+    """Claim the first segment that is not locked and whose task is not; None when there is none.
 
-    One that is all there is may be locked only because another worker commits a batch of the task:
-    it is looked at again for a while. Whoever holds it for longer is not waited for.
+    If every segment is locked, another worker may just be committing a batch of the same task. So
+    try again for MAX_LOCKED_SECONDS, but do not wait for a lock that is held longer.
     """
-    until = monotonic() + LOCKED_SECONDS
-    choose = partial(whose_turn(offered, unlocked=True).fetch, message_id=message_id)
-    pause = LOOK_AGAIN_SECONDS
+    until = monotonic() + MAX_LOCKED_SECONDS
+    choose = partial(next_in_turn(offered, unlocked=True).fetch, message_id=message_id)
+    pause = FIRST_PAUSE_SECONDS
     while True:
         if claimed := claim(choose, message_id, claim_seconds):
             return claimed
-        left = whose_turn(offered).fetch(message_id=message_id)
+        left = next_in_turn(offered).fetch(message_id=message_id)
         if not left:
             return None
         if monotonic() > until:
-            lock_holders.warn(left[0].task_id)  # if nobody is known, all are very busy
+            lock_holders.warn(
+                left[0].task_id
+            )  # logs nothing if no holder is known: workers are busy
             return None
         sleep(pause)
         pause *= 2
 
 
 class NewTasks:
-    """Tasks of other accounts that were started and that nobody has worked on yet.
+    """Tasks of other accounts that were started and that no worker has served yet.
 
-    A worker leaves its task to them after the batch in hand: they need not wait for its slice
-    to end. Each is new only once, so however many accounts there are, slices stay long.
+    A worker ends its slice early for them, after the current batch. Each task is new only once,
+    so slices stay long however many accounts there are.
     """
 
     def __init__(self, account_id: str) -> None:
         self.account_id = account_id
-        self.look_at = monotonic() + LOOK_SECONDS
+        self.check_at = monotonic() + MIN_CHECK_SECONDS
 
     def are_waiting(self) -> bool:
-        """Is there one? The database is asked twenty times a second at most."""
-        if monotonic() < self.look_at:
+        """Say whether there is one; queries the database every MIN_CHECK_SECONDS at most."""
+        if monotonic() < self.check_at:
             return False
-        self.look_at = monotonic() + LOOK_SECONDS
+        self.check_at = monotonic() + MIN_CHECK_SECONDS
         offered = registry.offered()
         if not offered or not new_tasks(offered).fetch(account_id=self.account_id):
             return False
         if not locks.has_row_locks():
             return True
-        with transaction.atomic():  # of what is locked nobody could claim anything
+        with transaction.atomic():  # no worker could claim one that is locked
             return bool(claimable_new_tasks(offered).fetch(account_id=self.account_id))
 
 
 def worker_name(process_id: int | None = None) -> str:
-    """Return the host and the process (by default, this one) that claims are made by."""
+    """Return the host and process that claims are made under; by default, of this process."""
     return f"{socket.gethostname()}:{process_id or os.getpid()}"
 
 
-def give_back(message_id: str, process_id: int | None = None) -> None:
-    """Give back what this process, or another of this host, claimed for a message.
+def release_claims(message_id: str, process_id: int | None = None) -> None:
+    """Release what this process, or another of this host, claimed for a message.
 
-    Whether or not it learned of it. The message may be another worker's by now, even on this host.
+    The process may not know that its claim was committed. By now another worker, even on this
+    host, may have the message: its claim stays.
     """
     claimed_by = worker_name(process_id)
     for segment in Segment.objects.filter(claimed_for=message_id, claimed_by=claimed_by):
-        segment.give_back()
+        segment.release_or_uncount()
 
 
 @transaction.atomic
 def claim(
     choose: Callable[[], list[Segment]], message_id: str, claim_seconds: float
 ) -> Segment | None:
-    """Take the chosen segment for this worker; None if there is none, or another took it first.
+    """Claim the chosen segment for this worker; None if there is none, or another took it first.
 
-    The claim is one guarded UPDATE that raises the claim number; from then on
-    no older claim can commit. The task's row is locked first: so the limit on
-    its workers holds, and locks are taken in the same order everywhere.
+    The claim is one guarded UPDATE that raises the claim number; from then on no older claim can
+    commit. The task's row is locked first, so that the limit on its workers holds and locks are
+    taken in the same order everywhere.
     """
     candidate = next(iter(choose()), None)
     if candidate is None:
@@ -140,14 +143,14 @@ def claim(
 
 
 def serve_account(account_id: str) -> None:
-    """Note that the account had its turn; a note that somebody has locked stays as it is."""
+    """Record that the account had its turn; skip a record that is locked."""
     if SERVE_ACCOUNT.run(account_id=account_id):
         return
     turn = AccountTurn(account_id=account_id, served_at=Now())
     try:
         with transaction.atomic():
             AccountTurn.objects.bulk_create([turn], ignore_conflicts=True)
-            connection.check_constraints()  # now: it looks at the account, which may be locked
+            connection.check_constraints()  # now, as it reads the account, which may be locked
     except OperationalError as error:
         if not locks.is_locked(error):
             raise
@@ -157,12 +160,12 @@ MESSAGE = Slot.text("message_id")
 SEGMENT = Slot.number("segment_id")
 
 
-# Every slice of a second sends these, and a small task waits for them.
-@lru_cache(maxsize=8)  # it changes with what is registered
-def whose_turn(offered: Offered, *, unlocked: bool = False) -> CompiledSelect[Segment]:
-    """Return the query for the segment whose turn it is, among what this process can run.
+# These queries are compiled because every slice runs them, and a small task waits for them.
+@lru_cache(maxsize=8)  # the registered categories can change
+def next_in_turn(offered: Offered, *, unlocked: bool = False) -> CompiledSelect[Segment]:
+    """Return the query for the next segment in turn that this process can run.
 
-    With `unlocked`, for the first that can be locked at once, together with its task.
+    With `unlocked`, it skips each segment that is locked, or whose task is.
     """
 
     def make() -> QuerySet[Segment]:
@@ -175,7 +178,8 @@ def whose_turn(offered: Offered, *, unlocked: bool = False) -> CompiledSelect[Se
                 F("task__account__turn__served_at").asc(nulls_first=True),
                 F("task__served_at").asc(nulls_first=True),
                 "task_id",
-                F("cursor_row") - F("end_row"),  # the longest: so all end at about one time
+                F("cursor_row")
+                - F("end_row"),  # the longest first, so that all end at about the same time
                 "index",
             )[:1]
         )
@@ -186,7 +190,7 @@ def whose_turn(offered: Offered, *, unlocked: bool = False) -> CompiledSelect[Se
 
 @lru_cache(maxsize=8)
 def new_tasks(offered: Offered) -> CompiledSelect[Task]:
-    """Return the query for a task of another account that is new, among those."""
+    """Return the query for a new task of another account that this process can run."""
     return CompiledSelect(
         lambda: (
             Task.objects.running()
@@ -198,7 +202,7 @@ def new_tasks(offered: Offered) -> CompiledSelect[Task]:
 
 @lru_cache(maxsize=8)
 def claimable_new_tasks(offered: Offered) -> CompiledSelect[Segment]:
-    """Return the query for a segment of such a task that can be locked at once, with its task."""
+    """Return the query for a segment of such a task; it skips locked segments and tasks."""
     return CompiledSelect(
         lambda: but_locked(
             Segment.objects.claimable()
@@ -223,7 +227,7 @@ CLAIM_SEGMENT = CompiledUpdate(
     claimed_by=Slot.text("worker"),
     claimed_for=MESSAGE,
     idle_claims=F("idle_claims") + 1,
-    # the last claim ended without a commit: a worker may have died of one of these rows
+    # The last claim ended without a commit: one of these rows may have killed its worker.
     careful_until_row=Case(
         When(idle_claims__gt=0, then=F("cursor_row") + F("batch_size")),
         default=F("careful_until_row"),
@@ -232,7 +236,7 @@ CLAIM_SEGMENT = CompiledUpdate(
     batch_size=Case(
         When(
             idle_claims__gt=0,
-            then=Greatest(F("batch_size") / SHRINKAGE, 1, output_field=BigIntegerField()),
+            then=Greatest(F("batch_size") / SHRINK_FACTOR, 1, output_field=BigIntegerField()),
         ),
         default=F("batch_size"),
         output_field=BigIntegerField(),

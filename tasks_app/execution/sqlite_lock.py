@@ -1,4 +1,4 @@
-"""Leaves SQLite's only write lock to others between two batches: people start and stop tasks."""
+"""Frees SQLite's only write lock between two batches, so that people can start and stop tasks."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from time import monotonic
 
 from django.db import connection
 
-LOCK_FREE_SHARE = 0.25  # of a batch's time, in which the lock is left to others afterwards
-MAX_SECONDS = 0.25
+LOCK_FREE_SHARE = 0.25  # of a batch's time: the pause after it
+MAX_SECONDS = 0.25  # of a pause
 
 
 class LockPause:
-    """The pause between two batches of this process. Work that needs no lock goes on meanwhile."""
+    """The pause between two batches of this process; work that needs no lock continues in it."""
 
     def __init__(self) -> None:
         self._over_at = 0.0
 
     def begin(self, batch_seconds: float) -> None:
-        """Leave the lock to others from now on, after a batch that took `batch_seconds`."""
+        """Begin the pause after a batch that took `batch_seconds`."""
         if connection.vendor == "sqlite":
             self._over_at = monotonic() + min(batch_seconds * LOCK_FREE_SHARE, MAX_SECONDS)
 
     def wait(self) -> None:
-        """Return when the pause is over. PostgreSQL needs none: its writers do not wait."""
+        """Wait for the end of the pause. PostgreSQL needs none: its writers do not wait."""
         if (left := self._over_at - monotonic()) > 0:
             time.sleep(left)
 

@@ -1,4 +1,4 @@
-"""What becomes of a row that was sent and has no answer, when its task can no longer send it?"""
+"""Settles a row that was sent and has no answer, when its task can no longer send it."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def settle(task: Task) -> None:
 def settle_row(task: Task, segment: Segment, sent: Effect) -> None:
     """Record the sent row at the segment's cursor as `indeterminate`.
 
-    No action is needed for that, and no input: the journal has the row's line. It has none of a
-    row that an older version sent. If the input of such a row is lost, it stays `sent` for ever.
+    This needs neither the action nor the input, because the journal has the row's line. A row that
+    an older release sent has no line there: if its input is lost, it stays `sent` for ever.
     """
     action_class = task_files.find_action(task)
     try:
         if action_class is None:
-            logger.error("The action of %s is gone; nobody knows of its last row", task.pk)
+            logger.error("The action of %s is gone; the answer to its last row is unknown", task.pk)
             header = task.csvs.filter(name=CSVName.INPUT).values_list("header", flat=True).first()
             action_class = task_files.replacement_action(task, header or ())
         with closing(Run(segment, action_class(), context_of(task))) as run:

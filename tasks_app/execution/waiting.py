@@ -1,7 +1,7 @@
-"""What if an action needs a table, a column or a right that the database lacks? Its task waits.
+"""Lets a task wait while its action needs a table, column or right that the database lacks.
 
-A migration or a grant is somebody's work, so its rows are tried again now and then. Where the
-action asks for what will never be there, nothing helps: the sweeper ends the task after a day.
+Staff may yet migrate or grant the right, so the rows are retried now and then. If the missing thing
+never comes, the sweeper ends the task after a day.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from django.db.models.functions import Coalesce, Greatest, Now
 
 from categories.errors import ActionWaits
 from categories.running.failures import storable
-from tasks_app.execution.releasing import hand_back
+from tasks_app.execution.releasing import release_after_trouble
 from tasks_app.models import Segment, Task
 from tasks_app.models.clock import database_time, read_database_clock
 
 logger = logging.getLogger(__name__)
 
-PAUSE_SECONDS = 10.0  # before the rows are tried again
-# where each try may lose a row, it comes after as long a time again as the task has waited already
+PAUSE_SECONDS = 10.0  # before the rows are retried
+# If a retry may lose a row, the pause is as long as the task has waited already, up to this.
 MAX_MISSING_PAUSE_SECONDS = 3_600.0
-SAY_SECONDS = 60.0  # between two lines in a process's log about the same task
-MAX_REMEMBERED_TASKS = 10_000  # tasks
+LOG_SECONDS = 60.0  # between two log lines of a process about the same task
+MAX_REMEMBERED_TASKS = 10_000
 
-_said_at: dict[str, float] = {}  # of this process alone: it saves lines and decides nothing
+_logged_at: dict[str, float] = {}  # local to this process: it only saves log lines
 
 
 def wait(segment: Segment, error: ActionWaits) -> None:
-    """Give a segment back for a while, and write down what its task waits for."""
-    say(segment.task_id, error)
+    """Release a segment, delay its retry, and store the reason that its task waits."""
+    log_waiting(segment.task_id, error)
     waiting = Task.objects.running().filter(pk=segment.task_id)
     mine = Segment.objects.fence(segment)
     with suppress(Error):
@@ -41,24 +41,24 @@ def wait(segment: Segment, error: ActionWaits) -> None:
         )
         after = database_time(find_pause(segment.task_id) if error.row_is_lost else PAUSE_SECONDS)
         mine.update(retry_at=Greatest(Coalesce("retry_at", after), after))
-    hand_back(segment)
+    release_after_trouble(segment)
 
 
 def find_pause(task_id: str) -> float:
-    """Return for how many seconds a task is left alone that has just lost a row."""
+    """Return how many seconds a task pauses after it has just lost a row."""
     waiting = Task.objects.running().exclude(waiting_since=None).filter(pk=task_id)
     since = waiting.values_list("waiting_since", flat=True).first()
     age = (read_database_clock() - since).total_seconds() if since else 0
     return min(max(age, PAUSE_SECONDS), MAX_MISSING_PAUSE_SECONDS)
 
 
-def say(task_id: str, error: ActionWaits) -> None:
-    """Tell staff, once a minute."""
-    if monotonic() - _said_at.get(task_id, float("-inf")) < SAY_SECONDS:
+def log_waiting(task_id: str, error: ActionWaits) -> None:
+    """Log that the task waits, at most every LOG_SECONDS."""
+    if monotonic() - _logged_at.get(task_id, float("-inf")) < LOG_SECONDS:
         return
-    if len(_said_at) >= MAX_REMEMBERED_TASKS:
-        _said_at.clear()
-    _said_at[task_id] = monotonic()
+    if len(_logged_at) >= MAX_REMEMBERED_TASKS:
+        _logged_at.clear()
+    _logged_at[task_id] = monotonic()
     logger.error(
         "Task %s waits, no row is to blame: its action needs what the database lacks (%s)."
         " Migrate, grant the right, or repair the table; it then goes on by itself",

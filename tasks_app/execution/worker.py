@@ -1,6 +1,6 @@
-"""The course of a slice, from the message to the next message: `run_slice` has its steps.
+"""Runs one slice: from a message, through the claim and the batches, to the next message.
 
-A batch within it is in batches.py, whose turn it is in scheduling.py, the commit in ledger.py.
+batches.py runs a batch, scheduling.py chooses the segment, ledger.py writes the commit.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ from tasks_app.execution import (
     scheduling,
     waiting,
 )
-from tasks_app.execution.blame import blaming_the_action
-from tasks_app.execution.poison_rows import SHRINKAGE
-from tasks_app.execution.releasing import hand_back, returns
+from tasks_app.execution.blame import action_errors
+from tasks_app.execution.poison_rows import SHRINK_FACTOR
+from tasks_app.execution.releasing import pending_releases, release_after_trouble
 from tasks_app.execution.runs import Run, claim_seconds, context_of
 from tasks_app.models import Segment, Task
 from tasks_app.models.durability import AsynchronousCommit
@@ -49,14 +49,14 @@ from tasks_app.states import Ending
 
 logger = logging.getLogger(__name__)
 
-# No row and no action is to blame for these: the work is handed back, or has to wait.
-UNABLE = (StorageUnavailable, DiskFull, LedgerRefused, Error)
+# Neither a row nor the action caused these errors: the segment is released and tried again later.
+POSTPONING_ERRORS = (StorageUnavailable, DiskFull, LedgerRefused, Error)
 
-MAX_IDLE_CLAIMS = 30  # claims in a row without a commit, before the task is given up
+MAX_IDLE_CLAIMS = 30  # in a row without a commit; then the task ends as broken
 
 
 def run_slice(message_task_id: str, message_id: str) -> str | None:
-    """Work for about a second on the segment whose turn it is, whichever task woke the worker.
+    """Work for about a second on the next segment in turn, which may belong to any task.
 
     Returns the id of a task whose output is due, or None.
     """
@@ -64,34 +64,34 @@ def run_slice(message_task_id: str, message_id: str) -> str | None:
     if disk_reserve.is_short():
         logger.warning("Tasks have to wait, no row is to blame: %s", disk_reserve.REASON)
         return None  # the sweeper sends again when there is room
-    # 2. End the message's own task, if only its end is missing.
-    end_abandoned(message_task_id)
-    # 3. Claim the segment whose turn it is.
+    # 2. Complete the message's own task if all its rows are done.
+    complete_unended(message_task_id)
+    # 3. Claim the next segment in turn.
     until = monotonic() + settings.PISTON_SLICE_MILLISECONDS / 1000
     segment = claim_next(message_id)
     if segment is None:
-        compatibility.leave_unless_it_fits(message_task_id)
+        compatibility.leave_if_incompatible(message_task_id)
         return None
     try:
         if segment.task_id != message_task_id:
-            compatibility.leave_unless_it_fits(message_task_id)
+            compatibility.leave_if_incompatible(message_task_id)
         # 4. Find the action and ask its permission.
         run = prepare(segment)
         if run is None and compatibility.find_problem(segment.task):
             segment.release()
-            return None  # another worker may fit: the sweeper sends again soon, not at once
+            return None  # the sweeper sends again soon: another worker may have the version
         # 5. Run batches until the time is up, and release the claim.
         if run is not None:
             work_until(until, run)
         segment.release()
-    # 6. Or hand the work back: another claim is newer, or the rows have to wait.
+    # 6. If the claim was overtaken or the rows have to wait, release the segment.
     except ClaimLost:
         logger.info("Claim %s on %s was overtaken", segment.claim, segment)
-        returns.add(segment.give_back)  # it may be ours still: a stop overtakes a worker, too
-    except (ActionWaits, *UNABLE) as error:
-        let_wait(segment, error)
+        pending_releases.add(segment.release_or_uncount)  # ours still, if a stop overtook it
+    except (ActionWaits, *POSTPONING_ERRORS) as error:
+        postpone(segment, error)
         return None
-    # 7. Send for what is left.
+    # 7. Send messages for the remaining work.
     for task_id in {segment.task_id, message_task_id}:
         dispatch.wake(task_id)
     return segment.task_id if is_due(segment.task_id) else None
@@ -102,70 +102,73 @@ def is_due(task_id: str) -> bool:
     return Task.objects.awaiting_assembly().filter(pk=task_id).exists()
 
 
-def end_abandoned(task_id: str) -> None:
-    """End the message's own task if it has no rows left.
+def complete_unended(task_id: str) -> None:
+    """Complete the message's own task if it has no rows left.
 
-    What that has to wait for holds up no other task. Raises an error that the database has for all.
+    A lock or a failed storage delays only this task: the slice goes on with others. Raises a
+    database error that is not a lock, because it affects every task.
     """
     try:
-        complete_abandoned(task_id)
+        try_to_complete(task_id)
     except ClaimLost:
         logger.info("The end of task %s was overtaken", task_id)
-    except UNABLE as error:
+    except POSTPONING_ERRORS as error:
         if isinstance(error, Error) and not locks.is_locked(error):
             raise
         log_failure(f"The end of task {task_id} has to wait", error)
 
 
 def claim_next(message_id: str) -> Segment | None:
-    """Claim the segment whose turn it is; None when there is nothing to do, or no database.
+    """Claim the next segment in turn; None when there is nothing to do, or no database.
 
-    A claim that was committed without our learning of it is given back: else it
-    would have to expire, and count as a worker's death.
+    If the answer to the commit of a claim was lost, release that claim now. Otherwise it would
+    expire later and count as a worker's death.
     """
     is_claiming = False
     try:
-        returns.finish()
+        pending_releases.finish()
         is_claiming = True
         return scheduling.claim_next(message_id, settings.PISTON_CLAIM_SECONDS)
     except Error as error:
         log_failure("Nothing could be claimed", error)
         connection.close()
         if is_claiming:
-            returns.add(partial(scheduling.give_back, message_id))
+            pending_releases.add(partial(scheduling.release_claims, message_id))
         return None
 
 
-def give_back_cancelled(message_id: str, process_id: int) -> None:
-    """Give back what a process of this host had claimed when its parent ended it on purpose.
+def release_cancelled(message_id: str, process_id: int) -> None:
+    """Release the claim of a process of this host that its parent ended on purpose.
 
-    That is done when the connection to the broker is lost, and at a stop that lasts too long.
-    No row has killed that process.
+    The parent does so when it loses its connection to the broker, and when a shutdown takes too
+    long. No row has killed that process.
     """
-    returns.add_for_later(partial(scheduling.give_back, message_id, process_id))
+    pending_releases.add_for_later(partial(scheduling.release_claims, message_id, process_id))
 
 
-def let_wait(segment: Segment, error: Exception) -> None:
-    """Give a segment back whose rows have to wait; none of them is to blame."""
+def postpone(segment: Segment, error: Exception) -> None:
+    """Release a segment whose rows have to wait, through no fault of a row."""
     if isinstance(error, ActionWaits):
         waiting.wait(segment, error)
         return
     log_failure(f"{segment} has to wait, no row is to blame", error)
     if isinstance(error, DiskFull):
         try_fewer_rows(segment)
-    hand_back(segment)
+    release_after_trouble(segment)
 
 
 def try_fewer_rows(segment: Segment) -> None:
-    """Let the next batch be smaller: there may be room for the output of some of its rows."""
+    """Shrink the next batch: the disk may have room for the output of fewer rows."""
     with suppress(DatabaseError, InterfaceError):
-        Segment.objects.fence(segment).update(batch_size=max(1, segment.batch_size // SHRINKAGE))
+        Segment.objects.fence(segment).update(
+            batch_size=max(1, segment.batch_size // SHRINK_FACTOR)
+        )
 
 
 def prepare(segment: Segment) -> Run | None:
     """Find the action and ask its permission; None when that ended the task.
 
-    None also when what this process can run has just changed: the task is left to others.
+    Also None when this process can no longer run the action: other workers take the task.
     """
     task = segment.task
     if segment.idle_claims > MAX_IDLE_CLAIMS:
@@ -185,25 +188,25 @@ def prepare(segment: Segment) -> Run | None:
 
 
 def is_permitted(run: Run) -> bool:
-    """Ask the action, once, before the first row; a refusal ends the task."""
+    """Ask the action for permission, once, before the first row; a refusal ends the task."""
     if run.task.is_permitted or type(run.action).permitted is Action.permitted:
-        return True  # it was asked, or has nothing to say
+        return True  # it was asked before, or its action defines no `permitted`
     try:
-        with blaming_the_action():
+        with action_errors():
             refusal = find_refusal(run)
     except ActionBroken as error:
-        ending.give_up(run.segment, str(error), error.detail)
+        ending.end_as_broken(run.segment, str(error), error.detail)
         return False
     if refusal is not None:
         run.segment.end_work(Ending.REFUSED, refusal)
         return False
-    # or it is asked again; no row that is committed forgets it
+    # This write may get lost: the action is then asked again, unless a row was committed by then.
     Task.objects.running().filter(AsynchronousCommit(), pk=run.task.pk).update(is_permitted=True)
     return True
 
 
 def find_refusal(run: Run) -> str | None:
-    """Return why the action does not permit the task; None: it does."""
+    """Return why the action refuses the task; None when it permits it."""
     try:
         run.action.permitted(run.context)
     except Refused as refused:
@@ -214,7 +217,8 @@ def find_refusal(run: Run) -> str | None:
 def work_until(until: float, run: Run) -> None:
     """Run batches until the time is up or the segment is done; a broken action ends the task.
 
-    The segment's last batch is run even so: another claim for a few rows would take longer.
+    The segment's last batch runs even after the time is up: another claim for a few rows would
+    take longer.
     """
     if not run.action.ordered:
         dispatch.wake(run.task.pk)  # other workers may join
@@ -226,26 +230,27 @@ def work_until(until: float, run: Run) -> None:
                 if is_over or new_tasks.are_waiting():
                     break
     except StoredFileMissing as error:
-        ending.go_without_input(run, error)
+        ending.end_without_input(run, error)
     except ActionBroken as error:
-        connection.close()  # a time-out may have struck in the middle of a query
-        ending.give_up(run.segment, str(error), error.detail)
+        connection.close()  # a time-out may have interrupted a query
+        ending.end_as_broken(run.segment, str(error), error.detail)
     if run.segment.is_done:
         ending.complete(run)
 
 
-def complete_abandoned(task_id: str) -> None:
-    """Complete a task whose worker died between its last batch and the end, if it is one.
+def try_to_complete(task_id: str) -> None:
+    """Complete a task whose worker died after its last batch; do nothing for any other task.
 
-    Each attempt is counted before it is made: a `finish` that kills its worker is given up.
+    Each attempt is counted before it starts. So a `finish` that kills its workers ends the task as
+    broken after MAX_IDLE_CLAIMS attempts.
     """
-    segment = next(iter(ABANDONED.fetch(task_id=task_id)), None)
+    segment = next(iter(UNENDED.fetch(task_id=task_id)), None)
     if segment is None or compatibility.find_problem(segment.task):
         return
     Segment.objects.filter(pk=segment.pk).update(idle_claims=F("idle_claims") + 1)
     try:
         segment.refresh_from_db(fields=["idle_claims"])
-    except Segment.DoesNotExist:  # the task was removed, and purged at once
+    except Segment.DoesNotExist:  # the task was purged in the meantime
         return
     try:
         run = prepare(segment)
@@ -254,18 +259,18 @@ def complete_abandoned(task_id: str) -> None:
     except ActionWaits as error:
         waiting.wait(segment, error)
         return
-    except UNABLE:
-        hand_back(segment)
+    except POSTPONING_ERRORS:
+        release_after_trouble(segment)
         raise
     segment.release()
     if is_due(task_id):
         dispatch.request_assembly(task_id)
 
 
-# Compiled: each message asks, before it claims anything.
-ABANDONED = CompiledSelect(
+# Compiled because every message runs this query before it claims a segment.
+UNENDED = CompiledSelect(
     lambda: (
-        Segment.objects.filter(task__in=Task.objects.abandoned(), task=Slot.text("task_id"))
+        Segment.objects.filter(task__in=Task.objects.unended(), task=Slot.text("task_id"))
         .select_related("task")
         .order_by("-pk")[:1]
     )

@@ -43,7 +43,7 @@ def carry_out(task_id: str) -> None:
         return
     except ActionWaits as error:
         release(task)
-        waiting.say(task_id, error)  # the sweeper sends another message
+        waiting.log_waiting(task_id, error)  # the sweeper sends again
         return
     if Effect.objects.to_carry_out().filter(task=task_id).exists():
         dispatch.request_settling(task_id)

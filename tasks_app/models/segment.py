@@ -170,7 +170,7 @@ class Segment(models.Model):
         """Is it a range of rows, and not a sequence of pages?"""
         return self.end_row is not None
 
-    def give_back(self) -> None:
+    def release_or_uncount(self) -> None:
         """Release the segment; if the claim was overtaken, take it out of the count of crashes.
 
         The worker that overtook it counted this claim as one without a commit, and counted a trial

@@ -42,7 +42,7 @@ class TaskQuerySet(ClaimQuerySet["Task"]):
         """Tasks that were started and whose rows may still be worked on."""
         return self.filter(status=TaskStatus.EXECUTING, ending=None)
 
-    def abandoned(self) -> TaskQuerySet:
+    def unended(self) -> TaskQuerySet:
         """Tasks that run with no rows left: the last worker died before it ended the task."""
         return self.running().exclude(segments__is_done=False)
 

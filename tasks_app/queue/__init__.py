@@ -1,1 +1,1 @@
-"""How is a worker told that there is work? By messages, which may be lost, late or repeated."""
+"""Sends messages that tell workers about work; a message may be lost, late or repeated."""

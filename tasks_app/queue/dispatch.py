@@ -1,4 +1,4 @@
-"""Who is woken up, and when? Every task has at most one live message; it is sent after commit."""
+"""Chooses when a task gets a message: at most one valid message per task, sent after the commit."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OF_TASKS = (RUN_SLICE, ASSEMBLE_OUTPUT, SETTLE_ROWS)  # their first argument is 
 
 
 def wake(task_id: str) -> None:
-    """Send a message for a running task with work to do, unless one is on its way."""
+    """Send a message for a running task with work to do, unless one is already on its way."""
     if WORK.fetch(task_id=task_id) and locks.unless_locked(
         Task, task_id, lambda: WAKE.run(task_id=task_id)
     ):
@@ -31,12 +31,12 @@ def wake(task_id: str) -> None:
 
 
 def dispatched() -> dict[str, Any]:
-    """Return what changes in a task when a new message is sent for it."""
+    """Return the changes to a task for which a new message is sent."""
     return {"wake_number": F("wake_number") + 1, "dispatched_at": Now()}
 
 
 def send_wake(task_id: str) -> None:
-    """Send the task's newest message (again); of several copies the first to arrive counts."""
+    """Send the task's newest message, or send it again; the first copy to arrive counts."""
     number = Task.objects.filter(pk=task_id).values_list("wake_number", flat=True).first()
     if number is not None:
         send_numbered(task_id, number)
@@ -48,34 +48,34 @@ def send_numbered(task_id: str, number: int) -> None:
 
 
 def receive(task_id: str, number: int) -> bool:
-    """Take note that a message has arrived; False for a copy that is out of date.
+    """Record that a message has arrived; False for a copy that is out of date.
 
-    So messages cannot multiply, however often a broker or the sweeper repeats them. False also
-    where the task is locked: the sweeper sends again when it is free.
+    So messages cannot multiply, however often a broker or the sweeper repeats them. Also False
+    when the task is locked: the sweeper sends the message again after that.
     """
     take_note = partial(RECEIVE.run, task_id=task_id, number=number)
     return bool(locks.unless_locked(Task, task_id, take_note))
 
 
 def request_assembly(task_id: str) -> None:
-    """Send for the assembly of a task's output."""
+    """Request the assembly of a task's output."""
     Task.objects.filter(WaitBriefly(), pk=task_id).update(dispatched_at=Now())
     transaction.on_commit(lambda: send_assemble(task_id))
 
 
 def send_assemble(task_id: str) -> None:
-    """Send the message that asks for the assembly."""
+    """Send the message that requests the assembly."""
     sending.send(ASSEMBLE_OUTPUT, task_id)
 
 
 def request_settling(task_id: str) -> None:
-    """Send for what people decided about rows of an ended task."""
+    """Request that staff's decisions about rows of an ended task are carried out."""
     Task.objects.filter(WaitBriefly(), pk=task_id).update(dispatched_at=Now())
     transaction.on_commit(lambda: send_settle(task_id))
 
 
 def send_settle(task_id: str) -> None:
-    """Send the message that asks for it."""
+    """Send the message that requests it."""
     sending.send(SETTLE_ROWS, task_id)
 
 

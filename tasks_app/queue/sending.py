@@ -1,4 +1,4 @@
-"""How does a message get to the broker, or back to it, without anybody waiting for ever?"""
+"""Sends messages to the broker, or requeues them, without waiting for ever."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from tasks_app.errors import LedgerRefused
 
 logger = logging.getLogger(__name__)
 
-REST_SECONDS = 1.0  # of a process without a database, before it takes the next message
-MAX_WAIT_SECONDS = 1.0  # for the broker; a message that was not sent is sent by the sweeper
+REQUEUE_PAUSE_SECONDS = 1.0  # a process without a database waits before its next message
+MAX_WAIT_SECONDS = 1.0  # for the broker; the sweeper sends a message that was not sent
 
 
 class Sender:
     """Sends messages from a thread of its own, so that a frozen broker stops only that thread."""
 
     def __init__(self) -> None:
-        self._thread: ThreadPoolExecutor | None = None  # made when first used: after the fork
+        self._thread: ThreadPoolExecutor | None = None  # made at its first use, after the fork
         self._stuck: Future[Any] | None = None
 
     def send(self, name: str, *arguments: Any) -> bool:
@@ -56,22 +56,22 @@ send = Sender().send
 def publish(name: str, arguments: Sequence[Any]) -> None:
     """Give a message to the broker; raises errors of many libraries.
 
-    A connection that was kept from before the broker was restarted fails only when it is used.
-    Every process keeps one, and each would lose a message: so there is another try, on a new one.
+    After a restart of the broker, an old connection fails only when it is used. Every process
+    keeps one, and each would lose a message. So a second attempt uses a new connection.
     """
     try:
         current_app.send_task(name, args=arguments)
-    except Exception:  # noqa: BLE001 - see above; the second one's error is told
+    except Exception:  # noqa: BLE001 - see above; only the second error is raised
         current_app.send_task(name, args=arguments)
 
 
 @contextmanager
-def handed_back_without_database() -> Iterator[None]:
-    """Hand the message in hand back to the broker if there is no database that we can work on.
+def requeued_without_database() -> Iterator[None]:
+    """Requeue the current message if the database is away or refuses our statements.
 
-    A worker that cannot work is always free for the next message: without this, and without the
-    rest, it would use up the messages that workers with a database are waiting for. A message that
-    met a lock is used up all the same: the sweeper sends it again, and others are done meanwhile.
+    A worker that cannot work is always free for the next message. Without the requeueing and the
+    pause, it would use up the messages that workers with a database need. A message that met a
+    lock is not requeued: the sweeper sends it again, and the worker does others meanwhile.
     """
     try:
         yield
@@ -80,15 +80,15 @@ def handed_back_without_database() -> Iterator[None]:
             logger.warning("A message is left to the sweeper: %s", error)
             return
         log_failure("A message is handed back", error)
-        time.sleep(REST_SECONDS)
+        time.sleep(REQUEUE_PAUSE_SECONDS)
         raise Reject(str(error), requeue=True) from None
 
 
 @contextmanager
-def left_without_database() -> Iterator[None]:
-    """Leave what a message asked for to the sweeper if there is no database that we can work on.
+def left_to_sweeper() -> Iterator[None]:
+    """Leave the work of a message to the sweeper if the database is away or refuses statements.
 
-    For messages that were acknowledged at once: there is nothing to hand back.
+    For messages that were acknowledged on arrival, which cannot be requeued.
     """
     try:
         yield

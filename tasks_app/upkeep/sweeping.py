@@ -98,8 +98,8 @@ def needs_message() -> Q:
 
 def wake_abandoned_tasks() -> None:
     """Send the message again to tasks whose worker died after their last batch."""
-    abandoned = Task.objects.abandoned().filter(needs_message())
-    for_each(free(abandoned, MAX_AT_ONCE), repeat_message)
+    unended = Task.objects.unended().filter(needs_message())
+    for_each(free(unended, MAX_AT_ONCE), repeat_message)
 
 
 def wake_silent_tasks() -> None:

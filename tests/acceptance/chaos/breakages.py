@@ -170,8 +170,8 @@ BREAKAGES = {
             (
                 Change(
                     "tasks_app/execution/poison_rows.py",
-                    "POISON_DEATHS = 2",
-                    "POISON_DEATHS = 10**9",
+                    "MAX_DEATHS = 2",
+                    "MAX_DEATHS = 10**9",
                 ),
             ),
         ),
@@ -271,7 +271,7 @@ BREAKAGES = {
             (
                 Change(
                     "tasks_app/tasks.py",
-                    "with sending.handed_back_without_database():",
+                    "with sending.requeued_without_database():",
                     "if sending:",
                 ),
             ),

@@ -140,7 +140,7 @@ for breakage in (
         (
             Change(
                 "tasks_app/execution/ending.py",
-                "        give_up(run.segment, run.describe_loss(error), str(error))\n",
+                "        end_as_broken(run.segment, run.describe_loss(error), str(error))\n",
                 "        from tasks_app.errors import StorageUnavailable\n\n"
                 "        raise StorageUnavailable from error\n",
             ),

@@ -45,7 +45,7 @@ for breakage in (
         (
             Change(
                 "tasks_app/execution/releasing.py",
-                "        connection.close()\n        self.add_for_later(give_back)\n",
+                "        connection.close()\n        self.add_for_later(release)\n",
                 "        connection.close()\n",
             ),
         ),
@@ -53,7 +53,7 @@ for breakage in (
     Breakage(
         "ended-counts-as-killed",
         "a process that Celery ends counts as killed by its row",
-        (Change("tasks_app/tasks.py", ", on_cancelled=give_back)", ")"),),
+        (Change("tasks_app/tasks.py", ", on_cancelled=release_cancelled)", ")"),),
     ),
 ):
     BREAKAGES[breakage.name] = breakage

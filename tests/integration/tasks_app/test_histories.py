@@ -117,7 +117,7 @@ class Histories(RuleBasedStateMachine):
     def break_down(self, task: Task) -> None:
         """End a task with a fault outside of its rows."""
         for found in Segment.objects.filter(task=task.pk)[:1]:
-            ending.give_up(found, "something broke", "something")
+            ending.end_as_broken(found, "something broke", "something")
 
     @rule(task=tasks)
     def retry(self, task: Task) -> None:

@@ -198,7 +198,7 @@ def test_a_worker_gives_up_a_suspect_row_of_a_task_that_is_purged(
     with engine.claimed("a message") as run:
         remove_and_purge(task)
         with pytest.raises(ClaimLost):
-            poison_rows.mark_suspect(run.segment)
+            poison_rows.mark_isolated_attempt(run.segment)
 
 
 def test_staff_get_a_message_that_a_task_was_deleted_meanwhile(
@@ -230,6 +230,6 @@ def test_a_message_for_a_task_that_is_purged_at_once_does_nothing(
 
     monkeypatch.setattr(Segment.objects.all().__class__, "update", followed)
 
-    worker.complete_abandoned(task.pk)
+    worker.try_to_complete(task.pk)
 
     assert not Task.objects.filter(pk=task.pk).exists()

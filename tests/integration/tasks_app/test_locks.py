@@ -15,7 +15,7 @@ from piston.accounts.signing_in import purge_expired_tokens, sign_in
 from piston.database import locks
 from tasks_app import lifecycle
 from tasks_app.execution import assembly, scheduling, worker
-from tasks_app.execution.releasing import Returns
+from tasks_app.execution.releasing import PendingReleases
 from tasks_app.models import AccountTurn, AccountUsage, ActionPace, Segment, Task
 from tasks_app.models.clock import database_time
 from tasks_app.queue import dispatch
@@ -72,7 +72,7 @@ def test_a_segment_that_is_locked_for_a_moment_is_claimed_then(
 def test_a_task_that_stays_locked_is_left_and_named(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(scheduling, "LOCKED_SECONDS", 0.05)
+    monkeypatch.setattr(scheduling, "MAX_LOCKED_SECONDS", 0.05)
     task = start()
 
     with locked(task) as process:
@@ -86,7 +86,7 @@ def test_a_task_that_stays_locked_is_left_and_named(
 def test_a_task_whose_segments_stay_locked_is_left_and_named(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(scheduling, "LOCKED_SECONDS", 0.05)
+    monkeypatch.setattr(scheduling, "MAX_LOCKED_SECONDS", 0.05)
     task = start()
 
     with locked(task.segments.get()) as process:
@@ -272,7 +272,7 @@ def test_a_task_with_one_segment_that_is_free_is_sent_for(broker: FakeBroker) ->
 def test_a_worker_does_not_leave_its_task_to_a_new_one_that_is_locked(
     kind: type[Task | Segment], broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scheduling, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(scheduling, "MIN_CHECK_SECONDS", 0)
     new_tasks = scheduling.NewTasks(start().account_id)
     other = start()
     row = other if kind is Task else other.segments.get()
@@ -328,12 +328,12 @@ def test_a_claim_that_is_locked_does_not_keep_its_worker_from_others(
         start()
     held = scheduling.claim_next("one", 20)
     assert held is not None
-    mine = Returns()
+    mine = PendingReleases()
     monkeypatch.setattr(mine, "add_for_later", mine._left.append)
-    monkeypatch.setattr(worker, "returns", mine)
+    monkeypatch.setattr(worker, "pending_releases", mine)
 
     with locked(held), soon():
-        mine.add(held.give_back)
+        mine.add(held.release_or_uncount)
         claimed = worker.claim_next("two")
 
     assert claimed is not None

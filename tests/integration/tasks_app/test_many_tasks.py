@@ -91,7 +91,7 @@ def test_a_filter_without_matches_uses_an_index(account: Account) -> None:
 def test_workers_and_sweepers_scan_no_table(account: Account, broker: FakeBroker) -> None:
     read = {
         "claim": tables_read_by(lambda: scheduling.claim_next("a-message", 20)),
-        "give back": tables_read_by(lambda: scheduling.give_back("a-message")),
+        "release": tables_read_by(lambda: scheduling.release_claims("a-message")),
         "sweep": tables_read_by(sweeping.sweep),
         "room": tables_read_by(lambda: quotas.check_room(account.pk)),
     }

@@ -80,7 +80,7 @@ def taken_away(path: Path, *, after: int) -> Iterator[None]:
 
 def break_down(task: Task) -> None:
     """End the task with a fault that does not concern its input."""
-    ending.give_up(task.segments.all()[0], "something broke it", "something")
+    ending.end_as_broken(task.segments.all()[0], "something broke it", "something")
     assembly.assemble(task.pk)
 
 
@@ -244,11 +244,11 @@ def test_a_worker_of_the_time_before_commits_nothing(broker: FakeBroker) -> None
 
 
 def give_up(run: Run) -> None:
-    ending.give_up(run.segment, "something broke it", "something")
+    ending.end_as_broken(run.segment, "something broke it", "something")
 
 
 def find_its_input_gone(run: Run) -> None:
-    ending.go_without_input(run, StoredFileMissing())
+    ending.end_without_input(run, StoredFileMissing())
 
 
 def end_it(run: Run) -> None:

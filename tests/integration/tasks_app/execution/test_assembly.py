@@ -1,4 +1,4 @@
-"""Is the output complete, in order, and there no later than the final status?"""
+"""Tests that the output is complete and in order, and exists before the final status."""
 
 from __future__ import annotations
 

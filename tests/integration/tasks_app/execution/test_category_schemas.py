@@ -1,4 +1,4 @@
-"""Does a worker leave tasks of a category whose tables are of another release, and no others?"""
+"""Tests that a worker leaves only tasks of categories whose tables are of another release."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OLDER = ("services", "0001_initial")
 
 @pytest.fixture(autouse=True)
 def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compatibility, "_met", {})
+    monkeypatch.setattr(compatibility, "_handovers", {})
     monkeypatch.setattr(compatibility, "sleep", lambda _: None)
 
 

@@ -1,4 +1,4 @@
-"""Is a task whose version a worker has not left to another, and ended by time alone?"""
+"""Tests that a worker leaves tasks of other versions to other workers, until a time limit."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,7 +39,7 @@ class Poorer(plugins.Trial):
 
 @pytest.fixture(autouse=True)
 def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compatibility, "_met", {})
+    monkeypatch.setattr(compatibility, "_handovers", {})
 
 
 @contextmanager
@@ -92,7 +92,7 @@ def test_a_worker_that_fits_does_what_others_left(
     assert (task.status, task.unfit_since) == ("success", None)
 
 
-def test_a_message_that_nobody_can_use_is_asked_for_again_by_the_sweeper(
+def test_the_sweeper_repeats_a_message_that_no_worker_can_use(
     broker: FakeBroker,
 ) -> None:
     task = engine.start(engine.submit("check", *ROWS))
@@ -111,7 +111,7 @@ def test_a_message_is_handed_over_a_few_times_and_once_more_when_the_sweeper_ask
     task = engine.start(engine.submit("check", *ROWS))
     with worker_with(Newer):
         at_the_start = deliver_and_count(broker)
-        compatibility._met[task.pk].at -= 2 * compatibility.FORGET_SECONDS
+        compatibility._handovers[task.pk].at -= 2 * compatibility.FORGET_SECONDS
         sweeping.repeat_message(engine.fresh(task))
         after_a_while = deliver_and_count(broker)
 
@@ -160,7 +160,7 @@ def test_a_worker_does_what_it_can_beside_a_task_that_it_cannot_do(broker: FakeB
 def test_a_new_task_that_a_worker_cannot_do_does_not_make_it_leave_its_own(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scheduling, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(scheduling, "MIN_CHECK_SECONDS", 0)
     engine.start(engine.submit("check", *ROWS))
     looking = scheduling.NewTasks(AccountFactory.create().pk)
     are_waiting_before = looking.are_waiting()
@@ -170,10 +170,10 @@ def test_a_new_task_that_a_worker_cannot_do_does_not_make_it_leave_its_own(
     assert (are_waiting_before, looking.are_waiting()) == (True, False)
 
 
-def test_a_worker_that_is_left_without_any_category_leaves_its_task_to_nobody(
+def test_a_worker_without_any_category_keeps_its_task(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scheduling, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(scheduling, "MIN_CHECK_SECONDS", 0)
     monkeypatch.setattr(registry, "offered", tuple)
     engine.start(engine.submit("check", *ROWS))
 

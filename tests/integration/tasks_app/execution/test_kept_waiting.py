@@ -1,4 +1,4 @@
-"""Is waiting for the database nobody's fault, and a slow statement its row's?"""
+"""Tests that a wait for the database fails no row, and that a slow statement fails its own."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ def rename(account: Account) -> None:
     Account.objects.filter(pk=account.pk).update(name="renamed")
 
 
-def test_who_waits_for_a_lock_is_not_timed_out_but_has_to_wait(locked_account: Account) -> None:
+def test_a_statement_that_waits_for_a_lock_has_to_wait_and_is_not_timed_out(
+    locked_account: Account,
+) -> None:
     with (
         pytest.raises(OperationalError, match=r"waiting until it timed out after 0\.3 s"),
         time_limit(0.3),
@@ -64,7 +66,7 @@ def test_a_statement_that_is_slow_by_itself_is_timed_out() -> None:
         assert not any("pg_sleep" in query for (query,) in cursor.fetchall())
 
 
-def test_who_thinks_for_too_long_is_timed_out_without_a_question_to_the_database(
+def test_python_code_that_is_too_slow_is_timed_out_without_a_query(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delattr(database_waits, "cancel_statement")

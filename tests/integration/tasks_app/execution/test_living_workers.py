@@ -1,25 +1,21 @@
-"""Does a worker that lives count as dead? Not once it has said so, however late."""
+"""Tests that a living worker does not count as dead once it reports, however late."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from threading import Event, Thread
 
 import pytest
-from django.db import OperationalError, connection
-from psycopg.errors import LockNotAvailable
+from django.db import connection
 
 from tasks_app import lifecycle
-from tasks_app.execution import batches, poison_rows, releasing, scheduling, worker
-from tasks_app.execution.releasing import Returns
+from tasks_app.execution import batches, poison_rows, worker
 from tasks_app.execution.runs import Run
 from tasks_app.models import Segment, Task, TaskEvent
 from tasks_app.models.clock import database_time
 from tasks_app.upkeep import sweeping
 from tests import engine
 from tests.broker import FakeBroker
-from tests.servers import wait_until
 from tests.unanswered import let_pauses_end
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -43,9 +39,9 @@ def claim_expired(workers: ExitStack, name: str) -> Run:
 
 def try_alone(run: Run) -> None:
     """Do what a worker does up to the moment at which it is cut off, or dies, in a row."""
-    assert poison_rows.count_deaths(run.segment) < poison_rows.POISON_DEATHS
-    if poison_rows.is_alone(run.segment):
-        poison_rows.mark_suspect(run.segment)
+    assert poison_rows.count_deaths(run.segment) < poison_rows.MAX_DEATHS
+    if poison_rows.is_isolated(run.segment):
+        poison_rows.mark_isolated_attempt(run.segment)
 
 
 def segment() -> Segment:
@@ -61,17 +57,17 @@ def run_to_the_end(broker: FakeBroker) -> None:
         broker.deliver_all()
 
 
-def test_workers_that_were_cut_off_in_the_same_row_do_not_blame_it(
+def test_a_row_does_not_fail_when_its_workers_were_only_cut_off(
     broker: FakeBroker, workers: ExitStack
 ) -> None:
     task = engine.start(engine.submit("check", *ROWS))
     before = workers.enter_context(engine.claimed("0"))
-    for number in range(1, 2 * poison_rows.POISON_DEATHS + 3):
+    for number in range(1, 2 * poison_rows.MAX_DEATHS + 3):
         try_alone(before)
         after = claim_expired(workers, str(number))
-        before.segment.give_back()
+        before.segment.release_or_uncount()
         before = after
-    before.segment.give_back()
+    before.segment.release_or_uncount()
 
     run_to_the_end(broker)
 
@@ -80,7 +76,7 @@ def test_workers_that_were_cut_off_in_the_same_row_do_not_blame_it(
 
 
 @pytest.mark.parametrize("is_late", [False, True])
-def test_who_says_that_it_lives_is_not_counted_before_or_after_the_next_trial(
+def test_a_worker_that_reports_is_not_counted_before_or_after_the_next_attempt(
     is_late: bool, broker: FakeBroker, workers: ExitStack
 ) -> None:
     engine.start(engine.submit("check", *ROWS))
@@ -92,7 +88,7 @@ def test_who_says_that_it_lives_is_not_counted_before_or_after_the_next_trial(
         try_alone(other)
     idle_claims = segment().idle_claims
 
-    living.segment.give_back()
+    living.segment.release_or_uncount()
     if not is_late:
         try_alone(other)
 
@@ -100,7 +96,7 @@ def test_who_says_that_it_lives_is_not_counted_before_or_after_the_next_trial(
     assert segment().idle_claims == idle_claims - 1
 
 
-def test_a_row_that_seems_to_kill_is_left_for_a_while_in_which_workers_may_object(
+def test_a_possible_poison_row_gets_a_grace_period_in_which_workers_may_report(
     broker: FakeBroker, workers: ExitStack
 ) -> None:
     task = engine.start(engine.submit("check", *ROWS))
@@ -111,16 +107,16 @@ def test_a_row_that_seems_to_kill_is_left_for_a_while_in_which_workers_may_objec
 
     went_on = batches.run_next_batch(claim_expired(workers, "late"))
     left = segment()
-    living.segment.give_back()
+    living.segment.release_or_uncount()
     run_to_the_end(broker)
 
     assert not went_on
-    assert (left.claimed_until, left.suspect_trials) == (None, poison_rows.POISON_DEATHS)
+    assert (left.claimed_until, left.suspect_trials) == (None, poison_rows.MAX_DEATHS)
     assert left.retry_at is not None
     assert engine.fresh(task).status == "success"
 
 
-def test_a_row_is_blamed_when_nobody_objects(broker: FakeBroker, workers: ExitStack) -> None:
+def test_a_poison_row_fails_when_no_worker_reports(broker: FakeBroker, workers: ExitStack) -> None:
     task = engine.start(engine.submit("check", *ROWS))
     workers.enter_context(engine.claimed("dies"))
     for name in ("one", "two"):
@@ -132,7 +128,9 @@ def test_a_row_is_blamed_when_nobody_objects(broker: FakeBroker, workers: ExitSt
     assert engine.read(task)[1][-1] == "the worker died on this row, 2 times"
 
 
-def test_whoever_gave_time_does_not_take_it_back(broker: FakeBroker, workers: ExitStack) -> None:
+def test_the_worker_that_began_a_grace_period_does_not_end_it(
+    broker: FakeBroker, workers: ExitStack
+) -> None:
     engine.start(engine.submit("check", *ROWS))
     workers.enter_context(engine.claimed("dies"))
     for name in ("one", "two"):
@@ -142,11 +140,11 @@ def test_whoever_gave_time_does_not_take_it_back(broker: FakeBroker, workers: Ex
     batches.run_next_batch(late)
     late.segment.release()
 
-    assert segment().suspect_trials == poison_rows.POISON_DEATHS
+    assert segment().suspect_trials == poison_rows.MAX_DEATHS
     assert segment().retry_at is not None
 
 
-def test_a_worker_that_stood_still_says_so_when_its_claim_was_overtaken(
+def test_a_worker_that_was_paused_reports_when_its_claim_was_overtaken(
     broker: FakeBroker, workers: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = engine.start(engine.submit("check", *ROWS))
@@ -172,166 +170,9 @@ def test_what_was_committed_meanwhile_is_left_as_it_is(
     batches.run_next_batch(other)
     Segment.objects.update(idle_claims=2, suspect_row=2, suspect_trials=2)
 
-    cut_off.segment.give_back()
+    cut_off.segment.release_or_uncount()
 
     assert (segment().idle_claims, segment().suspect_trials) == (2, 2)
-
-
-def test_a_claim_is_given_back_as_soon_as_the_database_answers(
-    broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(releasing, "PAUSE_SECONDS", 0.05)
-    engine.start(engine.submit("check", *ROWS))
-    tries: list[int] = []
-    returns = Returns()
-    with engine.claimed("cut off") as run:
-
-        def give_back() -> None:
-            tries.append(1)
-            if len(tries) < 4:
-                raise OperationalError("server closed the connection unexpectedly")
-            run.segment.give_back()
-
-        returns.add(give_back)
-        wait_until(lambda: returns._thread is None, seconds=20)
-
-    assert len(tries) == 4
-    assert (segment().claimed_until, segment().idle_claims) == (None, 0)
-
-
-def test_a_process_gives_back_what_it_has_before_it_claims_more(
-    broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    mine = Returns()
-    monkeypatch.setattr(mine, "add_for_later", mine._left.append)
-    monkeypatch.setattr(worker, "returns", mine)
-    engine.start(engine.submit("check", *ROWS))
-    with engine.claimed("cut off") as run:
-        mine.add_for_later(run.segment.give_back)
-
-    claimed = worker.claim_next("the next message")
-
-    assert claimed is not None
-    assert (claimed.idle_claims, claimed.careful_until_row) == (1, 0)
-
-
-def test_nothing_is_claimed_while_what_it_has_cannot_be_given_back(
-    broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    mine = Returns()
-    monkeypatch.setattr(mine, "add_for_later", mine._left.append)
-    monkeypatch.setattr(worker, "returns", mine)
-    engine.start(engine.submit("check", *ROWS))
-
-    def away() -> None:
-        raise OperationalError("away")
-
-    mine.add_for_later(away)
-
-    assert worker.claim_next("a message") is None
-    assert segment().claim == 0
-
-
-def test_a_claim_that_is_locked_holds_up_neither_others_nor_the_next_claim(
-    broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    mine = Returns()
-    monkeypatch.setattr(mine, "add_for_later", mine._left.append)
-    monkeypatch.setattr(worker, "returns", mine)
-    engine.start(engine.submit("check", *ROWS))
-    returned: list[str] = []
-
-    def meet_a_lock() -> None:
-        raise OperationalError("lock timeout") from LockNotAvailable()
-
-    mine.add_for_later(meet_a_lock)
-    mine.add_for_later(lambda: returned.append("the next one"))
-
-    assert worker.claim_next("a message") is not None
-    assert returned == ["the next one"]
-    assert mine._locked == [meet_a_lock]
-
-
-def test_a_claim_that_is_locked_is_given_back_when_the_lock_is_gone(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(releasing, "PAUSE_SECONDS", 0.05)
-    monkeypatch.setattr(releasing, "LOCKED_PAUSE_SECONDS", 0.05)
-    tries: list[int] = []
-    returns = Returns()
-
-    def give_back() -> None:
-        tries.append(1)
-        if len(tries) < 4:
-            raise OperationalError("lock timeout") from LockNotAvailable()
-
-    returns.add(give_back)
-    wait_until(lambda: returns._thread is None, seconds=20)
-
-    assert len(tries) == 4
-
-
-def test_nobody_who_adds_a_claim_waits_for_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(releasing, "PAUSE_SECONDS", 0.01)
-    begun, answered = Event(), Event()
-    returns = Returns()
-
-    def stand_still() -> None:
-        begun.set()
-        answered.wait(30)
-
-    returns.add_for_later(stand_still)
-    assert begun.wait(30)
-    adding = Thread(target=returns.add_for_later, args=(print,), daemon=True)
-    adding.start()
-    adding.join(10)
-    was_added = not adding.is_alive()
-    answered.set()
-
-    assert was_added
-    wait_until(lambda: returns._thread is None, seconds=20)
-
-
-@pytest.mark.parametrize("process", [1, 2])
-def test_what_its_parent_has_ended_was_not_killed_by_its_row(
-    process: int, broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    later: list[object] = []
-    monkeypatch.setattr(worker.returns, "add_for_later", later.append)
-    engine.start(engine.submit("check", *ROWS))
-    claimed = scheduling.claim_next("a message", 20)
-    assert claimed is not None
-    Segment.objects.update(claimed_by=scheduling.worker_name(1))
-
-    worker.give_back_cancelled("a message", process)
-    (give_back,) = later
-    give_back()  # type: ignore[operator]
-
-    is_anothers = process != 1  # it works on the same message by now
-    assert Segment.objects.held().exists() == is_anothers
-    assert segment().idle_claims == int(is_anothers)
-
-
-def test_the_parent_of_the_pool_is_told_whom_it_has_ended() -> None:
-    from tasks_app import tasks
-
-    said: list[tuple[str, int]] = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(worker, "give_back_cancelled", lambda *ended: said.append(ended))
-        tasks.run_slice.on_cancelled("an id", 4711)
-
-    assert said == [("an id", 4711)]
-
-
-def test_a_process_that_ends_waits_for_what_it_gives_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(releasing, "PAUSE_SECONDS", 0.2)
-    returned: list[int] = []
-    returns = Returns()
-    returns.add_for_later(lambda: returned.append(1))
-
-    returns.wait()
-
-    assert returned == [1]
 
 
 def test_a_stop_is_no_death(broker: FakeBroker, workers: ExitStack) -> None:
@@ -339,7 +180,7 @@ def test_a_stop_is_no_death(broker: FakeBroker, workers: ExitStack) -> None:
     stopped = workers.enter_context(engine.claimed("a message"))
     lifecycle.stop(task, engine.TESTER)
 
-    stopped.segment.give_back()
+    stopped.segment.release_or_uncount()
 
     assert segment().idle_claims == 0
     assert not connection.in_atomic_block

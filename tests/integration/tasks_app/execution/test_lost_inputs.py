@@ -1,4 +1,4 @@
-"""Is a row only run from bytes that were uploaded, whatever happens to the input in storage?"""
+"""Tests that rows run only from the uploaded bytes, whatever happens to the stored input."""
 
 from __future__ import annotations
 

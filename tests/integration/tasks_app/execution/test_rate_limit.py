@@ -1,4 +1,4 @@
-"""Is an action kept to its rows per second, however many workers there are?"""
+"""Tests that an action keeps its rate limit however many workers there are."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def test_reservations_queue_up_on_one_clock() -> None:
     assert waits[3] is None
 
 
-def test_time_that_nobody_used_is_not_saved_up() -> None:
+def test_unused_time_is_not_saved_up() -> None:
     task = TaskFactory.create()
     rate_limit.reserve(task, 1, 10)
     ActionPace.objects.update(free_at=database_time(-3600))

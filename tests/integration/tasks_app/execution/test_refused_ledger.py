@@ -1,4 +1,4 @@
-"""What if the database refuses statements of ours? The work is handed back, nobody is blamed."""
+"""Tests that a refused ledger statement delays its task and fails no row."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_the_schema_is_looked_at_again_afterwards(
     assert looked
 
 
-def test_a_message_is_handed_back_when_nothing_can_be_claimed(
+def test_a_message_is_requeued_when_nothing_can_be_claimed(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("tasks_app.queue.sending.time.sleep", lambda _: None)
@@ -161,5 +161,5 @@ def test_what_is_wrong_with_an_actions_cursor_is_its_own_fault(
 
 
 def test_only_what_is_refused_for_good_is_called_so() -> None:
-    with pytest.raises(ledger.LedgerRefused), ledger.statements_of_ours():
+    with pytest.raises(ledger.LedgerRefused), ledger.ledger_errors():
         raise ProgrammingError("column x does not exist")

@@ -1,4 +1,4 @@
-"""Whose segment does a free worker take next?"""
+"""Tests which segment a free worker takes next."""
 
 from contextlib import suppress
 from datetime import timedelta
@@ -89,7 +89,9 @@ def test_a_slice_whose_time_is_up_leaves_more_than_a_batch_to_the_next(
     assert Segment.objects.get().cursor_row == 50
 
 
-def test_a_claimed_segment_is_nobody_elses_until_the_claim_expires(broker: FakeBroker) -> None:
+def test_no_other_worker_takes_a_claimed_segment_until_the_claim_expires(
+    broker: FakeBroker,
+) -> None:
     engine.start(engine.submit("check", *ROWS))
     first = scheduling.claim_next("one", 20)
     assert first is not None
@@ -135,7 +137,7 @@ def test_claims_go_by_the_databases_clock(
     assert scheduling.claim_next("two", 20) is None
 
 
-def test_a_claim_that_nobody_learned_of_is_given_back(
+def test_a_claim_whose_commit_had_no_answer_is_released(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = engine.start(engine.submit("check", *ROWS))
@@ -154,21 +156,21 @@ def test_a_claim_that_nobody_learned_of_is_given_back(
     assert (again.claim, again.idle_claims) == (2, 1)
 
 
-def test_a_claim_that_somebody_else_has_by_now_is_not_given_back(broker: FakeBroker) -> None:
+def test_a_claim_that_another_worker_has_by_now_is_not_released(broker: FakeBroker) -> None:
     engine.start(engine.submit("check", *ROWS))
     segment = scheduling.claim_next("one", 20)
     assert segment is not None
     Segment.objects.update(claimed_by="another host:1")
 
-    scheduling.give_back("one")
+    scheduling.release_claims("one")
 
     assert Segment.objects.held().exists()
 
 
-def test_a_worker_leaves_its_task_to_a_newcomer_after_the_batch_in_hand(
+def test_a_worker_ends_its_slice_after_the_current_batch_for_a_new_task(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scheduling, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(scheduling, "MIN_CHECK_SECONDS", 0)
     tasks = [engine.start(engine.submit("check", *ROWS)) for _ in range(2)]
 
     worker.run_slice(tasks[0].pk, "one")
@@ -180,7 +182,7 @@ def test_a_worker_leaves_its_task_to_a_newcomer_after_the_batch_in_hand(
 def test_a_worker_stays_for_tasks_of_the_same_account_and_for_those_that_had_a_turn(
     is_served: bool, broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scheduling, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(scheduling, "MIN_CHECK_SECONDS", 0)
     busy = engine.start(engine.submit("check", *ROWS))
     other = engine.submit("check", *ROWS, account=None if is_served else busy.account)
     engine.start(other)
@@ -194,7 +196,7 @@ def test_a_worker_stays_for_tasks_of_the_same_account_and_for_those_that_had_a_t
 
 
 @pytest.mark.parametrize("trouble", [None, OperationalError("gone")])
-def test_whoever_ends_a_task_that_another_left_gives_its_segment_back(
+def test_a_worker_that_completes_the_task_of_a_dead_one_releases_its_segment(
     trouble: Exception | None, broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = engine.start(engine.submit("check", *ROWS))
@@ -212,11 +214,11 @@ def test_whoever_ends_a_task_that_another_left_gives_its_segment_back(
     assert not Segment.objects.held().exists()
 
 
-def abandoned_and_other() -> tuple[Task, Task]:
+def unended_and_other() -> tuple[Task, Task]:
     """Return a task whose worker died before its end, and one of another account with rows left."""
-    abandoned, other = (engine.start(engine.submit("check", *ROWS)) for _ in range(2))
-    abandoned.segments.update(is_done=True, cursor_row=400)
-    return abandoned, other
+    unended, other = (engine.start(engine.submit("check", *ROWS)) for _ in range(2))
+    unended.segments.update(is_done=True, cursor_row=400)
+    return unended, other
 
 
 def let_end_fail(monkeypatch: pytest.MonkeyPatch, trouble: OperationalError) -> None:
@@ -233,14 +235,14 @@ def test_an_end_that_meets_a_lock_does_not_hold_up_another_task(
     locked.__cause__ = LockNotAvailable()
     let_end_fail(monkeypatch, locked)
     monkeypatch.setattr(batches, "aimed_seconds", lambda: 0.001)  # it does not come to its own end
-    abandoned, other = abandoned_and_other()
+    unended, other = unended_and_other()
 
     with suppress(OperationalError):
-        worker.run_slice(abandoned.pk, "one")
+        worker.run_slice(unended.pk, "one")
 
     assert engine.fresh(other).success_count > 0
-    assert engine.fresh(abandoned).ending is None
-    assert f"The end of task {abandoned.pk} has to wait: lock timeout" in caplog.text
+    assert engine.fresh(unended).ending is None
+    assert f"The end of task {unended.pk} has to wait: lock timeout" in caplog.text
     assert not Segment.objects.held().exists()
 
 
@@ -248,9 +250,9 @@ def test_nothing_is_claimed_when_an_end_finds_that_the_database_is_away(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     let_end_fail(monkeypatch, OperationalError("server closed the connection unexpectedly"))
-    abandoned, other = abandoned_and_other()
+    unended, other = unended_and_other()
 
     with pytest.raises(OperationalError):
-        worker.run_slice(abandoned.pk, "one")
+        worker.run_slice(unended.pk, "one")
 
     assert other.segments.get().claim == 0

@@ -1,4 +1,4 @@
-"""What if an action catches an error of the database and goes on? Its row fails, and no more."""
+"""Tests that a row fails alone when its action catches a database error and continues."""
 
 from __future__ import annotations
 
@@ -212,7 +212,7 @@ def test_a_transaction_that_an_action_leaves_open_is_given_up(
 
 
 @pytest.mark.postgresql
-def test_a_lost_connection_that_an_action_swallows_is_nobodys_fault(
+def test_a_lost_connection_that_an_action_swallows_fails_no_row(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     left = ["once"]

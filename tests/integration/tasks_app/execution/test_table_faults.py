@@ -1,4 +1,4 @@
-"""Do good rows wait when their table refuses them, and do bad ones still fail alone?"""
+"""Tests that good rows wait while their table refuses them, and bad rows fail alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does a started task run to its end, whatever its rows do?"""
+"""Tests that a started task runs to its end, whatever its rows do."""
 
 import pytest
 from django.db import OperationalError, connection
@@ -6,12 +6,10 @@ from django.db import OperationalError, connection
 from categories import registry
 from categories.contract import Page
 from categories.errors import BrokenCategory
-from categories.running import calls
 from piston.accounts.models import Account
 from tasks_app import lifecycle
 from tasks_app.errors import ClaimLost, StorageUnavailable
-from tasks_app.execution import batches, external, poison_rows, worker
-from tasks_app.files import task_files
+from tasks_app.execution import batches, worker
 from tasks_app.models import Part, Segment, Task, TaskEvent
 from tasks_app.models.clock import database_time
 from tasks_app.upkeep import sweeping
@@ -133,17 +131,8 @@ def test_a_category_that_cannot_be_loaded_does_not_say_where_its_code_is(
     assert "/srv/piston/plugins/trial.py:7" in event.detail["detail"]
 
 
-def test_an_external_answer_that_cannot_be_written_is_indeterminate(broker: FakeBroker) -> None:
-    task = run("send_nonsense", "name", "n0", "n1", broker=broker)
-
-    assert plugins.calls == ["n0", "n1"]
-    assert (task.status, task.failure_count) == ("failure", 2)
-    assert "it was sent" in engine.read(task)[1][-1]
-    assert task_files.csv_names(task) == ["in.csv", "out.csv"]
-
-
 @pytest.mark.parametrize("trouble", [StorageUnavailable("away"), OperationalError("deadlock")])
-def test_trouble_that_is_no_rows_fault_delays_a_task_and_nothing_else(
+def test_an_error_that_no_row_caused_only_delays_a_task(
     trouble: Exception, broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(*_: object) -> None:
@@ -271,64 +260,6 @@ def test_a_task_whose_message_was_lost_is_woken_by_the_sweeper(broker: FakeBroke
     broker.deliver_all()
 
     assert engine.fresh(task).status == "success"
-
-
-def test_a_row_that_kills_its_worker_is_blamed_after_it_was_tried_alone(
-    broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(poison_rows, "OBJECTION_SECONDS", -1)
-    task = engine.start(engine.submit("check", *names("", "", "")))
-    for _ in range(3):  # the batch, and twice the second row alone
-        die_on_second_row()
-
-    Segment.objects.update(claimed_until=None)
-    broker.queue.clear()
-    Task.objects.update(dispatched_at=None)
-    sweeping.sweep()
-    broker.deliver_all()
-
-    assert engine.fresh(task).status == "partial"
-    assert engine.read(task)[2][-1] == "the worker died on this row, 2 times"
-    assert TaskEvent.objects.filter(task_id=task.pk, kind="row_blamed").count() == 1
-
-
-def die_on_second_row() -> None:
-    """Do what a worker does up to the moment at which the second row kills it."""
-    Segment.objects.update(claimed_until=None)
-    with engine.claimed("a worker that will die") as dying:
-        if dying.segment.cursor_row == 0 and batches.is_alone(dying.segment):
-            batches.run_next_batch(dying)
-        if batches.is_alone(dying.segment):
-            batches.mark_suspect(dying.segment)
-
-
-def test_external_rows_carry_a_stable_key(broker: FakeBroker) -> None:
-    task = run("send", *names("", ""), broker=broker)
-
-    keys = [row[2] for row in engine.read(task)[1:]]
-    assert keys == [external.effect_key(task.pk, number) for number in (1, 2)]
-    assert len(set(keys)) == 2
-
-
-@pytest.mark.parametrize(
-    ("action", "calls", "error"),
-    [("send", 1, f"indeterminate: {calls.DIED}; it was not repeated"),
-     ("send_again", 2, "")],
-)  # fmt: skip
-def test_an_external_row_whose_worker_died_is_repeated_only_if_idempotent(
-    action: str, calls: int, error: str, broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    task = engine.start(engine.submit(action, "name", "n0"))
-    with engine.claimed("one") as dying, monkeypatch.context() as cut:
-        cut.setattr(batches, "commit_external", lambda *_, **__: None)
-        batches.run_next_batch(dying)
-
-    Segment.objects.update(claimed_until=None)
-    broker.deliver_all()
-
-    assert engine.read(task)[1][-1] == error
-    assert len(plugins.calls) == calls
-    assert len(set(plugins.calls)) == 1
 
 
 def test_reading_many_rows_does_not_keep_connections_or_transactions_open(

@@ -169,13 +169,13 @@ def test_a_row_of_a_stopped_task_can_be_settled_even_when_its_action_is_gone(
 def test_a_row_that_kills_its_worker_before_it_reaches_the_journal_can_be_settled(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(poison_rows, "OBJECTION_SECONDS", -1)
+    monkeypatch.setattr(poison_rows, "GRACE_SECONDS", -1)
     task = engine.start(engine.submit("send", "name,do", "n1,"))
     for _ in range(6):
         Segment.objects.update(claimed_until=None)
         with engine.claimed("a worker that will die") as dying:
-            if batches.is_alone(dying.segment):
-                batches.mark_suspect(dying.segment)
+            if batches.is_isolated(dying.segment):
+                batches.mark_isolated_attempt(dying.segment)
     Segment.objects.update(claimed_until=None)
     rows.recover(broker)
     before = rows.counts(task), list(plugins.calls)

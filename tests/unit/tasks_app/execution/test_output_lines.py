@@ -1,4 +1,4 @@
-"""What do rows look like in the output?"""
+"""Tests the lines that rows get in the output."""
 
 import pytest
 from botocore.exceptions import ClientError

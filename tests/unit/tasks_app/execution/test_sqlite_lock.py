@@ -48,7 +48,7 @@ def test_work_that_needs_no_lock_is_part_of_the_pause(clock: Clock) -> None:
     assert clock.slept == [pytest.approx(0.005)]
 
 
-def test_nobody_waits_longer_after_a_slow_batch(clock: Clock) -> None:
+def test_the_pause_after_a_slow_batch_has_a_maximum(clock: Clock) -> None:
     pause = LockPause()
 
     pause.begin(60)

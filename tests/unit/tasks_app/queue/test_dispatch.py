@@ -1,4 +1,4 @@
-"""Does every message that is sent have a worker's function that takes it?"""
+"""Tests that workers know every message that is sent."""
 
 import inspect
 

@@ -1,4 +1,4 @@
-"""Does anybody ever wait for a broker that does not answer, or use up what others could do?"""
+"""Tests that senders never wait for a frozen broker and that workers without a database requeue."""
 
 import threading
 from collections.abc import Iterator
@@ -64,7 +64,7 @@ def test_a_message_that_was_taken_is_sent(monkeypatch: pytest.MonkeyPatch) -> No
     "trouble",
     [OperationalError("refused"), InterfaceError("closed"), LedgerRefused("no such column")],
 )
-def test_a_message_goes_back_to_the_broker_when_there_is_no_database(
+def test_a_message_is_requeued_when_there_is_no_database(
     trouble: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rests: list[float] = []
@@ -78,7 +78,7 @@ def test_a_message_goes_back_to_the_broker_when_there_is_no_database(
         tasks.run_slice("a task", 1)
 
     assert rejected.value.requeue
-    assert rests == [sending.REST_SECONDS]
+    assert rests == [sending.REQUEUE_PAUSE_SECONDS]
 
 
 @pytest.mark.parametrize("trouble", [OperationalError("refused"), LedgerRefused("no such column")])
@@ -106,7 +106,7 @@ def test_a_message_that_was_acknowledged_at_once_is_left_to_the_sweeper(
     assert "A message is left to the sweeper: " in caplog.text
 
 
-def test_a_message_that_fails_otherwise_does_not_go_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_message_that_fails_otherwise_is_not_requeued(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 

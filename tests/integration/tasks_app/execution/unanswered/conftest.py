@@ -1,4 +1,4 @@
-"""How long are the pauses before a row is sent again, in these tests?"""
+"""Sets how workers pause before a row is sent again in these tests."""
 
 from __future__ import annotations
 

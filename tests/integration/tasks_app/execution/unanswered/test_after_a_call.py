@@ -1,4 +1,4 @@
-"""What may happen after a call, so that nobody knows of its effect?"""
+"""Tests rows whose effect is unknown after a call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How often, and for how long, is a row without an answer sent again?"""
+"""Tests how often, and for how long, a row without an answer is sent again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What if a worker dies while a row is being sent?"""
+"""Tests what happens when a worker dies while it sends a row."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_row_whose_last_attempt_killed_its_worker_is_not_sent_again(
 def test_an_idempotent_row_that_kills_its_workers_is_indeterminate(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(poison_rows, "OBJECTION_SECONDS", -1)
+    monkeypatch.setattr(poison_rows, "GRACE_SECONDS", -1)
     task = engine.start(engine.submit("send_again", "name", "n1", "n2"))
 
     for _ in range(3):

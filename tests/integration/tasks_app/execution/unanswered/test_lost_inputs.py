@@ -1,4 +1,4 @@
-"""What becomes of a row without an answer whose input is lost?"""
+"""Tests rows without an answer whose input is lost."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_the_journal_keeps_no_line_of_a_row_whose_outcome_is_known(broker: FakeB
     assert set(task.effects.values_list("input_line", flat=True)) == {None}
 
 
-def test_a_row_that_an_older_version_sent_is_offered_to_nobody_once_its_input_was_lost(
+def test_a_row_that_an_older_release_sent_is_not_offered_once_its_input_was_lost(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch, long_pauses: None
 ) -> None:
     answering(monkeypatch, ConnectionError("cut"))

@@ -1,4 +1,4 @@
-"""How long does a row without an answer wait, and whom does it keep waiting?"""
+"""Tests how long a row without an answer waits, and that it delays no other task."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.unanswered import CUT, answering, let_pauses_end, run_through
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_pauses_double_up_to_a_minute_and_are_kept_by_whoever_claims_the_segment(
+def test_pauses_double_up_to_a_minute_and_every_worker_keeps_to_them(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(plugins.SendAgain, "max_attempts", 9)
@@ -35,7 +35,7 @@ def test_pauses_double_up_to_a_minute_and_are_kept_by_whoever_claims_the_segment
     assert pauses == [1, 2, 4, 8, 16, 32, 60, 60]
 
 
-def test_a_worker_waits_in_place_for_a_second_and_only_when_nobody_else_waits(
+def test_a_worker_waits_in_place_for_a_second_and_only_when_no_other_task_waits(
     monkeypatch: pytest.MonkeyPatch, broker: FakeBroker
 ) -> None:
     slept: list[float] = []

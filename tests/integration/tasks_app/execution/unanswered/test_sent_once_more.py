@@ -1,4 +1,4 @@
-"""What if a row that a person sends once more has no answer?"""
+"""Tests a row without an answer that a person sends once more."""
 
 from __future__ import annotations
 
