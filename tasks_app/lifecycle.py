@@ -26,7 +26,7 @@ from tasks_app.errors import (
 from tasks_app.events import Actor
 from tasks_app.execution import compatibility
 from tasks_app.files import storage
-from tasks_app.indeterminate.rewriting import KEEP_OLD_SECONDS
+from tasks_app.indeterminate.settling import KEEP_OLD_SECONDS
 from tasks_app.models import CSVName, Effect, EventKind, Part, Task
 from tasks_app.models.clock import database_time
 from tasks_app.queue import dispatch

@@ -11,7 +11,7 @@ from categories import registry
 from piston.accounts.models import Account
 from tasks_app import creating, lifecycle
 from tasks_app.events import Actor
-from tasks_app.execution import scheduling, worker
+from tasks_app.execution import claiming, worker
 from tasks_app.execution.runs import Run
 from tasks_app.files import task_files
 from tasks_app.models import Part, Task
@@ -39,7 +39,7 @@ def start(task: Task) -> Task:
 @contextmanager
 def claimed(message_id: str) -> Iterator[Run]:
     """Claim the next segment, as a worker does that is then at the test's mercy."""
-    segment = scheduling.claim_next(message_id, 20)
+    segment = claiming.claim_next(message_id, 20)
     assert segment is not None
     run = worker.prepare(segment)
     assert run is not None

@@ -32,7 +32,7 @@ from tasks_app.errors import ClaimLost
 from tasks_app.execution import external, ledger, rate_limit
 from tasks_app.execution.batch_size import aimed_seconds, choose_size, next_size
 from tasks_app.execution.blame import NOT_THE_ROWS_FAULT, action_errors
-from tasks_app.execution.output_lines import summarize
+from tasks_app.execution.out_and_failed_csv import summarize
 from tasks_app.execution.pages import run_page
 from tasks_app.execution.poison_rows import (
     MAX_DEATHS,

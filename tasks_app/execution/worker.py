@@ -33,6 +33,7 @@ from tasks_app.errors import (
 from tasks_app.execution import (
     batch_size,
     batches,
+    claiming,
     compatibility,
     ending,
     scheduling,
@@ -128,12 +129,12 @@ def claim_next(message_id: str) -> Segment | None:
     try:
         pending_releases.finish()
         is_claiming = True
-        return scheduling.claim_next(message_id, settings.PISTON_CLAIM_SECONDS)
+        return claiming.claim_next(message_id, settings.PISTON_CLAIM_SECONDS)
     except Error as error:
         log_failure("Nothing could be claimed", error)
         connection.close()
         if is_claiming:
-            pending_releases.add(partial(scheduling.release_claims, message_id))
+            pending_releases.add(partial(claiming.release_claims, message_id))
         return None
 
 
@@ -143,7 +144,7 @@ def release_cancelled(message_id: str, process_id: int) -> None:
     The parent does so when it loses its connection to the broker, and when a shutdown takes too
     long. No row has killed that process.
     """
-    pending_releases.add_for_later(partial(scheduling.release_claims, message_id, process_id))
+    pending_releases.add_for_later(partial(claiming.release_claims, message_id, process_id))
 
 
 def postpone(segment: Segment, error: Exception) -> None:

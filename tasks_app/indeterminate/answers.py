@@ -24,7 +24,7 @@ from tasks_app.csv_files.writing import encode_row
 from tasks_app.errors import CannotBeSentAgain, StoredFileMissing
 from tasks_app.execution import external, rate_limit
 from tasks_app.execution.blame import NOT_THE_ROWS_FAULT
-from tasks_app.execution.output_lines import Written, write_rows
+from tasks_app.execution.out_and_failed_csv import Written, write_rows
 from tasks_app.execution.runs import Run, context_of
 from tasks_app.files import storage
 from tasks_app.indeterminate.line_positions import find_line_positions, require_stored

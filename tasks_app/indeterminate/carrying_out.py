@@ -11,7 +11,7 @@ from categories.errors import ActionWaits
 from piston import disk_reserve
 from tasks_app.errors import ClaimLost
 from tasks_app.execution import waiting
-from tasks_app.indeterminate import answers, rewriting
+from tasks_app.indeterminate import answers, settling
 from tasks_app.models import Effect, EffectState, Task
 from tasks_app.queue import dispatch
 
@@ -36,7 +36,7 @@ def carry_out(task_id: str) -> None:
         return
     try:
         if answer_rows(task):
-            rewriting.rewrite(task, MAX_AT_ONCE)
+            settling.rewrite(task, MAX_AT_ONCE)
         release(task)
     except ClaimLost:
         logger.info("The settling of rows of %s was overtaken", task_id)

@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 from piston.accounts.models import Account
 from tasks_app import lifecycle
 from tasks_app.errors import PistonError
-from tasks_app.execution import assembly, batches, ending, ledger, scheduling, worker
+from tasks_app.execution import assembly, batches, claiming, ending, ledger, worker
 from tasks_app.execution.runs import Run
 from tasks_app.models import AccountTurn, AccountUsage, Part, Segment, Task, TaskCSV, TaskEvent
 from tasks_app.models.clock import database_time
@@ -147,7 +147,7 @@ class Histories(RuleBasedStateMachine):
     @rule()
     def freeze_a_worker(self) -> None:
         """Let a worker claim a segment and then freeze."""
-        segment = scheduling.claim_next("frozen", 20)
+        segment = claiming.claim_next("frozen", 20)
         run = segment and worker.prepare(segment)
         if run:
             self.frozen.append(run)

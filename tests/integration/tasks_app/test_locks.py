@@ -14,7 +14,7 @@ from piston.accounts.models import Token
 from piston.accounts.signing_in import purge_expired_tokens, sign_in
 from piston.database import locks
 from tasks_app import lifecycle
-from tasks_app.execution import assembly, scheduling, worker
+from tasks_app.execution import assembly, claiming, scheduling, worker
 from tasks_app.execution.releasing import PendingReleases
 from tasks_app.models import AccountTurn, AccountUsage, ActionPace, Segment, Task
 from tasks_app.models.clock import database_time
@@ -50,7 +50,7 @@ def test_the_first_segment_that_is_free_is_claimed(
     row = first if kind is Task else first.segments.get()
 
     with locked(row), soon():
-        claimed = scheduling.claim_next("one", 20)
+        claimed = claiming.claim_next("one", 20)
 
     assert claimed is not None
     assert claimed.task_id == second.pk
@@ -62,9 +62,9 @@ def test_a_segment_that_is_locked_for_a_moment_is_claimed_then(
     task = start()
     holding = locked(task)
     holding.__enter__()
-    monkeypatch.setattr(scheduling, "sleep", lambda _: holding.__exit__(None, None, None))
+    monkeypatch.setattr(claiming, "sleep", lambda _: holding.__exit__(None, None, None))
 
-    claimed = scheduling.claim_next("one", 20)
+    claimed = claiming.claim_next("one", 20)
 
     assert claimed is not None
 
@@ -72,11 +72,11 @@ def test_a_segment_that_is_locked_for_a_moment_is_claimed_then(
 def test_a_task_that_stays_locked_is_left_and_named(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(scheduling, "MAX_LOCKED_SECONDS", 0.05)
+    monkeypatch.setattr(claiming, "MAX_LOCKED_SECONDS", 0.05)
     task = start()
 
     with locked(task) as process:
-        claimed = scheduling.claim_next("one", 20)
+        claimed = claiming.claim_next("one", 20)
 
     assert claimed is None
     said = f"Task {task.pk} stands still: its row is locked by PostgreSQL's process {process} "
@@ -86,11 +86,11 @@ def test_a_task_that_stays_locked_is_left_and_named(
 def test_a_task_whose_segments_stay_locked_is_left_and_named(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(scheduling, "MAX_LOCKED_SECONDS", 0.05)
+    monkeypatch.setattr(claiming, "MAX_LOCKED_SECONDS", 0.05)
     task = start()
 
     with locked(task.segments.get()) as process:
-        claimed = scheduling.claim_next("one", 20)
+        claimed = claiming.claim_next("one", 20)
 
     assert claimed is None
     said = f"Task {task.pk} stands still: its segments are locked by PostgreSQL's process {process}"
@@ -167,7 +167,7 @@ def test_the_limit_on_workers_holds(broker: FakeBroker) -> None:
     task = engine.start(engine.submit("spread", *ROWS, *(f"m{index}," for index in range(400))))
     Task.objects.filter(pk=task.pk).update(max_workers=2)
 
-    claims = [scheduling.claim_next(f"message {number}", 20) for number in range(3)]
+    claims = [claiming.claim_next(f"message {number}", 20) for number in range(3)]
 
     assert [claim is not None for claim in claims] == [True, True, False]
 
@@ -177,7 +177,7 @@ def test_an_account_whose_turn_is_locked_is_served_all_the_same(broker: FakeBrok
     turn = AccountTurn.objects.create(account=task.account, served_at="2000-01-01T00:00Z")
 
     with locked(turn), soon():
-        claimed = scheduling.claim_next("one", 20)
+        claimed = claiming.claim_next("one", 20)
 
     assert claimed is not None
 
@@ -186,7 +186,7 @@ def test_a_new_account_that_is_locked_is_served_all_the_same(broker: FakeBroker)
     task = start()
 
     with locked(task.account), soon():
-        claimed = scheduling.claim_next("one", 20)
+        claimed = claiming.claim_next("one", 20)
 
     assert claimed is not None
     assert not AccountTurn.objects.exists()
@@ -326,7 +326,7 @@ def test_a_claim_that_is_locked_does_not_keep_its_worker_from_others(
 ) -> None:
     for _ in range(2):
         start()
-    held = scheduling.claim_next("one", 20)
+    held = claiming.claim_next("one", 20)
     assert held is not None
     mine = PendingReleases()
     monkeypatch.setattr(mine, "add_for_later", mine._left.append)

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from piston.accounts.models import Account
 from tasks_app import quotas
 from tasks_app.api import listing
-from tasks_app.execution import scheduling
+from tasks_app.execution import claiming
 from tasks_app.models import Segment, Task, TaskCSV, TaskEvent
 from tasks_app.states import TaskStatus
 from tasks_app.upkeep import sweeping
@@ -90,8 +90,8 @@ def test_a_filter_without_matches_uses_an_index(account: Account) -> None:
 @pytest.mark.postgresql
 def test_workers_and_sweepers_scan_no_table(account: Account, broker: FakeBroker) -> None:
     read = {
-        "claim": tables_read_by(lambda: scheduling.claim_next("a-message", 20)),
-        "release": tables_read_by(lambda: scheduling.release_claims("a-message")),
+        "claim": tables_read_by(lambda: claiming.claim_next("a-message", 20)),
+        "release": tables_read_by(lambda: claiming.release_claims("a-message")),
         "sweep": tables_read_by(sweeping.sweep),
         "room": tables_read_by(lambda: quotas.check_room(account.pk)),
     }

@@ -20,7 +20,7 @@ from tasks_app.errors import (
     TaskHasNotEnded,
     TaskNotFound,
 )
-from tasks_app.execution import assembly, batches, ending, scheduling, worker
+from tasks_app.execution import assembly, batches, claiming, ending, worker
 from tasks_app.execution.runs import Run
 from tasks_app.files import task_files
 from tasks_app.models import AccountUsage, Part, Segment, Task, TaskCSV, TaskEvent
@@ -227,7 +227,7 @@ def test_a_retried_task_does_what_a_lost_message_asked_for(broker: FakeBroker) -
 def test_a_worker_of_the_time_before_commits_nothing(broker: FakeBroker) -> None:
     task = engine.start(engine.submit("add", "name,do", *LINES))
     task.segments.update(batch_size=3)
-    segment = scheduling.claim_next("frozen", 20)
+    segment = claiming.claim_next("frozen", 20)
     assert segment is not None
     run = worker.prepare(segment)
     assert run is not None

@@ -10,7 +10,7 @@ import pytest
 from django.db import OperationalError
 from psycopg.errors import LockNotAvailable
 
-from tasks_app.execution import releasing, scheduling, worker
+from tasks_app.execution import claiming, releasing, worker
 from tasks_app.execution.releasing import PendingReleases
 from tasks_app.models import Segment
 from tests import engine
@@ -156,9 +156,9 @@ def test_a_process_that_its_parent_ended_does_not_count_as_killed_by_its_row(
     later: list[object] = []
     monkeypatch.setattr(worker.pending_releases, "add_for_later", later.append)
     engine.start(engine.submit("check", *ROWS))
-    claimed = scheduling.claim_next("a message", 20)
+    claimed = claiming.claim_next("a message", 20)
     assert claimed is not None
-    Segment.objects.update(claimed_by=scheduling.worker_name(1))
+    Segment.objects.update(claimed_by=claiming.worker_name(1))
 
     worker.release_cancelled("a message", process)
     (release,) = later

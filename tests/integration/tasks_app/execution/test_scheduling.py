@@ -10,7 +10,7 @@ from django.db.models import F
 from django.utils import timezone
 from psycopg.errors import LockNotAvailable
 
-from tasks_app.execution import batches, scheduling, worker
+from tasks_app.execution import batches, claiming, scheduling, worker
 from tasks_app.models import Segment, Task
 from tasks_app.models.clock import database_time
 from tests import engine, plugins
@@ -27,10 +27,10 @@ def test_the_account_that_waited_longest_is_next_however_many_tasks_another_has(
     busy, small = AccountFactory.create(), AccountFactory.create()
     for _ in range(5):
         engine.start(engine.submit("check", *ROWS, account=busy))
-    first = scheduling.claim_next("one", 20)
+    first = claiming.claim_next("one", 20)
     engine.start(engine.submit("check", *ROWS, account=small))
 
-    second, third, fourth = (scheduling.claim_next(name, 20) for name in ("two", "three", "four"))
+    second, third, fourth = (claiming.claim_next(name, 20) for name in ("two", "three", "four"))
 
     owners = [segment and segment.task.account_id for segment in (first, second, third, fourth)]
     assert owners == [busy.pk, small.pk, busy.pk, busy.pk]
@@ -42,7 +42,7 @@ def test_within_an_account_tasks_take_turns(broker: FakeBroker) -> None:
 
     claimed = []
     for turn in range(4):
-        segment = scheduling.claim_next(f"message {turn}", 20)
+        segment = claiming.claim_next(f"message {turn}", 20)
         assert segment is not None
         claimed.append(segment.task_id)
         segment.release()
@@ -58,7 +58,7 @@ def test_the_longest_segment_of_a_task_is_next_so_that_all_end_at_about_one_time
     Segment.objects.filter(index=0).update(cursor_row=50)
     Segment.objects.filter(index=2).update(cursor_row=F("cursor_row") + 20)
 
-    claimed = [scheduling.claim_next(f"message {number}", 20) for number in range(4)]
+    claimed = [claiming.claim_next(f"message {number}", 20) for number in range(4)]
 
     assert task.segments.count() == 4
     assert [segment and segment.index for segment in claimed] == [1, 3, 2, 0]
@@ -93,12 +93,12 @@ def test_no_other_worker_takes_a_claimed_segment_until_the_claim_expires(
     broker: FakeBroker,
 ) -> None:
     engine.start(engine.submit("check", *ROWS))
-    first = scheduling.claim_next("one", 20)
+    first = claiming.claim_next("one", 20)
     assert first is not None
 
-    while_held = scheduling.claim_next("two", 20)
+    while_held = claiming.claim_next("two", 20)
     Segment.objects.update(claimed_until=database_time(-1))
-    afterwards = scheduling.claim_next("two", 20)
+    afterwards = claiming.claim_next("two", 20)
 
     assert while_held is None
     assert afterwards is not None
@@ -107,10 +107,10 @@ def test_no_other_worker_takes_a_claimed_segment_until_the_claim_expires(
 
 def test_a_message_that_comes_again_takes_over_at_once(broker: FakeBroker) -> None:
     engine.start(engine.submit("check", *ROWS))
-    first = scheduling.claim_next("one", 20)
+    first = claiming.claim_next("one", 20)
     assert first is not None
 
-    again = scheduling.claim_next("one", 20)
+    again = claiming.claim_next("one", 20)
 
     assert again is not None
     assert (again.pk, again.claim) == (first.pk, first.claim + 1)
@@ -120,7 +120,7 @@ def test_no_more_workers_than_the_action_allows(broker: FakeBroker) -> None:
     task = engine.start(engine.submit("spread", *ROWS))
     Task.objects.filter(pk=task.pk).update(max_workers=2)
 
-    claims = [scheduling.claim_next(f"message {number}", 20) for number in range(3)]
+    claims = [claiming.claim_next(f"message {number}", 20) for number in range(3)]
 
     assert task.segments.count() > 2
     assert [claim is not None for claim in claims] == [True, True, False]
@@ -130,39 +130,39 @@ def test_claims_go_by_the_databases_clock(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine.start(engine.submit("check", *ROWS))
-    assert scheduling.claim_next("one", 20) is not None
+    assert claiming.claim_next("one", 20) is not None
     an_hour_later = timezone.now() + timedelta(hours=1)
     monkeypatch.setattr("django.utils.timezone.now", lambda: an_hour_later)
 
-    assert scheduling.claim_next("two", 20) is None
+    assert claiming.claim_next("two", 20) is None
 
 
 def test_a_claim_whose_commit_had_no_answer_is_released(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = engine.start(engine.submit("check", *ROWS))
-    claim = scheduling.claim
+    claim = claiming.claim
 
     def claim_and_lose_the_reply(*arguments: Any) -> NoReturn:
         claim(*arguments)
         raise OperationalError("server closed the connection unexpectedly")
 
-    monkeypatch.setattr(scheduling, "claim", claim_and_lose_the_reply)
+    monkeypatch.setattr(claiming, "claim", claim_and_lose_the_reply)
     worker.run_slice(task.pk, "one")
     monkeypatch.undo()
 
-    again = scheduling.claim_next("two", 20)
+    again = claiming.claim_next("two", 20)
     assert again is not None
     assert (again.claim, again.idle_claims) == (2, 1)
 
 
 def test_a_claim_that_another_worker_has_by_now_is_not_released(broker: FakeBroker) -> None:
     engine.start(engine.submit("check", *ROWS))
-    segment = scheduling.claim_next("one", 20)
+    segment = claiming.claim_next("one", 20)
     assert segment is not None
     Segment.objects.update(claimed_by="another host:1")
 
-    scheduling.release_claims("one")
+    claiming.release_claims("one")
 
     assert Segment.objects.held().exists()
 

@@ -12,7 +12,7 @@ from categories.running import calls
 from tasks_app import lifecycle
 from tasks_app.errors import ClaimLost, StorageUnavailable
 from tasks_app.files import storage
-from tasks_app.indeterminate import answers, carrying_out, rewriting
+from tasks_app.indeterminate import answers, carrying_out, settling
 from tasks_app.models import EffectState, Task, TaskCSV, TaskEvent
 from tests import engine, plugins
 from tests import settling as rows
@@ -27,9 +27,9 @@ PLACES = [
     (calls, "call"),
     (storage, "reserve"),
     (storage, "save"),
-    (rewriting, "swap_files"),
-    (rewriting, "swap"),
-    (rewriting, "settle"),
+    (settling, "swap_files"),
+    (settling, "swap"),
+    (settling, "settle"),
     (carrying_out, "release"),
 ]
 
@@ -194,10 +194,10 @@ def test_a_worker_that_was_overtaken_publishes_nothing(
 ) -> None:
     task, paused = overtake(broker, monkeypatch)
     effect = rows.effect(task, 2)
-    written = rewriting.write_output(paused, [])
+    written = settling.write_output(paused, [])
 
     with pytest.raises(ClaimLost):
-        rewriting.swap_files(paused, [effect], [written])
+        settling.swap_files(paused, [effect], [written])
 
     assert rows.counts(task) == (2, 1, 0)
     rows.assert_counts_equal_files(task)
@@ -244,13 +244,13 @@ def test_a_task_that_is_removed_meanwhile_stays_removed(
 ) -> None:
     task = rows.ended(broker, "", "crash")
     rows.decide(task, "done", 2)
-    publish = rewriting.swap_files
+    publish = settling.swap_files
 
     def remove_first(*arguments: Any) -> None:
         lifecycle.remove(engine.fresh(task), engine.TESTER)
         publish(*arguments)
 
-    monkeypatch.setattr(rewriting, "swap_files", remove_first)
+    monkeypatch.setattr(settling, "swap_files", remove_first)
 
     broker.deliver_all()
     rows.recover(broker)

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from categories.models import PeriodicRun
-from tasks_app.execution import rate_limit, scheduling
+from tasks_app.execution import claiming, rate_limit
 from tasks_app.execution.runs import claim_seconds
 from tasks_app.files import storage
 from tasks_app.models import AccountTurn, ActionPace, CSVName, Segment, Task, TaskCSV
@@ -47,7 +47,7 @@ def test_a_message_of_the_future_is_sent_again_when_it_is_missed(broker: FakeBro
 
 def test_a_claim_of_the_future_lasts_as_long_as_one_that_begins_now(broker: FakeBroker) -> None:
     start()
-    assert scheduling.claim_next("one", 20) is not None
+    assert claiming.claim_next("one", 20) is not None
     Segment.objects.update(claimed_until=AHEAD, retry_at=AHEAD)
 
     future_times.correct_future_times()
@@ -64,7 +64,7 @@ def test_a_claim_that_may_be_held_is_left_as_it_is(
     monkeypatch.setattr(plugins.Check, "row_seconds", 600.0)
     start()
     seconds = claim_seconds(plugins.Check) + 600
-    assert scheduling.claim_next("one", seconds) is not None
+    assert claiming.claim_next("one", seconds) is not None
     before = Segment.objects.get().claimed_until
 
     count = future_times.correct_future_times()
@@ -135,7 +135,7 @@ def test_a_periodic_job_is_due_again_in_its_next_period() -> None:
 
 def test_possible_times_are_not_changed(broker: FakeBroker) -> None:
     start()
-    assert scheduling.claim_next("one", 20) is not None
+    assert claiming.claim_next("one", 20) is not None
     storage.reserve("a" * 30, CSVName.INPUT)
 
     assert future_times.correct_future_times() == 0

@@ -27,8 +27,7 @@ class Written:
 def write_rows(shape: OutputShape, batch: Batch, outcomes: Sequence[Outcome]) -> Written:
     """Return the lines for the first `len(outcomes)` rows of a batch.
 
-    An input row gets one line per output row, and at least one. A line repeats the input row's
-    raw bytes.
+    An input row has at least one line, and one per output row. Its columns are the raw bytes.
     """
     if all(map(_is_silent, outcomes)) and shape.keeps_input:
         return _write_silent_rows(shape, batch.lines[: len(outcomes)])

@@ -8,7 +8,7 @@ from categories.columns import TextColumn
 from categories.contract import Context, Outcome, Row, RowAction, RowFailed, Succeeded
 from categories.contract.rows import OutputShape
 from tasks_app.csv_files.reading import Batch
-from tasks_app.execution.output_lines import describe_failure, write_rows
+from tasks_app.execution.out_and_failed_csv import describe_failure, write_rows
 
 
 class Look(RowAction):
