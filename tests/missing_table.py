@@ -1,4 +1,4 @@
-"""A table that an action needs and the database lacks."""
+"""Helps to test tasks that wait for a table that the database lacks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def miss(*_: object) -> None:
 
 
 def repair(broker: FakeBroker) -> None:
-    """Make the table, and let time pass."""
+    """Create the table, let the task run on, and drop the table again."""
     plugins.execute(MAKE)
     try:
         let_time_pass(broker)

@@ -80,7 +80,7 @@ def run_slice(message_task_id: str, message_id: str) -> str | None:
         run = prepare(segment)
         if run is None and compatibility.find_problem(segment.task):
             segment.release()
-            return None  # the sweeper sends again soon: another worker may have the version
+            return None  # another worker may fit: the sweeper sends again, not at once
         # 5. Run batches until the time is up, and release the claim.
         if run is not None:
             work_until(until, run)

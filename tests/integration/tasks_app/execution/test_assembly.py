@@ -167,7 +167,7 @@ def test_a_stopped_task_waits_for_an_external_row_that_may_still_be_answered(
     task = engine.fresh(task)
     assert (waiting, task.is_assembled, task.success_count) == (False, True, 1)
     assert engine.read(task)[1:] == [["n0", "k", ""]]
-    assert offered == ["in.csv", "out.csv"]  # nobody sends again what may have been sent
+    assert offered == ["in.csv", "out.csv"]  # the row may have been sent: it is not offered again
     assert engine.read(task, "unprocessed.csv") == [["name"], ["n1"]]
 
 

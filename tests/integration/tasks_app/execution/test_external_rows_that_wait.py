@@ -23,7 +23,7 @@ def lost_rows(task: Task) -> int:
 
 
 def pause_of(task: Task) -> float:
-    """Return for how many seconds its segment is left alone."""
+    """Return how many seconds are left until the segment's retry."""
     retry_at = Segment.objects.get(task=task).retry_at
     return 0 if retry_at is None else (retry_at - timezone.now()).total_seconds()
 

@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgresql]
 
 @pytest.fixture
 def locked_account() -> Iterator[Account]:
-    """Lock an account as somebody else."""
+    """Lock an account from another connection."""
     account = AccountFactory.create(name="locked")
     other = connection.copy()
     with other.cursor() as cursor:

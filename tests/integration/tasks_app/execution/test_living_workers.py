@@ -31,14 +31,14 @@ def workers() -> Iterator[ExitStack]:
 
 
 def claim_expired(workers: ExitStack, name: str) -> Run:
-    """Let the claims that there are expire, and another worker take over."""
+    """Expire all claims and let another worker take over."""
     Segment.objects.exclude(claimed_until=None).update(claimed_until=database_time(-1))
     let_pauses_end()
     return workers.enter_context(engine.claimed(name))
 
 
 def try_alone(run: Run) -> None:
-    """Do what a worker does up to the moment at which it is cut off, or dies, in a row."""
+    """Do what a worker does until it is cut off, or dies, in a row."""
     assert poison_rows.count_deaths(run.segment) < poison_rows.MAX_DEATHS
     if poison_rows.is_isolated(run.segment):
         poison_rows.mark_isolated_attempt(run.segment)

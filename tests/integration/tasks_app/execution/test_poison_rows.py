@@ -35,7 +35,7 @@ def test_a_poison_row_fails_after_it_ran_alone(
 
 
 def die_on_second_row() -> None:
-    """Do what a worker does up to the moment at which the second row kills it."""
+    """Do what a worker does until the second row kills it."""
     Segment.objects.update(claimed_until=None)
     with engine.claimed("a worker that will die") as dying:
         if dying.segment.cursor_row == 0 and batches.is_isolated(dying.segment):

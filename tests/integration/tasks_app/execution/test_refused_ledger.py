@@ -58,7 +58,7 @@ def test_a_ledger_of_another_release_delays_a_task_and_nothing_else(
     task = engine.fresh(task)
     assert "the database refuses a statement of Piston Tasks itself" in caplog.text
     assert task.ending != "broken"
-    if action == "send":  # of the one that had been sent nobody knows
+    if action == "send":  # the answer to the sent row is unknown
         assert (task.success_count, task.indeterminate_count) == (2, 1)
     else:
         assert (task.status, task.failure_count) == ("success", 0)

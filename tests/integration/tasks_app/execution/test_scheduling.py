@@ -234,7 +234,7 @@ def test_an_end_that_meets_a_lock_does_not_hold_up_another_task(
     locked = OperationalError("lock timeout")
     locked.__cause__ = LockNotAvailable()
     let_end_fail(monkeypatch, locked)
-    monkeypatch.setattr(batches, "aimed_seconds", lambda: 0.001)  # it does not come to its own end
+    monkeypatch.setattr(batches, "aimed_seconds", lambda: 0.001)  # its own task does not end
     unended, other = unended_and_other()
 
     with suppress(OperationalError):

@@ -1,3 +1,5 @@
+"""Tests the pauses in which others can take SQLite's write lock."""
+
 from __future__ import annotations
 
 from types import SimpleNamespace
@@ -9,7 +11,7 @@ from tasks_app.execution.sqlite_lock import LockPause
 
 
 class Clock:
-    """Time that passes only where somebody sleeps, or says so."""
+    """A clock that moves only in `sleep` and when a test sets it."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0

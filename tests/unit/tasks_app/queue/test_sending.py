@@ -18,7 +18,7 @@ from tasks_app.queue import dispatch, sending
 
 @pytest.fixture
 def frozen(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
-    """Put a broker in place that never answers; yields what it was asked to send."""
+    """Install a broker that never answers; yield the messages that it was given."""
     asked: list[Any] = []
     thaw = threading.Event()
 

@@ -9,11 +9,11 @@ from tasks_app.execution import external
 
 @pytest.fixture
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a worker wait in place for every attempt, and not for long."""
+    """Make pauses so short that a worker always waits in place."""
     monkeypatch.setattr(external, "MIN_PAUSE_SECONDS", 0.0001)
 
 
 @pytest.fixture
 def long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no worker wait in place."""
+    """Make pauses so long that no worker waits in place."""
     monkeypatch.setattr(external, "MIN_PAUSE_SECONDS", 30.0)

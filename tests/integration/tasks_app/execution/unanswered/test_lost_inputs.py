@@ -24,14 +24,14 @@ def input_path(task: Task) -> Path:
 
 
 def lose(task: Task) -> bytes:
-    """Let a task's input be gone; return its bytes."""
+    """Delete a task's input; return its bytes."""
     content = input_path(task).read_bytes()
     input_path(task).unlink()
     return content
 
 
 def edit(task: Task) -> bytes:
-    """Let somebody edit a task's input; return the bytes that it had."""
+    """Edit a task's input; return the bytes that it had."""
     content = input_path(task).read_bytes()
     input_path(task).write_bytes(content.replace(b"n1,", b"x1,"))
     return content
