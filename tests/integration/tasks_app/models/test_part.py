@@ -18,5 +18,5 @@ def test_errors_of_the_database_become_errors_of_django() -> None:
     files = {"output": b"a\n", "output_bytes": 2, "failed": b"", "failed_bytes": 0}
     Part.objects.add(Part(**place, **rows, **files))
 
-    with pytest.raises(IntegrityError):  # whoever waits for a lost connection knows no others
+    with pytest.raises(IntegrityError):  # code that handles lost connections catches only Django's
         Part.objects.add(Part(**place, **rows, **files))
