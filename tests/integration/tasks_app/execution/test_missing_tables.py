@@ -253,8 +253,10 @@ def test_a_locked_task_that_waits_in_vain_is_passed_over(
 
     with locked(held):
         sweeping.end_waiting_tasks()
+        first = engine.fresh(other).ending
+        sweeping.end_waiting_tasks()  # finds fewer tasks than it may take: it names the locked one
 
-    assert engine.fresh(other).ending == "broken"
+    assert first == "broken"
     assert engine.fresh(held).ending is None
     assert f"Task {held.pk} stands still" in caplog.text
 
