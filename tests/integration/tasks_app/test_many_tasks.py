@@ -96,7 +96,7 @@ def test_workers_and_sweepers_scan_no_table(account: Account, broker: FakeBroker
         "room": tables_read_by(lambda: quotas.check_room(account.pk)),
     }
 
-    assert read == {"claim": [], "give back": [], "sweep": [], "room": []}
+    assert read == {"claim": [], "release": [], "sweep": [], "room": []}
 
 
 @pytest.mark.postgresql
