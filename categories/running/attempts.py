@@ -111,7 +111,7 @@ class Attempt:
         try:
             with self._savepoint():
                 outcomes = self.run(rows)
-                if self.writes:  # otherwise the COMMIT checks foreign keys
+                if self.writes:  # otherwise foreign keys are checked only at COMMIT
                     connections[self.context.database].check_constraints()
                 return outcomes
         except Exception as error:
@@ -171,8 +171,8 @@ class WriteCounter:
 def classified_errors(using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
     """Translate a plugin's database errors, to separate a missing table from a bad row.
 
-    Raises ActionWaits if the database lacks something. A fault of a row never leaves as an
-    OperationalError, which means that the database is away.
+    Raises ActionWaits if the database lacks something. An error that a row caused never leaves this
+    block as an OperationalError, because that means that the database is unavailable.
     """
     try:
         with connections[using].wrap_database_errors:  # some plugins use the driver directly

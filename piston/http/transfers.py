@@ -3,8 +3,9 @@
 A transfer is an upload or a download. While it lasts, a thread waits for its client. Our server
 puts a `SlotHolder` into each request's environment. Without one, there is no limit.
 
-A client is an account. Its tree is its top-level account with everything below, so a tree gains
-nothing from having many accounts. The last slots are kept for clients and trees that hold none.
+A client is an account, or an address until the account is known. Its tree is its top-level account
+with everything below it, so a tree gains nothing from having many accounts. The last slots are kept
+for clients and trees that hold none.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ SMALL_BYTES = 256 * 1024  # an answer up to this size waits in memory, and holds
 class NoFreeSlot(OSError):
     """No slot is free for a transfer; an OSError, like other ways to lose a client.
 
-    `is_own_fault` if this client holds slots itself: those that are left are for others.
+    `is_own_fault` is true if this client holds slots itself: those still free are for others.
     """
 
     def __init__(self, *, is_own_fault: bool) -> None:
@@ -62,8 +63,9 @@ class TransferSlots:
     """The slots of a process, which its threads take and give back.
 
     A client that holds some gets another only while more than a quarter is free. A client that
-    holds none, in a tree that holds some, gets one while more than an eighth is free. The others
-    are for trees that hold none. Both limits are rounded up, so even one of two slots is kept.
+    holds none, in a tree that holds some, gets one while more than an eighth is free. The last
+    eighth is for trees that hold none. Both limits are rounded up, so even one of two slots is
+    kept.
     """
 
     def __init__(self, count: int, *, per_client: int) -> None:
@@ -108,8 +110,8 @@ class TransferSlots:
 class SlotHolder:
     """One request's right to a slot, for the time that a thread waits for its client.
 
-    `client` and `tree` are the address until the account is known. `body_is_here` if the body has
-    arrived with the head or there is none, so that no thread will wait for it.
+    `client` and `tree` are the address until the account is known. `body_is_here` is true if
+    the body arrived with the headers or there is none, so that no thread will wait for it.
     """
 
     def __init__(self, slots: TransferSlots, client: str, *, body_is_here: bool) -> None:
@@ -164,7 +166,7 @@ def look_up_tree(holder: SlotHolder) -> None:
 
 
 def try_to_look_up_tree(holder: SlotHolder) -> None:
-    """Look up the tree if possible: the answer is ready, and needs no database to go out."""
+    """Look up the tree, ignoring database errors: the answer is ready and can go out without it."""
     with suppress(Error):
         look_up_tree(holder)
 

@@ -57,8 +57,8 @@ def run_next_batch(run: Run) -> bool:
 
     Rows wait while the action is at its rate limit, and after an external row got no answer.
 
-    Raises ClaimLost, with nothing of the batch kept, when another worker or a stop has taken over
-    the segment. Raises DiskFull before anything is sent.
+    Raises ClaimLost, with nothing of the batch kept, when another worker has taken over the
+    segment or a person has stopped the task. Raises DiskFull before anything is sent.
     """
     disk_reserve.check_room()
     if not run.segment.has_input:
@@ -128,7 +128,7 @@ def run_in_halves(
 
 
 def commit_outcomes(run: Run, batch: Batch, find: Callable[[], Sequence[Outcome]]) -> None:
-    """Find the outcomes and commit them with the ledger: in one transaction if rows write."""
+    """Find the outcomes and commit them with the ledger; if rows write, both in one transaction."""
     started = time.monotonic()
     reads_only = run.action.effects is Effects.NONE
     outcomes = find() if reads_only else ()
@@ -152,7 +152,8 @@ def run_external_row(run: Run, batch: Batch, row: Row | RowFailed) -> bool:
     action = cast("RowAction", run.action)
     outcome: Outcome
     if isinstance(row, RowFailed):
-        earlier = external.find_unanswered(run.segment)  # if sent, it had passed its columns
+        # If an earlier attempt was sent, the row passed its column checks at that time.
+        earlier = external.find_unanswered(run.segment)
         outcome = external.unknown(earlier) if earlier else row
         commit_external(run, batch, outcome, was_sent=earlier is not None)
         return True

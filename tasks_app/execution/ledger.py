@@ -43,8 +43,8 @@ def ledger_errors() -> Iterator[None]:
     """Raise LedgerRefused when the database refuses a statement of the ledger itself.
 
     A database error in an action fails rows or ends the task. An error in the ledger must do
-    neither: the schema differs, a right is missing, a sequence is used up. A value that does not
-    fit still counts as the action's error.
+    neither, because its cause is in the database: the schema differs, a privilege is missing, or a
+    sequence is exhausted. A value that does not fit still counts as the action's error.
     """
     try:
         yield
@@ -66,10 +66,11 @@ def commit_batch(
 ) -> None:
     """Write the ledger's side of a batch; call it last in the transaction of the batch's effects.
 
-    Raises DiskFull when the output does not fit, and LedgerRefused when the database refuses it
-    for good. Raises ClaimLost when a newer claim exists or the task no longer runs; the caller's
-    transaction must then roll back. So a worker that was paused, cut off or overtaken by a stop
-    commits nothing. `also_when_stopped` is for an external row sent before the stop (design §5).
+    Raises DiskFull when the output does not fit, and LedgerRefused when the database rejects the
+    write although it is neither unavailable, locked nor full. Raises ClaimLost when a newer claim
+    exists or the task no longer runs; the caller's transaction must then roll back. So a worker
+    that was paused, cut off or overtaken by a stop commits nothing. `also_when_stopped` is for an
+    external row sent before the stop (design §5).
     """
     if not transaction.get_connection().in_atomic_block:
         raise transaction.TransactionManagementError("A batch is committed inside a transaction.")

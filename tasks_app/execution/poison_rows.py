@@ -10,8 +10,9 @@ from tasks_app.models.clock import database_time
 
 SHRINK_FACTOR = 100  # a batch in which a worker died is divided by this
 MAX_DEATHS = 2  # of workers that ran the row alone; then it is recorded as failed
-# Before a poison row fails, its workers get this long to report that they live. A worker that was
-# paused, or cut off from the database, needs it for one connection to fail and another to open.
+# Before a poison row is recorded as failed, the workers that ran it have this long to report that
+# they are alive. A worker that was paused or cut off from the database needs the time for its old
+# connection to fail and a new one to open.
 GRACE_SECONDS = 10.0
 
 
@@ -65,7 +66,7 @@ def had_grace_period(segment: Segment) -> bool:
 
 
 def start_grace_period(segment: Segment) -> None:
-    """Leave a possible poison row for GRACE_SECONDS: its worker may live and report it.
+    """Leave a possible poison row alone for GRACE_SECONDS: its worker may be alive and report so.
 
     The claim's number is raised, so that no later write of this worker ends the grace period.
     """

@@ -53,7 +53,7 @@ logger = logging.getLogger(__name__)
 # Neither a row nor the action caused these errors: the segment is released and tried again later.
 POSTPONING_ERRORS = (StorageUnavailable, DiskFull, LedgerRefused, Error)
 
-MAX_IDLE_CLAIMS = 30  # in a row without a commit; then the task ends as broken
+MAX_IDLE_CLAIMS = 30  # consecutive claims without a commit; then the task ends as broken
 
 
 def run_slice(message_task_id: str, message_id: str) -> str | None:
@@ -64,7 +64,7 @@ def run_slice(message_task_id: str, message_id: str) -> str | None:
     # 1. Run no row while the disk is full.
     if disk_reserve.is_short():
         logger.warning("Tasks have to wait, no row is to blame: %s", disk_reserve.REASON)
-        return None  # the sweeper sends again when there is room
+        return None  # the sweeper resends the message when there is room
     # 2. Complete the message's own task if all its rows are done.
     complete_unended(message_task_id)
     # 3. Claim the next segment in turn.
@@ -76,11 +76,12 @@ def run_slice(message_task_id: str, message_id: str) -> str | None:
     try:
         if segment.task_id != message_task_id:
             compatibility.leave_if_incompatible(message_task_id)
-        # 4. Find the action and ask its permission.
+        # 4. Find the action and ask it for permission.
         run = prepare(segment)
         if run is None and compatibility.find_problem(segment.task):
             segment.release()
-            return None  # another worker may fit: the sweeper sends again, not at once
+            # Another worker may be able to run it: the sweeper resends the message, but later.
+            return None
         # 5. Run batches until the time is up, and release the claim.
         if run is not None:
             work_until(until, run)
@@ -88,7 +89,7 @@ def run_slice(message_task_id: str, message_id: str) -> str | None:
     # 6. If the claim was overtaken or the rows have to wait, release the segment.
     except ClaimLost:
         logger.info("Claim %s on %s was overtaken", segment.claim, segment)
-        pending_releases.add(segment.release_or_uncount)  # ours still, if a stop overtook it
+        pending_releases.add(segment.release_or_uncount)  # after a stop, the claim is still ours
     except (ActionWaits, *POSTPONING_ERRORS) as error:
         postpone(segment, error)
         return None
@@ -167,7 +168,7 @@ def try_fewer_rows(segment: Segment) -> None:
 
 
 def prepare(segment: Segment) -> Run | None:
-    """Find the action and ask its permission; None when that ended the task.
+    """Find the action and ask it for permission; None when this ended the task.
 
     Also None when this process can no longer run the action: other workers take the task.
     """

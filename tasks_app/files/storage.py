@@ -29,7 +29,8 @@ from tasks_app.models.clock import database_time
 KEEP_SECONDS = 6.0 * settings.PISTON_CLAIM_SECONDS
 FOLDER = re.compile("[0-9a-f]{2}")
 KEY = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{28}-[0-9a-f]{16}\.(?:in|out|failed)\.csv")
-# Object storage sends 8 MiB at a time; nothing is read meanwhile. A slower writer counts as dead.
+# Object storage is sent 8 MiB at a time, and nothing is read from the source meanwhile. A writer
+# that has read nothing for this long counts as dead.
 MAX_BLOCK_SECONDS = 900.0
 PROOF_SECONDS = 0.25  # before each of the two checks that prove that a file is missing
 NEIGHBOURS = 3  # other files that are looked for when one is missing; at least one must exist
@@ -162,7 +163,10 @@ def list_files(folder: str) -> Iterator[StoredFile]:
 
 
 def exists(key: str) -> bool:
-    """Return whether a file is in storage; False is certain, too. Raises StorageUnavailable."""
+    """Return whether a file is in storage; False is as certain as True.
+
+    Raises StorageUnavailable.
+    """
     with storage_errors():
         check_mounted()
         return backend().has_file(key)
@@ -177,7 +181,7 @@ def backend() -> Backend:
 
 
 def check_mounted() -> None:
-    """Raise StorageUnavailable if the disk of the files' folder may not be mounted.
+    """Raise StorageUnavailable if the disk that holds the files' folder seems not to be mounted.
 
     The folder is then empty although tasks have files. A file stored in it would be hidden once
     the disk is mounted again.
@@ -208,7 +212,7 @@ def found_missing(csv_file: TaskCSV) -> StoredFileMissing:
 
 
 def check_bucket(csv_file: TaskCSV) -> None:
-    """Raise StorageUnavailable if the files that were stored next to it are missing, too."""
+    """Raise StorageUnavailable if the files stored before it (or else after it) are missing too."""
     is_bucket = not isinstance(default_storage, SyncedFileStorage)
     others = csv_file.stored_near(NEIGHBOURS) if is_bucket else []
     if others and not any(map(exists, (*others, LOST))):
@@ -224,7 +228,8 @@ def found_changed(
     """Record that these bytes are not as they were stored; return the error to raise.
 
     `size` is that of the opened file; None means the recorded size. Raises StorageUnavailable if
-    the storage's own metadata contradicts it: then a proxy or cache in between changed the bytes.
+    the storage's own metadata contradicts the change: then a proxy or cache in between changed the
+    bytes.
     """
     with storage_errors():
         now = backend().look(csv_file.key)

@@ -51,9 +51,9 @@ class SegmentQuerySet(ClaimQuerySet["Segment"]):
     def claimable(self, message_id: str | Slot = "") -> SegmentQuerySet:
         """Unfinished segments of running tasks that are not claimed, or whose claim has expired.
 
-        A segment with a `retry_at` in the future is not claimable. A broker that delivers the same
-        message again has lost contact with its first worker. So a claim that was taken for
-        `message_id` can be taken over at once; if that worker is alive, the fence stops it.
+        A segment with a `retry_at` in the future is not claimable. A broker that delivers a message
+        again has lost contact with the worker that got it first. So a claim that was taken for
+        `message_id` can be taken over immediately; if that worker is alive, the fence stops it.
         """
         free = CLAIM.is_free()
         due = Q(retry_at=None) | Q(retry_at__lt=Now())
@@ -83,8 +83,8 @@ class SegmentQuerySet(ClaimQuerySet["Segment"]):
 class Segment(models.Model):
     """A contiguous range of a task's input with its own cursor.
 
-    Invariant: at any time, rows before the cursor = rows in this segment's parts. Both change in
-    one transaction (design §4.4).
+    Invariant: at any time until assembly deletes the parts, this segment's rows before the cursor
+    = rows in this segment's parts. Both change in one transaction (design §4.4).
     """
 
     task = models.ForeignKey(Task, models.CASCADE, related_name="segments")
@@ -173,8 +173,9 @@ class Segment(models.Model):
     def release_or_uncount(self) -> None:
         """Release the segment; if the claim was overtaken, take it out of the count of crashes.
 
-        The worker that overtook it counted this claim as one without a commit, and counted a trial
-        of the suspect row. This worker is alive, so it reverts both counts.
+        For the worker that overtook it, this claim counts as one that ended without a commit, and
+        this worker's trial of the suspect row as a death. But this worker is alive, so it takes
+        back both counts.
         """
         if self.release():
             return

@@ -49,7 +49,7 @@ _swept_at = float("-inf")  # on this process's monotonic clock
 
 
 def sweep_unless_just_done() -> None:
-    """Sweep, except for messages that queued up while no worker was running."""
+    """Sweep, unless this process has just done so: messages queue up while no worker is running."""
     global _swept_at  # noqa: PLW0603 - per process; it saves work and decides nothing
     if monotonic() - _swept_at >= settings.PISTON_SWEEP_SECONDS / 4:
         sweep()
@@ -103,7 +103,7 @@ def wake_abandoned_tasks() -> None:
 
 
 def wake_silent_tasks() -> None:
-    """Send messages again that were lost with the broker, or with a worker whose claim expired."""
+    """Resend messages that were lost with the broker, or with a worker whose claim expired."""
     waiting = Segment.objects.claimable().values("task")
     silent = Task.objects.running().filter(needs_message(), pk__in=waiting, unfit_since=None)
     longest_waiting = silent.order_by(F("served_at").asc(nulls_first=True))
@@ -111,9 +111,9 @@ def wake_silent_tasks() -> None:
 
 
 def wake_unfit_tasks() -> None:
-    """Send messages for a few tasks that no worker could run: a fitting one may have started.
+    """Send messages for a few tasks that no worker could run: one that can may have started.
 
-    They are a few at random, so that many such tasks take no capacity from the others.
+    Only a few are chosen, at random, so that many such tasks take no capacity from the others.
     """
     unfit = Task.objects.running().filter(needs_message(), unfit_since__isnull=False)
     for_each(free(unfit.order_by("?"), MAX_UNFIT_AT_ONCE), repeat_message)
@@ -157,7 +157,7 @@ def end_waiting_tasks() -> None:
 
 @transaction.atomic
 def end_waiting(task: Task) -> None:
-    """End a task that has waited too long; the reason names the kind of missing thing only."""
+    """End a task that has waited too long; its reason says only what kind of thing is missing."""
     locks.wait_briefly()
     if not is_still_among(for_too_long("waiting_since"), task):
         return
@@ -180,7 +180,7 @@ def request_assemblies() -> None:
 
 
 def request_settlings() -> None:
-    """Send messages for people's decisions about rows that no worker is carrying out."""
+    """Send messages for people's decisions about rows, unless a worker is carrying them out."""
     decided = Effect.objects.to_carry_out().values("task")
     due = Task.objects.assembled().free().filter(needs_message(), pk__in=decided)
     for_each(free(due, MAX_AT_ONCE), lambda task: dispatch.request_settling(task.pk))

@@ -79,13 +79,13 @@ def test_a_variable_has_the_default_that_the_manual_states(name: str, default: s
 
 STATED = [
     ("design", "at most {} segments", creating.MAX_SEGMENTS),
-    ("design", "at equal distances, at most {:,}", contents.MAX_CHECKPOINTS),
+    ("design", "of at most {:,} evenly spaced", contents.MAX_CHECKPOINTS),
     ("design", "JSON of more than {} KiB", json_uploads.SMALL_BYTES >> 10),
     ("design", "writes an output of up to {} MiB", assembly.SMALL_BYTES >> 20),
     ("design", "if the input is at most {} MiB", assembly.MAX_VERIFIED_BYTES >> 20),
     ("design", "After {:.0f} s the search commits", batches.SPLIT_SECONDS),
     ("design", "the batch size is divided by {}", poison_rows.SHRINK_FACTOR),
-    ("design", "recorded only after {:.0f} s", poison_rows.GRACE_SECONDS),
+    ("design", "after {:.0f} s in which such reports", poison_rows.GRACE_SECONDS),
     ("design", "doubled up to {:.0f} s", external.MAX_PAUSE_SECONDS),
     ("operating", "left alone for {:.0f} s", poison_rows.GRACE_SECONDS),
     ("operating", "an upload of more than {} KiB", request_heads.SMALL_BODY_BYTES >> 10),
