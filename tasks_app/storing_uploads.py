@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import connection
 
 from categories.contract import Action
+from categories.contract.rows import accepted_columns
 from piston.plurals import plural
 from piston.readable import Readable
 from tasks_app.csv_files.limits import ScanLimits
@@ -70,7 +71,7 @@ class ScannedStream:
         self.body = body
         self.scan: Scan
         self.scanner = Scanner(
-            {column.name: column.mandatory for column in action.columns},
+            accepted_columns(action),
             ScanLimits(
                 columns=settings.PISTON_MAX_COLUMNS,
                 cell_bytes=settings.PISTON_MAX_CELL_BYTES,

@@ -69,7 +69,7 @@ class Texts(tuple[str, ...]):
 
 
 class WrittenRows:
-    """Output rows that are already lines of CSV, each ending with an empty `error` cell.
+    """Output rows of an action without input that are already lines of CSV.
 
     Iteration yields their cells as Texts.
     """
@@ -96,9 +96,9 @@ class WrittenRows:
 
 
 def read_rows(content: bytes) -> Iterator[Texts]:
-    """Yield the rows of lines that end with an empty `error`."""
+    """Yield the rows of lines of CSV."""
     lines = map(bytes.decode, content.splitlines(keepends=True))
-    return (Texts(cells[:-1]) for cells in csv.reader(lines))
+    return map(Texts, csv.reader(lines))
 
 
 @dataclass(frozen=True, slots=True)

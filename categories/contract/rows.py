@@ -14,6 +14,8 @@ from categories.errors import CellError, UndeclaredOutput
 if TYPE_CHECKING:
     from categories.contract import Action
 
+ERROR = "error"  # the column of failures, the last one of an output of rows
+
 
 class Row(tuple[Any, ...]):
     """The typed cells of an input row: `row.number`, or by the column's name `row["cnam.inbound"]`.
@@ -126,40 +128,55 @@ class OutputShape:
     """The columns of an output file, for an action and the header of its input.
 
     They are the input's columns, the action's output columns that the input lacks, and `error`.
-    An action that replaces the header writes exactly its output columns and `error`.
+    If the input has an output column already, its cells are filled in there. An `error` of the
+    input is replaced. So an action takes back the file that it wrote.
+    An action that replaces the header writes exactly its output columns and `error`. An action
+    without input writes no `error`, because its rows cannot fail.
     """
 
     def __init__(self, action: type[Action], header: Sequence[str] = ()) -> None:
         self.action = action
-        self.keeps_input = not action.replaces_header
-        kept = list(header) if self.keeps_input else []
-        self.added = [column for column in action.output if column.name not in kept]
-        self.header = [*kept, *(column.name for column in self.added), "error"]
         self._output_names = [column.name for column in action.output]
-        self._formats = [(column.name, column.format) for column in self.added]
-        # with a replaced header, a row without output still shows its input cells in these columns
-        places = {name: place for place, name in enumerate(header)}
-        self._input_places = [
-            None if self.keeps_input else places.get(column.name) for column in self.added
+        self._formats = [column.format for column in action.output]
+        self._ending = [""] if action.takes_input else []  # the `error` of a row that succeeded
+        written = [*self._output_names, *([ERROR] if action.takes_input else [])]
+        kept = [] if action.replaces_header else [name for name in header if name != ERROR]
+        self.header = [*kept, *(name for name in written if name not in kept)]
+        # whether a line of output is the input's line, byte for byte, with cells appended
+        self.keeps_line = not action.replaces_header and not set(header) & set(written)
+        self._is_filled_in = not action.replaces_header and not self.keeps_line
+        declared = {column.name for column in action.columns}
+        # for each column of a line that is not kept: its place in `written`, and in the input
+        self._sources = [
+            (
+                written.index(name) if name in written else None,
+                header.index(name)
+                if name in header and (name in declared or name not in written)
+                else None,
+            )
+            for name in self.header
         ]
 
     def succeeded_cells(self, cells: Cells = (), input_cells: Sequence[str] = ()) -> list[str]:
-        """Return the texts to add for one output row, or without cells for an empty success.
+        """Return the texts of one output row, or without cells those of an empty success.
 
-        Raises UndeclaredOutput.
+        They are to be appended to the input's line if `keeps_line`; otherwise they are the whole
+        line. Raises UndeclaredOutput.
         """
         if not cells:
             return self.failed_cells("", input_cells)
         if cells.__class__ is Texts:
-            return [*cells, ""]
-        if cells.__class__ is tuple and len(cells) == len(self._formats) == len(self._output_names):
-            texts = [format_cell(cell) for (_, format_cell), cell in zip(self._formats, cells)]  # noqa: B905
-            texts.append("")
-            return texts
-        by_name = self._by_name(cells)
-        texts = [format_cell(by_name.get(name)) for name, format_cell in self._formats]
-        texts.append("")
-        return texts
+            texts = list(cells)
+        elif cells.__class__ is tuple and len(cells) == len(self._formats):
+            texts = [format_cell(cell) for format_cell, cell in zip(self._formats, cells)]  # noqa: B905
+        else:
+            by_name = self._by_name(cells)
+            texts = [
+                format_cell(by_name.get(name))
+                for format_cell, name in zip(self._formats, self._output_names, strict=True)
+            ]
+        texts += self._ending
+        return self._merge(texts, input_cells) if self._is_filled_in else texts
 
     def _by_name(self, cells: Cells) -> Mapping[str, Any]:
         if not isinstance(cells, Mapping):
@@ -172,10 +189,28 @@ class OutputShape:
         return cells
 
     def failed_cells(self, message: str, input_cells: Sequence[str] = ()) -> list[str]:
-        """Return the texts to add for a row that failed."""
-        texts = [
-            input_cells[place] if place is not None and input_cells else ""
-            for place in self._input_places
-        ]
-        texts.append(message)
-        return texts
+        """Return the texts of a row without output: one that failed, if there is a message."""
+        texts = [""] * len(self._output_names)
+        if self._ending:
+            texts.append(message)
+        return texts if self.keeps_line else self._merge(texts, input_cells)
+
+    def _merge(self, texts: Sequence[str], input_cells: Sequence[str]) -> list[str]:
+        """Return the whole line; an empty text leaves the input's cell of that column."""
+        line = []
+        for at, place in self._sources:
+            text = "" if at is None else texts[at]
+            if not text and place is not None and input_cells:
+                text = input_cells[place]
+            line.append(text)
+        return line
+
+
+def accepted_columns(action: type[Action]) -> dict[str, bool]:
+    """Return the names that the columns of an input may have, and whether each is mandatory.
+
+    The columns that the action writes are accepted and ignored, so that it takes back its output.
+    """
+    written = (*(column.name for column in action.output), ERROR) if action.takes_input else ()
+    declared = {column.name: column.mandatory for column in action.columns}
+    return declared | {name: False for name in written if name not in declared}

@@ -15,7 +15,7 @@ from django.db import connections, models
 from django.db.backends.utils import CursorWrapper
 from django.db.models import Func, Value
 from django.db.models.expressions import Combinable
-from django.db.models.functions import Cast, NullIf
+from django.db.models.functions import Cast, Coalesce, NullIf
 
 from categories.columns import (
     BooleanColumn,
@@ -49,8 +49,9 @@ def copy_out(
     if connection.vendor != "postgresql":
         return None
     texts = [cell_text(column, stored) for column, stored in cells.items()]
-    no_error = Value(None, output_field=models.TextField())
-    query = rows.values_list(*texts, no_error).query
+    if len(texts) == 1:  # no line may be blank: COPY writes an empty text as "", NULL as nothing
+        texts = [Coalesce(Cast(texts[0], models.TextField()), Value(""))]
+    query = rows.values_list(*texts).query
     statement, parameters = query.get_compiler(rows.db).as_sql()
     with connection.cursor() as cursor:
         # through Django's wrappers, which count and log statements

@@ -27,9 +27,10 @@ class Written:
 def write_rows(shape: OutputShape, batch: Batch, outcomes: Sequence[Outcome]) -> Written:
     """Return the lines for the first `len(outcomes)` rows of a batch.
 
-    An input row has at least one line, and one per output row. Its columns are the raw bytes.
+    An input row has at least one line, and one per output row. Its columns are the raw bytes,
+    unless a result is filled in among them.
     """
-    if all(map(_is_silent, outcomes)) and shape.keeps_input:
+    if all(map(_is_silent, outcomes)) and shape.keeps_line:
         return _write_silent_rows(shape, batch.lines[: len(outcomes)])
     lines: list[bytes] = []  # of the input, for each line of the output
     places: list[int] = []  # for each line, the index of its added cells
@@ -42,7 +43,7 @@ def write_rows(shape: OutputShape, batch: Batch, outcomes: Sequence[Outcome]) ->
             lines.append(line)
             places.append(place)
         elif isinstance(outcome, Succeeded):
-            if len(outcome.rows) == 1 and shape.keeps_input:
+            if len(outcome.rows) == 1 and shape.keeps_line:
                 place_of[id(outcome)] = len(added)
             for row in outcome.rows or ((),):
                 lines.append(line)
@@ -69,9 +70,9 @@ def write_rows(shape: OutputShape, batch: Batch, outcomes: Sequence[Outcome]) ->
 def _join(
     shape: OutputShape, lines: Sequence[bytes], places: Sequence[int], added: Sequence[list[str]]
 ) -> bytes:
-    """Return each line with the added cells at its place, or the added cells alone."""
+    """Return each line with the added cells at its place, or the added cells as whole lines."""
     endings = [ending + b"\n" for ending in encode_rows(added)]
-    if not shape.keeps_input:
+    if not shape.keeps_line:
         return b"".join(endings)
     return b"".join([b"%b,%b" % (line, endings[at]) for line, at in zip(lines, places)])  # noqa: B905
 

@@ -9,8 +9,8 @@ from itertools import accumulate, count, islice
 
 from categories import registry
 from categories.columns import TextColumn
-from categories.contract import Action, RowAction
-from categories.contract.rows import OutputShape
+from categories.contract import Action, PageAction, RowAction
+from categories.contract.rows import ERROR, OutputShape
 from categories.errors import CategoryError
 from tasks_app.csv_files.boundaries import rows_in
 from tasks_app.csv_files.writing import encode_row
@@ -218,7 +218,7 @@ def header_line(task: Task, name: CSVName) -> bytes:
         return input_line + b"\n"
     action = find_action(task) or replacement_action(task, csv.header if csv else ())
     shape = OutputShape(action, csv.header if csv else ())
-    if not shape.keeps_input or not csv:
+    if not shape.keeps_line or not csv:
         return encode_row(shape.header) + b"\n"
     added = encode_row(shape.header[len(csv.header) :])
     return b"%b,%b\n" % (input_line, added)
@@ -245,10 +245,14 @@ def replacement_action(task: Task, input_header: Sequence[str]) -> type[Action]:
     found = Part.objects.filter(task=task, output_bytes__gt=0)
     first = found.order_by("segment_index", "number").values_list("output", flat=True).first()
     cells = next(rows_in(bytes(first), is_last=True))[0] if first else []
-    lost_count = max(len(cells) - len(input_header) - len(["error"]), 0)
+    kept = {*input_header, ERROR} if input_header else ()  # without input, rows have no error
     free = (name for number in count(1) if (name := f"output_{number}") not in input_header)
+    lost = [TextColumn(name, "Lost.") for name in islice(free, max(len(cells) - len(kept), 0))]
 
-    class MissingAction(RowAction, abstract=True):
-        output = [TextColumn(name, "Lost.") for name in islice(free, lost_count)]
+    class MissingRowAction(RowAction, abstract=True):
+        output = lost
 
-    return MissingAction
+    class MissingPageAction(PageAction, abstract=True):
+        output = lost
+
+    return MissingRowAction if input_header else MissingPageAction

@@ -8,6 +8,7 @@ from typing import Any
 
 from categories import registry
 from categories.contract import Action
+from categories.contract.rows import OutputShape
 from categories.errors import CategoryError
 from categories.models import Source
 from piston.command_line import DatabaseCommand
@@ -78,6 +79,6 @@ def describe_action(action: type[Action]) -> Iterator[str]:
         need = "mandatory" if column.mandatory else "optional"
         yield f"  {column.name:24} {need:9}  {column.help}"
         yield f"  {'':24} {'':9}  {column.rule}; for example {column.example}"
-    names = ", ".join([*(column.name for column in action.output), "error"])
+    names = ", ".join(OutputShape(action).header)
     kept = "" if action.replaces_header or not action.takes_input else "the input's columns, "
     yield f"Output: {kept}{names}"

@@ -40,8 +40,8 @@ def parent() -> Account:
 
 
 def list_quantities(account: Account) -> list[tuple[str, ...]]:
-    """Return the cells of the output, without the column `error`."""
-    return [tuple(line[:-1]) for line in run_action(DescendantQuantities, account=account).lines]
+    """Return the cells of the output."""
+    return [tuple(line) for line in run_action(DescendantQuantities, account=account).lines]
 
 
 def store(account: Account, year: int, month: int, **documents: Any) -> None:

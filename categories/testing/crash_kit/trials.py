@@ -28,7 +28,7 @@ from categories.contract import (
     StopTask,
     Succeeded,
 )
-from categories.contract.rows import OutputShape, RowShape
+from categories.contract.rows import OutputShape, RowShape, accepted_columns
 from categories.running import calls
 from categories.running.cursors import find_cursor_problem
 from categories.running.failures import Indeterminate, Stopping
@@ -250,7 +250,7 @@ class Trial:
 
     def _write(self, outcome: Outcome, line: Sequence[str]) -> None:
         self.ran.outcomes.append(outcome)
-        kept = list(line) if self.shape.keeps_input else []
+        kept = list(line) if self.shape.keeps_line else []
         if isinstance(outcome, RowFailed):
             self.ran.lines.append(kept + self.shape.failed_cells(outcome.message, line))
             return
@@ -272,7 +272,7 @@ def read_rows(action: type[Action], rows: Rows) -> tuple[list[str], list[list[st
     else:
         header = list(dict.fromkeys(name for row in rows for name in row))
         cells = [[to_cell(row.get(name)) for name in header] for row in rows]
-    unknown = set(header) - {column.name for column in action.columns}
+    unknown = set(header) - accepted_columns(action).keys()
     if unknown:
         raise ValueError(f"{action.__name__} declares no column {', '.join(sorted(unknown))}.")
     return header, cells

@@ -121,7 +121,7 @@ def test_a_refusal_and_a_stop_are_told() -> None:
 
 
 def test_pages_are_read_to_the_end() -> None:
-    assert run_action(Count).lines == [["1", ""], ["2", ""], ["3", ""]]
+    assert run_action(Count).lines == [["1"], ["2"], ["3"]]
 
 
 def test_a_cursor_that_does_not_move_is_an_error() -> None:

@@ -56,6 +56,25 @@ def test_failed_rows_are_counted_and_go_to_failed_csv_in_input_format(broker: Fa
     assert engine.read(task)[2] == ["n1", "fail", "", "told to fail"]
 
 
+def test_an_action_takes_back_the_file_that_it_wrote(broker: FakeBroker) -> None:
+    first = run("check", *names("", "fail", ""), broker=broker)
+    written = b"".join(engine.task_files.open_file(first, "out.csv").read()).decode()
+
+    again = run("check", *written.replace("n0,", '"n,0",').splitlines(), broker=broker)
+
+    assert (again.status, again.success_count, again.failure_count) == ("partial", 2, 1)
+    assert engine.read(again) == [
+        ["name", "do", "seen", "error"],
+        ["n,0", "", "N,0", ""],
+        ["n1", "fail", "", "told to fail"],
+        ["n2", "", "N2", ""],
+    ]
+    assert engine.read(again, "failed.csv") == [
+        ["name", "do", "seen", "error"],
+        ["n1", "fail", "", "told to fail"],
+    ]
+
+
 @pytest.mark.parametrize("action", ["add", "add_batch"])
 def test_exactly_the_row_that_crashes_fails_and_leaves_nothing_behind(
     action: str, broker: FakeBroker

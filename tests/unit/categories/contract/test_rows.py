@@ -3,8 +3,22 @@ import time
 import pytest
 
 from categories.columns import AccountColumn, BooleanColumn, E164Column, IntegerColumn, TextColumn
-from categories.contract import Context, Row, RowAction, RowFailed, Succeeded
-from categories.contract.rows import OutputShape, RowShape, file_columns, row_number
+from categories.contract import (
+    Context,
+    Page,
+    PageAction,
+    Row,
+    RowAction,
+    RowFailed,
+    Succeeded,
+)
+from categories.contract.rows import (
+    OutputShape,
+    RowShape,
+    accepted_columns,
+    file_columns,
+    row_number,
+)
 from categories.errors import UndeclaredOutput
 
 ACCOUNT_ID = "009afc511c97b2ae693c6cc4920988e8"
@@ -155,12 +169,72 @@ def test_output_adds_the_columns_and_the_error() -> None:
     assert shape.failed_cells("why", ["+1415", "y"]) == ["", "", "why"]
 
 
-def test_an_output_column_that_the_file_has_is_not_repeated() -> None:
-    shape = OutputShape(Add, ["number", "state"])
+class Update(Add):
+    """Update numbers; the state is an input and an output."""
+
+    state = TextColumn("State.")
+
+
+def test_a_result_is_filled_in_where_the_file_has_its_column() -> None:
+    shape = OutputShape(Update, ["number", "state", "count"])
+
+    assert shape.header == ["number", "state", "count", "new", "error"]
+    assert not shape.keeps_line
+    cells = ["+1415", "", "7"]
+    filled_in = ["+1415", "in_service", "7", "true", ""]
+    assert shape.succeeded_cells({"state": "in_service", "new": True}, cells) == filled_in
+    assert shape.succeeded_cells(("in_service", True), cells) == filled_in
+    assert shape.failed_cells("why", cells) == ["+1415", "", "7", "", "why"]
+
+
+def test_a_row_without_a_result_keeps_what_its_cell_said() -> None:
+    shape = OutputShape(Update, ["number", "state"])
+    cells = ["+1415", "reserved"]
+
+    assert shape.succeeded_cells((), cells) == ["+1415", "reserved", "", ""]
+    assert shape.succeeded_cells({"new": True}, cells) == ["+1415", "reserved", "true", ""]
+    assert shape.failed_cells("why", cells) == ["+1415", "reserved", "", "why"]
+
+
+@pytest.mark.parametrize("header", [["number", "state", "new", "error"], ["error", "number"]])
+def test_an_output_that_comes_back_gets_new_results_and_shows_none_of_the_old(
+    header: list[str],
+) -> None:
+    shape = OutputShape(Add, header)
+    old = {"number": "+1415", "state": "old", "new": "false", "error": "old"}
+    cells = [old[name] for name in header]
 
     assert shape.header == ["number", "state", "new", "error"]
-    assert shape.succeeded_cells({"state": "in_service", "new": True}) == ["true", ""]
-    assert shape.succeeded_cells(("in_service", True)) == ["true", ""]
+    assert shape.succeeded_cells(("in_service", True), cells) == [
+        "+1415", "in_service", "true", "",
+    ]  # fmt: skip
+    assert shape.succeeded_cells((), cells) == ["+1415", "", "", ""]
+    assert shape.failed_cells("why", cells) == ["+1415", "", "", "why"]
+
+
+def test_an_action_accepts_the_columns_that_it_writes_itself() -> None:
+    assert accepted_columns(Add) == {
+        "number": True,
+        **dict.fromkeys(["account_id", "count", "cnam.inbound", "name"], False),
+        **dict.fromkeys(["state", "new", "error"], False),
+    }
+
+
+class Count(PageAction):
+    """Count."""
+
+    output = [IntegerColumn("number", "Number."), TextColumn("word", "Word.")]
+
+    def page(self, cursor: object, context: Context) -> Page: ...
+
+
+def test_an_action_without_input_writes_no_error() -> None:
+    shape = OutputShape(Count)
+
+    assert shape.header == ["number", "word"]
+    assert shape.succeeded_cells((1, "a")) == ["1", "a"]
+    assert shape.succeeded_cells({"word": "a"}) == ["", "a"]
+    assert shape.succeeded_cells(()) == ["", ""]
 
 
 def test_a_replaced_header_is_exactly_the_output_and_the_error() -> None:
@@ -170,6 +244,13 @@ def test_a_replaced_header_is_exactly_the_output_and_the_error() -> None:
     assert shape.succeeded_cells(("+1415", "available")) == ["+1415", "available", ""]
     assert shape.failed_cells("why", ["1", "+1415"]) == ["+1415", "", "why"]
     assert shape.succeeded_cells((), ["1", "+1415"]) == ["+1415", "", ""]
+
+
+def test_a_replaced_line_shows_no_cell_of_an_output_that_comes_back() -> None:
+    shape = OutputShape(Find, ["number", "state", "error"])
+
+    assert shape.header == ["number", "state", "error"]
+    assert shape.failed_cells("why", ["+1415", "old", "old"]) == ["+1415", "", "why"]
 
 
 @pytest.mark.parametrize("cells", [{"stat": "x"}, ("one",), ("one", True, "three")])
