@@ -30,6 +30,10 @@ DURATION_FORMS = tuple(
         rf"P(?=.)(?:(?P<days>[0-9]{{1,10}})D)?(?:T(?=.){ISO_CLOCK})?",
     )
 )
+DURATION_IN_SCHEMA = (
+    "[0-9]+|[0-9]+:[0-5][0-9]:[0-5][0-9]|P[0-9]+W"
+    "|P(?=.)(?:[0-9]+D)?(?:T(?=.)(?:[0-9]+H)?(?:[0-9]+M)?(?:[0-9]+S)?)?"
+)
 
 
 class DateColumn(Column[date]):
@@ -180,5 +184,5 @@ class DurationColumn(Column[timedelta]):
             "type": ["integer", "string"],
             "minimum": 0,
             "maximum": MAX_DURATION_SECONDS,
-            "pattern": r"^(?:[0-9]+|[0-9]+:[0-5][0-9]:[0-5][0-9]|P[0-9WDTHMS]+)$",
+            "pattern": f"^(?:{DURATION_IN_SCHEMA})$",
         }
