@@ -8,8 +8,11 @@ from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.template.loader import render_to_string
 
 from categories import registry
+from categories.contract.help_and_template import describe_action
+from categories.errors import UnknownCategory
 from categories.models import PeriodicRun, RegisteredCategory
 from categories.periodic import OWNER
 from categories.registry import registering
@@ -43,11 +46,13 @@ class RegisteredCategoryAdmin(ReadOnlyAdmin):
 
     @admin.display(description="actions")
     def offers(self, record: RegisteredCategory) -> str:
-        """Show the category's actions."""
-        for entry in registry.all_entries():
-            if entry.name == record.name and entry.category:
-                return ", ".join(action.name for action in entry.category.actions)
-        return ""
+        """Show the category's actions, with what each takes."""
+        try:
+            actions = registry.get_category(record.name).actions
+        except UnknownCategory:
+            return ""
+        helps = {action.name: describe_action(action) for action in actions}
+        return render_to_string("admin/categories/actions.html", {"helps": helps})
 
     @admin.action(description="Enable: take new tasks", permissions=["change"])
     def enable(self, request: HttpRequest, records: QuerySet[RegisteredCategory]) -> None:

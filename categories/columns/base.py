@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Sequence
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
@@ -11,6 +12,8 @@ from categories.locations import Location, find_location
 T = TypeVar("T")
 
 BLANKS = " \t"  # a cell with only these is unset
+# what PostgreSQL cannot store, and UTF-8 cannot encode; no upload has it, but JSON can escape it
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def is_unset(cell: str) -> bool:
@@ -28,6 +31,14 @@ class Column(Generic[T]):
     type_name: ClassVar[str] = "text"
     rule: str = "any text"
     default_example: ClassVar[str] = "text"
+    # cells that repeat are parsed once, and their rows share the value, which must be immutable
+    shares_values: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "parse" in vars(cls) and "parse_many" not in vars(cls):
+            # an inherited parse_many may not call the new parse
+            cls.parse_many = Column.parse_many  # type: ignore[method-assign]
 
     def __init__(
         self,
@@ -66,11 +77,18 @@ class Column(Generic[T]):
     def parse_many(self, cells: Sequence[str]) -> list[T | None]:
         """Return the values of a whole column, None for unset cells, or raise CellError."""
         parse = self.parse
+        if self.shares_values and len(different := set(cells)) * 2 <= len(cells):
+            values = {cell: parse(cell) if cell.strip(BLANKS) else None for cell in different}
+            return [values[cell] for cell in cells]
         return [parse(cell) if cell.strip(BLANKS) else None for cell in cells]
 
     def format(self, value: T | None) -> str:
         """Return the cell's text; None becomes the empty cell."""
         return "" if value is None else str(value)
+
+    def json_schema(self) -> dict[str, Any]:
+        """Return the JSON Schema (draft 2020-12) of a set value in a JSON record."""
+        return {"type": "string"}
 
     def describe(self) -> dict[str, Any]:
         """Return the column's description in `GET /v2/tasks`."""

@@ -76,6 +76,7 @@ class Action:
     doc: ClassVar[str] = ""
     columns: ClassVar[Sequence[Column[Any]]] = ()  # collected in order of declaration
     output: ClassVar[Sequence[Column[Any]]] = ()
+    errors: ClassVar[Sequence[str]] = ()  # what its rows fail with; {braces} stand for any value
     replaces_header: ClassVar[bool] = False
     effects: ClassVar[Effects] = Effects.DATABASE
     idempotent: ClassVar[bool] = False  # EXTERNAL only: may be repeated with the same effect key

@@ -1,4 +1,4 @@
-"""Explains an action: its help in `GET /v2/tasks`, and its CSV template."""
+"""Explains an action: its help in `GET /v2/tasks`, its CSV template, the schema of its records."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ import csv
 import io
 from typing import Any
 
+from categories.columns import Column
 from categories.contract import Action
+from categories.contract.rows import accepted_columns
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+UNSET = {"type": ["null", "string"], "pattern": r"^[ \t]*$"}
+IS_UNSET = {"$ref": "#/$defs/unset"}
 
 
 def describe_action(action: type[Action]) -> dict[str, Any]:
@@ -17,8 +23,34 @@ def describe_action(action: type[Action]) -> dict[str, Any]:
         described["mandatory"] = [column.name for column in action.columns if column.mandatory]
         described["optional"] = [column.name for column in action.columns if not column.mandatory]
         described["columns"] = [column.describe() for column in action.columns]
+        described["schema"] = record_schema(action)
     described["output"] = [column.name for column in action.output]
+    if action.errors:
+        described["errors"] = list(action.errors)
     return described
+
+
+def record_schema(action: type[Action]) -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of one of the `records` of a request."""
+    declared = {column.name: value_schema(column) for column in action.columns}
+    ignored = {"description": "Accepted and ignored: the action writes it itself."}
+    return {
+        "$schema": DIALECT,
+        "title": action.description,
+        "type": "object",
+        "properties": {name: declared.get(name, ignored) for name in accepted_columns(action)},
+        "required": [column.name for column in action.columns if column.mandatory],
+        "additionalProperties": False,
+        "$defs": {"unset": UNSET},
+    }
+
+
+def value_schema(column: Column[Any]) -> dict[str, Any]:
+    """Return the JSON Schema of a column's values; only a mandatory one must be set."""
+    schema = column.json_schema()
+    schema = schema | {"not": IS_UNSET} if column.mandatory else {"anyOf": [IS_UNSET, schema]}
+    examples = {"examples": [column.example]} if column.example else {}
+    return {"description": column.help, **schema, **examples}
 
 
 def csv_template(action: type[Action]) -> str:

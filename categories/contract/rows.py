@@ -14,6 +14,7 @@ from categories.errors import CellError, UndeclaredOutput
 if TYPE_CHECKING:
     from categories.contract import Action
 
+BAD_FIELDS = "bad field(s) "  # how the failure of a row with bad cells begins
 ERROR = "error"  # the column of failures, the last one of an output of rows
 
 
@@ -121,7 +122,7 @@ def bad_fields(faults: Sequence[tuple[str, str]]) -> RowFailed:
     """Return the failure with the names of the bad cells in file order and each reason once."""
     names = " ".join(name for name, _ in faults)
     reasons = "; ".join(dict.fromkeys(why for _, why in faults))
-    return RowFailed(f"bad field(s) {names}: {reasons}")
+    return RowFailed(f"{BAD_FIELDS}{names}: {reasons}")
 
 
 class OutputShape:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from categories.contract import Action
+from categories.testing.crash_kit.declared_errors import check_failures
 from categories.testing.crash_kit.trials import Ran, Rows, Trial, make_context
 from piston.accounts.models import Account
 
@@ -24,4 +25,6 @@ def run_action(
     Exceptions outside the contract are raised, unlike in a task, so that tests show them.
     """
     context = make_context(account, auth_account, now)
-    return Trial(action, rows, context, batch_size).run()
+    ran = Trial(action, rows, context, batch_size).run()
+    check_failures(action, ran)
+    return ran

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from categories import registry
 from categories.contract import Action
+from categories.contract.docs_page import write_page
 from categories.contract.rows import OutputShape
 from categories.errors import CategoryError
 from categories.models import Source
@@ -27,11 +28,17 @@ class Command(DatabaseCommand):
         """Declare the arguments."""
         parser.add_argument("category", nargs="?")
         parser.add_argument("action", nargs="?")
+        parser.add_argument(
+            "--markdown", action="store_true", help="write the docs page of all categories, or one"
+        )
 
     def run(self, **options: Any) -> None:
         """Print all categories, one category, or one action."""
         category, action = options["category"], options["action"]
-        if category is None:
+        if options["markdown"]:
+            found = [registry.get_category(category)] if category else registry.all_categories()
+            lines: Iterable[str] = [write_page(found).rstrip("\n")]
+        elif category is None:
             lines = describe_all()
         elif action is None:
             lines = describe_category(category)
@@ -82,3 +89,5 @@ def describe_action(action: type[Action]) -> Iterator[str]:
     names = ", ".join(OutputShape(action).header)
     kept = "" if action.replaces_header or not action.takes_input else "the input's columns, "
     yield f"Output: {kept}{names}"
+    for error in action.errors:
+        yield f"  {'error':24} {error}"

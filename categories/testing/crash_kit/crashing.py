@@ -13,6 +13,7 @@ from django.db import models
 from categories.contract import Action, Effects
 from categories.running.failures import Stopping
 from categories.testing.crash_kit.calls import AnswerFault, Calls
+from categories.testing.crash_kit.declared_errors import check_failures
 from categories.testing.crash_kit.differences import (
     RunResult,
     compare,
@@ -119,6 +120,7 @@ class CrashTest:
                 f"{name}: every row failed ({expected.ran.failures[:1]}), so that a crash could"
                 " not do any harm. Give it rows that succeed, too."
             )
+        check_failures(self.action, expected.ran)
         if self.calls is not None:
             expected.check_calls(self.action, has_world=bool(self.runs.watched.things))
         again = self.runs.run(self.batch_size, self._no_fault())

@@ -70,12 +70,14 @@ def test_nothing_is_added_or_deleted_by_hand(staff: Client) -> None:
     assert (record.name, record.version) == ("rates", "1")
 
 
-def test_a_category_shows_its_actions(staff: Client) -> None:
+def test_a_category_shows_its_actions_and_what_they_take(staff: Client) -> None:
     record = RegisteredCategory.objects.get(name="number_management")
 
     url = reverse("admin:categories_registeredcategory_change", args=[record.pk])
+    page = staff.get(url).content.decode()
 
-    assert "add, import, list, list_all" in staff.get(url).content.decode()
+    assert "<h3>list_all</h3>" in page
+    assert "<td>E.164: + and 2 to 15 digits, the first not 0</td>" in page
 
 
 def test_staff_who_may_only_look_have_no_actions() -> None:

@@ -1,9 +1,13 @@
 from io import StringIO
+from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
+from categories import registry
+from categories.contract.docs_page import write_page
 from categories.models import RegisteredCategory
 from tests.integration.categories.conftest import Write
 
@@ -80,3 +84,23 @@ def test_an_action_without_input_says_so() -> None:
 
     assert "Input: none" in printed
     assert "Output: e164, account_name" in printed
+
+
+def test_the_docs_page_of_the_categories_that_ship_is_what_they_declare() -> None:
+    shipped = [
+        each for each in registry.all_categories() if each.__module__.startswith("categories.")
+    ]
+
+    page = Path(settings.BASE_DIR, "docs", "categories.md").read_text()
+
+    assert page == write_page(shipped), "`manage.py list_categories --markdown` writes it"
+
+
+def test_the_docs_page_can_be_of_one_category(write_plugin: Write) -> None:
+    run("register_category", write_plugin())
+
+    page = run("list_categories", "echo", "--markdown")
+
+    assert "### echo echo\n" in page
+    assert "| `word` | yes | What to say. | any text | `text` |\n" in page
+    assert "## rates" not in page

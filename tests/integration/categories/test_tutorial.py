@@ -124,7 +124,7 @@ def test_every_type_of_column_is_explained_and_no_other() -> None:
         if isinstance(value, type) and issubclass(value, columns.Column)
     }
 
-    assert words("Rows") == types - {"Column", "PatternColumn", "BoundedColumn"}
+    assert words("Rows") == types - {"Column", "WordsColumn", "BoundedColumn"}
 
 
 def test_every_kind_of_effects_is_explained() -> None:

@@ -158,3 +158,33 @@ def test_what_a_row_wrote_before_it_failed_is_undone() -> None:
     run_action(Store, ROWS)
 
     assert set(Account.objects.values_list("name", flat=True)) == {"a", "b", "c"}
+
+
+@pytest.mark.parametrize("errors", [(), ["it failed"], ["no {word}", "it {verb}"]])
+def test_a_declared_error_is_an_outcome_like_any_other(errors: Any) -> None:
+    class Declared(Echo):
+        """Say it again."""
+
+    Declared.errors = errors
+
+    assert run_action(Declared, [*ROWS, {"word": ""}]).failures[0] == "it failed"
+
+
+@pytest.mark.parametrize("errors", [["it"], ["it failed."], ["{word} fails"]])
+def test_an_error_that_is_not_declared_fails_the_test(errors: Any) -> None:
+    class Declared(Echo):
+        """Say it again."""
+
+    Declared.errors = errors
+
+    with pytest.raises(AssertionError, match="failed a row with 'it failed', which its `errors`"):
+        run_action(Declared, ROWS)
+
+
+def test_a_task_that_is_stopped_needs_no_declared_error() -> None:
+    class Declared(Echo):
+        """Say it again."""
+
+        errors = ("no such word",)
+
+    assert run_action(Declared, [{"word": "stop"}]).stopped == "enough"

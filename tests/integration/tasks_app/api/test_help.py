@@ -48,6 +48,29 @@ def test_an_action_with_input_says_what_it_wants(client: Client) -> None:
                     "mandatory": False,
                 },
             ],
+            "schema": {
+                "$schema": "https://json-schema.org/draft/2020-12/schema",
+                "title": "Read rows and say what was seen.",
+                "type": "object",
+                "properties": {
+                    "name": {
+                        "description": "What to echo.",
+                        "type": "string",
+                        "not": {"$ref": "#/$defs/unset"},
+                        "examples": ["text"],
+                    },
+                    "do": {
+                        "description": "What is to become of the row.",
+                        "anyOf": [{"$ref": "#/$defs/unset"}, {"type": "string"}],
+                        "examples": ["text"],
+                    },
+                    "seen": {"description": "Accepted and ignored: the action writes it itself."},
+                    "error": {"description": "Accepted and ignored: the action writes it itself."},
+                },
+                "required": ["name"],
+                "additionalProperties": False,
+                "$defs": {"unset": {"type": ["null", "string"], "pattern": r"^[ \t]*$"}},
+            },
             "output": ["seen"],
         }
     }

@@ -121,10 +121,14 @@ def test_exactly_the_bad_rows_fail_naming_their_columns_in_file_order() -> None:
         None,
         (
             "bad field(s) cnam.inbound account_id: neither true nor false;"
-            " not an account id: 32 lower-case hex characters"
+            " not an account id: 32 lower-case hex characters,"
+            " such as 009afc511c97b2ae693c6cc4920988e8"
         ),
         None,
-        "bad field(s) number: not E.164: + and 2 to 15 digits, the first not 0",
+        (
+            "bad field(s) number: not E.164: + and 2 to 15 digits, the first not 0,"
+            " such as +14157215234"
+        ),
     ]
     assert rows[2].number == "+14157215236"  # type: ignore[union-attr]
 

@@ -269,3 +269,13 @@ def test_a_refused_task_shows_no_fault() -> None:
 
     with catching("Forbidden was refused (no)"):
         survive(Forbidden)
+
+
+def test_an_error_that_is_not_declared_is_noticed() -> None:
+    class Declares(Store):
+        """Store words."""
+
+        errors = ("it broke",)
+
+    with catching("Declares failed a row with 'it failed'", "'it broke'"):
+        survive(Declares)
