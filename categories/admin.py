@@ -9,10 +9,11 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
+from django.utils.html import format_html, format_html_join
 
 from categories import registry
+from categories.contract import Category, settings
 from categories.contract.help_and_template import describe_action
-from categories.errors import UnknownCategory
 from categories.models import PeriodicRun, RegisteredCategory
 from categories.periodic import OWNER
 from categories.registry import registering
@@ -25,7 +26,7 @@ class RegisteredCategoryAdmin(ReadOnlyAdmin):
 
     list_display = ("name", "version", "is_enabled", "source", "state", "registered_at")
     list_filter = ("is_enabled", "source")
-    readonly_fields = ("state", "offers")
+    readonly_fields = ("state", "offers", "settings")
     actions = ("enable", "disable")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -47,12 +48,26 @@ class RegisteredCategoryAdmin(ReadOnlyAdmin):
     @admin.display(description="actions")
     def offers(self, record: RegisteredCategory) -> str:
         """Show the category's actions, with what each takes."""
-        try:
-            actions = registry.get_category(record.name).actions
-        except UnknownCategory:
-            return ""
+        category = find_category(record)
+        actions = category.actions if category else ()
         helps = {action.name: describe_action(action) for action in actions}
         return render_to_string("admin/categories/actions.html", {"helps": helps})
+
+    @admin.display(description="settings of this process")
+    def settings(self, record: RegisteredCategory) -> str:
+        """Show the variables of the category, with value and source; no secret is shown."""
+        category = find_category(record)
+        if category is None:
+            return ""
+        shown = format_html_join(
+            "",
+            "<tr><th>{}</th><td>{}</td><td>{}</td><td>{}</td></tr>",
+            settings.describe_settings(category),
+        )
+        unknown = format_html_join(
+            "", "<p>{}</p>", ([it] for it in settings.find_unknown(category))
+        )
+        return format_html("<table>{}</table>{}", shown, unknown)
 
     @admin.action(description="Enable: take new tasks", permissions=["change"])
     def enable(self, request: HttpRequest, records: QuerySet[RegisteredCategory]) -> None:
@@ -72,6 +87,12 @@ class RegisteredCategoryAdmin(ReadOnlyAdmin):
         LogEntry.objects.log_actions(cast("int", request.user.pk), changing, CHANGE, f"{word}.")
         count = registering.set_enabled([record.name for record in records], is_enabled=is_enabled)
         self.message_user(request, f"{word} {count}.", messages.SUCCESS)
+
+
+def find_category(record: RegisteredCategory) -> type[Category] | None:
+    """Return the category as this process has it; None if it cannot be used here."""
+    found = (entry.category for entry in registry.all_entries() if entry.name == record.name)
+    return next(found, None)
 
 
 @admin.register(PeriodicRun)

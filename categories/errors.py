@@ -37,6 +37,12 @@ class BrokenDeclaration(CategoryError):
         super().__init__(f"{file}:{line}: {subject}: {'; '.join(problems)}.")
 
 
+class BadSetting(CategoryError):
+    """A setting of a category is missing or wrong in this process."""
+
+    code = "bad_setting"
+
+
 class UndeclaredOutput(CategoryError):
     """An action returned a cell for a column that is not in its output."""
 

@@ -9,9 +9,12 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
+names_read: set[str] = set()  # the platform's own variables
+
 
 def read_text(name: str, default: str | None = None) -> str:
     """Return the variable `name`; without a default, it must be set and not empty."""
+    names_read.add(name)
     value = os.environ.get(name, "").strip()
     if value:
         return value

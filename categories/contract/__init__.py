@@ -20,6 +20,7 @@ from categories.contract.outcomes import (
     Succeeded,
 )
 from categories.contract.rows import Row
+from categories.contract.settings import Setting, Settings
 
 __all__ = [
     "JSON",
@@ -36,6 +37,8 @@ __all__ = [
     "Row",
     "RowAction",
     "RowFailed",
+    "Setting",
+    "Settings",
     "StopTask",
     "Succeeded",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -21,6 +21,7 @@ from categories.contract.outcomes import (
     Succeeded,
 )
 from categories.contract.rows import Row
+from categories.contract.settings import NO_SETTINGS, Setting, Settings
 
 if TYPE_CHECKING:
     from piston.accounts.models import Account
@@ -44,6 +45,7 @@ class Context:
     effect_key: str | None = None  # of an external row; stays the same after crashes and retries
     database: str = "default"  # alias of the connection with the batch's transaction
     now: Callable[[], datetime] = timezone.now
+    settings: Settings = NO_SETTINGS  # of the action's category
 
     @cached_property
     def account(self) -> Account:
@@ -183,7 +185,13 @@ class Category:
     doc: ClassVar[str] = ""
     actions: ClassVar[Sequence[type[Action]]] = ()
     periodic: ClassVar[Sequence[PeriodicJob]] = ()
+    settings: ClassVar[Mapping[str, Setting]] = {}  # variables PISTON_{CATEGORY}_{NAME}
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         declaring.declare_category(cls)
+
+    @classmethod
+    def read_settings(cls) -> Settings:
+        """Return the values of the settings, for periodic jobs; actions have `context.settings`."""
+        return Settings(lambda: cls)

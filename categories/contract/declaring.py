@@ -5,10 +5,12 @@ from __future__ import annotations
 import inspect
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from categories.columns import Column
+from categories.contract import settings
+from categories.contract.settings import Setting
 from categories.errors import BrokenDeclaration, CellError
 from categories.locations import Location, find_location
 
@@ -44,6 +46,12 @@ def declare_category(category: type[Category]) -> None:
     category._declared_at = find_location()  # type: ignore[attr-defined]
     fill_in_docs(category)
     refuse(category, list(find_category_problems(category)))
+    for action in category.actions:
+        if "_category" not in vars(action):  # whose settings tests of the action use
+            action._category = category  # type: ignore[attr-defined]
+    settings.declared_variables |= {
+        settings.variable_of(category.name, name) for name in category.settings
+    }
 
 
 def refuse(subject: type, problems: Sequence[tuple[str, Location | None]]) -> None:
@@ -186,3 +194,23 @@ def find_category_problems(category: type[Category]) -> Problems:
     for job in category.periodic:
         if job.every not in PERIODS:
             yield f"job {job.name!r} runs every {job.every!r}, not {' or '.join(PERIODS)}", None
+    yield from find_settings_problems(category)
+
+
+def find_settings_problems(category: type[Category]) -> Problems:
+    """Yield the problems of the declared settings."""
+    declared: Mapping[Any, Any] = category.settings
+    for name, setting in declared.items():
+        if not isinstance(setting, Setting):
+            yield f"the setting {name!r} is not a Setting", None
+            continue
+        line = setting.column.location
+        if not NAME.fullmatch(name):
+            yield f"the setting {name!r} is not lower-case letters, digits and _", line
+        if not setting.column.help.strip():
+            yield f"setting {name!r}: the help is missing", line
+        if setting.column.mandatory:
+            yield f"setting {name!r} is mandatory if it has no default: leave mandatory out", line
+        if not setting.has_good_default():
+            rule = setting.column.rule
+            yield f"setting {name!r}: the default {setting.default!r} is not {rule}", line

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core import checks
 
-from categories.contract import Category, declaring
+from categories.contract import Category, declaring, settings
 from categories.locations import Location
 from categories.registry import loading
 
@@ -25,6 +25,10 @@ def check_categories(**_: Any) -> list[checks.CheckMessage]:
             continue
         names[category.name] += 1
         messages += check_category(category)
+        messages += [
+            checks.Warning(unknown, id="categories.W001")
+            for unknown in settings.find_unknown(category)
+        ]
     messages += [
         checks.Error(f"{count} categories are called {name!r}.", id="categories.E002")
         for name, count in names.items()

@@ -7,9 +7,9 @@ import importlib.metadata
 import sys
 from types import ModuleType
 
-from django.conf import settings
+from django.conf import settings as django_settings
 
-from categories.contract import Category
+from categories.contract import Category, settings
 from categories.errors import CategoryError
 
 ENTRY_POINT_GROUP = "piston.categories"
@@ -25,7 +25,7 @@ class CannotLoad(CategoryError):
 
 def built_in_paths() -> list[str]:
     """Return the dotted paths of the categories that ship."""
-    return list(settings.PISTON_CATEGORIES)
+    return list(django_settings.PISTON_CATEGORIES)
 
 
 def package_paths() -> list[str]:
@@ -50,6 +50,8 @@ def load_category(dotted_path: str) -> type[Category]:
     category = getattr(module, class_name, None)
     if not (isinstance(category, type) and issubclass(category, Category)):
         raise CannotLoad(f"{dotted_path} is not a Category class.")
+    if problems := list(settings.find_problems(category)):
+        raise CannotLoad(" ".join(problems))
     return category
 
 

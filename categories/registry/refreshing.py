@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from categories.contract import Category
+from categories.contract import Category, settings
 from categories.models import RegisteredCategory, Source
 from categories.registry import loading
 
@@ -144,6 +144,9 @@ def load_entry(name: str, path: str, source: str, *, anew: bool = False) -> Entr
     except loading.CannotLoad as error:
         logger.error("the category %s cannot be used: %s", name, error)  # noqa: TRY400
         return Entry(name, path, source, problem=str(error))
+    if source != Source.BUILT_IN:  # the system check warns of the others
+        for unknown in settings.find_unknown(category):
+            logger.warning("%s", unknown)
     return Entry(category.name, path, source, category=category)
 
 

@@ -7,6 +7,7 @@ from typing import Self
 
 from categories.contract import Outcome, RowFailed
 from categories.errors import UndeclaredOutput
+from piston.masking import mask
 
 MAX_MESSAGE_LENGTH = 1_000  # characters of an error cell
 ABOUT_VALUES = (
@@ -60,25 +61,28 @@ class Stopping(RowFailed):
 def describe_failure(error: BaseException) -> str:
     """Return one line for the tenant: a row's `error` cell, or a part of the task's reason.
 
-    It names no file, host or statement. An unexpected error shows its text only if it is about
-    values. Other errors come from the action's environment and show only their type.
+    It names no file, host, statement or secret. An unexpected error shows its text only if it is
+    about values. Other errors come from the action's environment and show only their type.
     """
     if isinstance(error, RowFailed):
-        return str(error)[:MAX_MESSAGE_LENGTH]
+        return mask(str(error))[:MAX_MESSAGE_LENGTH]
     kind = type(error).__name__
     if isinstance(error, OSError) or not isinstance(error, ABOUT_VALUES):
         return f"{kind}: the details are in the log"
-    return f"{kind}: {PLACE.sub('…', str(error))}"[:MAX_MESSAGE_LENGTH]
+    return f"{kind}: {PLACE.sub('…', mask(str(error)))}"[:MAX_MESSAGE_LENGTH]
 
 
 def describe_fully(error: BaseException) -> str:
     """Return one line for staff."""
-    return f"{type(error).__name__}: {error}"[:MAX_MESSAGE_LENGTH]
+    return mask(f"{type(error).__name__}: {error}")[:MAX_MESSAGE_LENGTH]
 
 
 def storable(text: str) -> str:
-    """Return a plugin's text without the NUL and surrogates that PostgreSQL refuses."""
-    kept = text.replace("\0", "\\x00").encode(errors="backslashreplace").decode()
+    """Return a plugin's text without secrets, and without what PostgreSQL refuses.
+
+    It refuses NUL and surrogates.
+    """
+    kept = mask(text).replace("\0", "\\x00").encode(errors="backslashreplace").decode()
     return kept[:MAX_MESSAGE_LENGTH]
 
 

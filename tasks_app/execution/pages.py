@@ -13,6 +13,7 @@ from categories.contract.rows import OutputShape
 from categories.errors import RowTimedOut
 from categories.running import database_waits
 from categories.running.cursors import find_cursor_problem
+from categories.running.failures import storable
 from categories.running.time_limit import time_limit
 from piston.database.swallowed_errors import refuse_swallowed
 from tasks_app.csv_files.writing import encode_rows
@@ -40,7 +41,7 @@ def run_page(run: Run) -> None:
                 output=b"",
                 page_cursor=run.segment.page_cursor,
                 was_last=False,
-                cut_short=stop.reason,
+                cut_short=storable(stop.reason),
             )
         refuse_swallowed()
         with transaction.atomic():

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 from django.conf import settings
 
-from categories.contract import Action, Context
+from categories import registry
+from categories.contract import Action, Context, Settings
 from categories.contract.rows import OutputShape, RowShape
 from piston.database.compiled_queries import CompiledSelect, Slot
 from tasks_app.csv_files.reading import Batch, RowReader
@@ -104,6 +105,10 @@ def claim_seconds(action: type[Action]) -> float:
 
 def context_of(task: Task) -> Context:
     """Return the facts about the task that its action may know."""
+    find_category = partial(registry.get_category, task.category, version=task.category_version)
     return Context(
-        account_id=task.account_id, auth_account_id=task.auth_account_id, task_id=task.pk
+        account_id=task.account_id,
+        auth_account_id=task.auth_account_id,
+        task_id=task.pk,
+        settings=Settings(find_category),
     )

@@ -17,6 +17,7 @@ from django.db.models import F
 from categories import registry
 from categories.contract import Action, Refused
 from categories.errors import ActionWaits
+from categories.running.failures import storable
 from piston import disk_reserve
 from piston.database import locks
 from piston.database.compiled_queries import CompiledSelect, Slot
@@ -212,7 +213,7 @@ def find_refusal(run: Run) -> str | None:
     try:
         run.action.permitted(run.context)
     except Refused as refused:
-        return refused.reason
+        return storable(refused.reason)
     return None
 
 

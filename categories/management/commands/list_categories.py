@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from categories import registry
-from categories.contract import Action
+from categories.contract import Action, settings
 from categories.contract.docs_page import write_page
 from categories.contract.rows import OutputShape
 from categories.errors import CategoryError
@@ -73,6 +73,8 @@ def describe_category(name: str) -> Iterator[str]:
         yield f"  {action.name:24} {action.description}"
     for job in category.periodic:
         yield f"  every {job.every}: {job.name:11} {job.description}"
+    for variable, value, source, about in settings.describe_settings(category):
+        yield f"  {variable}={value} ({source})  {about}"
 
 
 def describe_action(action: type[Action]) -> Iterator[str]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
+from types import MappingProxyType
 from typing import Any
 
 from django.db import models
 
-from categories.contract import Action, Effects
+from categories.contract import Action, Effects, Settings
 from categories.running.failures import Stopping
 from categories.testing.crash_kit.calls import AnswerFault, Calls
 from categories.testing.crash_kit.declared_errors import check_failures
@@ -47,6 +48,7 @@ def assert_survives_crashes(
     ignoring: Sequence[str] = (),
     watching: Sequence[Any] = (),
     calls: Calls | None = None,
+    settings: Mapping[str, Any] = MappingProxyType({}),
 ) -> int:
     """Run an action undisturbed, then once per boundary with a worker that dies there.
 
@@ -56,13 +58,14 @@ def assert_survives_crashes(
     app) or the things in `watching` differ from the undisturbed run, or if the action has effects
     that no transaction undoes. `ignoring` names fields that may differ. `page_size` is the dotted
     path of the constant for the size of pages. `calls` replaces what an EXTERNAL action calls.
+    `settings` has values for the settings of the action's category.
     Returns how many deaths the action survived. Everything is rolled back.
     """
     refuse_unobserved(action, watching, calls)
     runs = IsolatedRuns(
         action=action,
         rows=rows,
-        context=make_context(account, auth_account, now),
+        context=make_context(account, auth_account, now, Settings.of_action(action, settings)),
         tables=models_of(action) if tables is None else tables,
         ignoring=ignoring,
         watched=Watched(watching),

@@ -25,10 +25,12 @@ from categories.contract import (
     Row,
     RowAction,
     RowFailed,
+    Settings,
     StopTask,
     Succeeded,
 )
 from categories.contract.rows import OutputShape, RowShape, accepted_columns
+from categories.contract.settings import NO_SETTINGS
 from categories.running import calls
 from categories.running.cursors import find_cursor_problem
 from categories.running.failures import Indeterminate, Stopping
@@ -65,7 +67,10 @@ class Ran:
 
 
 def make_context(
-    account: Account | None, auth_account: Account | None, now: datetime | None
+    account: Account | None,
+    auth_account: Account | None,
+    now: datetime | None,
+    settings: Settings = NO_SETTINGS,
 ) -> Context:
     """Return the context of a task of `account`, created by `auth_account`, at `now`."""
     moment = now or timezone.now()
@@ -75,6 +80,7 @@ def make_context(
         auth_account_id=acting.pk if acting else NO_ACCOUNT,
         task_id=TASK_ID,
         now=lambda: moment,
+        settings=settings,
     )
 
 

@@ -28,7 +28,7 @@ class Command(BaseCommand):
             if not PLAIN.fullmatch(value):
                 raise CommandError(
                     f"{name} holds a space, a quote or one of \\ $ ` #, which not every tool reads"
-                    f" alike: {value!r}. Choose another value."
+                    " alike. Choose another value."
                 )
         call_command("migrate", verbosity=0, interactive=False)
         for name, value in sorted(variables.items()):

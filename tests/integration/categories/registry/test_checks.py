@@ -50,3 +50,31 @@ def test_what_was_spoilt_after_its_declaration_is_found_with_its_line() -> None:
 
     assert __file__ in message.msg
     assert message.msg.endswith("Echo: column 'word': the help is missing.")
+
+
+WITH_KEY = PLUGIN.replace("Effects, RowAction,", "Effects, RowAction, Setting,").replace(
+    "    actions = [Echo]",
+    '    actions = [Echo]\n    settings = {"api_key": Setting(TextColumn("Key."), secret=True)}',
+)
+
+
+def test_a_missing_setting_of_a_category_that_ships_stops_start_up(
+    write_plugin: Write, settings: Settings
+) -> None:
+    settings.PISTON_CATEGORIES = [write_plugin(text=WITH_KEY)]
+
+    with pytest.raises(SystemCheckError, match="PISTON_ECHO_API_KEY is not set: Key"):
+        call_command("check")
+
+
+def test_a_misspelt_variable_is_a_warning_with_the_nearest_name(
+    write_plugin: Write, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.PISTON_CATEGORIES = [write_plugin(text=WITH_KEY)]
+    monkeypatch.setenv("PISTON_ECHO_API_KEY", "k")
+    monkeypatch.setenv("PISTON_ECHO_APIKEY", "k")
+
+    (message,) = check_categories()
+
+    assert message.id == "categories.W001"
+    assert message.msg.endswith("did you mean PISTON_ECHO_API_KEY?")
