@@ -8,6 +8,7 @@ from categories.contract.actions import (
     PageAction,
     PeriodicJob,
     RowAction,
+    fits,
 )
 from categories.contract.outcomes import (
     JSON,
@@ -38,4 +39,5 @@ __all__ = [
     "RowFailed",
     "StopTask",
     "Succeeded",
+    "fits",
 ]
