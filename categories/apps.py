@@ -15,13 +15,16 @@ class CategoriesConfig(AppConfig):
     verbose_name = "Categories"
 
     def ready(self) -> None:
-        """Connect the system check, and remember the schemas of the categories that ship.
+        """Connect the system check, and remember what the apps of categories are like now.
 
-        After each migration, the categories that ship are recorded.
+        After each migration, the categories that ship are recorded. A process that serves requests
+        or runs rows announces itself.
         """
-        from categories.registry import checks, schemas  # noqa: F401  (checks registers itself)
+        from categories.registry import announcing, checks, plugin_modules, schemas  # noqa: F401
 
         schemas.remember()
+        plugin_modules.remember_models()
+        announcing.install()
         post_migrate.connect(self._record_shipped, sender=self)
 
     @staticmethod

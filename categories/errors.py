@@ -104,6 +104,12 @@ class RegistrationRefused(CategoryError):
     code = "registration_refused"
 
 
+class NotEverywhere(CategoryError):
+    """The change is recorded, but a running process has not followed."""
+
+    code = "not_everywhere"
+
+
 class ActionWaits(CategoryError):
     """The action needs what the database does not have, or does not allow.
 

@@ -1,4 +1,4 @@
-"""The stored state of categories: the registered ones, and the runs of their periodic jobs."""
+"""The stored state of categories: registered ones, which processes have them, and their jobs."""
 
 from __future__ import annotations
 
@@ -27,6 +27,9 @@ class RegisteredCategory(models.Model):
     registered_at = models.DateTimeField(default=timezone.now)
     registered_by = models.CharField(max_length=150, null=True, help_text="Empty: the migration.")
     checked_at = models.DateTimeField(help_text="When it was last imported and found right.")
+    unregistered_at = models.DateTimeField(
+        null=True, help_text="Set: it is not used, although its package is installed."
+    )
 
     class Meta:
         verbose_name_plural = "registered categories"
@@ -40,6 +43,27 @@ class RegisteredCategory(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class RunningProcess(models.Model):
+    """A process that serves requests or runs rows, and the plugins that it has loaded."""
+
+    id = models.CharField(primary_key=True, max_length=32, help_text="Random, made at its start.")
+    role = models.CharField(max_length=10, help_text="web or worker")
+    node = models.CharField(max_length=200)
+    process_id = models.PositiveIntegerField()
+    process_space = models.CharField(
+        max_length=300, help_text="Where the process id means this process: a host or container."
+    )
+    seen_at = models.DateTimeField(help_text="Its last heartbeat.")
+    loaded = models.JSONField(default=dict, help_text="The version or the problem of each plugin.")
+
+    class Meta:
+        ordering = ["role", "node", "process_id"]
+        verbose_name_plural = "running processes"
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.node} process {self.process_id}"
 
 
 class PeriodicRun(models.Model):

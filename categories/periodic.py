@@ -36,7 +36,8 @@ def run_due_jobs(now: datetime | None = None) -> int:
             if run is None:
                 remember(category, job, due_at)
             elif run.last_due_at < due_at:
-                count += run_job(category, job, due_at)
+                with registry.unchanged():
+                    count += run_job(category, job, due_at)
     return count
 
 

@@ -8,6 +8,7 @@ from categories.contract.actions import (
     PageAction,
     PeriodicJob,
     RowAction,
+    fits,
 )
 from categories.contract.outcomes import (
     JSON,
@@ -41,4 +42,5 @@ __all__ = [
     "Settings",
     "StopTask",
     "Succeeded",
+    "fits",
 ]

@@ -180,7 +180,8 @@ class Category:
     """A plugin: a name, a version, and the actions it offers."""
 
     name: ClassVar[str] = ""
-    version: ClassVar[str] = ""  # only workers with the same version run a task
+    version: ClassVar[str] = ""  # only workers with this version run its tasks, except:
+    continues: ClassVar[tuple[str, ...]] = ()  # older versions, whose tasks this one goes on with
     description: ClassVar[str] = ""
     doc: ClassVar[str] = ""
     actions: ClassVar[Sequence[type[Action]]] = ()
@@ -195,3 +196,8 @@ class Category:
     def read_settings(cls) -> Settings:
         """Return the values of the settings, for periodic jobs; actions have `context.settings`."""
         return Settings(lambda: cls)
+
+
+def fits(category: type[Category], version: str) -> bool:
+    """Say whether a task that was created under a version can run under this category's."""
+    return version == category.version or version in category.continues

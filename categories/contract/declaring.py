@@ -179,6 +179,7 @@ def find_category_problems(category: type[Category]) -> Problems:
     yield from find_text_problems(category)
     if not category.version:
         yield "the version is missing", None
+    yield from find_continues_problems(category)
     if not category.actions and not category.periodic:
         yield "it has no actions", None
     names: Counter[str] = Counter()
@@ -214,3 +215,14 @@ def find_settings_problems(category: type[Category]) -> Problems:
         if not setting.has_good_default():
             rule = setting.column.rule
             yield f"setting {name!r}: the default {setting.default!r} is not {rule}", line
+
+
+def find_continues_problems(category: type[Category]) -> Problems:
+    """Yield the problems of the versions that a category goes on with."""
+    versions = category.continues
+    if not isinstance(versions, tuple) or not all(
+        isinstance(version, str) and version for version in versions
+    ):
+        yield f'continues must be a tuple of versions, such as ("1",), but is {versions!r}', None
+    elif category.version in versions:
+        yield f"continues names older versions, not its own ({category.version!r})", None

@@ -9,8 +9,9 @@ from categories.registry.finding import (
     known_names,
     offered,
     registered,
+    unchanged,
 )
-from categories.registry.refreshing import Entry
+from categories.registry.loaded import Entry
 from categories.registry.schemas import find_problem as find_schema_problem
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "known_names",
     "offered",
     "registered",
+    "unchanged",
 ]

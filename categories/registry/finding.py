@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from categories.contract import Action, Category
 from categories.errors import BrokenCategory, DisabledCategory, UnknownAction, UnknownCategory
 from categories.registry import schemas
-from categories.registry.refreshing import Entry, Registry
+from categories.registry.loaded import Entry
+from categories.registry.refreshing import Registry
 
 _registry = Registry()
 _overlay: dict[str, type[Category]] = {}  # categories that tests add, by name
@@ -19,8 +20,8 @@ def get_category(
 ) -> type[Category]:
     """Return the category of this name, in `version` if this process has it.
 
-    The caller must compare the version. Raises UnknownCategory, or its subclasses BrokenCategory
-    and, with `for_new_task`, DisabledCategory.
+    The caller must ask whether the version `fits`. Raises UnknownCategory, or its subclasses
+    BrokenCategory and, with `for_new_task`, DisabledCategory.
     """
     if name in _overlay:
         return _overlay[name]
@@ -61,14 +62,21 @@ def known_names() -> list[str]:
     return [category.name for category in all_categories()]
 
 
-def offered() -> tuple[tuple[str, str, tuple[str, ...]], ...]:
-    """Return the name, version and actions of each category that this process can run."""
+def offered() -> tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]:
+    """Return the name, versions and actions of each category that this process can run.
+
+    Its own version comes first, then those whose tasks it goes on with.
+    """
     usable = {
         entry.name: entry.category for entry in _registry.entries() if entry.category is not None
     }
     usable |= _overlay
     return tuple(
-        (name, category.version, tuple(action.name for action in category.actions))
+        (
+            name,
+            (category.version, *category.continues),
+            tuple(action.name for action in category.actions),
+        )
         for name, category in sorted(usable.items())
         if schemas.find_problem(category) is None
     )
@@ -82,6 +90,23 @@ def all_entries() -> list[Entry]:
 def expire() -> None:
     """Make this process read the registered categories again before the next look-up."""
     _registry.expire()
+
+
+def refresh() -> None:
+    """Notice what has changed, if the last look is old."""
+    _registry.refresh()
+
+
+def answers() -> dict[str, dict[str, str]]:
+    """Return the version or the problem that this process has with each registered plugin."""
+    return _registry.answers()
+
+
+@contextmanager
+def unchanged() -> Iterator[None]:
+    """Load no other code meanwhile, so that what an action imports late fits the action."""
+    with _registry.unchanged():
+        yield
 
 
 @contextmanager

@@ -1,20 +1,22 @@
-"""Imports a category from a dotted path, and reloads it if its code has changed."""
+"""Imports a category from a dotted path; a plugin always from its current code."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.metadata
 import sys
-from types import ModuleType
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from django.apps import apps
 from django.conf import settings as django_settings
 
 from categories.contract import Category, settings
 from categories.errors import CategoryError
+from categories.registry import fresh_source, plugin_modules
+from piston.plugin_apps import ENTRY_POINT_GROUP, find_app_package
 
-ENTRY_POINT_GROUP = "piston.categories"
-# never reloaded, because a second import would register models and apps with Django twice
-KEPT_MODULES = {"models", "migrations", "apps"}
+RESTART = "run `manage.py migrate`, then restart web, worker and beat"
 
 
 class CannotLoad(CategoryError):
@@ -28,11 +30,19 @@ def built_in_paths() -> list[str]:
     return list(django_settings.PISTON_CATEGORIES)
 
 
-def package_paths() -> list[str]:
-    """Return the dotted paths that installed packages announce as `piston.categories`."""
+def package_paths() -> dict[str, str]:
+    """Return the dotted paths that installed packages announce, each with its entry point's name.
+
+    This reads the disk each time (2 ms), so that a package is noticed when it comes and goes.
+    """
     importlib.invalidate_caches()
     found = importlib.metadata.entry_points(group=ENTRY_POINT_GROUP)
-    return sorted({entry.value.replace(":", ".") for entry in found})
+    return {path_of(entry.value): entry.name for entry in sorted(found)}
+
+
+def path_of(value: str) -> str:
+    """Return `package.module.Class` for an entry point's `package.module:Class`."""
+    return value.partition("[")[0].replace(":", ".").replace(" ", "")
 
 
 def load_category(dotted_path: str) -> type[Category]:
@@ -41,12 +51,8 @@ def load_category(dotted_path: str) -> type[Category]:
     if not module_path:
         raise CannotLoad(f"{dotted_path!r} is not a dotted path like package.module.Class.")
     importlib.invalidate_caches()
-    try:
+    with plugin_errors(module_path):
         module = importlib.import_module(module_path)
-    except CategoryError as error:  # has file and line already
-        raise CannotLoad(str(error)) from error
-    except (Exception, SystemExit) as error:  # a plugin's module may raise anything
-        raise CannotLoad(f"{module_path}: {describe_error(error)}") from error
     category = getattr(module, class_name, None)
     if not (isinstance(category, type) and issubclass(category, Category)):
         raise CannotLoad(f"{dotted_path} is not a Category class.")
@@ -55,34 +61,58 @@ def load_category(dotted_path: str) -> type[Category]:
     return category
 
 
-def reload_category(dotted_path: str) -> type[Category]:
-    """Import the category from its current code; if that fails, keep the old code.
+@contextmanager
+def plugin_errors(module_path: str) -> Iterator[None]:
+    """Turn whatever a plugin's modules raise into CannotLoad."""
+    try:
+        yield
+    except CategoryError as error:  # has file and line already
+        raise CannotLoad(str(error)) from error
+    except (Exception, SystemExit) as error:
+        raise CannotLoad(f"{module_path}: {describe_error(error)}") from error
 
-    Reloads all modules of the plugin's package except its models, which Django reads only at
-    start-up.
+
+def reload_category(dotted_path: str) -> type[Category]:
+    """Import the category of a plugin from its current code; if that fails, raise CannotLoad.
+
+    All modules of the plugin are imported again except its models, which Django reads only at
+    start-up. After a failure the old modules are back, for code that still runs.
     """
     module_path = dotted_path.rpartition(".")[0]
-    package = module_path.rpartition(".")[0]
-    if package in {"", "categories"}:
-        package = module_path  # a plugin of a single file
-    old_modules = take_modules(package)
+    importlib.invalidate_caches()
+    roots = plugin_modules.roots_of(module_path)
+    require_app(module_path)
+    require_same_models(roots)
+    fresh_source.import_from_source(roots - plugin_modules.OWN_ROOTS)
+    old_modules = plugin_modules.take(roots)
     try:
+        with plugin_errors(module_path):
+            plugin_modules.attach_kept(roots)
         return load_category(dotted_path)
     except CannotLoad:
-        take_modules(package)
+        plugin_modules.take(roots)
         sys.modules.update(old_modules)
         raise
 
 
-def take_modules(package: str) -> dict[str, ModuleType]:
-    """Remove the modules of a package from `sys.modules`, and return them."""
-    names = [
-        name
-        for name in sys.modules
-        if (name == package or name.startswith(f"{package}."))
-        and not KEPT_MODULES & set(name.removeprefix(package).split("."))
-    ]
-    return {name: sys.modules.pop(name) for name in names}
+def require_app(module_path: str) -> None:
+    """Raise CannotLoad if the plugin has a Django app that this process has not loaded."""
+    package = find_app_package(module_path)
+    if package is None or any(config.name == package for config in apps.get_app_configs()):
+        return
+    raise CannotLoad(
+        f"It has models of its own: this process has started without the Django app {package}."
+        f" Name it in PISTON_APPS, unless an entry point of its package announces the category;"
+        f" {RESTART}."
+    )
+
+
+def require_same_models(roots: set[str]) -> None:
+    """Raise CannotLoad if the plugin's models are not those that this process has read."""
+    if changed := plugin_modules.find_changed_models(roots):
+        raise CannotLoad(
+            f"Its models ({', '.join(changed)}) have changed since this process started: {RESTART}."
+        )
 
 
 def describe_error(error: BaseException) -> str:
@@ -91,4 +121,5 @@ def describe_error(error: BaseException) -> str:
     while place is not None and place.tb_next is not None:
         place = place.tb_next
     where = f" ({place.tb_frame.f_code.co_filename}:{place.tb_lineno})" if place else ""
-    return f"{type(error).__name__}: {error}{where}"
+    hint = f" Name its app in PISTON_APPS; {RESTART}." if "INSTALLED_APPS" in str(error) else ""
+    return f"{type(error).__name__}: {error}{where}{hint}"

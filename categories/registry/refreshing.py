@@ -1,6 +1,7 @@
-"""Notices new plugins without a restart: reads the table of registered categories again.
+"""Notices new, changed and removed plugins without a restart.
 
-Each process caches the table for REFRESH_SECONDS and then reads it again. It is tiny.
+Each process reads the table of registered categories, and the entry points of installed packages,
+again after REFRESH_SECONDS. Each takes about 2 ms.
 """
 
 from __future__ import annotations
@@ -8,12 +9,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, NamedTuple
 
-from categories.contract import Category, settings
+from categories.contract import fits
 from categories.models import RegisteredCategory, Source
 from categories.registry import loading
+from categories.registry.loaded import Entry, Loaded, broken, load_built_in, load_plugin
 
 logger = logging.getLogger(__name__)
 
@@ -28,19 +33,8 @@ class Record(NamedTuple):
     version: str
     source: str
     is_enabled: bool
-    checked_at: object
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A category as this process sees it; a broken one has a problem and no class."""
-
-    name: str
-    dotted_path: str
-    source: str
-    is_enabled: bool = True
-    category: type[Category] | None = None
-    problem: str = ""
+    checked_at: datetime
+    unregistered_at: datetime | None
 
 
 class Registry:
@@ -48,82 +42,137 @@ class Registry:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
+        self._is_held = False
         self._read_at = float("-inf")  # monotonic seconds
-        self._records: list[Record] | None = None
-        self._loaded: dict[str, tuple[object, Entry]] = {}  # path -> (its record's mark, entry)
+        self._seen: Any = None  # the records and packages of the last look
+        self._built_in: dict[str, Entry] = {}  # by path
+        self._plugins: dict[str, Loaded] = {}  # by path
         self._entries: list[Entry] = []
         self._by_name: dict[str, Entry] = {}
 
     def entries(self) -> list[Entry]:
         """Return every category, broken ones too."""
-        self._refresh()
+        self.refresh()
         return self._entries
 
     def find(self, name: str, *, version: str | None = None) -> Entry | None:
         """Return the category of this name, or None.
 
-        If it is missing here, or has another version than the one requested, it may just have
-        been registered. Then read the database again first.
+        If it is missing here, or does not fit the version requested, it may just have been
+        registered. Then read the database again first.
         """
-        self._refresh()
+        self.refresh()
         entry = self._by_name.get(name)
-        if entry is None or (version and entry.category and entry.category.version != version):
+        category = entry.category if entry else None
+        if entry is None or (version and category and not fits(category, version)):
             self.expire()
-            self._refresh()
+            self.refresh()
         return self._by_name.get(name)
 
     def expire(self) -> None:
         """Read the database again before the next look-up."""
         self._read_at = float("-inf")
 
-    def _refresh(self) -> None:
-        if time.monotonic() - self._read_at < REFRESH_SECONDS:
+    @contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """Load no other code meanwhile, so that what an action imports late fits the action."""
+        with self._lock:  # waits for an import that another thread has begun
+            before, self._is_held = self._is_held, True
+        try:
+            yield
+        finally:
+            self._is_held = before
+
+    def refresh(self) -> None:
+        """Look at the table and the packages again, if the last look is old."""
+        if not self._is_due():
             return
         with self._lock:
-            if time.monotonic() - self._read_at < REFRESH_SECONDS:
-                return  # another thread has just read it
-            records = read_records()
-            if records != self._records:
-                self._rebuild({record.name: record for record in records})
-                self._records = records
+            if not self._is_due():
+                return  # another thread has just looked
+            records, packages = read_records(), loading.package_paths()
+            if (records, packages) != self._seen or self._has_outdated(records):
+                self._rebuild(records, packages)
+                self._seen = records, packages
             self._read_at = time.monotonic()
 
-    def _rebuild(self, records: dict[str, Record]) -> None:
-        shipped = [
-            *((path, Source.BUILT_IN) for path in loading.built_in_paths()),
-            *((path, Source.PACKAGE) for path in loading.package_paths()),
-        ]
-        entries = [self._load_shipped(path, source, records) for path, source in shipped]
-        entries += [
-            self._load_registered(record)
-            for record in records.values()
-            if record.source == Source.REGISTERED
-        ]
+    def answers(self) -> dict[str, dict[str, str]]:
+        """Return what this process says of each plugin: its version or its problem."""
+        records = {record.name: record for record in self._seen[0]} if self._seen else {}
+        return {
+            entry.name: answer(entry, records.get(entry.name))
+            for entry in self._entries
+            if entry.source != Source.BUILT_IN
+        }
+
+    def _is_due(self) -> bool:
+        return not self._is_held and time.monotonic() - self._read_at >= REFRESH_SECONDS
+
+    def _has_outdated(self, records: list[Record]) -> bool:
+        marks = {record.dotted_path: record.checked_at for record in records}
+        return any(
+            loaded.is_outdated(marks.get(path, loaded.mark))
+            for path, loaded in self._plugins.items()
+        )
+
+    def _rebuild(self, records: list[Record], packages: dict[str, str]) -> None:
+        by_path = {record.dotted_path: record for record in records}
+        by_name = {record.name: record for record in records}
+        before, self._plugins = self._plugins, {}
+        entries = [self._find_built_in(path, by_name) for path in loading.built_in_paths()]
+        for path in packages:
+            entries += self._find_of_package(path, by_path, by_name, before)
+        for record in records:
+            if record.source == Source.BUILT_IN or record.dotted_path in packages:
+                continue
+            if record.source == Source.REGISTERED and record.unregistered_at is None:
+                entries.append(self._find_registered(record, before))
+            elif record.unregistered_at is None and record.name not in names_of(entries):
+                entries.append(not_installed(record))
         self._entries, self._by_name = refuse_repeated_names(entries)
 
-    def _load_shipped(self, path: str, source: str, records: dict[str, Record]) -> Entry:
+    def _find_built_in(self, path: str, records: dict[str, Record]) -> Entry:
         """Return a category that ships; it needs no record, but its record may disable it."""
-        if path not in self._loaded:
-            self._loaded[path] = (None, load_entry(path, path, source))
-        entry = self._loaded[path][1]
-        record = records.get(entry.name)
-        return replace(entry, is_enabled=record is None or record.is_enabled)
+        if path not in self._built_in:
+            self._built_in[path] = load_built_in(path)
+        return enabled_by(records.get(self._built_in[path].name), self._built_in[path])
 
-    def _load_registered(self, record: Record) -> Entry:
-        """Return a registered category; reload it if a new version was registered."""
-        mark, entry = self._loaded.get(record.dotted_path, (None, None))
-        is_changed = entry is not None and mark != record.checked_at
-        if entry is None:
-            entry = load_entry(record.name, record.dotted_path, record.source)
-        if is_outdated(entry, record) and (is_changed or entry.category is not None):
-            entry = load_entry(record.name, record.dotted_path, record.source, anew=True)
-        if entry.category is not None and entry.category.version != record.version:
-            logger.warning(
-                "%s is registered as version %s, but this process finds version %s",
-                record.name, record.version, entry.category.version,
-            )  # fmt: skip
-        self._loaded[record.dotted_path] = (record.checked_at, entry)
-        return replace(entry, name=record.name, is_enabled=record.is_enabled)
+    def _find_of_package(
+        self,
+        path: str,
+        by_path: dict[str, Record],
+        by_name: dict[str, Record],
+        before: dict[str, Loaded],
+    ) -> list[Entry]:
+        """Return the category that a package announces; none if it was unregistered.
+
+        It needs no record. Its record may have the path that the package had before.
+        """
+        record = by_path.get(path)
+        if record and record.unregistered_at:
+            return []
+        entry = self._load(path, record.name if record else path, Source.PACKAGE, record, before)
+        record = record or by_name.get(entry.name)
+        if record and record.source == Source.PACKAGE and record.unregistered_at:
+            return []
+        return [enabled_by(record, entry)]
+
+    def _find_registered(self, record: Record, before: dict[str, Loaded]) -> Entry:
+        """Return a category that was registered by its path."""
+        entry = self._load(record.dotted_path, record.name, record.source, record, before)
+        return enabled_by(record, replace(entry, name=record.name))
+
+    def _load(
+        self, path: str, name: str, source: str, record: Record | None, before: dict[str, Loaded]
+    ) -> Entry:
+        mark = record.checked_at if record else None
+        loaded = before.get(path)
+        if loaded is None or loaded.is_outdated(mark):
+            loaded = load_plugin(path, name, source, mark, loaded)
+            if differs := describe_other_version(loaded.entry, record):
+                logger.warning("%s: %s", loaded.entry.name, differs)
+        self._plugins[path] = loaded
+        return loaded.entry
 
 
 def read_records() -> list[Record]:
@@ -132,22 +181,36 @@ def read_records() -> list[Record]:
     return [Record._make(row) for row in rows]
 
 
-def is_outdated(entry: Entry, record: Record) -> bool:
-    """Say whether a registered category must be imported again."""
-    return entry.category is None or entry.category.version != record.version
+def enabled_by(record: Record | None, entry: Entry) -> Entry:
+    """Return the entry, disabled if its record says so."""
+    return replace(entry, is_enabled=record is None or record.is_enabled)
 
 
-def load_entry(name: str, path: str, source: str, *, anew: bool = False) -> Entry:
-    """Import a category; if it is broken, log that and return an entry with the problem."""
-    try:
-        category = loading.reload_category(path) if anew else loading.load_category(path)
-    except loading.CannotLoad as error:
-        logger.error("the category %s cannot be used: %s", name, error)  # noqa: TRY400
-        return Entry(name, path, source, problem=str(error))
-    if source != Source.BUILT_IN:  # the system check warns of the others
-        for unknown in settings.find_unknown(category):
-            logger.warning("%s", unknown)
-    return Entry(category.name, path, source, category=category)
+def names_of(entries: list[Entry]) -> set[str]:
+    """Return the names of these categories."""
+    return {entry.name for entry in entries}
+
+
+def not_installed(record: Record) -> Entry:
+    """Return the entry of a package's category whose package is gone."""
+    problem = "no installed package announces it any more"
+    return Entry(record.name, record.dotted_path, record.source, record.is_enabled, problem=problem)
+
+
+def answer(entry: Entry, record: Record | None) -> dict[str, str]:
+    """Return what this process says of a plugin, and of which registration it knows."""
+    return {
+        "mark": record.checked_at.isoformat() if record else "",
+        "version": entry.category.version if entry.category else "",
+        "problem": entry.problem or describe_other_version(entry, record),
+    }
+
+
+def describe_other_version(entry: Entry, record: Record | None) -> str:
+    """Return how the version that this process finds differs from the registered one, or ""."""
+    if record is None or entry.category is None or entry.category.version == record.version:
+        return ""
+    return f"it finds version {entry.category.version}; version {record.version} is registered"
 
 
 def refuse_repeated_names(entries: list[Entry]) -> tuple[list[Entry], dict[str, Entry]]:
@@ -158,7 +221,6 @@ def refuse_repeated_names(entries: list[Entry]) -> tuple[list[Entry], dict[str, 
         first = by_name.setdefault(entry.name, entry)
         if first is not entry:
             problem = f"the name {entry.name!r} belongs to {first.dotted_path}"
-            logger.error("the category at %s cannot be used: %s", entry.dotted_path, problem)
-            entry = replace(entry, category=None, problem=problem)  # noqa: PLW2901
+            entry = broken(entry.name, entry.dotted_path, entry.source, problem)  # noqa: PLW2901
         checked.append(entry)
     return checked, by_name

@@ -2,69 +2,116 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
 from django.db import DEFAULT_DB_ALIAS, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from categories import registry
 from categories.contract import Category
 from categories.errors import RegistrationRefused, UnknownCategory
 from categories.models import RegisteredCategory, Source
-from categories.registry import loading
-from categories.registry.refreshing import load_entry
+from categories.registry import loading, schemas
+from categories.registry.loaded import Entry, load_built_in, load_plugin
 
 
-def register(dotted_path: str, *, by: str | None = None) -> type[Category]:
-    """Import and check a category from its current code, and record it; return its class.
+def register(name_or_path: str, *, by: str | None = None) -> tuple[type[Category], datetime]:
+    """Import and check a category from its current code, and record it.
 
-    Registering a path again records its new version. Raises CannotLoad, RegistrationRefused.
+    Returns its class and the time that marks this registration. Registering again records the new
+    version. Raises CannotLoad, RegistrationRefused.
     """
-    if dotted_path in {*loading.built_in_paths(), *loading.package_paths()}:
+    packages = loading.package_paths()
+    dotted_path = find_path(name_or_path, packages)
+    if dotted_path in loading.built_in_paths():
         raise RegistrationRefused(f"{dotted_path} is in use without being registered.")
     category = loading.reload_category(dotted_path)
-    holder = find_holder(category.name, dotted_path)
-    if holder:
+    if holder := find_holder(category.name, dotted_path, packages):
         raise RegistrationRefused(f"The name {category.name!r} belongs to {holder}.")
+    if problem := schemas.find_problem(category):
+        raise RegistrationRefused(problem)
     now = timezone.now()
+    found = {
+        "dotted_path": dotted_path,
+        "version": category.version,
+        "source": Source.PACKAGE if dotted_path in packages else Source.REGISTERED,
+        "checked_at": now,
+        "unregistered_at": None,
+    }
     with transaction.atomic():
         # a class with a new name must not leave its old record behind
-        RegisteredCategory.objects.filter(
-            dotted_path=dotted_path, source=Source.REGISTERED
-        ).exclude(name=category.name).delete()
+        RegisteredCategory.objects.filter(dotted_path=dotted_path).exclude(
+            name=category.name
+        ).delete()
         RegisteredCategory.objects.update_or_create(
             name=category.name,
-            defaults={"version": category.version, "checked_at": now},
-            create_defaults={
-                "dotted_path": dotted_path,
-                "version": category.version,
-                "source": Source.REGISTERED,
-                "registered_at": now,
-                "registered_by": by,
-                "checked_at": now,
-            },
+            defaults=found,
+            create_defaults=found | {"registered_at": now, "registered_by": by},
         )
     registry.expire()
-    return category
+    return category, now
 
 
-def find_holder(name: str, dotted_path: str) -> str:
-    """Return the dotted path of another category with this name; "" if the name is free."""
-    for path in (*loading.built_in_paths(), *loading.package_paths()):
-        if load_entry(path, path, Source.PACKAGE).name == name:
+def find_path(name_or_path: str, packages: dict[str, str]) -> str:
+    """Return the dotted path of a category that is named by it, or by its name.
+
+    A name is that of an entry point, or of a category that was registered before.
+    """
+    if "." in name_or_path or ":" in name_or_path:
+        return loading.path_of(name_or_path)
+    for path, entry_point in packages.items():
+        if entry_point == name_or_path:
             return path
-    records = RegisteredCategory.objects.filter(name=name).exclude(dotted_path=dotted_path)
-    return records.values_list("dotted_path", flat=True).first() or ""
+    if record := RegisteredCategory.objects.filter(name=name_or_path).first():
+        return record.dotted_path
+    known = ", ".join(sorted(packages.values())) or "none"
+    raise loading.CannotLoad(
+        f"No installed package announces {name_or_path!r}, and it is not a dotted path like"
+        f" package.module.Class. Announced: {known}."
+    )
+
+
+def find_holder(name: str, dotted_path: str, packages: dict[str, str]) -> str:
+    """Return the dotted path of another category with this name; "" if the name is free."""
+    for entry in registry.all_entries():
+        is_moved = entry.source == Source.PACKAGE and entry.dotted_path not in packages
+        if entry.name == name and entry.dotted_path != dotted_path and not is_moved:
+            return entry.dotted_path
+    return ""
 
 
 def unregister(name: str) -> None:
-    """Remove a registered category; its tasks can no longer run. Raises UnknownCategory."""
-    record = RegisteredCategory.objects.filter(name=name).first()
-    if record is None:
+    """Take a category out of service. Raises UnknownCategory, RegistrationRefused.
+
+    Its tasks can no longer run. If an installed package announces it, its record remembers that it
+    is unregistered; registering it brings it back.
+    """
+    registry.expire()
+    entry = next((entry for entry in registry.all_entries() if entry.name == name), None)
+    if entry is None:
         raise UnknownCategory(name, registry.known_names())
-    if record.source != Source.REGISTERED:
+    if entry.source == Source.BUILT_IN:
         raise RegistrationRefused(
-            f"{name!r} {record.get_source_display()}: disable it instead of unregistering it."
+            f"{name!r} {Source.BUILT_IN.label}: disable it instead of unregistering it."
         )
-    record.delete()
+    if entry.dotted_path in loading.package_paths():
+        now = timezone.now()
+        version = entry.category.version if entry.category else "unknown"
+        RegisteredCategory.objects.update_or_create(
+            name=name,
+            defaults={"source": Source.PACKAGE, "checked_at": now, "unregistered_at": now},
+            create_defaults={
+                "dotted_path": entry.dotted_path,
+                "version": version,
+                "source": Source.PACKAGE,
+                "checked_at": now,
+                "unregistered_at": now,
+            },
+        )
+    else:
+        RegisteredCategory.objects.filter(name=name).delete()
     registry.expire()
 
 
@@ -76,31 +123,48 @@ def set_enabled(names: list[str], *, is_enabled: bool) -> int:
     return count
 
 
+# ---- After a migration ---------------------------------------------------------------------------
+
+
 def record_shipped(*, using: str = DEFAULT_DB_ALIAS) -> None:
     """Record the categories that need no registration, so that staff can see and disable them.
 
-    Runs after every migration. The system check reports broken ones.
+    Runs after every migration. The system check reports broken ones. Those of packages stay
+    unregistered if they are.
     """
-    now = timezone.now()
     records = RegisteredCategory.objects.using(using)
-    shipped = []
-    for source, paths in (
-        (Source.BUILT_IN, loading.built_in_paths()),
-        (Source.PACKAGE, loading.package_paths()),
-    ):
-        for path in paths:
-            entry = load_entry(path, path, source)
-            if entry.category is None:
-                continue
-            shipped.append(entry.name)
-            records.update_or_create(
-                name=entry.name,
-                defaults={
-                    "dotted_path": path,
-                    "version": entry.category.version,
-                    "source": source,
-                    "checked_at": now,
-                },
-            )
-    records.exclude(source=Source.REGISTERED).exclude(name__in=shipped).delete()
+    packages = loading.package_paths()
+    built_in = [load_built_in(path) for path in loading.built_in_paths()]
+    for entry in [*built_in, *find_of_packages(records, packages)]:
+        if entry.category is not None:
+            write_record(records, entry, entry.category.version)
+    names = {entry.name for entry in built_in}
+    gone = records.exclude(source=Source.REGISTERED).filter(unregistered_at=None)
+    gone.exclude(name__in=names).exclude(dotted_path__in=packages).delete()
     registry.expire()
+
+
+def find_of_packages(
+    records: QuerySet[RegisteredCategory], packages: Iterable[str]
+) -> Iterator[Entry]:
+    """Yield the categories of installed packages whose name is not another's or unregistered."""
+    known = {record.name: record for record in records}
+    unregistered = {record.dotted_path for record in known.values() if record.unregistered_at}
+    for path in packages:
+        if path in unregistered:
+            continue
+        entry = load_plugin(path, path, Source.PACKAGE, None, None).entry
+        holder = known.get(entry.name)
+        if (
+            holder is None
+            or holder.dotted_path == path
+            or (holder.source == Source.PACKAGE and holder.unregistered_at is None)
+        ):
+            yield entry
+
+
+def write_record(records: QuerySet[RegisteredCategory], entry: Entry, version: str) -> None:
+    """Record what has changed; the time changes with it, so that processes load it again."""
+    found = {"dotted_path": entry.dotted_path, "version": version, "source": entry.source}
+    if not records.filter(name=entry.name, **found).exists():
+        records.update_or_create(name=entry.name, defaults=found | {"checked_at": timezone.now()})

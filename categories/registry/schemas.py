@@ -1,7 +1,6 @@
 """Compares the database's schema with a category's code; if they differ, other workers run it.
 
-Only our own apps are compared. Other authors may have squashed their migrations, so this code
-cannot know which ones their database should have.
+The database may have migrations of a plugin that its code lacks: its author may have squashed them.
 """
 
 from __future__ import annotations
@@ -9,16 +8,18 @@ from __future__ import annotations
 from django.apps import apps
 
 from categories.contract import Category
+from categories.registry import plugin_modules
 from piston.database.schema import Schema
 
 of_categories: dict[str, Schema] = {}  # by app label
 
 
 def remember() -> None:
-    """Remember the migrations of the categories that ship, as `Schema.remember` does."""
+    """Remember the migrations of the categories' apps, as `Schema.remember` does."""
+    of_plugins = plugin_modules.plugin_apps()
     for config in apps.get_app_configs():
-        if config.name.startswith("categories."):
-            of_categories[config.label] = Schema()
+        if config.name.startswith("categories.") or config.name in of_plugins:
+            of_categories[config.label] = Schema(allows_unknown=config.name in of_plugins)
             of_categories[config.label].remember([config])
 
 

@@ -1,5 +1,7 @@
 """Gives a pool's processes a low priority for memory and processors, and ends orphaned ones.
 
+It also tells the rest of the code when such a process starts and ends.
+
 When memory runs out, the kernel kills the process that uses most, which may be the parent. Without
 the parent, all work stops until someone restarts it. A child is replaced at once. Also, clients
 that wait for an answer come before rows: a task gets the processor time that is left, which is all
@@ -18,9 +20,9 @@ from typing import Any
 
 from billiard import current_process
 from billiard.process import BaseProcess
-from celery.signals import worker_process_init
+from celery.signals import worker_process_init, worker_process_shutdown
 
-from piston.processes import orphans
+from piston.processes import lifetime, orphans
 from piston.relied_on import SET_IN_INIT, rely_on
 
 OOM_SCORE = Path("/proc/self/oom_score_adj")
@@ -36,10 +38,12 @@ rely_on(__name__, BaseProcess, _parent_pid=SET_IN_INIT)
 
 
 def install() -> None:
-    """Set the priorities of each process of a worker's pool when it starts."""
+    """Set up each process of a worker's pool when it starts."""
     worker_process_init.connect(end_with_parent)
     worker_process_init.connect(raise_oom_score)
     worker_process_init.connect(lower_priority)
+    worker_process_init.connect(tell_start)
+    worker_process_shutdown.connect(tell_end)
 
 
 def end_with_parent(**_: Any) -> None:
@@ -67,3 +71,13 @@ def lower_priority(**_: Any) -> None:
     if os.getsid(0) == os.getppid():
         with suppress(OSError):
             SESSION.write_text(str(NICENESS))
+
+
+def tell_start(**_: Any) -> None:
+    """Let others know that this process can run rows from now on."""
+    lifetime.started.send(None, role="worker")
+
+
+def tell_end(**_: Any) -> None:
+    """Let others know that this process runs no more rows."""
+    lifetime.ending.send(None)

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterable
 from contextlib import nullcontext
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from celery.exceptions import Reject
@@ -47,7 +48,8 @@ class SchemaDiffers(Exception):
 class Schema:
     """A comparison of schema and code, which asks the database every few seconds at most."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, allows_unknown: bool = False) -> None:
+        self.allows_unknown = allows_unknown  # migrations that the database has and the code lacks
         self.known: Migrations = frozenset()
         self._problem: str | None = None
         self._looked_at = float("-inf")  # monotonic seconds
@@ -59,7 +61,7 @@ class Schema:
         self.known = frozenset(
             (config.label, module.name)
             for config in configs
-            if config.models_module
+            if config.models_module and has_migrations(config)
             for module in pkgutil.iter_modules(import_module(f"{config.name}.migrations").__path__)
         )
 
@@ -71,7 +73,10 @@ class Schema:
         """
         if time.monotonic() - self._looked_at >= LOOK_SECONDS:
             try:
-                self._problem = describe(self.known, read_applied(self.known))
+                applied = read_applied(self.known)
+                self._problem = describe(
+                    self.known, applied & self.known if self.allows_unknown else applied
+                )
             except Error as error:
                 if not database_errors.is_away(error):
                     self._problem = describe_refusal(error)
@@ -110,6 +115,11 @@ class Schema:
             self.look_again()
             if time.monotonic() > until:
                 raise Reject(self._problem, requeue=True)
+
+
+def has_migrations(config: AppConfig) -> bool:
+    """Say whether an app has migrations; a plugin's may have none."""
+    return find_spec(f"{config.name}.migrations") is not None
 
 
 def read_applied(known: Migrations) -> Migrations:

@@ -63,11 +63,20 @@ def post_fork(_server: Any, worker: Any) -> None:
 def post_worker_init(worker: Any) -> None:
     """Set up what needs Django, or the process that serves."""
     from piston.database import schema
+    from piston.processes import lifetime
     from piston.web import refusals
 
     refusals.answer_in_the_envelope()
     schema.say_at_start()
     allow_files(worker)
+    lifetime.started.send(None, role="web")
+
+
+def worker_exit(_server: Any, _worker: Any) -> None:
+    """Tell the rest of the code that this process serves no more requests."""
+    from piston.processes import lifetime
+
+    lifetime.ending.send(None)
 
 
 def allow_files(worker: Any) -> None:

@@ -45,7 +45,7 @@ def claim_next(message_id: str, claim_seconds: float) -> Segment | None:
         candidates = next_in_turn(offered).fetch(message_id=message_id)
         if not candidates:
             return None
-        if claimed := claim(lambda: candidates, message_id, claim_seconds):  # noqa: B023
+        if claimed := claim(lambda: candidates, offered, message_id, claim_seconds):  # noqa: B023
             return claimed
     return None
 
@@ -60,7 +60,7 @@ def claim_unlocked(offered: Offered, message_id: str, claim_seconds: float) -> S
     choose = partial(next_in_turn(offered, unlocked=True).fetch, message_id=message_id)
     pause = FIRST_PAUSE_SECONDS
     while True:
-        if claimed := claim(choose, message_id, claim_seconds):
+        if claimed := claim(choose, offered, message_id, claim_seconds):
             return claimed
         left = next_in_turn(offered).fetch(message_id=message_id)
         if not left:
@@ -92,18 +92,24 @@ def release_claims(message_id: str, process_id: int | None = None) -> None:
 
 @transaction.atomic
 def claim(
-    choose: Callable[[], list[Segment]], message_id: str, claim_seconds: float
+    choose: Callable[[], list[Segment]], offered: Offered, message_id: str, claim_seconds: float
 ) -> Segment | None:
     """Claim the chosen segment for this worker; None if there is none, or another took it first.
 
     The claim is one guarded UPDATE that raises the claim number; from then on no older claim can
     commit. The task's row is locked first, so that the limit on its workers holds and locks are
     taken in the same order everywhere.
+
+    From the first claim by a newer version that goes on with it, the task is that version's: the
+    older one cannot know what the newer one has written.
     """
     candidate = next(iter(choose()), None)
     if candidate is None:
         return None
-    SERVE_TASK.run(task_id=candidate.task_id, node=node_name())
+    versions = {category: versions[0] for category, versions, _ in offered}
+    SERVE_TASK.run(
+        task_id=candidate.task_id, node=node_name(), version=versions[candidate.task.category]
+    )
     claimed = CLAIM_SEGMENT.run(
         segment_id=candidate.pk,
         message_id=message_id,
@@ -136,6 +142,7 @@ SERVE_TASK = CompiledUpdate(
     lambda: Task.objects.filter(WaitBriefly(), pk=Slot.text("task_id")),
     served_at=Now(),
     node=Slot.text("node"),
+    category_version=Slot.text("version"),
     unfit_since=None,
 )
 CLAIM_SEGMENT = CompiledUpdate(

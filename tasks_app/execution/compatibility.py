@@ -10,6 +10,7 @@ from time import monotonic, sleep
 from django.db.models.functions import Now
 
 from categories import registry
+from categories.contract import Action, fits
 from categories.errors import BrokenCategory, CategoryError
 from piston.database import locks
 from piston.database.locks import WaitBriefly
@@ -39,14 +40,22 @@ _handovers: dict[str, Handovers] = {}  # local to this process: it saves work an
 def find_problem(task: Task) -> CategoryError | None:
     """Return why this process cannot run the task; None when it can."""
     try:
-        category, _ = registry.get_action(task.category, task.action, version=task.category_version)
+        get_action(task)
     except CategoryError as error:
         return error
-    if category.version != task.category_version:
-        return VersionDiffers(task, category.version)
-    if differs := registry.find_schema_problem(category):
-        return CategorySchemaDiffers(task.category, differs)
     return None
+
+
+def get_action(task: Task) -> type[Action]:
+    """Return the task's action in a version that fits; raise CategoryError if it is not here."""
+    category, action = registry.get_action(
+        task.category, task.action, version=task.category_version
+    )
+    if not fits(category, task.category_version):
+        raise VersionDiffers(task, category.version)
+    if differs := registry.find_schema_problem(category):
+        raise CategorySchemaDiffers(task.category, differs)
+    return action
 
 
 def describe_problem(problem: CategoryError) -> str:

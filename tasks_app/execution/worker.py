@@ -16,7 +16,7 @@ from django.db.models import F
 
 from categories import registry
 from categories.contract import Action, Refused
-from categories.errors import ActionWaits
+from categories.errors import ActionWaits, CategoryError
 from categories.running.failures import storable
 from piston import disk_reserve
 from piston.database import locks
@@ -77,16 +77,16 @@ def run_slice(message_task_id: str, message_id: str) -> str | None:
     try:
         if segment.task_id != message_task_id:
             compatibility.leave_if_incompatible(message_task_id)
-        # 4. Find the action and ask it for permission.
-        run = prepare(segment)
+        with registry.unchanged():
+            # 4. Find the action and ask it for permission.
+            run = prepare(segment)
+            # 5. Run batches until the time is up, and release the claim.
+            if run is not None:
+                work_until(until, run)
+        segment.release()
         if run is None and compatibility.find_problem(segment.task):
-            segment.release()
             # Another worker may be able to run it: the sweeper resends the message, but later.
             return None
-        # 5. Run batches until the time is up, and release the claim.
-        if run is not None:
-            work_until(until, run)
-        segment.release()
     # 6. If the claim was overtaken or the rows have to wait, release the segment.
     except ClaimLost:
         logger.info("Claim %s on %s was overtaken", segment.claim, segment)
@@ -177,9 +177,10 @@ def prepare(segment: Segment) -> Run | None:
     if segment.idle_claims > MAX_IDLE_CLAIMS:
         segment.end_work(Ending.BROKEN, f"no progress in {segment.idle_claims - 1} attempts")
         return None
-    if compatibility.find_problem(task):
+    try:
+        action_class = compatibility.get_action(task)
+    except CategoryError:
         return None
-    _, action_class = registry.get_action(task.category, task.action)
     if not segment.is_done and (full := quotas.describe_full_output(task)):
         segment.end_work(Ending.CUT_SHORT, full)
         return None
@@ -256,9 +257,10 @@ def try_to_complete(task_id: str) -> None:
     except Segment.DoesNotExist:  # the task was purged in the meantime
         return
     try:
-        run = prepare(segment)
-        if run is not None:
-            ending.complete(run)
+        with registry.unchanged():
+            run = prepare(segment)
+            if run is not None:
+                ending.complete(run)
     except ActionWaits as error:
         waiting.wait(segment, error)
         return

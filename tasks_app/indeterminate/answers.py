@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from categories import registry
-from categories.contract import Outcome, Row, RowAction, RowFailed
+from categories.contract import Outcome, Row, RowAction, RowFailed, fits
 from categories.errors import CategoryError
 from categories.running import calls
 from categories.running.attempts import classified_errors
@@ -191,7 +191,7 @@ def require_same_action(task: Task) -> RowAction:
         )
     except CategoryError as error:
         raise CannotBeSentAgain(task.pk, str(error)) from error
-    if category.version != task.category_version:
+    if not fits(category, task.category_version):
         raise CannotBeSentAgain(
             task.pk,
             f"the task ran under version {task.category_version} of {task.category}, "

@@ -18,8 +18,9 @@ from tasks_app.states import Ending
 
 CLAIM = Claim(number="claim", until="claimed_until")
 
-# What a process can run: the name, version and actions of each category.
-Offered = tuple[tuple[str, str, tuple[str, ...]], ...]
+# What a process can run: the name, versions and actions of each category. Its own version is the
+# first; the others are those whose tasks it goes on with.
+Offered = tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]
 
 
 def is_of_kinds(offered: Offered, *, of: str = "") -> Q:
@@ -30,11 +31,11 @@ def is_of_kinds(offered: Offered, *, of: str = "") -> Q:
             Q(
                 **{
                     f"{of}category": category,
-                    f"{of}category_version": version,
+                    f"{of}category_version__in": versions,
                     f"{of}action__in": actions,
                 }
             )
-            for category, version, actions in offered
+            for category, versions, actions in offered
         ),
     )
 
@@ -76,7 +77,7 @@ class SegmentQuerySet(ClaimQuerySet["Segment"]):
         )
 
     def of_kinds(self, offered: Offered) -> SegmentQuerySet:
-        """Segments of tasks that a process can run: it has their category's version and action."""
+        """Segments of tasks that a process can run: it has their action, in a version that fits."""
         return self.filter(is_of_kinds(offered, of="task__"))
 
 

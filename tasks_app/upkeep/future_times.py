@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 
-from categories import registry
+from categories.errors import CategoryError
 from categories.models import PeriodicRun
 from piston.database import locks
 from piston.plurals import plural
@@ -107,7 +107,8 @@ def shorten_claims(rows: ClaimQuerySet[Any]) -> int:
 
 def longest_claim(task: Task) -> float:
     """Return how many seconds a claim on a task can last, even during an external call."""
-    if compatibility.find_problem(task):  # the limits of another version are unknown
+    try:
+        action = compatibility.get_action(task)
+    except CategoryError:  # the limits of another version are unknown
         return settings.PISTON_CLAIM_SECONDS + 2.5 * UNKNOWN_ROW_SECONDS
-    _, action = registry.get_action(task.category, task.action)
     return claim_seconds(action) + action.row_seconds

@@ -1,0 +1,79 @@
+"""Finds the Django apps of plugins: those of PISTON_APPS, and those of packages with categories.
+
+It reads no settings, because the settings list these apps.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+from collections.abc import Iterator, Sequence
+from importlib.machinery import PathFinder
+from pathlib import Path
+
+from django.apps import AppConfig
+from django.core.exceptions import ImproperlyConfigured
+
+logger = logging.getLogger(__name__)
+
+ENTRY_POINT_GROUP = "piston.categories"
+SIGNS_OF_AN_APP = ("apps.py", "migrations")  # in a package
+
+
+def find_apps(named: Sequence[str], taken: Sequence[str]) -> list[str]:
+    """Return the apps of PISTON_APPS, then those of packages, without those that are `taken`.
+
+    Raises ImproperlyConfigured for one of PISTON_APPS that cannot be loaded.
+    """
+    found: dict[str, str] = dict.fromkeys(taken, "")  # the app's package -> entry
+    for entry in named:
+        try:
+            found.setdefault(AppConfig.create(entry).name, entry)
+        except Exception as error:
+            raise ImproperlyConfigured(
+                f"PISTON_APPS names {entry!r}, which is no Django app that can be loaded:"
+                f" {type(error).__name__}: {error}"
+            ) from error
+    for package in packages_with_apps():
+        if package not in found and is_loadable(package):
+            found[package] = package
+    return [entry for entry in found.values() if entry]
+
+
+def is_loadable(package: str) -> bool:
+    """Say whether Django can load a package's app; if not, log why.
+
+    One broken package must not keep the server from starting: only its category is broken.
+    """
+    try:
+        AppConfig.create(package)
+    except Exception:
+        logger.exception("The Django app of the installed package %s cannot be loaded", package)
+        return False
+    return True
+
+
+def packages_with_apps() -> Iterator[str]:
+    """Yield the Django apps of installed packages that announce a category."""
+    for entry in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP):
+        if package := find_app_package(entry.value.partition(":")[0].strip()):
+            yield package
+
+
+def find_app_package(module_path: str) -> str | None:
+    """Return the innermost package around a module that is a Django app; None if none is.
+
+    It has an `apps.py` or migrations. This imports nothing.
+    """
+    found = None
+    search: list[str] | None = None
+    names = module_path.split(".")
+    for count in range(1, len(names) + 1):
+        name = ".".join(names[:count])
+        spec = PathFinder.find_spec(name, search)
+        if spec is None or spec.submodule_search_locations is None:
+            break
+        search = list(spec.submodule_search_locations)
+        if any(Path(folder, sign).exists() for folder in search for sign in SIGNS_OF_AN_APP):
+            found = name
+    return found
