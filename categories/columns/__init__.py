@@ -1,6 +1,6 @@
 """The types of columns: each parses, validates, formats and describes its cells."""
 
-from categories.columns.base import BLANKS, Column, is_unset
+from categories.columns.base import BLANKS, Column, find_undeclared, is_unset, takes
 from categories.columns.texts import (
     AccountColumn,
     ChoiceColumn,
@@ -31,5 +31,7 @@ __all__ = [
     "JSONColumn",
     "PatternColumn",
     "TextColumn",
+    "find_undeclared",
     "is_unset",
+    "takes",
 ]
