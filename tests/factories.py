@@ -11,6 +11,7 @@ from django.test import Client
 from django.utils import timezone
 from factory.django import DjangoModelFactory
 
+from categories.number_management.category import NumberManagement
 from piston.accounts.models import Account, ApiKey, Token
 from tasks_app.models import CSVName, Part, Segment, Task, TaskCSV
 from tasks_app.states import FINAL, Ending, TaskStatus
@@ -71,7 +72,7 @@ class TaskFactory(DjangoModelFactory[Task]):
     auth_account = factory.SelfAttribute("account")
     category = "number_management"
     action = "add"
-    category_version = "1"
+    category_version = NumberManagement.version
     status = TaskStatus.PENDING
     total_count = 10
     started_at = factory.LazyAttribute(

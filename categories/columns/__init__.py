@@ -1,6 +1,13 @@
 """The types of columns: each parses, validates, formats and describes its cells."""
 
-from categories.columns.base import BLANKS, UNSTORABLE, Column, is_unset
+from categories.columns.base import (
+    BLANKS,
+    UNSTORABLE,
+    Column,
+    find_undeclared,
+    is_unset,
+    takes,
+)
 from categories.columns.documents import JSONColumn, ListColumn
 from categories.columns.texts import (
     AccountColumn,
@@ -38,5 +45,7 @@ __all__ = [
     "TextColumn",
     "URLColumn",
     "WordsColumn",
+    "find_undeclared",
     "is_unset",
+    "takes",
 ]

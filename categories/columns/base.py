@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from categories.locations import Location, find_location
@@ -14,6 +14,8 @@ T = TypeVar("T")
 BLANKS = " \t"  # a cell with only these is unset
 # what PostgreSQL cannot store, and UTF-8 cannot encode; no upload has it, but JSON can escape it
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+OPEN_END = ".*"  # of the name of an open column, which stands for all names that begin like it
+OPEN_WORDS = re.compile(r"(\.[A-Za-z0-9_-]{1,50}){1,8}")  # the rest of such a name in a file
 
 
 def is_unset(cell: str) -> bool:
@@ -21,11 +23,31 @@ def is_unset(cell: str) -> bool:
     return not cell.strip(BLANKS)
 
 
+def find_undeclared(names: Iterable[str], declared: Collection[str]) -> list[str]:
+    """Return the names of a file's columns that are not declared, in their order."""
+    open_ones = [each for each in declared if each.endswith(OPEN_END)]
+    return [
+        name
+        for name in names
+        if (name not in declared or name in open_ones)
+        and not any(takes(open_one, name) for open_one in open_ones)
+    ]
+
+
+def takes(declared: str, name: str) -> bool:
+    """Say whether the declared name is that of a file's column."""
+    if not declared.endswith(OPEN_END):
+        return name == declared
+    begins = len(declared) - len(OPEN_END)
+    return name.startswith(declared[:begins]) and OPEN_WORDS.fullmatch(name, pos=begins) is not None
+
+
 class Column(Generic[T]):
     """One column of an action, as input or as output.
 
     A single text is the help; the column then takes the attribute's name. Two texts are the
-    column's name, such as `"cnam.inbound"`, and its help.
+    column's name, such as `"cnam.inbound"`, and its help. An input column named `opaque.*` is
+    open: it stands for every column of a file that begins with `opaque.`.
     """
 
     type_name: ClassVar[str] = "text"
@@ -55,6 +77,16 @@ class Column(Generic[T]):
         self.example = self.default_example if example is None else example
         self.attribute = self.name.replace(".", "_")
         self.location: Location = find_location()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a file may have many such columns, under names that it chooses."""
+        return self.name.endswith(OPEN_END)
+
+    @property
+    def example_name(self) -> str:
+        """The name in a file; of an open column, one that fits."""
+        return self.name.replace("*", "example")
 
     def __set_name__(self, owner: type, attribute: str) -> None:
         """Name the column after the attribute, unless a name was given."""

@@ -158,8 +158,11 @@ def find_columns_problems(kind: str, columns: Iterable[Any]) -> Problems:
 
 def find_column_problems(kind: str, column: Column[Any]) -> Problems:
     """Yield the problems of one column."""
-    if not COLUMN_NAME.fullmatch(column.name):
+    is_open = kind == "column" and column.is_open
+    if not COLUMN_NAME.fullmatch(column.name.removesuffix(".*") if is_open else column.name):
         yield f"{kind} {column.name!r}: the name is not lower-case", column.location
+    if is_open and column.mandatory:
+        yield f"{kind} {column.name!r}: an open column is never mandatory", column.location
     if column.name == RESERVED_COLUMN:
         yield f"{kind} {column.name!r}: every output ends with it already", column.location
     if not column.help.strip():

@@ -59,6 +59,6 @@ def csv_template(action: type[Action]) -> str:
         return ""
     text = io.StringIO()
     lines = csv.writer(text, lineterminator="\n")
-    lines.writerow(column.name for column in action.columns)
+    lines.writerow(column.example_name for column in action.columns)
     lines.writerow(column.example for column in action.columns)
     return text.getvalue()

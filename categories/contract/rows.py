@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from categories.columns import Column, is_unset
+from categories.columns import Column, is_unset, takes
 from categories.contract.outcomes import Cells, RowFailed, Texts
 from categories.errors import CellError, UndeclaredOutput
 
@@ -55,10 +55,11 @@ class RowShape:
     """The conversion of the cells of a file with this header into rows of an action."""
 
     def __init__(self, action: type[Action], header: Sequence[str]) -> None:
-        declared = {column.name: column for column in action.columns}
         # (place in the file, column), in file order; undeclared columns are skipped
         self.columns: list[tuple[int, Column[Any]]] = [
-            (place, declared[name]) for place, name in enumerate(header) if name in declared
+            (place, column.but(name=name) if column.is_open else column)
+            for place, name in enumerate(header)
+            for column in [column for column in action.columns if takes(column.name, name)][:1]
         ]
         self.row_class = self._make_row_class(action)
 
@@ -69,6 +70,9 @@ class RowShape:
         places: dict[str, int | None] = {}
         in_file = {column.name: place for place, (_, column) in enumerate(self.columns)}
         for column in action.columns:
+            if column.is_open:  # read by name only: a name of the file may be any word
+                places |= {name: n for name, n in in_file.items() if takes(column.name, name)}
+                continue
             place = places[column.name] = in_file.get(column.name)
             getter = None if place is None else vars(cells)[f"c{place}"]
             members[column.attribute] = members[column.name.replace(".", "_")] = getter

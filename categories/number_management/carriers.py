@@ -1,6 +1,10 @@
 """The carrier modules that a number can have."""
 
 LOCAL_CARRIER = "knm_local"  # the default, without an outside carrier
+MDN_CARRIER = "knm_mdn"  # mobile numbers, which an outside system assigns
+
+# nobody takes these back, so a released number is deleted
+REMOVED_CARRIERS = frozenset({LOCAL_CARRIER, MDN_CARRIER})
 
 CARRIERS = (
     "knm_bandwidth",
@@ -14,7 +18,7 @@ CARRIERS = (
     "knm_level3",
     LOCAL_CARRIER,
     "knm_managed",
-    "knm_mdn",
+    MDN_CARRIER,
     "knm_o1",
     "knm_other",
     "knm_peerless",

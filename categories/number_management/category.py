@@ -1,16 +1,32 @@
 """The declaration of the category `number_management`."""
 
-from categories.contract import Category
+from categories.contract import Category, PeriodicJob
 from categories.number_management.actions.add import Add
 from categories.number_management.actions.delete import Delete
+from categories.number_management.actions.dump import DUMPS
 from categories.number_management.actions.find import Find
 from categories.number_management.actions.import_numbers import ImportNumbers
 from categories.number_management.actions.listing import List, ListAll
+from categories.number_management.actions.moving import AssignTo, Release, Reserve
+from categories.number_management.actions.updating import UpdateMerge, UpdateOverwrite
+from categories.number_management.expiring import expire_numbers
 
 
 class NumberManagement(Category):
-    """Create, find and list the telephone numbers of accounts."""
+    """Create, find, list, move and change the telephone numbers of accounts."""
 
     name = "number_management"
-    version = "1"
-    actions = (Add, ImportNumbers, List, ListAll, Find, Delete)
+    version = "2"
+    actions = (
+        Add, ImportNumbers, List, ListAll, Find, Delete, AssignTo, Reserve, Release, UpdateMerge,
+        UpdateOverwrite, *DUMPS,
+    )  # fmt: skip
+    periodic = (
+        PeriodicJob(
+            name="expire_numbers",
+            every="day",
+            run=expire_numbers,
+            description="Removes deleted numbers and those in discovery for a day; after 90 days,"
+            " makes aging ones available.",
+        ),
+    )

@@ -14,12 +14,13 @@ from categories.columns import (
     E164Column,
     TextColumn,
 )
-from categories.contract import Row
+from categories.contract import Row, RowFailed
 from categories.number_management.carriers import CARRIERS, LOCAL_CARRIER
 from categories.number_management.states import NumberState
 
 UNUSED = "Accepted as an export has it; the system sets it."
 TEXT_LENGTH = 255  # characters of a feature
+OPAQUE_LENGTH = 1_000  # characters of an opaque field
 
 
 class Feature(NamedTuple):
@@ -75,6 +76,24 @@ FEATURES = (
     ),
 )
 FEATURE_COLUMNS = tuple(feature.column for feature in FEATURES)
+CARRIER_NAME = text("carrier_name", "Name of the carrier, as people know it.", "Telnyx")
+OPAQUE_PREFIX = "opaque."
+OPAQUE = TextColumn(
+    f"{OPAQUE_PREFIX}*",
+    "Fields of your own: opaque.a.b sets b within a.",
+    max_length=OPAQUE_LENGTH,
+)
+
+
+class Field(NamedTuple):
+    """The name of a column in a file, and the path of its value in a number's public fields."""
+
+    name: str
+    path: tuple[str, ...]
+
+
+PATHS = {column.name: path for column, path in FEATURES} | {CARRIER_NAME.name: (CARRIER_NAME.name,)}
+OWN_WORDS = frozenset(path[0] for path in PATHS.values())
 
 E164 = E164Column("e164", "The number.", mandatory=True)
 ACCOUNT_ID = AccountColumn("account_id", "Account that has it; unset: the task's account.")
@@ -99,36 +118,40 @@ NUMBER_COLUMNS: tuple[Column[Any], ...] = (
 )
 
 
-def features_given(names: Iterable[str]) -> list[Feature]:
-    """Return the features that have a column among `names`."""
-    present = set(names)
-    return [feature for feature in FEATURES if feature.column.name in present]
+def find_fields(names: Iterable[str]) -> list[Field]:
+    """Return the public fields for which a file has a column, by the names of its columns."""
+    return [
+        Field(name, PATHS.get(name) or tuple(name.split(".")[1:]))
+        for name in names
+        if name in PATHS or name.startswith(OPAQUE_PREFIX)
+    ]
 
 
-def make_features(row: Row, given: Iterable[Feature]) -> dict[str, Any]:
-    """Return the features that a row sets; unset cells add none."""
+def make_features(row: Row, fields: Iterable[Field]) -> dict[str, Any]:
+    """Return the public fields that a row sets; unset cells add none.
+
+    Raises RowFailed if an opaque column would set what has its own column, or lies within another.
+    """
     document: dict[str, Any] = {}
-    for column, path in given:
-        value = row[column.name]
-        if value is not None:
-            put_value(document, path, value)
+    for name, path in fields:
+        value = row[name]
+        if value is None:
+            continue
+        if name not in PATHS and path[0] in OWN_WORDS:
+            raise RowFailed(f"bad field(s) {name}: {path[0]} has columns of its own")
+        if not put_value(document, path, value):
+            raise RowFailed(f"bad field(s) {name}: it lies within another, or another within it")
     return document
 
 
-def put_value(document: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
-    """Set a value in a nested document."""
+def put_value(document: dict[str, Any], path: tuple[str, ...], value: Any) -> bool:
+    """Set a value in a nested document; return False if a value is in the way."""
+    inner: Any = document
     for word in path[:-1]:
-        document = document.setdefault(word, {})
-    document[path[-1]] = value
-
-
-def read_value(document: Any, path: tuple[str, ...]) -> Any:
-    """Return the value at a path of a nested document; None if there is none."""
-    for word in path:
-        if not isinstance(document, dict):
-            return None
-        document = document.get(word)
-    return document
+        inner = inner.setdefault(word, {})
+        if not isinstance(inner, dict):
+            return False
+    return inner.setdefault(path[-1], value) is value
 
 
 def merge_features(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:

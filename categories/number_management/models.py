@@ -46,7 +46,13 @@ class PhoneNumber(models.Model):
     used_by = models.CharField(max_length=100, null=True, help_text="The app that answers it.")
     ported_in = models.BooleanField(default=False)
     carrier_module = models.CharField(max_length=50, default=LOCAL_CARRIER)
-    features = models.JSONField(default=dict, help_text="cnam, e911, prepend, failover, …")
+    # read_value and put_value know the paths; carrier_name and columns opaque.a.b lie here as well
+    features = models.JSONField(default=dict, help_text="The public fields: cnam, e911, …")
+    # a text instead of a table, because each batch reads and writes it with the other fields
+    reservations = models.TextField(
+        null=True,
+        help_text="Ids of the accounts that reserved it, the newest first, with spaces between.",
+    )
 
     objects = PhoneNumberQuerySet.as_manager()
 

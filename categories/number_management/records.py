@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from operator import attrgetter
-from typing import Any
+from operator import attrgetter, itemgetter
+from typing import Any, NamedTuple
 
 from categories.database.bulk import insert_rows, listed, update_rows
 from categories.number_management.carriers import LOCAL_CARRIER
-from categories.number_management.columns import FEATURES, read_value
 from categories.number_management.models import PhoneNumber
-from piston.accounts.models import Account
+
+NO_FEATURES: Mapping[str, Any] = {}  # shared by many records
 
 
-@dataclass(slots=True)
-class NumberRecord:
+class NumberRecord(NamedTuple):
     """The fields of a PhoneNumber, in the order in which they are written."""
 
     number: str
@@ -26,13 +24,18 @@ class NumberRecord:
     modified_at: datetime
     carrier_module: str = LOCAL_CARRIER
     ported_in: bool = False
-    features: dict[str, Any] = field(default_factory=dict)
+    features: Mapping[str, Any] = NO_FEATURES
     previously_assigned_to: str | None = None
     used_by: str | None = None
+    reservations: str | None = None
+
+    @property
+    def reserved_by(self) -> list[str]:
+        """The accounts that reserved the number, the newest first."""
+        return self.reservations.split() if self.reservations else []
 
 
-FIELDS = tuple(field_.name for field_ in fields(NumberRecord))
-as_row = attrgetter(*FIELDS)
+FIELDS = NumberRecord._fields
 
 
 def read_records(
@@ -45,47 +48,21 @@ def read_records(
     found = PhoneNumber.objects.using(using).filter(number__in=listed(numbers, using=using))
     if lock:
         found = found.select_for_update().order_by("number")
-    return {row[0]: NumberRecord(*row) for row in found.values_list(*FIELDS)}
+    return {row[0]: NumberRecord._make(row) for row in found.values_list(*FIELDS)}
 
 
 def insert_records(records: Iterable[NumberRecord], *, using: str) -> None:
     """Insert new numbers, in their order, so that two tasks with the same ones cannot deadlock."""
-    in_order = sorted(records, key=attrgetter("number"))
-    insert_rows(PhoneNumber, FIELDS, list(map(as_row, in_order)), using)
+    insert_rows(PhoneNumber, FIELDS, sorted(records, key=itemgetter(0)), using)
 
 
-def update_records(records: Iterable[NumberRecord], *, using: str) -> None:
-    """Write all fields of existing numbers."""
-    update_rows(PhoneNumber, FIELDS[0], FIELDS[1:], list(map(as_row, records)), using)
+def update_records(records: Iterable[NumberRecord], fields: Sequence[str], *, using: str) -> None:
+    """Write the named fields of existing numbers."""
+    rows = list(map(attrgetter("number", *fields), records))
+    update_rows(PhoneNumber, "number", fields, rows, using)
 
 
-def read_account_names(ids: Iterable[str | None], *, using: str) -> dict[str, str]:
-    """Return the names of accounts, in one query."""
-    wanted = {id_ for id_ in ids if id_ is not None}
-    rows = (
-        Account.objects.using(using)
-        .filter(pk__in=listed(wanted, using=using))
-        .values_list("pk", "name")
-    )
-    return dict(rows)
-
-
-def number_cells(record: NumberRecord, account_name: str | None) -> Sequence[Any]:
-    """Return a number's cells in the order of NUMBER_COLUMNS."""
-    features = record.features
-    return (
-        record.number,
-        account_name,
-        record.account_id,
-        record.previously_assigned_to,
-        record.state,
-        record.created_at,
-        record.modified_at,
-        record.used_by,
-        record.ported_in,
-        record.carrier_module,
-        *((read_value(features, path) for _, path in FEATURES) if features else NO_FEATURES),
-    )
-
-
-NO_FEATURES = (None,) * len(FEATURES)
+def delete_records(records: Collection[NumberRecord], *, using: str) -> None:
+    """Delete numbers; their history stays."""
+    numbers = [record.number for record in records]
+    PhoneNumber.objects.using(using).filter(number__in=listed(numbers, using=using)).delete()

@@ -42,3 +42,29 @@ RECREATED = {
     NumberState.AGING: frozenset({NumberState.AGING, NumberState.IN_SERVICE}),
     NumberState.PORT_IN: frozenset({NumberState.PORT_IN, NumberState.IN_SERVICE}),
 }
+
+# how a number comes into service or is reserved, and from which states
+MOVES = {
+    NumberState.IN_SERVICE: frozenset(
+        {
+            NumberState.IN_SERVICE,
+            NumberState.DISCOVERY,
+            NumberState.PORT_IN,
+            NumberState.AVAILABLE,
+            NumberState.AGING,
+            NumberState.RESERVED,
+        }
+    ),
+    NumberState.RESERVED: frozenset(
+        {
+            NumberState.RESERVED,
+            NumberState.DISCOVERY,
+            NumberState.AVAILABLE,
+            NumberState.IN_SERVICE,
+        }
+    ),
+}
+# states from which a number may be released; one of the local carrier, from any
+RELEASABLE = frozenset(
+    {NumberState.RELEASED, NumberState.RESERVED, NumberState.PORT_IN, NumberState.IN_SERVICE}
+)

@@ -72,7 +72,7 @@ class AccountAdmin(UndeletableAdmin):
     autocomplete_fields = ("parent",)
     fields = (
         "id", "name", "parent", "tree_path", "is_enabled", "is_reseller", "is_superadmin",
-        "created_at",
+        "allows_number_additions", "created_at",
     )  # fmt: skip
     readonly_fields = ("id", "tree_path", "created_at")
 

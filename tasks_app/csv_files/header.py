@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from categories.columns import is_unset
+from categories.columns import find_undeclared, is_unset
 from tasks_app.errors import CSVFormatError
 
 UTF8_BOM = b"\xef\xbb\xbf"
@@ -24,7 +24,7 @@ class Header:
     @property
     def unknown_fields(self) -> list[str]:
         """Return the undeclared names, in file order."""
-        return [name for name in self.names if name not in self.columns]
+        return find_undeclared(self.names, self.columns)
 
     @property
     def missing_mandatory_fields(self) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -112,7 +111,10 @@ def test_a_package_comes_is_upgraded_unregistered_and_goes_without_a_restart(
     first = running.manage("register_category", "greetings")
 
     assert (
-        len(re.findall(r"^  (?:web|worker) piston@\S+ process \d+: version 1$", first, re.M)) == 3
+        len(
+            re.findall(r"^  (?:web|worker) piston@\S+ process \d+: version 1$", first, re.MULTILINE)
+        )
+        == 3
     )
     assert (help_of(running, "greetings", "greet") or {})["optional"] == []
     assert [said(client, "person\nAnn\n") for _ in range(4)] == 4 * [["Ann,Hello Ann!,"]]

@@ -10,10 +10,11 @@ from categories.contract.rows import file_columns
 from categories.number_management.columns import (
     CARRIER_MODULE,
     FEATURE_COLUMNS,
-    features_given,
+    find_fields,
     make_features,
 )
 from categories.number_management.creating import NumberRequest, create_numbers
+from categories.number_management.records import NO_FEATURES
 from categories.number_management.states import ASSIGNED, CREATABLE, NumberState
 
 
@@ -38,20 +39,20 @@ class Add(RowAction):
 
     def process_batch(self, rows: Sequence[Row], context: Context) -> list[Outcome]:
         """Create the numbers of a batch."""
-        given = features_given(file_columns(rows[0])) if rows else []
+        fields = find_fields(file_columns(rows[0])) if rows else []
         requests = [
             NumberRequest(
                 number=row.number,
                 account_id=row.account_id,
                 state=row.state or NumberState.IN_SERVICE,
                 carrier_module=row.carrier_module,
-                features=make_features(row, given),
+                features=make_features(row, fields) if fields else NO_FEATURES,
             )
             for row in rows
         ]
         # shared by many rows
         succeeded: dict[str, Succeeded] = {state: Succeeded((state,)) for state in CREATABLE}
+        _, created = create_numbers(requests, context, action=self.name)
         return [
-            after if isinstance(after, RowFailed) else succeeded[after.state]
-            for after in create_numbers(requests, context, action=self.name)
+            after if isinstance(after, RowFailed) else succeeded[after.state] for after in created
         ]

@@ -13,9 +13,11 @@ from categories.contract import (
     RowFailed,
     Succeeded,
 )
-from categories.number_management.access import UNAUTHORIZED, read_rights
+from categories.number_management.access import read_rights
 from categories.number_management.columns import E164, NUMBER_COLUMNS
-from categories.number_management.records import number_cells, read_account_names, read_records
+from categories.number_management.errors import UNAUTHORIZED, missing
+from categories.number_management.output import number_texts
+from categories.number_management.records import read_records
 
 
 class Find(RowAction):
@@ -33,17 +35,15 @@ class Find(RowAction):
     def process_batch(self, rows: Sequence[Row], context: Context) -> list[Outcome]:
         """Look up the numbers of a batch."""
         records = read_records({row.e164 for row in rows}, using=context.database)
-        holders = {record.account_id for record in records.values()}
-        rights = read_rights(context, holders)
-        names = read_account_names(holders, using=context.database)
+        rights = read_rights(context, {record.account_id for record in records.values()})
         outcomes: list[Outcome] = []
         for row in rows:
             record = records.get(row.e164)
             if record is None:
-                outcomes.append(RowFailed(f"number {row.e164} not found"))
+                outcomes.append(RowFailed(missing(row.e164)))
             elif not rights.may_see(record):
                 outcomes.append(RowFailed(UNAUTHORIZED))
             else:
-                cells = number_cells(record, names.get(record.account_id or ""))
-                outcomes.append(Succeeded(cells))
+                account_name = rights.names.get(record.account_id or "")
+                outcomes.append(Succeeded(number_texts(record, account_name)))
         return outcomes

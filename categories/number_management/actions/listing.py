@@ -16,7 +16,8 @@ from categories.contract.outcomes import WrittenRows
 from categories.database.copy_out import FIRST_ROWS, copy_out, next_page_rows
 from categories.number_management.columns import FEATURES, NUMBER_COLUMNS
 from categories.number_management.models import PhoneNumber, PhoneNumberQuerySet
-from categories.number_management.records import FIELDS, NumberRecord, number_cells
+from categories.number_management.output import number_texts
+from categories.number_management.records import FIELDS, NumberRecord
 
 STORED = (
     "number",
@@ -92,7 +93,7 @@ def read_numbers(numbers: PhoneNumberQuerySet) -> Sequence[Cells] | WrittenRows:
 def read_in_python(numbers: PhoneNumberQuerySet) -> Sequence[Cells]:
     """Return the cells of numbers, for a database that cannot write them."""
     return [
-        number_cells(NumberRecord(*row), account_name)
+        number_texts(NumberRecord._make(row), account_name)
         for *row, account_name in numbers.values_list(*FIELDS, "account__name")
     ]
 

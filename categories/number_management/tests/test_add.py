@@ -5,7 +5,7 @@ from django.db import connection
 
 from categories.contract import Context
 from categories.contract.rows import RowShape
-from categories.number_management import creating
+from categories.number_management import batches
 from categories.number_management.actions.add import Add
 from categories.number_management.models import NumberChange, PhoneNumber
 from categories.number_management.states import NumberState
@@ -59,6 +59,7 @@ def test_a_number_is_put_in_service_with_its_account() -> None:
         "ported_in": False,
         "carrier_module": "knm_local",
         "features": {},
+        "reservations": None,
     }
 
 
@@ -143,6 +144,7 @@ def test_everybody_may_reserve() -> None:
 
     assert ran.failures == []
     assert as_now(NUMBER)["state"] == "reserved"
+    assert as_now(NUMBER)["reservations"] == account.pk
 
 
 @pytest.mark.parametrize("cells", [{"state": "port_in"}, {"carrier_module": "knm_telnyx"}])
@@ -163,8 +165,8 @@ def test_states_without_an_account_are_no_choice(state: str) -> None:
     assert ran.failures == ["bad field(s) state: not one of in_service, port_in, reserved"]
 
 
-CANNOT_BE_ADDED = [NumberState.IN_SERVICE, NumberState.RESERVED, NumberState.PORT_OUT,
-                   NumberState.RELEASED, NumberState.DISCOVERY, NumberState.DELETED]  # fmt: skip
+CANNOT_BE_ADDED = [NumberState.IN_SERVICE, NumberState.RESERVED, NumberState.RELEASED,
+                   NumberState.DISCOVERY, NumberState.DELETED]  # fmt: skip
 
 
 @pytest.mark.parametrize("state", CANNOT_BE_ADDED)
@@ -217,13 +219,54 @@ def test_a_port_is_ended_by_whoever_may_act_on_its_account() -> None:
     assert (now["account_id"], now["previously_assigned_to"]) == (parent.pk, child.pk)
 
 
-def test_a_port_of_another_tenant_cannot_be_taken_over() -> None:
+@pytest.mark.parametrize("state", [NumberState.PORT_IN, NumberState.PORT_OUT])
+def test_a_port_of_another_tenant_cannot_be_taken_over(state: NumberState) -> None:
     account = AccountFactory.create()
-    PhoneNumberFactory.create(number=NUMBER, state=NumberState.PORT_IN)
+    PhoneNumberFactory.create(number=NUMBER, state=state)
+    before = as_now(NUMBER)
 
     ran = add(wish(account), by=account)
 
-    assert ran.failures == [UNAUTHORIZED]
+    assert ran.failures == [f"number {NUMBER} is porting"]
+    assert as_now(NUMBER) == before
+
+
+def test_a_number_that_is_ported_away_cannot_be_added_by_anybody() -> None:
+    account = make_superadmin()
+    PhoneNumberFactory.create(number=NUMBER, state=NumberState.PORT_OUT, account=account)
+
+    assert add(wish(account), by=account).failures == [f"number {NUMBER} is porting"]
+
+
+@pytest.mark.parametrize("number", ["+911", "+112", "+999999999999999", "+4420794", "+1415721523"])
+def test_emergency_test_and_incomplete_numbers_are_refused(number: str) -> None:
+    account = make_superadmin()
+
+    ran = add(wish(account, number), wish(account), by=account)
+
+    assert [line[-1] for line in ran.lines] == [f"number {number} is not reconcilable", ""]
+    assert PhoneNumber.objects.get().number == NUMBER
+
+
+@pytest.mark.parametrize("is_own", [True, False])
+def test_an_account_that_may_not_create_numbers_is_refused(is_own: bool) -> None:
+    account = AccountFactory.create(allows_number_additions=False)
+    target = account if is_own else AccountFactory.create(parent=account)
+
+    ran = add(wish(target), wish(target, state="reserved"), by=account)
+
+    assert [line[-1] for line in ran.lines] == [UNAUTHORIZED] * 2
+
+
+def test_the_flag_is_that_of_the_acting_account() -> None:
+    parent = AccountFactory.create()
+    child = AccountFactory.create(parent=parent, allows_number_additions=False)
+    admin = AccountFactory.create(is_superadmin=True, allows_number_additions=False)
+
+    by_parent = add(wish(child), by=parent)
+    by_admin = add(wish(child, "+14150000001"), by=admin)
+
+    assert by_parent.failures == by_admin.failures == []
 
 
 def test_two_rows_on_one_number_are_as_if_run_one_after_the_other() -> None:
@@ -277,15 +320,15 @@ def test_a_number_that_another_task_adds_meanwhile_fails_as_existing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     account = AccountFactory.create()
-    read_records = creating.read_records
+    read_records = batches.read_records
 
     def read_then_lose_the_race(*args: Any, **kwargs: Any) -> Any:
         found = read_records(*args, **kwargs)
-        monkeypatch.setattr(creating, "read_records", read_records)
+        monkeypatch.setattr(batches, "read_records", read_records)
         PhoneNumberFactory.create(number=NUMBER)
         return found
 
-    monkeypatch.setattr(creating, "read_records", read_then_lose_the_race)
+    monkeypatch.setattr(batches, "read_records", read_then_lose_the_race)
 
     # here the other task's number is inserted in the batch's own savepoint, so it is rolled back
     # with the first attempt, and the number is free at the second

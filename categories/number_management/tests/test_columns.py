@@ -1,10 +1,24 @@
+import pytest
+
+from categories.contract import RowFailed
+from categories.contract.rows import Row, RowShape
+from categories.number_management.actions.updating import UpdateMerge
 from categories.number_management.columns import (
     FEATURES,
     NUMBER_COLUMNS,
+    find_fields,
+    make_features,
     merge_features,
-    put_value,
-    read_value,
 )
+from categories.number_management.tests.factories import NUMBER
+
+
+def read_features(cells: dict[str, str]) -> dict[str, object]:
+    """Return the public fields that a row of a file sets."""
+    shape = RowShape(UpdateMerge, ["e164", *cells])
+    (row,) = shape.parse_batch([[NUMBER, *cells.values()]], 1)
+    assert isinstance(row, Row), row
+    return make_features(row, find_fields(cells))
 
 
 def test_there_are_26_columns_and_16_features() -> None:
@@ -13,19 +27,35 @@ def test_there_are_26_columns_and_16_features() -> None:
     assert len(FEATURES) == 16
 
 
-def test_every_feature_is_read_from_where_it_is_put() -> None:
-    document: dict[str, object] = {}
+def test_cells_are_stored_at_the_paths_of_their_columns() -> None:
+    cells = {"cnam.outbound": "Cafe", "e911.name": "Ann", "force_outbound": "false",
+             "carrier_name": "Telnyx", "opaque.a": "1", "opaque.b.c.d": "2", "opaque.b.e": "",
+             "cnam.inbound": ""}  # fmt: skip
 
-    for feature in FEATURES:
-        put_value(document, feature.path, feature.column.name)
+    assert read_features(cells) == {
+        "cnam": {"display_name": "Cafe"},
+        "e911": {"caller_name": "Ann"},
+        "force_outbound": False,
+        "carrier_name": "Telnyx",
+        "a": "1",
+        "b": {"c": {"d": "2"}},
+    }
 
-    assert [read_value(document, feature.path) for feature in FEATURES] == [
-        feature.column.name for feature in FEATURES
-    ]
+
+@pytest.mark.parametrize("name", ["opaque.cnam.display_name", "opaque.e911", "opaque.carrier_name"])
+def test_an_opaque_column_cannot_set_what_has_a_column_of_its_own(name: str) -> None:
+    with pytest.raises(RowFailed, match=f"bad field.s. {name}: .* has columns of its own"):
+        read_features({name: "x"})
 
 
-def test_a_value_where_a_document_should_be_reads_as_none() -> None:
-    assert read_value({"cnam": "broken"}, ("cnam", "display_name")) is None
+@pytest.mark.parametrize("names", [("opaque.a", "opaque.a.b"), ("opaque.a.b.c", "opaque.a.b")])
+def test_of_two_opaque_columns_one_cannot_lie_within_the_other(names: tuple[str, str]) -> None:
+    cells = dict.fromkeys(names, "x")
+
+    with pytest.raises(RowFailed, match=f"bad field.s. {names[1]}: it lies within another"):
+        read_features(cells)
+
+    assert read_features(cells | {names[0]: ""})
 
 
 def test_merging_overlays_at_any_depth_and_changes_neither() -> None:

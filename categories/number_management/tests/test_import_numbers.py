@@ -67,14 +67,30 @@ def test_state_and_carrier_are_the_super_duper_admins_to_choose() -> None:
     assert as_now("+14150000001")["account_id"] is None
 
 
-@pytest.mark.parametrize("cells", [{"state": "reserved"}, {"carrier_module": "knm_telnyx"}])
-def test_others_may_not_choose_state_and_carrier(cells: dict[str, str]) -> None:
+def test_the_state_and_carrier_of_other_accounts_files_are_ignored() -> None:
     account = AccountFactory.create()
 
-    ran = import_({"e164": NUMBER, **cells}, {"e164": "+14150000001"}, by=account)
+    ran = import_(
+        {"e164": NUMBER, "state": "reserved", "carrier_module": "knm_telnyx"},
+        {"e164": "+14150000001", "state": "available"},
+        by=account,
+    )
 
-    assert [line[-1] for line in ran.lines] == [UNAUTHORIZED, ""]
-    assert not PhoneNumber.objects.filter(number=NUMBER).exists()
+    shown = [(c["error"], c["state"], c["carrier_module"], c["account_id"]) for c in ran.cells]
+    assert shown == [("", "in_service", "knm_local", account.pk)] * 2
+
+
+def test_an_account_that_may_not_create_numbers_is_refused() -> None:
+    account = AccountFactory.create(allows_number_additions=False)
+
+    assert import_({"e164": NUMBER}, by=account).failures == [UNAUTHORIZED]
+
+
+@pytest.mark.parametrize("number", ["+911", "+112", "+999999999999999", "+1415721523"])
+def test_emergency_test_and_incomplete_numbers_are_refused(number: str) -> None:
+    ran = import_({"e164": number}, by=make_superadmin())
+
+    assert ran.failures == [f"number {number} is not reconcilable"]
 
 
 @pytest.mark.parametrize("state", ["deleted", "discovery", "released", "port_out"])

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.db import connections, transaction
 
-from categories.number_management import creating
+from categories.number_management import batches
 from categories.number_management.actions.add import Add
 from categories.number_management.models import PhoneNumber
 from categories.number_management.tests.factories import NUMBER, make_superadmin
@@ -26,7 +26,7 @@ def test_of_two_tasks_that_add_a_number_one_fails_with_a_clear_text(
     rows = [{"number": NUMBER, "account_id": admin.pk}]
     both_have_read = threading.Barrier(2, timeout=10)  # seconds
     has_waited = threading.local()
-    insert_records = creating.insert_records
+    insert_records = batches.insert_records
     results: list[Ran] = []
 
     def insert_together(*args: Any, **kwargs: Any) -> None:
@@ -35,7 +35,7 @@ def test_of_two_tasks_that_add_a_number_one_fails_with_a_clear_text(
             both_have_read.wait()
         insert_records(*args, **kwargs)
 
-    monkeypatch.setattr(creating, "insert_records", insert_together)
+    monkeypatch.setattr(batches, "insert_records", insert_together)
 
     def add() -> None:
         try:

@@ -14,6 +14,7 @@ from typing import Any, cast
 from django.db import transaction
 from django.utils import timezone
 
+from categories.columns import find_undeclared
 from categories.contract import (
     Action,
     Cells,
@@ -278,7 +279,7 @@ def read_rows(action: type[Action], rows: Rows) -> tuple[list[str], list[list[st
     else:
         header = list(dict.fromkeys(name for row in rows for name in row))
         cells = [[to_cell(row.get(name)) for name in header] for row in rows]
-    unknown = set(header) - accepted_columns(action).keys()
+    unknown = find_undeclared(header, accepted_columns(action))
     if unknown:
         raise ValueError(f"{action.__name__} declares no column {', '.join(sorted(unknown))}.")
     return header, cells

@@ -90,6 +90,11 @@ class Account(models.Model):
         default=False, help_text="May act on every account and on the system (super-duper admin)."
     )
     is_reseller = models.BooleanField(default=False, help_text="Sells to the accounts below.")
+    allows_number_additions = models.BooleanField(
+        default=True,
+        db_default=True,
+        help_text="May create numbers, with add and import.",
+    )
     is_enabled = models.BooleanField(
         default=True, help_text="When off, its API keys and tokens are refused at once."
     )

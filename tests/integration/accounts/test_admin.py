@@ -29,6 +29,18 @@ def test_accounts_are_listed_with_their_paths(admin_client: Client) -> None:
     assert "Root / Shop" in admin_client.get("/admin/accounts/account/").content.decode()
 
 
+def test_staff_may_forbid_an_account_to_create_numbers(admin_client: Client) -> None:
+    account = AccountFactory(name="Shop")
+    assert account.allows_number_additions
+
+    admin_client.post(
+        f"/admin/accounts/account/{account.pk}/change/", {"name": "Shop", "is_enabled": "on"}
+    )
+
+    account.refresh_from_db()
+    assert not account.allows_number_additions
+
+
 def test_a_list_of_many_accounts_takes_no_more_queries(
     admin_client: Client, django_assert_max_num_queries: Any
 ) -> None:

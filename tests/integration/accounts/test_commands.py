@@ -46,6 +46,17 @@ def test_create_account_makes_a_superadmin() -> None:
     assert Account.objects.get(pk=line["account_id"]).is_superadmin
 
 
+@pytest.mark.parametrize(("options", "allowed"), [((), True), (("--no-number-additions",), False)])
+def test_create_account_may_forbid_to_create_numbers(
+    options: tuple[str, ...], allowed: bool
+) -> None:
+    [line] = run("create_account", "Shop", *options)
+
+    [listed] = run("list_accounts")
+    assert Account.objects.get(pk=line["account_id"]).allows_number_additions is allowed
+    assert listed["allows_number_additions"] is allowed
+
+
 @pytest.mark.parametrize("name", ["", "   ", "x" * 129])
 def test_create_account_refuses_a_name_that_is_none(name: str) -> None:
     with pytest.raises(CommandError):

@@ -47,7 +47,7 @@ def test_a_category_is_unregistered(write_plugin: Write) -> None:
 def test_all_categories_are_listed_with_their_actions() -> None:
     printed = run("list_categories")
 
-    assert "number_management 1 (enabled; ships with the product)" in printed
+    assert "number_management 2 (enabled; ships with the product)" in printed
     assert "add, import, list" in printed
 
 

@@ -88,6 +88,62 @@ def prepare_delete() -> Prepared:
     return {"rows": rows, "account": make_superadmin(), "failures": 3}
 
 
+def prepare_changes() -> Prepared:
+    """Numbers of the account and below, of nobody, in other states; one twice; bad ones."""
+    account = AccountFactory.create()
+    child = AccountFactory.create(parent=account)
+    for n, state in enumerate(("reserved", "in_service", "reserved", "port_in")):
+        holder = child if n < 3 else account
+        PhoneNumberFactory.create(
+            number=f"+1415000000{n}",
+            state=state,
+            account=holder,
+            reservations=f"{child.pk} {account.pk}",
+            features={"cnam": {"display_name": "Old"}, "own": "x"},
+        )
+    PhoneNumberFactory.create(number="+14150000004")
+    rows = [{"e164": f"+1415000000{n}"} for n in (0, 1, 4, 0, 2, 1, 3, 5)]
+    rows.append({"e164": "no number"})
+    return {"rows": rows, "account": account, "failures": 3}
+
+
+def prepare_assign() -> Prepared:
+    """The same, to the account and to one below it."""
+    prepared = prepare_changes()
+    child = prepared["account"].children.get()
+    for row in prepared["rows"][3:5]:
+        row["account_id"] = child.pk
+    return prepared
+
+
+def prepare_reserve() -> Prepared:
+    """The same, of which a number that is being ported and one row too many fail."""
+    prepared = prepare_changes()
+    prepared["rows"] += [{"e164": "+14150000001", "account_id": prepared["account"].pk}] * 2
+    return {**prepared, "failures": 8}
+
+
+def prepare_release() -> Prepared:
+    """The same; a second release of a number is for the account that got it back."""
+    return {**prepare_changes(), "failures": 3}
+
+
+def prepare_update() -> Prepared:
+    """The same with features, a carrier's name and fields of its own; some cells unset."""
+    prepared = prepare_changes()
+    for n, row in enumerate(prepared["rows"]):
+        row |= {"cnam.outbound": f"Cafe {n}" if n % 2 else "", "carrier_name": "Telnyx"}
+        row |= {"opaque.own": "y" if n % 3 else "", "opaque.a.b": str(n)}
+    return prepared
+
+
+def prepare_dump() -> Prepared:
+    """Numbers in every state."""
+    for state in (*NumberState, *NumberState, *NumberState):
+        PhoneNumberFactory.create(state=state)
+    return {**prepare_list(), "account": make_superadmin()}
+
+
 def prepare_descendant_quantities() -> Prepared:
     """Months of accounts below, one of which has none."""
     parent = AccountFactory.create()
@@ -132,6 +188,13 @@ CASES: dict[str, Callable[[], Prepared]] = {
     "number_management.list_all": prepare_list,
     "number_management.find": prepare_find,
     "number_management.delete": prepare_delete,
+    "number_management.assign_to": prepare_assign,
+    "number_management.reserve": prepare_reserve,
+    "number_management.release": prepare_release,
+    "number_management.update_merge": prepare_update,
+    "number_management.update_overwrite": prepare_update,
+    "number_management.dump": prepare_dump,
+    **{f"number_management.dump_{state}": prepare_dump for state in NumberState},
     "services.descendant_quantities": prepare_descendant_quantities,
     "rates.import": prepare_import_rates,
     "rates.export": prepare_export,

@@ -22,6 +22,9 @@ class Command(AccountCommand):
         parser.add_argument("--parent", metavar="ID", help="the account above it")
         parser.add_argument("--superadmin", action="store_true", help="may act on everything")
         parser.add_argument("--reseller", action="store_true", help="sells to accounts below it")
+        parser.add_argument(
+            "--no-number-additions", action="store_true", help="may not create numbers"
+        )
 
     def run(self, **options: Any) -> None:
         """Make both in one transaction."""
@@ -31,6 +34,7 @@ class Command(AccountCommand):
             parent=parent,
             is_superadmin=options["superadmin"],
             is_reseller=options["reseller"],
+            allows_number_additions=not options["no_number_additions"],
         )
         account.clean_fields(exclude=["id"])
         with transaction.atomic():

@@ -29,5 +29,6 @@ class Command(AccountCommand):
                 parent_id=account.parent_id,
                 is_superadmin=account.is_superadmin,
                 is_reseller=account.is_reseller,
+                allows_number_additions=account.allows_number_additions,
                 is_enabled=account.is_enabled,
             )

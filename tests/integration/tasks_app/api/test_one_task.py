@@ -175,7 +175,7 @@ def test_what_was_created_under_another_version_is_not_started(caller: Caller) -
 
     response = caller.call("PATCH", f"/{task.pk}")
 
-    why = "the task was created under version 0 of number_management, installed is version 1"
+    why = "the task was created under version 0 of number_management, installed is version 2"
     data = cause(task.pk, reason=f"{why}; create the task again")
     assert_error(response, 404, "bad_identifier", data)
     task.refresh_from_db()

@@ -64,6 +64,13 @@ BROKEN_ACTIONS: list[tuple[type[Action], dict[str, Any], str]] = [
     (RowAction, {**ROW_ACTION, "output": [WORD, WORD]}, "'word' is declared 2 times"),
     (RowAction, {**ROW_ACTION, "output": ["word"]}, "'word' is not a column"),
     (RowAction, {**ROW_ACTION, "output": [TextColumn("error", "Help.")]}, "every output ends"),
+    (RowAction, {**ROW_ACTION, "output": [TextColumn("tag.*", "Help.")]}, "'tag.*': the name"),
+    (RowAction, {**ROW_ACTION, "tags": TextColumn("tag*", "Help.")}, "'tag.': the name"),
+    (
+        RowAction,
+        {**ROW_ACTION, "tags": TextColumn("tag.*", "Help.", mandatory=True)},
+        "an open column is never mandatory",
+    ),
     (RowAction, {**ROW_ACTION, "idempotent": True}, "EXTERNAL"),
     (RowAction, {**ROW_ACTION, "effects": "EXTERNAL"}, "must be one of Effects.NONE"),
     (RowAction, {**ROW_ACTION, "batch_size": 0}, "batch_size must be more than 0"),

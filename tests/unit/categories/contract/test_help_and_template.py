@@ -1,3 +1,5 @@
+from categories.columns import TextColumn
+from categories.contract import Context, Row, RowAction
 from categories.contract.help_and_template import csv_template, describe_action
 from categories.number_management.actions.add import Add
 from categories.number_management.actions.listing import List
@@ -36,3 +38,15 @@ def test_the_template_is_the_header_and_one_row_of_examples() -> None:
 
 def test_there_is_no_template_without_input() -> None:
     assert csv_template(List) == ""
+
+
+def test_the_template_names_a_column_that_an_open_one_takes() -> None:
+    class Tag(RowAction):
+        """Tag numbers."""
+
+        tags = TextColumn("tag.*", "Any tag.")
+
+        def process(self, row: Row, context: Context) -> None: ...
+
+    assert csv_template(Tag) == "tag.example\ntext\n"
+    assert describe_action(Tag)["optional"] == ["tag.*"]

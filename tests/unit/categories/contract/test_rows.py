@@ -2,7 +2,14 @@ import time
 
 import pytest
 
-from categories.columns import AccountColumn, BooleanColumn, E164Column, IntegerColumn, TextColumn
+from categories.columns import (
+    AccountColumn,
+    BooleanColumn,
+    E164Column,
+    IntegerColumn,
+    TextColumn,
+    find_undeclared,
+)
 from categories.contract import (
     Context,
     Page,
@@ -69,6 +76,47 @@ def test_a_column_whose_attribute_is_called_otherwise_is_read_by_both() -> None:
     row = parse_one(["name"], ["Ann"])
 
     assert row.name == row.name_ == row["name"] == "Ann"
+
+
+class Tag(RowAction):
+    """Tag numbers."""
+
+    number = E164Column("Number.", mandatory=True)
+    color = TextColumn("tag.color", "A tag with a column of its own.", max_length=5)
+    tags = TextColumn("tag.*", "Any tag.", max_length=10)
+
+    def process(self, row: Row, context: Context) -> Succeeded: ...
+
+
+def test_an_open_column_takes_all_columns_that_begin_like_it() -> None:
+    shape = RowShape(Tag, ["tag.b.c", "number", "tag.color", "tag.number"])
+
+    (row,) = shape.parse_batch([["x", "+14157215234", "red", "y"]], 1)
+
+    assert isinstance(row, Row)
+    assert (row["tag.b.c"], row["tag.number"], row.number) == ("x", "y", "+14157215234")
+    assert row.color == row["tag.color"] == "red"
+    assert file_columns(row) == ["number", "tag.color", "tag.b.c", "tag.number"]
+
+
+def test_each_cell_of_an_open_column_is_checked() -> None:
+    shape = RowShape(Tag, ["tag.a", "tag.color", "tag.b"])
+
+    (failed,) = shape.parse_batch([["12345678901", "brown!", "fine"]], 1)
+
+    assert failures([failed]) == [
+        "bad field(s) tag.a tag.color: longer than 10 characters; longer than 5 characters"
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["tag", "tag.", "tag..a", "tag.a.", "tag.*", "tags.a", "tag.a b", "tag.ä", "Tag.a",
+             "tag" + ".a" * 9, "tag." + "a" * 51],
+)  # fmt: skip
+def test_what_does_not_fit_an_open_column_is_undeclared(name: str) -> None:
+    declared = ["number", "tag.*"]
+
+    assert find_undeclared(["tag.a", name, "number", "tag.A-1_b.c"], declared) == [name]
 
 
 @pytest.mark.parametrize("cell", ["\u00a0", "\n", " \r", "\u3000 "])

@@ -1,0 +1,104 @@
+"""Keeps the numbers of a batch in memory, where its rows change them one after the other.
+
+The result is then written in a few statements. So rows for the same number behave as if each was
+written before the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+
+from categories.contract import Context, RowFailed, Succeeded
+from categories.number_management.access import read_rights
+from categories.number_management.changes import Change, add_changes
+from categories.number_management.errors import missing
+from categories.number_management.output import number_texts
+from categories.number_management.records import (
+    FIELDS,
+    NumberRecord,
+    delete_records,
+    insert_records,
+    read_records,
+    update_records,
+)
+
+
+class NumberBatch:
+    """The numbers of one batch, in their state after the rows that were taken so far."""
+
+    def __init__(
+        self,
+        numbers: Collection[str],
+        accounts: Iterable[str | None],
+        context: Context,
+        *,
+        action: str,
+    ) -> None:
+        self.context = context
+        self.action = action
+        self.now = context.now()
+        self.records = read_records(numbers, using=context.database, lock=True)
+        self.old = frozenset(self.records)
+        self.touched: dict[str, NumberRecord] = {}
+        self.removed: list[NumberRecord] = []
+        self.changes: list[Change] = []
+        concerned = set(accounts)
+        for record in self.records.values():
+            concerned.add(record.account_id)
+            concerned.update(record.reserved_by)
+        self.rights = read_rights(context, concerned)
+
+    def find(self, number: str) -> NumberRecord:
+        """Return the number as it is now; raise RowFailed if there is none."""
+        record = self.records.get(number)
+        if record is None:
+            raise RowFailed(missing(number))
+        return record
+
+    def put(self, before: NumberRecord | None, after: NumberRecord) -> None:
+        """Replace a number's record by a changed one, or add a new one."""
+        if after is before:
+            return
+        self.records[after.number] = self.touched[after.number] = after
+        self._add_change(after.number, before, after)
+
+    def remove(self, before: NumberRecord, after: NumberRecord) -> None:
+        """Remove a number; its history shows it as `after`."""
+        del self.records[before.number]
+        self.removed.append(before)
+        self._add_change(before.number, before, after)
+
+    def _add_change(self, number: str, before: NumberRecord | None, after: NumberRecord) -> None:
+        self.changes.append(
+            Change(
+                number,
+                self.action,
+                before.state if before else None,
+                after.state,
+                before.account_id if before else None,
+                after.account_id,
+                self.context.auth_account_id,
+                self.context.task_id,
+                self.now,
+            )
+        )
+
+    def show(self, record: NumberRecord) -> Succeeded:
+        """Return the outcome of a row that shows the number."""
+        return Succeeded(number_texts(record, self.rights.names.get(record.account_id or "")))
+
+    def write(self, fields: Sequence[str] = FIELDS[1:]) -> None:
+        """Write new numbers, the named fields of changed ones, removals, and the history."""
+        using = self.context.database
+        insert_records(
+            [record for number, record in self.touched.items() if number not in self.old],
+            using=using,
+        )
+        update_records(
+            [record for number, record in self.touched.items() if number in self.old],
+            fields,
+            using=using,
+        )
+        if self.removed:
+            delete_records(self.removed, using=using)
+        add_changes(self.changes, using=using)

@@ -1,0 +1,52 @@
+"""Writes numbers as cells of an output file, in the order of NUMBER_COLUMNS."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from categories.columns import DateTimeColumn
+from categories.contract.outcomes import Texts
+from categories.number_management.columns import FEATURES
+from categories.number_management.records import NumberRecord
+
+NO_TEXTS = ("",) * len(FEATURES)
+# first word of a path -> second word, or "" for a path of one word -> place of the column
+PLACES: dict[str, dict[str, int]] = {}
+for place, (_, (first, *rest)) in enumerate(FEATURES):
+    PLACES.setdefault(first, {})["".join(rest)] = place
+
+# cached, because the numbers of a batch were created or changed in a few moments
+write_moment = lru_cache(DateTimeColumn("moment", "A moment.").format)
+
+
+def number_texts(record: NumberRecord, account_name: str | None) -> Texts:
+    """Return a number's cells."""
+    return Texts(
+        (
+            record.number,
+            account_name or "",
+            record.account_id or "",
+            record.previously_assigned_to or "",
+            record.state,
+            write_moment(record.created_at),
+            write_moment(record.modified_at),
+            record.used_by or "",
+            "true" if record.ported_in else "false",
+            record.carrier_module,
+            *(feature_texts(record.features) if record.features else NO_TEXTS),
+        )
+    )
+
+
+def feature_texts(features: Mapping[str, Any]) -> list[str]:
+    """Return the cells of the features that have a column."""
+    texts = list(NO_TEXTS)
+    for first, value in features.items():
+        places = PLACES.get(first, {})
+        for second, inner in value.items() if isinstance(value, dict) else [("", value)]:
+            place = places.get(second)
+            if place is not None:
+                texts[place] = FEATURES[place].column.format(inner)
+    return texts

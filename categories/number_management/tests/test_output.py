@@ -1,0 +1,55 @@
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from categories.number_management.columns import FEATURES, NUMBER_COLUMNS, put_value
+from categories.number_management.output import number_texts
+from categories.number_management.records import NumberRecord
+from categories.number_management.tests.factories import NOW, NUMBER
+
+FULL = NumberRecord(
+    number=NUMBER,
+    account_id="a" * 32,
+    state="in_service",
+    created_at=datetime(2026, 1, 1, 1, 2, 3, 999_999, tzinfo=UTC),
+    modified_at=NOW,
+    carrier_module="knm_telnyx",
+    ported_in=True,
+    previously_assigned_to="b" * 32,
+    used_by="callflow",
+)
+
+
+@pytest.mark.parametrize("record", [FULL, NumberRecord(NUMBER, None, "available", NOW, NOW)])
+def test_the_cells_are_those_that_the_columns_would_write(record: NumberRecord) -> None:
+    values = [record.number, None, *(getattr(record, name) for name in STORED)]
+
+    texts = number_texts(record, None)
+
+    assert list(texts[:10]) == [
+        column.format(value) for column, value in zip(NUMBER_COLUMNS[:10], values, strict=True)
+    ]
+    assert texts[10:] == ("",) * 16
+
+
+STORED = ("account_id", "previously_assigned_to", "state", "created_at", "modified_at", "used_by",
+          "ported_in", "carrier_module")  # fmt: skip
+
+
+def test_every_feature_is_written_into_its_column() -> None:
+    features: dict[str, Any] = {"carrier_name": "Telnyx", "own": {"x": "y"}}
+    for place, (_, path) in enumerate(FEATURES):
+        put_value(features, path, f"value {place}")
+
+    texts = number_texts(FULL._replace(features=features), "Cafe")
+
+    assert texts[1] == "Cafe"
+    assert list(texts[10:]) == [
+        column.format(f"value {place}") for place, (column, _) in enumerate(FEATURES)
+    ]
+
+
+@pytest.mark.parametrize("features", [{"cnam": "broken"}, {"force_outbound": {"x": "y"}}])
+def test_a_feature_of_another_shape_is_not_written(features: dict[str, Any]) -> None:
+    assert number_texts(FULL._replace(features=features), None)[10:] == ("",) * 16
