@@ -130,6 +130,13 @@ def listed(values: Collection[str], *, using: str) -> RawSQL:
     return RawSQL("SELECT value FROM json_each(%s)", [json.dumps(list(values))])
 
 
+def listed_integers(values: Collection[int], *, using: str) -> RawSQL:
+    """Return the same as `listed` for whole numbers, such as primary keys."""
+    if connections[using].vendor == "postgresql":
+        return RawSQL("SELECT unnest(%s::bigint[])", [list(values)])
+    return RawSQL("SELECT value FROM json_each(%s)", [json.dumps(list(values))])
+
+
 def write_array(values: Collection[str]) -> str | list[str]:
     """Return texts as a PostgreSQL array literal; the driver would take microseconds per text."""
     joined = NUL.join(values)

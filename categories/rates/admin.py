@@ -119,3 +119,8 @@ class RateAdmin(admin.ModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Rate | None = None) -> list[str]:
         """Forbid changing a rate's deck and id, by which imports find it."""
         return ["ratedeck", "rate_id"] if obj else []
+
+    def save_model(self, request: HttpRequest, obj: Rate, form: Any, change: Any) -> None:
+        """Save; the rate is no longer what a row of an import wrote."""
+        obj.task_id = obj.task_row = None
+        super().save_model(request, obj, form, change)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from categories.contract import Category
-from categories.rates.actions import Export, ImportRates
+from categories.rates.actions import Delete, Export, ImportRates, RateNumbers
 
 
 class Rates(Category):
     """Ratedecks: what calls cost."""
 
     name = "rates"
-    version = "1"
-    actions = [ImportRates, Export]
+    version = "2"
+    actions = [ImportRates, Delete, Export, RateNumbers]

@@ -1,4 +1,4 @@
-"""The columns of a rate: the 20 of an export, in its order, which an import accepts too."""
+"""The columns of a rate: the 20 of an export and its `_id`, which all actions accept."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ from categories.rates.filling import limit_weight, make_caller_patterns
 from categories.rates.models.rate import (
     COST_DIGITS,
     COST_PLACES,
+    PREFIX_LENGTH,
+    RATE_ID_LENGTH,
     TEXT_LENGTH,
     Direction,
     format_cost,
@@ -71,17 +73,45 @@ class PrefixColumn(PatternColumn):
     """The first digits of the numbers of a rate."""
 
     type_name = "prefix"
-    rule = "1 to 15 digits; a leading + is dropped"
+    rule = f"1 to {PREFIX_LENGTH} digits, the first not 0; a leading + is dropped"
     default_example = "1415"
-    pattern = r"\+?[0-9]{1,15}"
+    pattern = rf"\+?[1-9][0-9]{{0,{PREFIX_LENGTH - 1}}}"
 
     def parse(self, text: str) -> str:
         """Return the digits."""
-        return super().parse(text).removeprefix("+")
+        if self._one.fullmatch(text) is None:
+            raise CellError(explain_bad_prefix(text))
+        return text.removeprefix("+")
 
     def parse_many(self, cells: Sequence[str]) -> list[str | None]:
         """Return the digits of a whole column."""
         return [cell and cell.removeprefix("+") for cell in super().parse_many(cells)]
+
+
+# what people's files have in place of a prefix; the first pattern that fits says why it is bad
+BAD_PREFIXES: tuple[tuple[str, str], ...] = (
+    (r"\+?00[0-9]*", "00 is dialled before a number and is not part of it: leave it out"),
+    (r"\+?011[0-9]*", "011 is dialled before a number and is not part of it: leave it out"),
+    (r"\+?0[0-9]*", "no number begins with 0: write the country's code first"),
+    (r"\+?[0-9]{16,}", f"more than {PREFIX_LENGTH} digits"),
+    (
+        r"\+?[0-9]+\.[0-9]*|\+?[0-9.]+[eE]\+?[0-9]+",
+        "a spreadsheet wrote it as a number, and may have lost digits: format the column as text",
+    ),
+    (
+        r"[+0-9]+(?:\s*[-\u2013,;:|/]\s*[+0-9]+)+",
+        "a list, a range or separators: write the digits of one prefix in each row",
+    ),
+    (r"[+0-9]*\s[+0-9\s]*", "it has blanks: write only the digits"),
+)
+
+
+def explain_bad_prefix(text: str) -> str:
+    """Return why a cell is not a prefix."""
+    for pattern, why in BAD_PREFIXES:
+        if re.fullmatch(pattern, text):
+            return why
+    return f"not 1 to {PREFIX_LENGTH} digits"
 
 
 class CountryColumn(PatternColumn):
@@ -119,7 +149,25 @@ class WeightColumn(RepeatingColumn[int], IntegerColumn):
 
 
 class DirectionColumn(RepeatingColumn[str], ChoiceColumn):
-    """The direction of calls."""
+    """The direction of calls, in any case. A list of both directions is BOTH, not unset."""
+
+    BOTH = ""
+    rule = "inbound or outbound; a JSON list of both means both"
+
+    def parse(self, text: str) -> str:
+        """Return the direction in lower case."""
+        words = set(self._read_words(text.lower()))
+        if words == self.choices:
+            return self.BOTH
+        return super().parse(words.pop() if len(words) == 1 else text)
+
+    def _read_words(self, text: str) -> list[str]:
+        try:
+            words = json.loads(text)
+        except (ValueError, RecursionError):
+            return [text]
+        is_list = isinstance(words, list) and all(isinstance(word, str) for word in words)
+        return words if is_list else [text]
 
 
 class TextListColumn(Column[list[str] | None]):
@@ -218,4 +266,14 @@ RATE_COLUMNS: tuple[Column[Any], ...] = (
         "routes", "Patterns of numbers; empty: made from the prefix.", example=r'["^\\+?1415.+$"]'
     ),
     WeightColumn("weight", "Weight, the heavier first; empty: made from the rate.", example="35"),
+)
+COLUMNS = {column.name: column for column in RATE_COLUMNS}
+
+ID_COLUMN = TextColumn(
+    "_id", "Id of the rate; empty: made.", max_length=RATE_ID_LENGTH, example="US-1415"
+)
+# beside the 20, in the files that other systems and our own export write
+IDENTIFYING_COLUMNS: tuple[Column[Any], ...] = (
+    ID_COLUMN,
+    TextColumn("pvt_type", "Accepted, because exports of other systems have it; ignored."),
 )

@@ -10,25 +10,24 @@ from categories.contract import JSON, Cells, Context, Effects, Page, PageAction
 from categories.contract.outcomes import WrittenRows
 from categories.database.copy_out import FIRST_ROWS, copy_out, next_page_rows
 from categories.rates.access import find_owner, require_permission
-from categories.rates.columns import RATE_COLUMNS
+from categories.rates.columns import ID_COLUMN, RATE_COLUMNS
 from categories.rates.models import Rate, Ratedeck
 
 BEGINNING = ("", "")  # before every (deck's name, rate's id)
-CELLS = {
-    column: F("ratedeck__name" if column.name == "ratedeck_id" else column.name)
-    for column in RATE_COLUMNS
-}
+STORED = {"ratedeck_id": "ratedeck__name", "_id": "rate_id"}  # fields with another name
+CELLS = {column: F(STORED.get(column.name, column.name)) for column in (*RATE_COLUMNS, ID_COLUMN)}
 
 
 class Export(PageAction):
     """Export the rates of all ratedecks of the account.
 
-    The 20 columns of a rate in alphabetical order, deck by deck; `import` reads them again. A
-    reseller's ratedecks are its own; those of the system are the super-duper admin's.
+    The 20 columns of a rate in alphabetical order and its id, `_id`, deck by deck. `import` reads
+    them again: the next export is the same. A reseller's ratedecks are its own; those of the system
+    are the super-duper admin's.
     """
 
     effects = Effects.NONE
-    output = RATE_COLUMNS
+    output = tuple(CELLS)
 
     def permitted(self, context: Context) -> None:
         """Refuse all but super-duper admins, and resellers in their own tree."""

@@ -7,11 +7,15 @@ from operator import attrgetter
 
 from categories.columns import TextColumn
 from categories.contract import Context, Outcome, RowAction, RowFailed, Succeeded
-from categories.contract.rows import Row, file_columns
+from categories.contract.rows import Row, file_columns, row_number
 from categories.rates.access import find_owner, find_unknown_accounts, require_permission
-from categories.rates.columns import DEFAULT_RATEDECK, RATE_COLUMNS
+from categories.rates.columns import (
+    DEFAULT_RATEDECK,
+    IDENTIFYING_COLUMNS,
+    RATE_COLUMNS,
+    DirectionColumn,
+)
 from categories.rates.filling import make_rate_id
-from categories.rates.models.rate import RATE_ID_LENGTH
 from categories.rates.storing import FIELDS, Change, store_changes
 
 MANDATORY = {"prefix", "rate_cost"}
@@ -32,12 +36,16 @@ class ImportRates(RowAction):
     name = "import"
     columns = [
         *(column.but(mandatory=column.name in MANDATORY) for column in RATE_COLUMNS),
-        TextColumn(
-            "_id", "Id of the rate; empty: made.", max_length=RATE_ID_LENGTH, example="US-1415"
-        ),
-        TextColumn("pvt_type", "Accepted, because exports of other systems have it; ignored."),
+        *IDENTIFYING_COLUMNS,
     ]
-    output = [TextColumn("rate_id", "Id of the rate.", example="US-1415")]
+    output = [
+        TextColumn("rate_id", "Id of the rate.", example="US-1415"),
+        TextColumn(
+            "note",
+            "What the row overwrites of an earlier row of the file.",
+            example="overwrites row 12: rate_cost was 0.05",
+        ),
+    ]
 
     def permitted(self, context: Context) -> None:
         """Refuse all but super-duper admins, and resellers in their own tree."""
@@ -48,17 +56,20 @@ class ImportRates(RowAction):
         owner = find_owner(context)
         unknown = find_unknown_accounts({row.account_id for row in rows}, owner, context.database)
         read_change = change_reader(rows[0])
-        outcomes: list[Outcome] = []
-        changes = []
-        for row in rows:
-            if row.account_id in unknown:
-                outcomes.append(RowFailed(f"account {row.account_id} is not one of yours"))
-                continue
-            change = read_change(row)
-            changes.append(change)
-            outcomes.append(Succeeded((change.rate_id,)))
-        store_changes(changes, owner, using=context.database)
-        return outcomes
+        changes = [read_change(row) for row in rows if row.account_id not in unknown]
+        notes = store_changes(changes, owner, task_id=context.task_id, using=context.database)
+        stored = zip(changes, notes, strict=True)
+        return [
+            RowFailed(f"account {row.account_id} is not one of yours")
+            if row.account_id in unknown
+            else succeed(*next(stored))
+            for row in rows
+        ]
+
+
+def succeed(change: Change, note: str) -> Succeeded:
+    """Return the outcome of a row that was stored."""
+    return Succeeded((change.rate_id, note))
 
 
 def change_reader(first: Row) -> Callable[[Row], Change]:
@@ -70,7 +81,9 @@ def change_reader(first: Row) -> Callable[[Row], Change]:
     def read_change(row: Row) -> Change:
         values = zip(fields, read_fields(row), strict=True)
         given = {field: value for field, value in values if value is not None}
+        if row.direction == DirectionColumn.BOTH:
+            given["direction"] = None
         rate_id = row["_id"] or make_rate_id(row.iso_country_code, row.prefix, row.rate_suffix)
-        return Change(row.ratedeck_id or DEFAULT_RATEDECK, rate_id, given)
+        return Change(row.ratedeck_id or DEFAULT_RATEDECK, rate_id, given, row_number(row))
 
     return read_change

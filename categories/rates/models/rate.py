@@ -19,10 +19,16 @@ COST_PLACES = 10
 PREFIX_LENGTH = 15  # digits of the longest number, E.164 §6
 RATE_ID_LENGTH = 128
 TEXT_LENGTH = 128
+TASK_ID_LENGTH = 32
 
-validate_prefix = RegexValidator(r"\A[0-9]{1,15}\Z", "A prefix is 1 to 15 digits.")
+validate_prefix = RegexValidator(
+    r"\A[1-9][0-9]{0,14}\Z", "A prefix is 1 to 15 digits, the first not 0."
+)
 validate_country = RegexValidator(r"\A[A-Z]{2}\Z", "A country is two upper-case letters.")
 validate_positive = MinValueValidator(0)
+
+# of the rates with one prefix: those for an account, then the heaviest
+BEST_FIRST = (F("account").asc(nulls_last=True), "-weight", "rate_id")
 
 
 def format_cost(cost: Decimal | None) -> str:
@@ -53,9 +59,7 @@ class RateQuerySet(models.QuerySet["Rate"]):
         rates = self.filter(Q(account=None) | Q(account=account), prefix__in=prefixes)
         if direction is not None:
             rates = rates.filter(Q(direction=direction) | Q(direction=None))
-        return rates.order_by(
-            Length("prefix").desc(), F("account").asc(nulls_last=True), "-weight", "rate_id"
-        )
+        return rates.order_by(Length("prefix").desc(), *BEST_FIRST)
 
     def rate_number(
         self, number: str, *, direction: str | None = None, account: Account | None = None
@@ -146,6 +150,18 @@ class Rate(models.Model):
         blank=True,
         validators=[MinValueValidator(1), MaxValueValidator(100)],
         help_text="1 to 100, the heavier first; empty: made from prefix and cost.",
+    )
+
+    # not a foreign key, because the rate outlives the task; with it, an import says which row of
+    # its own file a row overwrites
+    task_id = models.CharField(
+        max_length=TASK_ID_LENGTH,
+        null=True,
+        editable=False,
+        help_text="The import that wrote it last; empty: a person.",
+    )
+    task_row = models.PositiveIntegerField(
+        null=True, editable=False, help_text="The row of that import's file."
     )
 
     objects = RateQuerySet.as_manager()

@@ -7,6 +7,7 @@ from typing import Self
 from django.db import models
 from django.db.models import Q
 
+from categories.database.bulk import listed
 from piston.accounts.models import Account
 
 NAME_LENGTH = 128
@@ -18,6 +19,11 @@ class RatedeckQuerySet(models.QuerySet["Ratedeck"]):
     def owned_by(self, account: Account | None) -> Self:
         """Keep the decks of `account`; None keeps the system's decks."""
         return self.filter(account=account)
+
+    def named(self, names: set[str]) -> dict[str, int]:
+        """Return the primary keys of the decks with these names, by name."""
+        wanted = self.filter(name__in=listed(names, using=self.db))
+        return dict(wanted.values_list("name", "pk"))
 
 
 class Ratedeck(models.Model):

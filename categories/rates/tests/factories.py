@@ -1,10 +1,12 @@
 """Factories for ratedecks, rates and rows of an import."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
 import factory
+from django.db import transaction
 from factory.django import DjangoModelFactory
 
 from categories.contract import Context
@@ -55,3 +57,11 @@ def read_rates(*fields: str, **of: Any) -> Sequence[Any]:
     """Return these fields of the rates, by deck and id."""
     rates = Rate.objects.filter(**of).order_by("ratedeck__name", "rate_id")
     return list(rates.values_list(*fields, flat=len(fields) == 1))
+
+
+@contextmanager
+def rolled_back() -> Iterator[None]:
+    """Undo what is done inside: each example of a property begins with the same database."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from categories.errors import CellError
-from categories.rates.columns import RATE_COLUMNS
+from categories.rates.columns import RATE_COLUMNS, DirectionColumn
 
 COLUMNS = {column.name: column for column in RATE_COLUMNS}
 
@@ -26,6 +26,9 @@ def test_there_are_20_columns_in_alphabetical_order() -> None:
         ("rate_cost", "0.0123456789", Decimal("0.0123456789")),
         ("rate_cost", "99999.0000000001", Decimal("99999.0000000001")),
         ("direction", "inbound", "inbound"),
+        ("direction", "Outbound", "outbound"),
+        ("direction", '["Inbound"]', "inbound"),
+        ("direction", '["outbound", "INBOUND"]', DirectionColumn.BOTH),
         ("iso_country_code", "us", "US"),
         ("weight", "500", 100),
         ("weight", "-3", 1),
@@ -61,7 +64,9 @@ def test_a_good_cell_becomes_its_value(column: str, cell: str, value: Any) -> No
         ("rate_cost", "100000"),
         ("rate_surcharge", "free"),
         ("direction", "sideways"),
-        ("direction", "Inbound"),
+        ("direction", '["inbound","sideways"]'),
+        ("direction", "[1]"),
+        ("direction", "inbound outbound"),
         ("iso_country_code", "USA"),
         ("weight", "heavy"),
         ("rate_increment", "-1"),
@@ -79,6 +84,36 @@ def test_a_bad_cell_is_rejected(column: str, cell: str) -> None:
         COLUMNS[column].parse(cell)
     with pytest.raises(CellError):
         COLUMNS[column].parse_many([cell])
+
+
+@pytest.mark.parametrize(
+    ("cell", "why"),
+    [
+        ("00491520", "00 is dialled before a number and is not part of it"),
+        ("+00", "00 is dialled before a number"),
+        ("011491520", "011 is dialled before a number and is not part of it"),
+        ("0", "no number begins with 0"),
+        ("+0491520", "no number begins with 0"),
+        ("0049152012345678901", "00 is dialled before a number"),
+        ("76,77", "a list, a range or separators"),
+        ("93-99", "a list, a range or separators"),
+        ("7840; 7940", "a list, a range or separators"),
+        ("1\u20135", "a list, a range or separators"),
+        ("441:442", "a list, a range or separators"),
+        ("+49 1522", "it has blanks"),
+        (" 49", "it has blanks"),
+        ("491523.0", "a spreadsheet wrote it as a number"),
+        ("4.91524E+05", "a spreadsheet wrote it as a number"),
+        ("1234567890123456", "more than 15 digits"),
+        ("1415x", "not 1 to 15 digits"),
+        ("+", "not 1 to 15 digits"),
+    ],
+)
+def test_a_bad_prefix_is_told_its_trouble(cell: str, why: str) -> None:
+    with pytest.raises(CellError) as caught:
+        COLUMNS["prefix"].parse_many(["1415", cell])
+
+    assert caught.value.why.startswith(why)
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,13 @@
 import pytest
 
 from categories.database import copy_out
-from categories.rates.actions import Export, export
+from categories.rates.actions import Export, ImportRates, export
 from categories.rates.columns import RATE_COLUMNS
 from categories.rates.models import Rate, Ratedeck
 from categories.rates.tests.factories import (
     RatedeckFactory,
     RateFactory,
     import_rates,
-    read_rates,
 )
 from categories.testing import run_action
 from piston.accounts.models import Account
@@ -30,10 +29,10 @@ def export_rates(account: Account) -> list[dict[str, str]]:
     return run_action(Export, account=account).cells
 
 
-def test_the_columns_are_the_20_in_alphabetical_order() -> None:
+def test_the_columns_are_the_20_in_alphabetical_order_and_the_id() -> None:
     assert Export.name == "export"
     assert sorted(NAMES) == NAMES
-    assert [column.name for column in Export.output] == NAMES
+    assert [column.name for column in Export.output] == [*NAMES, "_id"]
 
 
 @pytest.mark.parametrize("page_size", [1, 2, 3, 2000])
@@ -77,18 +76,31 @@ def test_strangers_are_refused() -> None:
     assert ran.refused == "task execution is forbidden"
 
 
-def test_an_export_can_be_imported_again_unchanged(reseller: Account) -> None:
+@pytest.mark.parametrize("is_empty", [True, False])
+def test_an_export_that_is_imported_is_exported_unchanged(
+    reseller: Account, *, is_empty: bool
+) -> None:
+    customer = AccountFactory(parent=reseller)
     import_rates(
         reseller,
-        "prefix|rate_cost|caller_id_numbers|options|routes|direction|ratedeck_id|weight",
-        "1415|0.05|441:442|a||inbound|gold|500",
-        r'1416|1.10||["a","b"]|["^\\+?1416"]||gold|',
+        "prefix|rate_cost|caller_id_numbers|options|routes|direction|ratedeck_id|weight|_id"
+        "|account_id|description|rate_name",
+        "1415|0.050|441:442|a||inbound|gold|500|my own|||",
+        r'1416|1.10||["a","b"]|["^\\+?1416"]||gold|||'
+        f'{customer.pk}| Café, "quoted"\n and more|',
+        r'+1417|5|^1|["x\", \"y"]|^1417$|outbound|||||é€|name',
     )
-    fields = [name for name in NAMES if name != "ratedeck_id"]
-    before = read_rates("ratedeck__name", *fields)
-    lines = ["|".join(row[name] for name in NAMES) for row in export_rates(reseller)]
-    Rate.objects.all().delete()
+    first = export_rates(reseller)
+    if is_empty:
+        Rate.objects.all().delete()
 
-    import_rates(reseller, "|".join(NAMES), *lines)
+    ran = run_action(ImportRates, without_error(first), account=reseller)
 
-    assert read_rates("ratedeck__name", *fields) == before
+    assert ran.failures == []
+    assert export_rates(reseller) == first
+    assert [row["_id"] for row in first] == ["XX-1416", "my own", "XX-1417"]
+
+
+def without_error(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Return rows without the column that outputs add."""
+    return [{name: row[name] for name in row if name != "error"} for row in rows]

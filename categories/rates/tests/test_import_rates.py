@@ -13,8 +13,10 @@ from categories.rates.models import Rate, Ratedeck
 from categories.rates.tests.factories import (
     RatedeckFactory,
     import_rates,
+    make_rows,
     read_rates,
 )
+from categories.testing import run_action
 from piston.accounts.models import Account
 from tests.factories import AccountFactory
 
@@ -43,8 +45,8 @@ def test_it_takes_the_20_columns_and_what_exports_of_other_systems_have() -> Non
 def test_a_row_with_nothing_but_prefix_and_cost_is_filled_in(admin: Account) -> None:
     ran = import_rates(admin, "prefix|rate_cost", "1415|0.05")
 
-    assert ran.header == ["prefix", "rate_cost", "rate_id", "error"]
-    assert ran.lines == [["1415", "0.05", "XX-1415", ""]]
+    assert ran.header == ["prefix", "rate_cost", "rate_id", "note", "error"]
+    assert ran.lines == [["1415", "0.05", "XX-1415", "", ""]]
     rate = Rate.objects.get()
     assert (rate.ratedeck.name, rate.ratedeck.account) == ("ratedeck", None)
     assert (rate.rate_id, rate.prefix, rate.rate_cost) == ("XX-1415", "1415", Decimal("0.05"))
@@ -135,16 +137,72 @@ def test_what_was_given_once_is_not_filled_in_later(admin: Account) -> None:
     assert read_rates("rate_name", "weight", "routes") == [("SF", 7, ["^1415"])]
 
 
-def test_an_import_without_changes_writes_nothing(admin: Account) -> None:
+def test_an_import_without_changes_writes_only_which_row_it_was(admin: Account) -> None:
     import_rates(admin, "prefix|rate_cost|options", "1415|0.05|a", "1416|0.1|")
 
-    with CaptureQueriesContext(
-        connection,
-    ) as statements:
-        import_rates(admin, "prefix|rate_cost|options", "1415|0.050|a", "1416|0.1|")
+    with CaptureQueriesContext(connection) as statements:
+        import_rates(admin, "prefix|rate_cost|options", "1416|0.10|", "1415|0.050|a")
 
-    tables = ('INTO "rates_', 'UPDATE "rates_')
-    assert not [s["sql"] for s in statements if any(table in s["sql"] for table in tables)]
+    assert not [s for s in statements if "INTO" in s["sql"] or '"rate_cost" =' in s["sql"]]
+    assert read_rates("task_row") == [2, 1]
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 100])
+def test_a_row_says_what_it_overwrites_of_an_earlier_row(admin: Account, batch_size: int) -> None:
+    long = "San Francisco and the cities around its bay"
+    rows = make_rows(
+        "prefix|rate_cost|description|ratedeck_id",
+        "1415|0.050|Bay Area|",
+        "1416|0.05||",
+        "1415|0.06||",
+        f"1415|0.06|{long}|",
+        "1415|cheap||",
+        "1415|0.060||",
+        "1415|0.07|SF|",
+        "1415|0.07||gold",
+        "+1416|0.05|new|",
+    )
+
+    ran = run_action(ImportRates, rows, account=admin, batch_size=batch_size)
+
+    assert [cells["note"] for cells in ran.cells] == [
+        "",
+        "",
+        "overwrites row 1: rate_cost was 0.05",
+        "overwrites row 3: description was Bay Area",
+        "",
+        "repeats row 4",
+        f"overwrites row 6: description was {long[:39]}…; rate_cost was 0.06",
+        "",
+        "overwrites row 2: description was empty",
+    ]
+
+
+def test_a_row_says_nothing_of_what_another_task_wrote(admin: Account) -> None:
+    import_rates(admin, "prefix|rate_cost", "1415|0.05")
+    Rate.objects.update(task_id="of another task")
+
+    ran = import_rates(admin, "prefix|rate_cost", "1415|0.06")
+
+    assert ran.cells[0]["note"] == ""
+
+
+def test_a_row_notices_an_earlier_row_that_changed_nothing(admin: Account) -> None:
+    import_rates(admin, "prefix|rate_cost", "1415|0.05")
+    Rate.objects.update(task_id="of another task")
+    rows = make_rows("prefix|rate_cost", "1415|0.05", "1415|0.06")
+
+    ran = run_action(ImportRates, rows, account=admin, batch_size=1)
+
+    assert ran.cells[1]["note"] == "overwrites row 1: rate_cost was 0.05"
+
+
+def test_both_directions_replace_the_stored_one(admin: Account) -> None:
+    import_rates(admin, "prefix|rate_cost|direction", "1415|1|inbound", "1416|1|inbound")
+
+    import_rates(admin, "prefix|rate_cost|direction", '1415|1|["outbound","inbound"]', "1416|1|")
+
+    assert read_rates("direction", "rate_name") == [(None, "1415"), ("inbound", "inbound_1416")]
 
 
 def test_rows_on_the_same_rate_do_what_they_do_one_by_one(admin: Account) -> None:

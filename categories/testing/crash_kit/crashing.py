@@ -157,7 +157,7 @@ class CrashTest:
             left = self.runs.run(self.batch_size, make_fault())
             where = f"{self._in(self.batch_size)}, {fault}, compared with a run without that row"
             without = self.runs.run(self.batch_size, self._no_fault(), without=number)
-            compare(without, left.without_row(number), where)
+            compare(without.without_row(number), left.without_row(number), where)
             if number == (len(outcomes) + 1) // 2:
                 deaths += self._die_everywhere(left, make_fault, fault, self.batch_size, 1)
         return deaths

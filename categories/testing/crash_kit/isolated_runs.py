@@ -43,7 +43,7 @@ class IsolatedRuns:
         """Run the action and return its result and effects.
 
         After a death, the next worker continues in batches of `resume_size`. `answer_fault`
-        replaces answers to calls. `without` is the number of the row to remove from the input.
+        replaces answers to calls. `without` is the number of a row that the action does not get.
         """
         self.watched.restore()
         if self.calls is not None:
@@ -58,9 +58,8 @@ class IsolatedRuns:
                 injector=injector,
                 resume_size=resume_size,
                 set_page_size=set_page_size,
+                without=without,
             )
-            if without is not None:
-                del trial.cells[without - 1]
             trial.run()
             state = self._read()
             transaction.set_rollback(True, using=using)

@@ -103,6 +103,7 @@ class Trial:
         injector: FaultInjector | None = None,
         resume_size: int | None = None,
         set_page_size: Callable[[int], None] = lambda _: None,
+        without: int | None = None,
     ) -> None:
         self.action = action
         self.context = context
@@ -111,6 +112,7 @@ class Trial:
         self.batch_size = batch_size or action.batch_size
         self.resume_size = resume_size or self.batch_size
         self.set_page_size = set_page_size
+        self.without = without  # number of a row that the action does not get; others keep theirs
         self.header, self.cells = read_rows(action, rows)
         self.shape = OutputShape(action, self.header)
         self.ran = Ran(header=self.shape.header)
@@ -168,6 +170,8 @@ class Trial:
         first = self.row_count
         cells = self.cells[first : first + (1 if external else self.batch_size)]
         rows = RowShape(self.action, self.header).parse_batch(cells, first + 1)
+        if self.without is not None and first < self.without <= first + len(rows):
+            rows[self.without - first - 1] = RowFailed("left out")
         what = name_rows(first + 1, len(rows))
         self.injector.boundary(f"before {what}")
         if external:

@@ -181,6 +181,33 @@ def prepare_export() -> Prepared:
     return {"account": reseller, "page_size": page_size, "failures": 0}
 
 
+def prepare_delete_rates() -> Prepared:
+    """Rates that are there, appear twice, differ, or are missing."""
+    reseller = AccountFactory.create(is_reseller=True)
+    deck = RatedeckFactory.create(account=reseller, name="gold")
+    for prefix, suffix in (("1", ""), ("1", "-night"), ("2", ""), ("3", ""), ("4", "")):
+        RateFactory.create(ratedeck=deck, prefix=prefix, rate_id=f"XX-{prefix}{suffix}")
+    rows = [
+        {"prefix": prefix, "rate_cost": cost, "ratedeck_id": "gold"}
+        for prefix, cost in (("1", ""), ("2", "0.05"), ("1", ""), ("3", "9"), ("x", ""), ("4", ""))
+    ]
+    return {"rows": rows, "account": reseller, "failures": 3}
+
+
+def prepare_rate() -> Prepared:
+    """Numbers with a rate, without one, and none."""
+    reseller = AccountFactory.create(is_reseller=True)
+    deck = RatedeckFactory.create(account=reseller, name="ratedeck")
+    for prefix in ("1", "1415", "44"):
+        RateFactory.create(ratedeck=deck, prefix=prefix)
+    numbers = ["+14157215234", "+12015550123", "+4915123", "+447700900123", "no number"]
+    return {
+        "rows": [{"number": number} for number in numbers],
+        "account": reseller,
+        "failures": 2,
+    }
+
+
 CASES: dict[str, Callable[[], Prepared]] = {
     "number_management.add": prepare_add,
     "number_management.import": prepare_import,
@@ -197,7 +224,9 @@ CASES: dict[str, Callable[[], Prepared]] = {
     **{f"number_management.dump_{state}": prepare_dump for state in NumberState},
     "services.descendant_quantities": prepare_descendant_quantities,
     "rates.import": prepare_import_rates,
+    "rates.delete": prepare_delete_rates,
     "rates.export": prepare_export,
+    "rates.rate": prepare_rate,
 }
 
 
