@@ -109,6 +109,7 @@ def create_task(order: Order, task_id: str, *, total_count: int | None) -> Task:
         category=order.category.name,
         action=order.action.name,
         category_version=order.category.version,
+        output_columns=[column.name for column in order.action.output],
         file_name=order.file_name,
         total_count=total_count,
         max_workers=order.action.max_workers,

@@ -137,14 +137,25 @@ class OutputShape:
     input is replaced. So an action takes back the file that it wrote.
     An action that replaces the header writes exactly its output columns and `error`. An action
     without input writes no `error`, because its rows cannot fail.
+
+    `names` are the output columns that an older version began to write: the others are left out,
+    and those that the action no longer has stay empty.
     """
 
-    def __init__(self, action: type[Action], header: Sequence[str] = ()) -> None:
+    def __init__(
+        self, action: type[Action], header: Sequence[str] = (), names: Sequence[str] | None = None
+    ) -> None:
         self.action = action
         self._output_names = [column.name for column in action.output]
         self._formats = [column.format for column in action.output]
         self._ending = [""] if action.takes_input else []  # the `error` of a row that succeeded
-        written = [*self._output_names, *([ERROR] if action.takes_input else [])]
+        chosen = self._output_names if names is None else list(names)
+        self.is_own = chosen == self._output_names
+        self._places = [
+            self._output_names.index(name) if name in self._output_names else None
+            for name in chosen
+        ]
+        written = [*chosen, *([ERROR] if action.takes_input else [])]
         kept = [] if action.replaces_header else [name for name in header if name != ERROR]
         self.header = [*kept, *(name for name in written if name not in kept)]
         # whether a line of output is the input's line, byte for byte, with cells appended
@@ -180,6 +191,8 @@ class OutputShape:
                 format_cell(by_name.get(name))
                 for format_cell, name in zip(self._formats, self._output_names, strict=True)
             ]
+        if not self.is_own:
+            texts = ["" if place is None else texts[place] for place in self._places]
         texts += self._ending
         return self._merge(texts, input_cells) if self._is_filled_in else texts
 
@@ -195,7 +208,7 @@ class OutputShape:
 
     def failed_cells(self, message: str, input_cells: Sequence[str] = ()) -> list[str]:
         """Return the texts of a row without output: one that failed, if there is a message."""
-        texts = [""] * len(self._output_names)
+        texts = [""] * len(self._places)
         if self._ending:
             texts.append(message)
         return texts if self.keeps_line else self._merge(texts, input_cells)

@@ -19,7 +19,7 @@ def remember() -> None:
     of_plugins = plugin_modules.plugin_apps()
     for config in apps.get_app_configs():
         if config.name.startswith("categories.") or config.name in of_plugins:
-            of_categories[config.label] = Schema(allows_unknown=config.name in of_plugins)
+            of_categories[config.label] = Schema(is_of_plugin=config.name in of_plugins)
             of_categories[config.label].remember([config])
 
 

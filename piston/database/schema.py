@@ -48,8 +48,10 @@ class SchemaDiffers(Exception):
 class Schema:
     """A comparison of schema and code, which asks the database every few seconds at most."""
 
-    def __init__(self, *, allows_unknown: bool = False) -> None:
-        self.allows_unknown = allows_unknown  # migrations that the database has and the code lacks
+    def __init__(self, *, is_of_plugin: bool = False) -> None:
+        self.is_of_plugin = (
+            is_of_plugin  # its author may have squashed migrations that were applied
+        )
         self.known: Migrations = frozenset()
         self._problem: str | None = None
         self._looked_at = float("-inf")  # monotonic seconds
@@ -74,8 +76,10 @@ class Schema:
         if time.monotonic() - self._looked_at >= LOOK_SECONDS:
             try:
                 applied = read_applied(self.known)
-                self._problem = describe(
-                    self.known, applied & self.known if self.allows_unknown else applied
+                self._problem = (
+                    describe_missing(self.known - applied)
+                    if self.is_of_plugin
+                    else describe(self.known, applied)
                 )
             except Error as error:
                 if not database_errors.is_away(error):
@@ -141,18 +145,24 @@ def read_applied(known: Migrations) -> Migrations:
 def describe(known: Migrations, applied: Migrations) -> str | None:
     """Return in sentences how the two differ; None if they do not."""
     said = []
-    if missing := known - applied:
-        said.append(
-            f"The database is older than this code: it lacks {list_names(missing)}."
-            f"{'' if applied else LOOK_FIRST}"
-            " Run `manage.py migrate` of this release; this process then goes on by itself."
-        )
+    if missing := describe_missing(known - applied, "" if applied else LOOK_FIRST):
+        said.append(missing)
     if unknown := applied - known:
         said.append(
             f"This code is older than the database, which has {list_names(unknown)}."
             " Start this process from the newer release."
         )
     return " ".join(said) or None
+
+
+def describe_missing(missing: Migrations, look_first: str = "") -> str | None:
+    """Return which migrations the database lacks, and what to do; None if it lacks none."""
+    if not missing:
+        return None
+    return (
+        f"The database is older than this code: it lacks {list_names(missing)}.{look_first}"
+        " Run `manage.py migrate` of this release; this process then goes on by itself."
+    )
 
 
 def describe_refusal(error: Error) -> str:

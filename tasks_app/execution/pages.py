@@ -76,7 +76,7 @@ def summarize_page(run: Run, page: Page) -> Done:
 
 def write_page(shape: OutputShape, page: Page) -> bytes:
     """Return the lines of a page; its action may have written them already."""
-    if isinstance(page.rows, WrittenRows):
+    if isinstance(page.rows, WrittenRows) and shape.is_own:
         return page.rows.content
     lines = encode_rows([shape.succeeded_cells(row) for row in page.rows])
     return b"".join(line + b"\n" for line in lines)

@@ -49,7 +49,7 @@ class Run:
     def output_shape(self) -> OutputShape:
         """The shape of the lines of out.csv."""
         header = self.input.header if self.segment.has_input else ()
-        return OutputShape(type(self.action), header)
+        return OutputShape(type(self.action), header, self.task.output_columns)
 
     @cached_property
     def row_shape(self) -> RowShape:

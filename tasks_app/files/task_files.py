@@ -217,7 +217,7 @@ def header_line(task: Task, name: CSVName) -> bytes:
     if name is CSVName.FAILED:
         return input_line + b"\n"
     action = find_action(task) or replacement_action(task, csv.header if csv else ())
-    shape = OutputShape(action, csv.header if csv else ())
+    shape = OutputShape(action, csv.header if csv else (), task.output_columns)
     if not shape.keeps_line or not csv:
         return encode_row(shape.header) + b"\n"
     added = encode_row(shape.header[len(csv.header) :])
@@ -240,7 +240,7 @@ def find_action(task: Task) -> type[Action] | None:
 def replacement_action(task: Task, input_header: Sequence[str]) -> type[Action]:
     """Return an action for a task whose own is gone; it writes lines with as many cells.
 
-    The names of the output columns are lost; they become output_1, output_2, …
+    An older release did not keep the names of the output columns: they become output_1, output_2, …
     """
     found = Part.objects.filter(task=task, output_bytes__gt=0)
     first = found.order_by("segment_index", "number").values_list("output", flat=True).first()
@@ -249,8 +249,11 @@ def replacement_action(task: Task, input_header: Sequence[str]) -> type[Action]:
     free = (name for number in count(1) if (name := f"output_{number}") not in input_header)
     lost = [TextColumn(name, "Lost.") for name in islice(free, max(len(cells) - len(kept), 0))]
 
+    names = task.output_columns
+
     class MissingRowAction(RowAction, abstract=True):
         output = lost
+        replaces_header = names is not None and len(cells) == len([*names, ERROR])
 
     class MissingPageAction(PageAction, abstract=True):
         output = lost

@@ -74,7 +74,12 @@ class Task(models.Model):
     category = models.CharField(max_length=100)
     action = models.CharField(max_length=100)
     category_version = models.CharField(
-        max_length=50, help_text="The plugin's version at creation; workers with another leave it."
+        max_length=50,
+        help_text="The plugin's version at creation, or that of a newer one that went on with it."
+        " Workers whose version does not fit leave it.",
+    )
+    output_columns = models.JSONField(
+        null=True, help_text="The names at creation; unset: created by an older release."
     )
     file_name = models.TextField(
         null=True, help_text="What the client calls the input. Data, never a path."

@@ -21,6 +21,7 @@ class Environment:
         self.wheels = folder / "wheels"
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
         self.wheels.mkdir()
+        self.installed: set[str] = set()
         self.python = folder / "bin" / "python"
         version = f"python{sys.version_info.major}.{sys.version_info.minor}"
         packages = folder / "lib" / version / "site-packages"
@@ -31,10 +32,12 @@ class Environment:
         wheel = self.wheels / f"{name}-{version}-py3-none-any.whl"
         write_wheel(wheel, name, version, files, entry_point)
         self.pip("install", "--upgrade", "--no-index", "--no-deps", str(wheel))
+        self.installed.add(name)
 
     def uninstall(self, name: str) -> None:
         """Remove a plugin."""
         self.pip("uninstall", "--yes", name)
+        self.installed.remove(name)
 
     def pip(self, *arguments: str) -> None:
         """Run pip in this environment."""
