@@ -14,7 +14,7 @@ from django.utils.html import format_html, format_html_join
 from categories import registry
 from categories.contract import Category, settings
 from categories.contract.help_and_template import describe_action
-from categories.models import PeriodicRun, RegisteredCategory
+from categories.models import PeriodicRun, RegisteredCategory, RunningProcess
 from categories.periodic import OWNER
 from categories.registry import registering
 from piston.admin.read_only import ReadOnlyAdmin
@@ -40,6 +40,8 @@ class RegisteredCategoryAdmin(ReadOnlyAdmin):
     @admin.display(description="state here")
     def state(self, record: RegisteredCategory) -> str:
         """Show whether this process can use it, or why not."""
+        if record.unregistered_at:
+            return "unregistered"
         for entry in registry.all_entries():
             if entry.name == record.name:
                 return entry.problem or "usable"
@@ -93,6 +95,22 @@ def find_category(record: RegisteredCategory) -> type[Category] | None:
     """Return the category as this process has it; None if it cannot be used here."""
     found = (entry.category for entry in registry.all_entries() if entry.name == record.name)
     return next(found, None)
+
+
+@admin.register(RunningProcess)
+class RunningProcessAdmin(ReadOnlyAdmin):
+    """The processes of web and workers, and what each says of the plugins."""
+
+    list_display = ("role", "node", "process_id", "seen_at", "plugins")
+    list_filter = ("role",)
+
+    @admin.display
+    def plugins(self, process: RunningProcess) -> str:
+        """Show the version or the problem of each plugin."""
+        return "; ".join(
+            f"{name}: {said['problem'] or said['version']}"
+            for name, said in sorted(process.loaded.items())
+        )
 
 
 @admin.register(PeriodicRun)

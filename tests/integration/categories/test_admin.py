@@ -6,7 +6,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from categories.models import PeriodicRun, RegisteredCategory
+from categories.models import PeriodicRun, RegisteredCategory, RunningProcess
 
 pytestmark = pytest.mark.django_db
 
@@ -103,3 +103,16 @@ def test_periodic_jobs_are_listed_with_their_errors(staff: Client) -> None:
     assert "take_quantities" in page
     assert "ValueError: no luck" in one
     assert "Takes all accounts" in one
+
+
+def test_running_processes_are_listed_with_what_they_say(staff: Client) -> None:
+    RunningProcess.objects.create(
+        id="a", role="worker", node="piston@here", process_id=4711, process_space="here",
+        seen_at=datetime(2026, 1, 1, tzinfo=UTC),
+        loaded={"greetings": {"mark": "", "version": "", "problem": "ImportError: no luck"}},
+    )  # fmt: skip
+
+    page = staff.get(reverse("admin:categories_runningprocess_changelist")).content.decode()
+
+    assert "4711" in page
+    assert "greetings: ImportError: no luck" in page
