@@ -147,19 +147,12 @@ def record_shipped(*, using: str = DEFAULT_DB_ALIAS) -> None:
 def find_of_packages(
     records: QuerySet[RegisteredCategory], packages: Iterable[str]
 ) -> Iterator[Entry]:
-    """Yield the categories of installed packages whose name is not another's or unregistered."""
+    """Yield the categories of installed packages, without those whose name is another's."""
     known = {record.name: record for record in records}
-    unregistered = {record.dotted_path for record in known.values() if record.unregistered_at}
     for path in packages:
-        if path in unregistered:
-            continue
         entry = load_plugin(path, path, Source.PACKAGE, None, None).entry
         holder = known.get(entry.name)
-        if (
-            holder is None
-            or holder.dotted_path == path
-            or (holder.source == Source.PACKAGE and holder.unregistered_at is None)
-        ):
+        if holder is None or holder.source == Source.PACKAGE or holder.dotted_path == path:
             yield entry
 
 

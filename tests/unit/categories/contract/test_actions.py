@@ -222,6 +222,11 @@ BROKEN_CATEGORIES: list[tuple[dict[str, Any], str]] = [
     ({"actions": [Echo, Echo]}, "'echo' is the name of 2"),
     ({"actions": ["echo"]}, "is not an action"),
     ({"actions": [RowAction]}, "is not an action"),
+    ({"continues": ["0"]}, r"continues must be a tuple of versions, .* but is \['0'\]"),
+    ({"continues": "0"}, "continues must be a tuple"),
+    ({"continues": ("0", "")}, "continues must be a tuple"),
+    ({"continues": (0,)}, "continues must be a tuple"),
+    ({"continues": ("0", "1")}, r"names older versions, not its own \('1'\)"),
     ({"periodic": [PeriodicJob("tidy", "week", print, "Tidy.")]}, "every 'week'"),  # type: ignore[arg-type]
 ]
 
