@@ -4,6 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import requests
 
 from categories.contract import Context, Effects, Outcome, Row, RowFailed, StopTask, Succeeded
 from categories.testing import Calls, assert_survives_crashes, run_action
@@ -213,7 +214,9 @@ def test_a_verdict_after_attempts_of_its_own_is_noticed() -> None:
         survive(GivesUp)
 
 
-@pytest.mark.parametrize("error", [TimeoutError, ConnectionError])
+@pytest.mark.parametrize(
+    "error", [TimeoutError, ConnectionError, requests.Timeout, requests.ConnectionError]
+)
 def test_a_verdict_about_one_kind_of_lost_answer_is_noticed(error: type[Exception]) -> None:
     reach = Calls(lambda word, key: word)
 
@@ -226,7 +229,7 @@ def test_a_verdict_about_one_kind_of_lost_answer_is_noticed(error: type[Exceptio
             except error:
                 raise RowFailed("no") from None
 
-    with catching("Judges, the answer to call 1", "lost: it said that the row failed: no"):
+    with catching("Judges, the answer to call", "lost: it said that the row failed: no"):
         survive(Judges, calls=reach)
 
 
