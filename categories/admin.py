@@ -14,6 +14,7 @@ from django.utils.html import format_html, format_html_join
 from categories import registry
 from categories.contract import Category, settings
 from categories.contract.help_and_template import describe_action
+from categories.errors import UnknownCategory
 from categories.models import PeriodicRun, RegisteredCategory, RunningProcess
 from categories.periodic import OWNER
 from categories.registry import registering
@@ -93,8 +94,10 @@ class RegisteredCategoryAdmin(ReadOnlyAdmin):
 
 def find_category(record: RegisteredCategory) -> type[Category] | None:
     """Return the category as this process has it; None if it cannot be used here."""
-    found = (entry.category for entry in registry.all_entries() if entry.name == record.name)
-    return next(found, None)
+    try:
+        return registry.get_category(record.name)
+    except UnknownCategory:
+        return None
 
 
 @admin.register(RunningProcess)

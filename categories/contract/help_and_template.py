@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from typing import Any
 
 from categories.columns import Column
+from categories.columns.base import OPEN_END, OPEN_WORDS
 from categories.contract import Action
 from categories.contract.rows import accepted_columns
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 UNSET = {"type": ["null", "string"], "pattern": r"^[ \t]*$"}
 IS_UNSET = {"$ref": "#/$defs/unset"}
+IGNORED = {"description": "Accepted and ignored: the action writes it itself."}
 
 
 def describe_action(action: type[Action]) -> dict[str, Any]:
@@ -32,17 +35,24 @@ def describe_action(action: type[Action]) -> dict[str, Any]:
 
 def record_schema(action: type[Action]) -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of one of the `records` of a request."""
-    declared = {column.name: value_schema(column) for column in action.columns}
-    ignored = {"description": "Accepted and ignored: the action writes it itself."}
+    values = {column.name: value_schema(column) for column in action.columns}
+    open_patterns = {each.name: name_pattern(each) for each in action.columns if each.is_open}
+    fixed = [name for name in accepted_columns(action) if name not in open_patterns]
     return {
         "$schema": DIALECT,
         "title": action.description,
         "type": "object",
-        "properties": {name: declared.get(name, ignored) for name in accepted_columns(action)},
+        "properties": {name: values.get(name, IGNORED) for name in fixed},
+        "patternProperties": {open_patterns[name]: values[name] for name in open_patterns},
         "required": [column.name for column in action.columns if column.mandatory],
         "additionalProperties": False,
         "$defs": {"unset": UNSET},
     }
+
+
+def name_pattern(column: Column[Any]) -> str:
+    """Return a pattern of the names that an open column stands for."""
+    return f"^{re.escape(column.name.removesuffix(OPEN_END))}{OPEN_WORDS.pattern}$"
 
 
 def value_schema(column: Column[Any]) -> dict[str, Any]:

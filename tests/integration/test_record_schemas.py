@@ -38,7 +38,10 @@ def test_each_schema_in_the_help_is_one_and_accepts_the_examples() -> None:
 
     for described in helps:
         Draft202012Validator.check_schema(described["schema"])
-        examples = {column["name"]: column["example"] for column in described["columns"]}
+        examples = {
+            column["name"].replace("*", "example"): column["example"]
+            for column in described["columns"]
+        }
         Draft202012Validator(described["schema"]).validate(examples)
     assert len(helps) > 3
 
@@ -101,6 +104,7 @@ class Weigh(RowAction):
 
     thing = TextColumn("What.", mandatory=True)
     weight = IntegerColumn("How heavy.", minimum=1)
+    columns = [TextColumn("own.*", "Words of your own.", max_length=8)]
     output = [TextColumn("said", "What was said.")]
 
     def process(self, row: Any, context: Any) -> None:
@@ -116,6 +120,10 @@ class Weigh(RowAction):
         ({"thing": "a", "said": "b", "error": "c"}, True),  # the output, taken back
         ({"weight": 5}, False),
         ({"thing": None}, False),
+        ({"thing": "a", "own.colour.inside": "red"}, True),
+        ({"thing": "a", "own.colour": "r" * 9}, False),
+        ({"thing": "a", "own.*": "red"}, False),
+        ({"thing": "a", "own.": "red"}, False),
         ({"thing": "a", "colour": "red"}, False),
         ("a", False),
     ],

@@ -145,7 +145,10 @@ def test_a_bad_cell_fails_its_row_only() -> None:
     ran = run_action(UpdateMerge, rows, account=account)
 
     assert ran.failures == [
-        "bad field(s) failover.e164: not E.164: + and 2 to 15 digits, the first not 0",
+        (
+            "bad field(s) failover.e164: not E.164: + and 2 to 15 digits, the first not 0,"
+            " such as +14157215234"
+        ),
         "bad field(s) opaque.a: longer than 1,000 characters",
     ]
     assert as_now(NUMBER)["features"]["a"] == "2"

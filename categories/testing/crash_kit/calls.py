@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,11 @@ from typing import Any
 
 SERVER_ERROR = 503  # an HTTP status that leaves open what happened
 LOST = (TimeoutError("no answer came"), ConnectionResetError("the connection was cut"))
+# what HTTP clients raise in their place
+LOST_BY_CLIENTS = {
+    "requests": ("ReadTimeout", "ConnectionError"),
+    "httpx": ("ReadTimeout", "ReadError"),
+}
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,8 @@ class Calls:
 
     Put it where the action looks up that function. `answer` returns the answers (default: None),
     and may change objects of the test. `lost` is the exception, or the exceptions, that the real
-    function raises if no answer comes. `unclear` are answers of the real function that leave open
+    function raises if no answer comes (default: Python's, and those of the HTTP clients that are
+    imported). `unclear` are answers of the real function that leave open
     what happened. A 503 is added if answers have a `status_code`.
     """
 
@@ -70,11 +77,11 @@ class Calls:
         self,
         answer: Callable[..., Any] = lambda *_, **__: None,
         *,
-        lost: Exception | Sequence[Exception] = LOST,
+        lost: Exception | Sequence[Exception] | None = None,
         unclear: Sequence[Any] = (),
     ) -> None:
         self.answer = answer
-        self.lost = [lost] if isinstance(lost, Exception) else list(lost)
+        self.lost = [lost] if isinstance(lost, Exception) else list(lost or lost_by_default())
         self.unclear = list(unclear)
         self.made: list[Call] = []
         self.answer_fault: AnswerFault | None = None
@@ -133,6 +140,14 @@ class Calls:
     def of(self, row_number: int) -> list[Call]:
         """Return the calls of one row."""
         return [call for call in self.made if call.row_number == row_number]
+
+
+def lost_by_default() -> Iterator[Exception]:
+    """Yield what functions raise if no answer comes."""
+    yield from LOST
+    for name, errors in LOST_BY_CLIENTS.items():
+        for error in errors if name in sys.modules else ():
+            yield getattr(sys.modules[name], error)("no answer came")
 
 
 def throw(error: Exception, _answer: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import zip_longest
 
 from categories.contract import Action, RowFailed, Succeeded
@@ -51,7 +52,14 @@ class RunResult:
 
     def calls_of(self, row_number: int) -> list[Call]:
         """Return the calls made for a row."""
-        return [call for call in self.calls if call.row_number == row_number]
+        return self._calls_by_row.get(row_number, [])
+
+    @cached_property
+    def _calls_by_row(self) -> dict[int | None, list[Call]]:
+        by_row: dict[int | None, list[Call]] = {}
+        for call in self.calls:
+            by_row.setdefault(call.row_number, []).append(call)
+        return by_row
 
     def check_calls(self, action: type[Action], *, has_world: bool) -> None:
         """Raise AssertionError if an undisturbed run made no calls, or calls of a wrong kind."""
@@ -180,8 +188,11 @@ def compare_bad_answer(
             " let the exception out, and the row is reported indeterminate"
         )
     outcome = found.ran.outcomes[row - 1]
-    followed = len(after) > 1 + before.index(call)
-    if (answer_fault.is_permanent or not followed) and not isinstance(outcome, Indeterminate):
+    if action.idempotent:  # another call says nothing about this one
+        asked_again = after.count(call) > before.count(call)
+    else:
+        asked_again = len(after) > 1 + before.index(call)
+    if (answer_fault.is_permanent or not asked_again) and not isinstance(outcome, Indeterminate):
         said = f"failed: {outcome.message}" if isinstance(outcome, RowFailed) else "succeeded"
         then = "sent again with the same key" if action.idempotent else "reported indeterminate"
         raise AssertionError(

@@ -10,7 +10,7 @@ from django.db import connections
 
 from categories.contract import Context, Effects
 from categories.testing.crash_kit.calls import Calls
-from categories.testing.crash_kit.leaks import files_opened, is_write
+from categories.testing.crash_kit.leaks import is_write, leaks_reported
 from piston.database.swallowed_errors import find_swallowed
 
 
@@ -68,7 +68,8 @@ class FaultInjector:
                     if other.alias != context.database:
                         wrapper = self._elsewhere(what, other.alias)
                         stack.enter_context(other.execute_wrapper(wrapper))
-                stack.enter_context(files_opened(lambda path: self._leak_file(what, path)))
+                report = leaks_reported(lambda did: self.leaks.append(f"In {what} it {did}"))
+                stack.enter_context(report)
             if self.calls is not None:
                 entered = self.calls.of_row(what, row_number, context.effect_key, self.boundary)
                 stack.enter_context(entered)
@@ -125,12 +126,6 @@ class FaultInjector:
             return execute(sql, *arguments)
 
         return wrapper
-
-    def _leak_file(self, what: str, path: str) -> None:
-        self.leaks.append(
-            f"In {what} it changed the file {path}: a crash does not undo that. Write to the"
-            " database, or declare effects = Effects.EXTERNAL."
-        )
 
 
 class DiesOnce(FaultInjector):

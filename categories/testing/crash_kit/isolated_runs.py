@@ -14,7 +14,7 @@ from categories.contract import Action, Context, Effects
 from categories.testing.crash_kit.calls import AnswerFault, Calls
 from categories.testing.crash_kit.differences import RunResult, State
 from categories.testing.crash_kit.fault_injection import FaultInjector
-from categories.testing.crash_kit.trials import Rows, Trial
+from categories.testing.crash_kit.trials import Rows, Trial, read_rows
 from categories.testing.crash_kit.watching import Watched, read_tables
 
 
@@ -30,6 +30,10 @@ class IsolatedRuns:
     watched: Watched
     calls: Calls | None
     page_size: str  # dotted path of a constant; "" if pages have only one size
+
+    def count_rows(self) -> int:
+        """Return how many rows the action gets."""
+        return len(read_rows(self.action, self.rows)[1])
 
     def run(
         self,

@@ -8,11 +8,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-Report = Callable[[str], None]
+from categories.testing.crash_kit.outside import describe_outside
+
+Report = Callable[[str], None]  # gets the end of a sentence that begins with "In … it "
 
 WRITES = r"INSERT|UPDATE|DELETE|MERGE|REPLACE|COPY|TRUNCATE|CREATE|ALTER|DROP"
 WRITING_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
@@ -27,7 +30,21 @@ CHANGES = {
     "shutil.rmtree",
 }
 
-_reports: dict[int, Report] = {}  # by thread
+
+@dataclass(frozen=True)
+class Watch:
+    """What is reported of one thread, and of the threads that it starts."""
+
+    report: Report
+    thread: threading.Thread
+    others: frozenset[threading.Thread]  # those that were there before; ids are used again
+
+    def covers(self, thread: threading.Thread) -> bool:
+        """Say whether the thread is the watched one, or began later."""
+        return thread == self.thread or thread not in self.others
+
+
+_watches: list[Watch] = []  # the innermost last
 
 
 def is_write(sql: Any) -> bool:
@@ -41,18 +58,15 @@ def is_write(sql: Any) -> bool:
 
 
 @contextmanager
-def files_opened(report: Report) -> Iterator[None]:
-    """Report the files that this thread creates, opens for writing, renames or removes."""
+def leaks_reported(report: Report) -> Iterator[None]:
+    """Report the files that the code inside changes, and its calls to the outside."""
     install_audit_hook()
-    thread = threading.get_ident()
-    before = _reports.get(thread)
-    _reports[thread] = report
+    watch = Watch(report, threading.current_thread(), frozenset(threading.enumerate()))
+    _watches.append(watch)
     try:
         yield
     finally:
-        del _reports[thread]
-        if before is not None:
-            _reports[thread] = before
+        _watches.remove(watch)
 
 
 @cache
@@ -61,28 +75,41 @@ def install_audit_hook() -> None:
     scratch: set[str] = set()  # files of the module tempfile, which are not reported
 
     def audit(event: str, arguments: tuple[Any, ...]) -> None:
-        if not _reports:
-            return
-        report = _reports.get(threading.get_ident())
-        if report is None:
+        if not _watches:
             return
         if event in ("tempfile.mkstemp", "tempfile.mkdtemp"):
             scratch.add(str(arguments[0]))
-        elif event in ("os.remove", "os.rmdir") and arguments[1] != -1:
-            pass  # inside an open folder, by shutil.rmtree, which has its own event
-        elif event in CHANGES or (event == "open" and opens_for_writing(*arguments)):
-            path = os.fsdecode(arguments[0]) if not isinstance(arguments[0], int) else ""
-            if path and not any(path.startswith(name) for name in scratch):
-                report(path)
+            return
+        found = describe_change(event, arguments, scratch) or describe_outside(event, arguments)
+        for watch in reversed(_watches) if found else ():
+            if watch.covers(threading.current_thread()):
+                watch.report(found)
+                return
 
     sys.addaudithook(audit)
+
+
+def describe_change(event: str, arguments: tuple[Any, ...], scratch: set[str]) -> str:
+    """Return which file an event changes; "" for none, and for temporary ones."""
+    if event in ("os.remove", "os.rmdir") and arguments[1] != -1:
+        return ""  # inside an open folder, by shutil.rmtree, which has its own event
+    if event not in CHANGES and not (event == "open" and opens_for_writing(*arguments)):
+        return ""
+    path = os.fsdecode(arguments[0]) if not isinstance(arguments[0], int) else ""
+    if not path or any(path.startswith(name) for name in scratch):
+        return ""
+    return (
+        f"changed the file {path}: a crash does not undo that. Write to the database, or declare"
+        " effects = Effects.EXTERNAL."
+    )
 
 
 def opens_for_writing(path: Any, _mode: Any, flags: Any) -> bool:
     """Say whether an `open` may change a file; ignore Python's compiled modules."""
     if not isinstance(path, str | bytes) or not isinstance(flags, int):
         return False
+    if not flags & WRITING_FLAGS:
+        return False
     name = os.fsdecode(path)
     # tempfile.TemporaryFile opens the folder itself, for a file without a name
-    is_no_fault = name == os.devnull or "__pycache__" in name or Path(name).is_dir()
-    return bool(flags & WRITING_FLAGS) and not is_no_fault
+    return not (name == os.devnull or "__pycache__" in name or Path(name).is_dir())

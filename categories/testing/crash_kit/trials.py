@@ -114,6 +114,7 @@ class Trial:
         self.set_page_size = set_page_size
         self.without = without  # number of a row that the action does not get; others keep theirs
         self.header, self.cells = read_rows(action, rows)
+        self.row_shape = RowShape(action, self.header)
         self.shape = OutputShape(action, self.header)
         self.ran = Ran(header=self.shape.header)
         self.is_permitted = False
@@ -169,7 +170,7 @@ class Trial:
         external = self.action.effects is Effects.EXTERNAL
         first = self.row_count
         cells = self.cells[first : first + (1 if external else self.batch_size)]
-        rows = RowShape(self.action, self.header).parse_batch(cells, first + 1)
+        rows = self.row_shape.parse_batch(cells, first + 1)
         if self.without is not None and first < self.without <= first + len(rows):
             rows[self.without - first - 1] = RowFailed("left out")
         what = name_rows(first + 1, len(rows))

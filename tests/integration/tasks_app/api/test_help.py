@@ -67,6 +67,7 @@ def test_an_action_with_input_says_what_it_wants(client: Client) -> None:
                     "seen": {"description": "Accepted and ignored: the action writes it itself."},
                     "error": {"description": "Accepted and ignored: the action writes it itself."},
                 },
+                "patternProperties": {},
                 "required": ["name"],
                 "additionalProperties": False,
                 "$defs": {"unset": {"type": ["null", "string"], "pattern": r"^[ \t]*$"}},

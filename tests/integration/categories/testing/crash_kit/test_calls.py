@@ -4,6 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import requests
 
 from categories.contract import Context, Effects, Outcome, Row, RowFailed, StopTask, Succeeded
 from categories.testing import Calls, assert_survives_crashes, run_action
@@ -159,6 +160,44 @@ def test_a_verdict_about_a_lost_answer_is_noticed(parent: Any, outcome: Any) -> 
         survive(Judges)
 
 
+def test_an_action_with_two_calls_that_lets_lost_answers_out_survives() -> None:
+    class Confirms(SendAgain):
+        """Send words, and confirm each."""
+
+        def process(self, row: Row, context: Context) -> Outcome:
+            super().process(row, context)
+            return Succeeded(said=calls(f"confirm {row.word}", key=context.effect_key))
+
+    assert survive(Confirms) > 40
+
+
+@pytest.mark.parametrize("lost", ["first", "second"])
+@pytest.mark.parametrize("outcome", [RowFailed("no"), Succeeded(said="sent"), None])
+def test_a_lost_answer_that_another_call_follows_is_noticed(lost: str, outcome: Any) -> None:
+    class Goes(SendAgain):
+        """Send words, and confirm each whatever became of it."""
+
+        def process(self, row: Row, context: Context) -> Any:
+            verdict = Succeeded(said="sent")
+            try:
+                calls(row.word, key=context.effect_key)
+            except ConnectionError:
+                if lost == "second":
+                    raise
+                verdict = outcome
+            try:
+                calls("confirm", key=context.effect_key)
+            except ConnectionError:
+                if lost == "first":
+                    raise
+                verdict = outcome
+            return verdict
+
+    number = 1 if lost == "first" else 2
+    with catching(f"Goes, the answer to call {number}", "lost: it said that the row", "sent again"):
+        survive(Goes)
+
+
 def test_a_verdict_after_attempts_of_its_own_is_noticed() -> None:
     class GivesUp(SendAgain):
         """Send words three times."""
@@ -175,7 +214,9 @@ def test_a_verdict_after_attempts_of_its_own_is_noticed() -> None:
         survive(GivesUp)
 
 
-@pytest.mark.parametrize("error", [TimeoutError, ConnectionError])
+@pytest.mark.parametrize(
+    "error", [TimeoutError, ConnectionError, requests.Timeout, requests.ConnectionError]
+)
 def test_a_verdict_about_one_kind_of_lost_answer_is_noticed(error: type[Exception]) -> None:
     reach = Calls(lambda word, key: word)
 
@@ -188,7 +229,7 @@ def test_a_verdict_about_one_kind_of_lost_answer_is_noticed(error: type[Exceptio
             except error:
                 raise RowFailed("no") from None
 
-    with catching("Judges, the answer to call 1", "lost: it said that the row failed: no"):
+    with catching("Judges, the answer to call", "lost: it said that the row failed: no"):
         survive(Judges, calls=reach)
 
 

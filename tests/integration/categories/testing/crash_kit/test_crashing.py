@@ -7,8 +7,9 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from categories.contract import Context, Outcome, Page, Refused, Row, RowFailed, Succeeded
+from categories.contract import Context, Effects, Outcome, Page, Refused, Row, RowFailed, Succeeded
 from categories.contract.rows import row_number
+from categories.testing.crash_kit.sampling import MIN_TRIALS
 from piston.accounts.models import Account
 from tests.integration.categories.testing.crash_kit import words
 from tests.integration.categories.testing.crash_kit.words import (
@@ -279,3 +280,37 @@ def test_an_error_that_is_not_declared_is_noticed() -> None:
 
     with catching("Declares failed a row with 'it failed'", "'it broke'"):
         survive(Declares)
+
+
+# ---- Long files ----------------------------------------------------------------------------------
+
+
+def test_a_long_file_is_tried_in_larger_batches_and_at_some_boundaries() -> None:
+    class Echoes(Store):
+        """Say words again."""
+
+        effects = Effects.NONE
+
+        def process(self, row: Row, context: Context) -> Outcome:
+            return Succeeded(said=row.word)
+
+    rows = [{"word": f"word {number}"} for number in range(2_000)]
+
+    survived = survive(Echoes, rows, seconds=0.0)
+
+    assert (survived.tried, survived.boundaries > 500) == (MIN_TRIALS, True)
+
+
+def test_a_bug_that_shows_anywhere_is_noticed_in_a_sample_too() -> None:
+    class Numbers(Store):
+        """Number words in the object."""
+
+        effects = Effects.NONE
+        number = 0
+
+        def process(self, row: Row, context: Context) -> Outcome:
+            self.number += 1
+            return Succeeded(said=str(self.number))
+
+    with catching("Numbers", "the worker dying", "line"):
+        survive(Numbers, [{"word": "a"}] * 1_500, seconds=0.0)

@@ -1,5 +1,7 @@
 """Does the crash kit detect effects outside the transaction, and workers that survive death?"""
 
+import socket
+import subprocess
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
@@ -49,6 +51,45 @@ def test_a_temporary_file_is_nobody_elses_affair(tmp_path: Path) -> None:
                 return super().process(row, context)
 
     assert survive(Scratches, ROWS[:2]) > 20
+
+
+@pytest.mark.parametrize("effects", [Effects.NONE, Effects.DATABASE])
+def test_a_call_to_the_outside_is_noticed_whatever_it_answers(effects: Effects) -> None:
+    class Tells(Store):
+        """Tell somebody, who is not there."""
+
+        def process(self, row: Row, context: Context) -> Outcome:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", 1)):
+                pass
+            return Succeeded(said=row.word)
+
+    Tells.effects = effects
+
+    with catching("Tells: In the batch of rows 1 to 3 it ", "127.0.0.1", "Effects.EXTERNAL"):
+        survive(Tells)
+
+
+@pytest.mark.parametrize("method", ["permitted", "finish"])
+def test_a_call_before_or_after_the_rows_is_noticed(method: str) -> None:
+    def look(*_: Any) -> None:
+        socket.getaddrinfo("localhost", 80)
+
+    bad = type("Looks", (Store,), {"__doc__": "Look.", method: look})
+
+    with catching(f"Looks: In {method} it looked up the host localhost"):
+        survive(bad)
+
+
+def test_a_page_that_calls_the_outside_is_noticed() -> None:
+    class Reads(List):
+        """List words from elsewhere."""
+
+        def page(self, cursor: Any, context: Context) -> Page:
+            subprocess.run(["true"], check=True)
+            return super().page(cursor, context)
+
+    with catching("Reads: In the page at None it started the program true"):
+        list_all(Reads)
 
 
 def test_a_statement_over_another_connection_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

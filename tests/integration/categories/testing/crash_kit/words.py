@@ -20,6 +20,7 @@ from categories.contract import (
     Succeeded,
 )
 from categories.testing import assert_survives_crashes
+from categories.testing.crash_kit.sampling import Survived
 from piston.accounts.models import Account
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -57,7 +58,7 @@ class List(PageAction):
         return Page(rows, cursor=end if end < len(self.words) else None)
 
 
-def survive(action: Any, rows: Any = ROWS, **options: Any) -> int:
+def survive(action: Any, rows: Any = ROWS, **options: Any) -> Survived:
     """Try an action over accounts, at a fixed time."""
     options = {"now": NOW, "tables": [Account], "ignoring": ["id"], **options}
     return assert_survives_crashes(action, rows, **options)

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 from shutil import rmtree
 from tempfile import NamedTemporaryFile, TemporaryDirectory, TemporaryFile
+from threading import Event, Thread
 
 import pytest
 
-from categories.testing.crash_kit.leaks import files_opened, is_write
+from categories.testing.crash_kit.leaks import is_write, leaks_reported
 
 
 @pytest.mark.parametrize(
@@ -56,10 +57,10 @@ def test_a_change_of_a_file_is_reported(tmp_path: Path, change: Callable[[Path],
     path.write_text("old")
     reported: list[str] = []
 
-    with files_opened(reported.append):
+    with leaks_reported(reported.append):
         change(path)
 
-    assert reported[0] in (str(path), str(path.parent))
+    assert reported[0].startswith((f"changed the file {path}:", f"changed the file {path.parent}:"))
 
 
 def test_reading_and_scratch_files_are_not_reported(tmp_path: Path) -> None:
@@ -67,7 +68,7 @@ def test_reading_and_scratch_files_are_not_reported(tmp_path: Path) -> None:
     path.write_text("old")
     reported: list[str] = []
 
-    with files_opened(reported.append):
+    with leaks_reported(reported.append):
         path.read_text()
         with TemporaryFile(), NamedTemporaryFile(), TemporaryDirectory() as folder:
             Path(folder, "file").write_text("scratch")
@@ -77,9 +78,29 @@ def test_reading_and_scratch_files_are_not_reported(tmp_path: Path) -> None:
 
 def test_nothing_is_reported_afterwards(tmp_path: Path) -> None:
     reported: list[str] = []
-    with files_opened(reported.append):
+    with leaks_reported(reported.append):
         pass
 
     (tmp_path / "file").write_text("new")
 
     assert reported == []
+
+
+def test_what_a_thread_of_the_code_does_is_reported_and_what_older_threads_do_is_not(
+    tmp_path: Path,
+) -> None:
+    reported: list[str] = []
+    go_on, done = Event(), Event()
+    older = Thread(target=lambda: (go_on.wait(), (tmp_path / "older").touch(), done.set()))
+    older.start()
+
+    with leaks_reported(reported.append):
+        go_on.set()
+        done.wait()
+        newer = Thread(target=(tmp_path / "newer").touch)
+        newer.start()
+        newer.join()
+    older.join()
+
+    assert len(reported) == 1
+    assert "newer" in reported[0]
