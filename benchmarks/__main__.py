@@ -31,6 +31,7 @@ QUESTIONS = (  # in the order of the table
     "numbers",
     "peers",
     "rates",
+    "ratedecks",
     "exporting",
     "parallel",
     "starting",

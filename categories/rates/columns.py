@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any
 
 from django.db.models import DecimalField, Func, TextField, Value
 from django.db.models.expressions import Combinable
@@ -16,17 +16,21 @@ from categories.columns import (
     AccountColumn,
     ChoiceColumn,
     Column,
+    CountryColumn,
     DecimalColumn,
     IntegerColumn,
+    ListColumn,
     PatternColumn,
     TextColumn,
 )
+from categories.columns.words import any_case
 from categories.database.copy_out import sql_text
 from categories.errors import CellError
 from categories.rates.filling import limit_weight, make_caller_patterns
 from categories.rates.models.rate import (
     COST_DIGITS,
     COST_PLACES,
+    MORE_COUNTRIES,
     PREFIX_LENGTH,
     RATE_ID_LENGTH,
     TEXT_LENGTH,
@@ -35,28 +39,11 @@ from categories.rates.models.rate import (
 )
 from categories.rates.models.ratedeck import NAME_LENGTH
 
-T = TypeVar("T")
-
-MAX_DURATION_SECONDS = 2**31 - 1  # the maximum of the database's integer
+MAX_SECONDS = 2**31 - 1  # the maximum of the database's integer
 DEFAULT_RATEDECK = "ratedeck"
-# characters that JSON can escape, but PostgreSQL cannot store
-UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
-class RepeatingColumn(Column[T]):
-    """A column whose cells often repeat: each distinct cell is parsed once per batch.
-
-    Rows share the values, so these must be immutable.
-    """
-
-    def parse_many(self, cells: Sequence[str]) -> list[T | None]:
-        """Return the values of a whole column."""
-        different = list(set(cells))
-        parsed = dict(zip(different, super().parse_many(different), strict=True))
-        return [parsed[cell] for cell in cells]
-
-
-class CostColumn(RepeatingColumn[Decimal], DecimalColumn):
+class CostColumn(DecimalColumn):
     """An amount of money that is not negative, exact to 10 decimals."""
 
     def __init__(self, *texts: str, **options: Any) -> None:
@@ -87,6 +74,11 @@ class PrefixColumn(PatternColumn):
         """Return the digits of a whole column."""
         return [cell and cell.removeprefix("+") for cell in super().parse_many(cells)]
 
+    def json_schema(self) -> dict[str, Any]:
+        """Return texts of digits, and JSON's whole numbers."""
+        number = {"type": "integer", "minimum": 1, "maximum": 10**PREFIX_LENGTH - 1}
+        return {"anyOf": [super().json_schema(), number]}
+
 
 # what people's files have in place of a prefix; the first pattern that fits says why it is bad
 BAD_PREFIXES: tuple[tuple[str, str], ...] = (
@@ -114,31 +106,31 @@ def explain_bad_prefix(text: str) -> str:
     return f"not 1 to {PREFIX_LENGTH} digits"
 
 
-class CountryColumn(PatternColumn):
-    """The ISO 3166-1 code of a country."""
+class WholeColumn(IntegerColumn):
+    """A whole number, also as a spreadsheet writes it: `6.0`."""
 
-    type_name = "country"
-    rule = "two letters (ISO 3166-1); stored in upper case"
-    default_example = "US"
-    pattern = r"[A-Za-z]{2}"
-
-    def parse(self, text: str) -> str:
-        """Return the two letters in upper case."""
-        return super().parse(text).upper()
-
-    def parse_many(self, cells: Sequence[str]) -> list[str | None]:
-        """Return the letters of a whole column in upper case."""
-        return [cell and cell.upper() for cell in super().parse_many(cells)]
+    def parse(self, text: str) -> int:
+        """Return the number."""
+        return super().parse(re.sub(r"(?<=[0-9])\.0+\Z", "", text))
 
 
-class DurationColumn(RepeatingColumn[int], IntegerColumn):
+class SecondsColumn(WholeColumn):
     """A number of whole seconds."""
 
     def __init__(self, *texts: str, **options: Any) -> None:
-        super().__init__(*texts, minimum=0, maximum=MAX_DURATION_SECONDS, **options)
+        super().__init__(*texts, minimum=0, maximum=MAX_SECONDS, **options)
+
+    def parse(self, text: str) -> int:
+        """Return the seconds."""
+        if re.fullmatch(r"[0-9]+(?:/[0-9]+)+", text):
+            raise CellError(
+                "several numbers: write the first one into rate_minimum, the last one into"
+                " rate_increment"
+            )
+        return super().parse(text)
 
 
-class WeightColumn(RepeatingColumn[int], IntegerColumn):
+class WeightColumn(WholeColumn):
     """The weight of a rate; a value outside of 1 to 100 becomes the nearer limit."""
 
     rule = "a whole number; limited to 1 to 100"
@@ -148,11 +140,16 @@ class WeightColumn(RepeatingColumn[int], IntegerColumn):
         return limit_weight(super().parse(text))
 
 
-class DirectionColumn(RepeatingColumn[str], ChoiceColumn):
+class DirectionColumn(ChoiceColumn):
     """The direction of calls, in any case. A list of both directions is BOTH, not unset."""
 
     BOTH = ""
-    rule = "inbound or outbound; a JSON list of both means both"
+    shares_values = True
+
+    def __init__(self, *texts: str, **options: Any) -> None:
+        super().__init__(*texts, choices=Direction.values, **options)
+        self.rule = f"{' or '.join(Direction.values)}, in any case; a JSON list of both is both"
+        self.refusal = f"not {self.rule}"
 
     def parse(self, text: str) -> str:
         """Return the direction in lower case."""
@@ -160,6 +157,12 @@ class DirectionColumn(RepeatingColumn[str], ChoiceColumn):
         if words == self.choices:
             return self.BOTH
         return super().parse(words.pop() if len(words) == 1 else text)
+
+    def json_schema(self) -> dict[str, Any]:
+        """Return the words in any case, and a list of them."""
+        words = "|".join(map(any_case, Direction.values))
+        word = {"type": "string", "pattern": f"^(?:{words})$"}
+        return {"anyOf": [word, {"type": "array", "items": word, "minItems": 1}]}
 
     def _read_words(self, text: str) -> list[str]:
         try:
@@ -170,36 +173,29 @@ class DirectionColumn(RepeatingColumn[str], ChoiceColumn):
         return words if is_list else [text]
 
 
-class TextListColumn(Column[list[str] | None]):
-    """Several texts. A list without any text, and `""`, count as unset: None."""
+class TextListColumn(ListColumn):
+    """Several texts, or a pattern of numbers. A list without any text, and `""`, are None."""
 
-    type_name = "list"
-    rule = "a JSON list of texts, or one text"
-    default_example = '["a","b"]'
-
-    def parse(self, text: str) -> list[str] | None:
+    def parse(self, text: str) -> list[str] | None:  # type: ignore[override]
         """Return the texts of a JSON list, or the cell itself as the only text."""
-        texts = self._parse_list(text)
+        if text == '""':
+            return None
+        texts = [text] if is_pattern(text) else super().parse(text)
         return texts if any(texts) else None
 
-    def _parse_list(self, text: str) -> list[str]:
-        if text == '""':
-            return []
-        if not text.startswith("["):
-            return [text]
-        try:
-            texts = json.loads(text)
-        except (ValueError, RecursionError):
-            return [text]  # a pattern such as [2-9]11
-        if not all(isinstance(entry, str) for entry in texts):
-            raise CellError("not a list of texts")
-        if any(map(UNSTORABLE.search, texts)):
-            raise CellError("a text holds NUL or half of a surrogate pair")
-        return list(texts)
-
     def format(self, value: list[str] | None) -> str:
-        """Return the texts as a JSON list."""
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":")) if value else ""
+        """Return the texts as a JSON list; without texts, an empty cell."""
+        return super().format(value or None)
+
+
+def is_pattern(text: str) -> bool:
+    """Tell whether a cell begins like a list and is none: [2-9]11."""
+    if text.startswith("["):
+        try:
+            json.loads(text)
+        except (ValueError, RecursionError):
+            return True
+    return False
 
 
 class CallersColumn(TextColumn):
@@ -211,10 +207,6 @@ class CallersColumn(TextColumn):
     def parse(self, text: str) -> str:
         """Return the patterns of the callers."""
         return super().parse(make_caller_patterns(text))
-
-    def parse_many(self, cells: Sequence[str]) -> list[str | None]:
-        """Return the patterns of a whole column."""
-        return Column.parse_many(self, cells)
 
 
 @sql_text.register
@@ -234,20 +226,18 @@ RATE_COLUMNS: tuple[Column[Any], ...] = (
     CallersColumn("caller_id_numbers", "Callers that the rate is for.", max_length=4096),
     TextColumn("carrier", "Who carries the calls.", max_length=TEXT_LENGTH, example="acme"),
     TextColumn("description", "For people.", max_length=1024, example="Bay Area"),
-    DirectionColumn(
-        "direction", "Calls that the rate is for; empty: both.", choices=[*Direction.values]
-    ),
+    DirectionColumn("direction", "Calls that the rate is for; empty: both."),
     CostColumn("internal_rate_cost", "What a minute costs the reseller.", example="0.01"),
-    CountryColumn("iso_country_code", "Country of the prefix."),
+    CountryColumn("iso_country_code", "Country of the prefix.", also=MORE_COUNTRIES),
     TextListColumn("options", "Options that a call must have.", example='["flat_rate"]'),
     PrefixColumn("prefix", "What the numbers begin with."),
     CostColumn("rate_cost", "What a minute costs.", example="0.05"),
-    DurationColumn("rate_increment", "Seconds that are charged at a time.", example="60"),
-    DurationColumn("rate_minimum", "Seconds that are charged at least.", example="60"),
+    SecondsColumn("rate_increment", "Seconds that are charged at a time.", example="60"),
+    SecondsColumn("rate_minimum", "Seconds that are charged at least.", example="60"),
     TextColumn(
         "rate_name", "Name; empty: made from the rate.", max_length=TEXT_LENGTH, example="US_1415"
     ),
-    DurationColumn("rate_nocharge_time", "Calls of fewer seconds are free.", example="0"),
+    SecondsColumn("rate_nocharge_time", "Calls of fewer seconds are free.", example="0"),
     TextColumn(
         "rate_suffix",
         "Ends the id, to tell rates of one prefix apart.",

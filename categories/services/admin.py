@@ -12,7 +12,7 @@ from piston.admin.read_only import ReadOnlyAdmin
 class ServiceQuantityAdmin(ReadOnlyAdmin):
     """A list to read and filter; only commands and a periodic job write quantities."""
 
-    list_display = ["account", "year", "month", "has_bom", "has_eom"]
+    list_display = ["account", "year", "month", "has_bom", "has_eom", "unknown"]
     list_filter = ["year", "month"]
     list_select_related = ["account"]
     search_fields = ["=account__id", "account__name"]
@@ -28,3 +28,14 @@ class ServiceQuantityAdmin(ReadOnlyAdmin):
     def has_eom(self, quantity: ServiceQuantity) -> bool:
         """Tell whether there is a document of the month's end."""
         return quantity.eom is not None
+
+    @admin.display(description="not known")
+    def unknown(self, quantity: ServiceQuantity) -> str:
+        """Name the categories that were missed and cannot be made up."""
+        documents = {"beginning": quantity.bom or {}, "end": quantity.eom or {}}
+        return ", ".join(
+            f"{category} at the {end}"
+            for end, document in documents.items()
+            for category, items in document.items()
+            if items is None
+        )

@@ -18,6 +18,6 @@ class Services(Category):
             name="take_quantities",
             every="day",
             run=take_due_quantities,
-            description="Takes all accounts' quantities on the first and last day of a month.",
+            description="Takes all accounts' quantities at the end of a month, and missed ones.",
         )
     ]

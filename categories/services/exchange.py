@@ -1,6 +1,7 @@
 """Exports and imports quantities as JSON lines, one per account and month.
 
 `{"account_id": "…", "year": 2024, "month": 1, "bom": {"ips": {"dedicated": 3}}, "eom": null}`
+A document that is null was not taken; a category that is null is not known.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def import_lines(lines: Iterable[bytes]) -> int:
             newest.values(),
             update_conflicts=True,
             unique_fields=["account", "year", "month"],
-            update_fields=["bom", "eom"],
+            update_fields=["bom", "eom", "bom_at", "eom_at"],  # no moment: as imported
         )
         stored += len(batch)
     return stored
@@ -101,9 +102,9 @@ def find_document_problem(name: str, document: Any) -> str | None:
     if not isinstance(document, dict):
         return f"{name} is not an object of categories"
     for category, items in document.items():
-        if not is_name(category) or not isinstance(items, dict):
+        if not is_name(category) or not isinstance(items, dict | None):
             return f"{name}: {category!r} is not a category with an object of items"
-        for item, count in items.items():
+        for item, count in (items or {}).items():
             if not is_name(item) or not is_count(count):
                 return f"{name}: {category}.{item} is not a whole number of at least 0"
     return None

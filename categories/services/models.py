@@ -7,11 +7,14 @@ from django.db.models import Q
 
 from piston.accounts.models import Account
 
+MOMENT_HELP = "The moment that the document describes; empty: it was imported."
+
 
 class ServiceQuantity(models.Model):
     """What one account had at the two ends of a month, as `{category: {item: quantity}}`.
 
-    A document that is None was never taken; `{}` means that the account had nothing.
+    A document that is None was never taken; `{}` means that the account had nothing. A category
+    that is None in it is not known: there is no history to make it up from.
     """
 
     # CASCADE: otherwise no account could be deleted, since the daily job gives each one quantities
@@ -22,6 +25,8 @@ class ServiceQuantity(models.Model):
     month = models.PositiveSmallIntegerField()
     bom = models.JSONField("beginning of month", null=True, blank=True)
     eom = models.JSONField("end of month", null=True, blank=True)
+    bom_at = models.DateTimeField(null=True, blank=True, help_text=MOMENT_HELP)
+    eom_at = models.DateTimeField(null=True, blank=True, help_text=MOMENT_HELP)
 
     class Meta:
         indexes = [  # for the admin's order and filters

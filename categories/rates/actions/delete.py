@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from categories.columns import IntegerColumn
+from categories.columns import IntegerColumn, ListColumn
 from categories.contract import Context, Outcome, RowAction, RowFailed, Succeeded
 from categories.contract.rows import Row, file_columns
 from categories.rates.access import find_owner, require_permission
@@ -12,7 +12,6 @@ from categories.rates.columns import (
     DEFAULT_RATEDECK,
     IDENTIFYING_COLUMNS,
     RATE_COLUMNS,
-    TextListColumn,
 )
 from categories.rates.deleting import Description, delete_rates
 
@@ -34,7 +33,7 @@ class Delete(RowAction):
     ]
     output = [
         IntegerColumn("deleted_count", "How many rates the row deleted."),
-        TextListColumn("deleted_ids", "Ids of the rates that it deleted.", example='["US-1415"]'),
+        ListColumn("deleted_ids", "Ids of the rates that it deleted.", example='["US-1415"]'),
     ]
 
     def permitted(self, context: Context) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Self
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Length
 
+from categories.columns.countries import COUNTRIES
 from categories.rates.models.ratedeck import Ratedeck
 from piston.accounts.models import Account
 
@@ -20,11 +22,11 @@ PREFIX_LENGTH = 15  # digits of the longest number, E.164 §6
 RATE_ID_LENGTH = 128
 TEXT_LENGTH = 128
 TASK_ID_LENGTH = 32
+MORE_COUNTRIES = ("XK", "XX")  # Kosovo, which price lists have, and any country
 
 validate_prefix = RegexValidator(
     r"\A[1-9][0-9]{0,14}\Z", "A prefix is 1 to 15 digits, the first not 0."
 )
-validate_country = RegexValidator(r"\A[A-Z]{2}\Z", "A country is two upper-case letters.")
 validate_positive = MinValueValidator(0)
 
 # of the rates with one prefix: those for an account, then the heaviest
@@ -34,6 +36,12 @@ BEST_FIRST = (F("account").asc(nulls_last=True), "-weight", "rate_id")
 def format_cost(cost: Decimal | None) -> str:
     """Return the amount without the zeros that a database adds; None becomes the empty text."""
     return "" if cost is None else f"{cost.normalize():f}"
+
+
+def validate_country(code: str) -> None:
+    """Raise ValidationError unless a price list may have this country."""
+    if code not in {*COUNTRIES, *MORE_COUNTRIES}:
+        raise ValidationError("A country is an ISO 3166-1 code of two upper-case letters.")
 
 
 class Direction(models.TextChoices):

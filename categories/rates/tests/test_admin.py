@@ -103,6 +103,17 @@ def test_a_new_rate_is_filled_in(admin_client: Client) -> None:
     assert rate.caller_id_numbers == r"^\+?441.+$"
 
 
+@pytest.mark.parametrize("fields", [{"prefix": "0044"}, {"iso_country_code": "UK"}])
+def test_what_an_import_would_refuse_is_refused(
+    admin_client: Client, fields: dict[str, str]
+) -> None:
+    given = {"ratedeck": RatedeckFactory().pk, "prefix": "1415", "rate_cost": "1"} | fields
+
+    answer = admin_client.post(reverse(ADD_RATE), given)
+
+    assert list(answer.context["adminform"].form.errors) == list(fields)
+
+
 def test_a_rate_that_is_there_already_is_refused(admin_client: Client) -> None:
     rate = RateFactory()
 
@@ -125,7 +136,7 @@ def test_routes_that_are_no_texts_are_refused(admin_client: Client) -> None:
 
 
 def test_a_new_cost_has_a_new_weight(admin_client: Client) -> None:
-    rate = RateFactory(routes=make_routes("1415"))
+    rate = RateFactory(routes=make_routes("1415"), task_id="x", task_row=7)
     address = reverse("admin:rates_rate_change", args=[rate.pk])
     shown = admin_client.get(address).context["adminform"].form.initial
     typed = {name: value for name, value in shown.items() if value is not None}
@@ -137,6 +148,7 @@ def test_a_new_cost_has_a_new_weight(admin_client: Client) -> None:
     assert answer.status_code == 302
     rate.refresh_from_db()
     assert (rate.rate_cost, rate.weight, rate.rate_id) == (Decimal("0.15"), 25, "XX-1415")
+    assert (rate.task_id, rate.task_row) == (None, None)  # it is not what the import wrote
 
 
 def test_rates_are_found_by_how_their_prefix_begins(admin_client: Client) -> None:

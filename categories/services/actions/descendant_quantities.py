@@ -9,7 +9,8 @@ from categories.columns import AccountColumn, Column, IntegerColumn, TextColumn
 from categories.contract import JSON, Context, Effects, Page, PageAction
 from categories.services.models import ServiceQuantity
 
-Quantities = Mapping[str, Mapping[str, int]]  # {category: {item: quantity}}
+# {category: {item: quantity}}; a category that is None is not known
+Quantities = Mapping[str, Mapping[str, int] | None]
 
 ACCOUNTS_AT_A_TIME = 500
 MONTHS_AT_A_TIME = 1_000
@@ -89,11 +90,11 @@ def unite(
 ) -> Iterator[tuple[str, str, int | None, int | None]]:
     """Yield a sorted (category, item, beginning, end) for each item in either document.
 
-    A quantity is None if it is unset; a missing document (None) unsets all its quantities. A
-    category without items yields no row.
+    A quantity is None if it is unset; a missing document (None), or a category that is not known,
+    unsets all its quantities. A category without items yields no row.
     """
     first, last = bom or {}, eom or {}
     for category in sorted(first.keys() | last.keys()):
-        began, ended = first.get(category, {}), last.get(category, {})
+        began, ended = first.get(category) or {}, last.get(category) or {}
         for item in sorted(began.keys() | ended.keys()):
             yield category, item, began.get(item), ended.get(item)

@@ -43,6 +43,15 @@ def test_the_documents_can_be_read(admin_client: Client, quantity: ServiceQuanti
     assert "dedicated" in page.content.decode()
 
 
+def test_the_list_says_what_is_not_known(admin_client: Client, quantity: ServiceQuantity) -> None:
+    quantity.eom = {"rates": None, "ips": {}}
+    quantity.save()
+
+    page = admin_client.get(reverse(LIST))
+
+    assert "rates at the end" in page.content.decode()
+
+
 def test_nothing_can_be_changed(admin_client: Client, quantity: ServiceQuantity) -> None:
     pages = [
         admin_client.post(reverse("admin:services_servicequantity_change", args=[quantity.pk])),

@@ -25,24 +25,49 @@ def today(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timezone, "now", lambda: datetime(2024, 2, 20, tzinfo=UTC))
 
 
+UNKNOWN = "There is no history of rates: not known.\n"
+MISSED = {"rates": None}
+
+
 @pytest.mark.usefixtures("today")
 @pytest.mark.parametrize(
     ("arguments", "said", "stored"),
     [
-        ([], "the eom quantities of 2024-02", (2, None, {})),
-        (["--which", "bom"], "the bom quantities of 2024-02", (2, {}, None)),
-        (["--month", "2024-01", "--which", "eom"], "the eom quantities of 2024-01", (1, None, {})),
+        ([], "Took the eom quantities of 2024-02: 1 account.\n", [(2, None, {})]),
+        (
+            ["--which", "bom"],
+            f"Took the bom quantities of 2024-02: 1 account.\n{UNKNOWN}",
+            [(2, MISSED, None)],
+        ),
+        (
+            ["--month", "2024-01", "--which", "eom"],
+            f"Took the eom quantities of 2024-01: 1 account.\n{UNKNOWN}",
+            [(1, None, MISSED)],
+        ),
+        (
+            ["--month", "2024-01"],
+            "".join(
+                f"Took the {end} quantities of 2024-01: 1 account.\n{UNKNOWN}"
+                for end in ("bom", "eom")
+            ),
+            [(1, MISSED, MISSED)],
+        ),
+        (
+            ["--month", "2023-12", "--which", "bom"],
+            f"Took the bom quantities of 2023-12: 0 accounts.\n{UNKNOWN}",
+            [],
+        ),
     ],
 )
 def test_take_quantities_takes_those_of_a_month(
-    arguments: list[str], said: str, stored: tuple[object, ...]
+    arguments: list[str], said: str, stored: list[tuple[object, ...]]
 ) -> None:
-    AccountFactory()
+    AccountFactory(created_at=datetime(2023, 12, 31, tzinfo=UTC))
 
     output = run("take_quantities", *arguments)
 
-    assert output == f"Took {said}: 1 account.\n"
-    assert list(ServiceQuantity.objects.values_list("month", "bom", "eom")) == [stored]
+    assert output == said
+    assert list(ServiceQuantity.objects.values_list("month", "bom", "eom")) == stored
 
 
 def test_take_quantities_takes_the_beginning_on_the_first_day(
@@ -70,7 +95,8 @@ def test_take_quantities_refuses_what_it_cannot_take(arguments: list[str], why: 
 
 def test_what_was_exported_can_be_imported(tmp_path: Path) -> None:
     account = AccountFactory()
-    ServiceQuantity.objects.create(account=account, year=2024, month=2, bom={"é": {"x": 1}})
+    document = {"é": {"x": 1}, "rates": None}
+    ServiceQuantity.objects.create(account=account, year=2024, month=2, bom=document)
     file = tmp_path / "quantities.jsonl"
 
     file.write_text(run("export_quantities"), encoding="utf-8")
@@ -78,7 +104,7 @@ def test_what_was_exported_can_be_imported(tmp_path: Path) -> None:
     output = run("import_quantities", str(file))
 
     assert output == "Imported 1 line of quantities.\n"
-    assert ServiceQuantity.objects.get().bom == {"é": {"x": 1}}
+    assert ServiceQuantity.objects.get().bom == document
 
 
 def test_import_quantities_says_which_line_is_bad(tmp_path: Path) -> None:

@@ -195,3 +195,8 @@ def test_two_missing_documents_make_no_rows() -> None:
 
 def test_a_category_without_items_makes_no_row() -> None:
     assert list(unite({"ips": {}}, {})) == []
+
+
+def test_a_category_that_is_not_known_makes_no_row_of_its_own() -> None:
+    assert list(unite({"ips": None}, {"ips": {"a": 1}})) == [("ips", "a", None, 1)]
+    assert list(unite({"ips": None}, None)) == []

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, get_args
 
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
-from categories.services.taking import End, take_quantities
+from categories.services.months import End, MonthEnd
+from categories.services.taking import take_quantities
 from piston.plurals import plural
 
 
@@ -31,9 +34,12 @@ def this_month() -> tuple[int, int]:
 
 
 class Command(BaseCommand):
-    """Record what accounts have now as the beginning or the end of a month."""
+    """Record what accounts have now, or had at the ends of a past month."""
 
-    help = "Record what every account has now as its quantities of a month; replaces them."
+    help = (
+        "Record every account's quantities at an end of a month. A past end is made up from the"
+        " register of numbers; an end to come is what accounts have now, until it has come."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare which month, and which end of it."""
@@ -43,16 +49,25 @@ class Command(BaseCommand):
         parser.add_argument(
             "--which",
             choices=get_args(End),
-            help="beginning or end of the month; default: bom on its first day, else eom",
+            help="beginning or end of the month; default: both of a past month; of this month,"
+            " bom on its first day, else eom",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Take the quantities and say of how many accounts."""
-        year, month = options["month"] or this_month()
-        usual: End = "bom" if timezone.now().day == 1 else "eom"
-        end: End = options["which"] or usual
+        """Take the quantities, say of how many accounts, and what is not known."""
+        now = timezone.now()
+        year, month = options["month"] or (now.year, now.month)
+        for end in [options["which"]] if options["which"] else usual_ends(year, month, now):
+            month_end = MonthEnd(year, month, end)
+            taken = take_quantities(month_end, now)
+            accounts = f"{taken.account_count} {plural('account', taken.account_count)}"
+            self.stdout.write(f"Took the {month_end}: {accounts}.")
+            if taken.unknown:
+                self.stdout.write(f"There is no history of {', '.join(taken.unknown)}: not known.")
 
-        count = take_quantities(year, month, end)
 
-        accounts = f"{count} {plural('account', count)}"
-        self.stdout.write(f"Took the {end} quantities of {year:04}-{month:02}: {accounts}.")
+def usual_ends(year: int, month: int, now: datetime) -> Sequence[End]:
+    """Return the ends that are taken if none is named."""
+    if (year, month) < (now.year, now.month):
+        return get_args(End)
+    return ["bom"] if now.day == 1 else ["eom"]
