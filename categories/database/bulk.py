@@ -15,7 +15,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 from django.db.models.expressions import RawSQL
 
-from categories.database.copy_text import NUL, write_columns
+from categories.database.array_text import write_array
+from categories.database.copy_text import write_columns
 from piston.relied_on import rely_on
 
 Prepare = Callable[[Any], Any]
@@ -89,8 +90,7 @@ def update_rows(
     prepared = prepare_columns(fields, rows, connection)
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            statement = update_from_arrays(model, fields, connection)
-            cursor.execute(statement, [list(column) for column in prepared])
+            cursor.execute(*update_from_arrays(model, fields, prepared, connection))
         else:
             table = connection.ops.quote_name(model._meta.db_table)
             names = [quoted_column(field, connection) for field in fields]
@@ -102,22 +102,37 @@ def update_rows(
 
 
 def update_from_arrays(
-    model: type[models.Model], fields: Sequence[Any], connection: BaseDatabaseWrapper
-) -> str:
-    """Return one UPDATE whose parameters are an array per field, the key's first."""
+    model: type[models.Model],
+    fields: Sequence[Any],
+    prepared: Sequence[Sequence[Any]],
+    connection: BaseDatabaseWrapper,
+) -> tuple[str, list[Any]]:
+    """Return one UPDATE and its parameters: an array per field, the key's first.
+
+    A field that gets the same value in all rows is one parameter instead.
+    """
     table = connection.ops.quote_name(model._meta.db_table)
-    names = [quoted_column(field, connection) for field in fields]
-    types = [field.rel_db_type(connection) for field in fields]
+    (key, key_type, keys), *columns = [
+        (quoted_column(field, connection), field.rel_db_type(connection), values)
+        for field, values in zip(fields, prepared, strict=True)
+    ]
+    same = [column for column in columns if column[2].count(column[2][0]) == len(column[2])]
+    differing = [column for column in columns if column not in same]
+    changes = [f"{name} = %s::{type_}" for name, type_, _ in same]
+    changes += [f"{name} = new.{name}::{type_}" for name, type_, _ in differing]
     # JSON is sent as text, because the driver would take an array of documents for one document
-    array_types = ["text" if type_ == "jsonb" else type_ for type_ in types]
-    arrays = ", ".join(f"%s::{type_}[]" for type_ in array_types)
-    changes = ", ".join(
-        f"{name} = new.{name}::{type_}" for name, type_ in zip(names[1:], types[1:], strict=True)
+    types = [key_type, *("text" if type_ == "jsonb" else type_ for _, type_, _ in differing)]
+    arrays = ", ".join(f"%s::{type_}[]" for type_ in types)
+    names = ", ".join([key, *(name for name, _, _ in differing)])
+    statement = (
+        f"UPDATE {table} SET {', '.join(changes)} FROM unnest({arrays}) AS new({names})"  # noqa: S608
+        f" WHERE {table}.{key} = new.{key}"
     )
-    return (
-        f"UPDATE {table} SET {changes} FROM unnest({arrays}) AS new({', '.join(names)})"  # noqa: S608
-        f" WHERE {table}.{names[0]} = new.{names[0]}"
-    )
+    parameters = [values[0] for _, _, values in same]
+    return statement, [
+        *parameters,
+        *map(write_array, [keys, *(values for *_, values in differing)]),
+    ]
 
 
 def listed(values: Collection[str], *, using: str) -> RawSQL:
@@ -135,15 +150,6 @@ def listed_integers(values: Collection[int], *, using: str) -> RawSQL:
     if connections[using].vendor == "postgresql":
         return RawSQL("SELECT unnest(%s::bigint[])", [list(values)])
     return RawSQL("SELECT value FROM json_each(%s)", [json.dumps(list(values))])
-
-
-def write_array(values: Collection[str]) -> str | list[str]:
-    """Return texts as a PostgreSQL array literal; the driver would take microseconds per text."""
-    joined = NUL.join(values)
-    if not values or joined.count(NUL) != len(values) - 1:
-        return list(values)  # a text has a NUL: let the driver raise its error
-    escaped = joined.replace("\\", r"\\").replace('"', r"\"")
-    return '{"' + escaped.replace(NUL, '","') + '"}'
 
 
 def quoted_column(field: Any, connection: BaseDatabaseWrapper) -> str:

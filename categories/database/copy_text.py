@@ -6,7 +6,7 @@ the types that this module does not know.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -38,12 +38,12 @@ def write_columns(columns: Sequence[Sequence[Any]]) -> bytes | None:
 
 def write_column(values: Sequence[Any]) -> Sequence[str] | None:
     """Return the encoded values of a column, all of one type; None as in `write_columns`."""
-    kinds = {str if issubclass(kind, str) else kind for kind in set(map(type, values))}
-    has_nulls = type(None) in kinds
-    kind = (kinds - {type(None)} or {str}).pop()
-    if len(kinds) - has_nulls > 1 or kind not in WRITERS:
+    kind = find_kind(values)
+    if kind is None:
         return None
-    distinct = set(values) - {None}
+    distinct = set(values)
+    has_nulls = None in distinct
+    distinct -= {None}
     if kind is str:
         joined = "".join(distinct)
         if NUL in joined:
@@ -53,6 +53,14 @@ def write_column(values: Sequence[Any]) -> Sequence[str] | None:
     write = WRITERS[kind]
     texts = {value: write(value) for value in distinct} | {None: NULL}
     return [texts[value] for value in values]
+
+
+def find_kind(values: Iterable[Any]) -> type | None:
+    """Return the one type of the values, leaving NULLs aside; None if it is not in WRITERS."""
+    kinds = {str if issubclass(kind, str) else kind for kind in set(map(type, values))}
+    kinds.discard(type(None))
+    kind = next(iter(kinds), str)
+    return kind if len(kinds) < 2 and kind in WRITERS else None
 
 
 def escape(text: str) -> str:

@@ -14,13 +14,13 @@ from categories.number_management.changes import Change, add_changes
 from categories.number_management.errors import missing
 from categories.number_management.output import number_texts
 from categories.number_management.records import (
-    FIELDS,
     NumberRecord,
-    delete_records,
+    delete_numbers,
     insert_records,
     read_records,
     update_records,
 )
+from piston.gregorian import to_gregorian
 
 
 class NumberBatch:
@@ -37,10 +37,11 @@ class NumberBatch:
         self.context = context
         self.action = action
         self.now = context.now()
+        self.second = to_gregorian(self.now)
         self.records = read_records(numbers, using=context.database, lock=True)
         self.old = frozenset(self.records)
         self.touched: dict[str, NumberRecord] = {}
-        self.removed: list[NumberRecord] = []
+        self.removed: list[str] = []
         self.changes: list[Change] = []
         concerned = set(accounts)
         for record in self.records.values():
@@ -60,23 +61,25 @@ class NumberBatch:
         if after is before:
             return
         self.records[after.number] = self.touched[after.number] = after
-        self._add_change(after.number, before, after)
+        self._add_change(after.number, before, after.state, after.account_id)
 
-    def remove(self, before: NumberRecord, after: NumberRecord) -> None:
-        """Remove a number; its history shows it as `after`."""
+    def remove(self, before: NumberRecord, state: str) -> None:
+        """Remove a number; its history ends with this state."""
         del self.records[before.number]
-        self.removed.append(before)
-        self._add_change(before.number, before, after)
+        self.removed.append(before.number)
+        self._add_change(before.number, before, state, None)
 
-    def _add_change(self, number: str, before: NumberRecord | None, after: NumberRecord) -> None:
+    def _add_change(
+        self, number: str, before: NumberRecord | None, state: str, account_id: str | None
+    ) -> None:
         self.changes.append(
             Change(
                 number,
                 self.action,
                 before.state if before else None,
-                after.state,
+                state,
                 before.account_id if before else None,
-                after.account_id,
+                account_id,
                 self.context.auth_account_id,
                 self.context.task_id,
                 self.now,
@@ -87,18 +90,13 @@ class NumberBatch:
         """Return the outcome of a row that shows the number."""
         return Succeeded(number_texts(record, self.rights.names.get(record.account_id or "")))
 
-    def write(self, fields: Sequence[str] = FIELDS[1:]) -> None:
+    def write(self, fields: Sequence[str] = ()) -> None:
         """Write new numbers, the named fields of changed ones, removals, and the history."""
-        using = self.context.database
-        insert_records(
-            [record for number, record in self.touched.items() if number not in self.old],
-            using=using,
-        )
-        update_records(
-            [record for number, record in self.touched.items() if number in self.old],
-            fields,
-            using=using,
-        )
+        using, now = self.context.database, self.now
+        new = [record for number, record in self.touched.items() if number not in self.old]
+        changed = [record for number, record in self.touched.items() if number in self.old]
+        insert_records(new, now, using=using)
+        update_records(changed, fields, now, using=using)
         if self.removed:
-            delete_records(self.removed, using=using)
+            delete_numbers(self.removed, using=using)
         add_changes(self.changes, using=using)

@@ -35,7 +35,7 @@ from categories.number_management.states import (
 )
 
 WRITTEN = (
-    "account_id", "state", "modified_at", "carrier_module", "ported_in", "features",
+    "account_id", "state", "carrier_module", "ported_in", "features",
     "previously_assigned_to", "used_by", "reservations",
 )  # fmt: skip
 MAX_ATTEMPTS = 3  # to write a batch, if other tasks add the same numbers meanwhile
@@ -150,8 +150,8 @@ class Creation:
             number=request.number,
             account_id=request.account_id,
             state=request.state,
-            created_at=self.batch.now,
-            modified_at=self.batch.now,
+            created=self.batch.second,
+            modified=self.batch.second,
             carrier_module=request.carrier_module or LOCAL_CARRIER,
             ported_in=bool(request.ported_in),
             features=request.features,
@@ -163,7 +163,7 @@ class Creation:
         return before._replace(
             account_id=request.account_id,
             state=request.state,
-            modified_at=self.batch.now,
+            modified=self.batch.second,
             carrier_module=request.carrier_module or before.carrier_module,
             ported_in=before.ported_in if request.ported_in is None else request.ported_in,
             features=merge_features(before.features, request.features),

@@ -6,14 +6,10 @@ from datetime import datetime, timedelta
 
 from django.db import DEFAULT_DB_ALIAS
 
+from categories.database.bulk import listed
 from categories.number_management.changes import Change, add_changes
 from categories.number_management.models import PhoneNumber, PhoneNumberQuerySet
-from categories.number_management.records import (
-    FIELDS,
-    NumberRecord,
-    delete_records,
-    update_records,
-)
+from categories.number_management.records import delete_numbers
 from categories.number_management.states import NumberState
 
 DISCOVERY_DAYS = 1  # from the last change; then the number is removed
@@ -40,25 +36,26 @@ def expire(numbers: PhoneNumberQuerySet, state: NumberState | None, now: datetim
     last = ""
     while True:
         batch = numbers.filter(number__gt=last).order_by("number")[:NUMBERS_AT_A_TIME]
-        rows = batch.select_for_update(skip_locked=True).values_list(*FIELDS)
-        records = [NumberRecord._make(row) for row in rows]
-        if not records:
+        found = batch.select_for_update(skip_locked=True).values_list("number", "state")
+        states = dict(found)
+        if not states:
             return
-        last = records[-1].number
+        last = max(states)
         if state is None:
-            delete_records(records, using=USING)
+            delete_numbers(states, using=USING)
         else:
-            changed = [record._replace(state=state, modified_at=now) for record in records]
-            update_records(changed, ("state", "modified_at"), using=USING)
-        add_changes([describe(record, state, now) for record in records], using=USING)
+            taken = PhoneNumber.objects.filter(number__in=listed(states, using=USING))
+            taken.update(state=state, modified_at=now)
+        changes = [describe(number, before, state, now) for number, before in states.items()]
+        add_changes(changes, using=USING)
 
 
-def describe(record: NumberRecord, state: NumberState | None, now: datetime) -> Change:
+def describe(number: str, before: str, state: NumberState | None, now: datetime) -> Change:
     """Return the change for the history; the system made it, not a task."""
     return Change(
-        number=record.number,
+        number=number,
         action="expire_numbers",
-        from_state=record.state,
+        from_state=before,
         to_state=state,
         from_account=None,
         to_account=None,

@@ -1,8 +1,9 @@
-"""Moves existing numbers between accounts and states, by the table of transitions (states.py)."""
+"""Moves existing numbers between accounts and states, by the table of transitions (states.py).
+
+`now` is in Gregorian seconds.
+"""
 
 from __future__ import annotations
-
-from datetime import datetime
 
 from categories.contract import RowFailed
 from categories.number_management.access import Rights
@@ -17,9 +18,7 @@ from categories.number_management.records import NO_FEATURES, NumberRecord
 from categories.number_management.states import MOVES, RELEASABLE, NumberState
 
 
-def put_in_service(
-    before: NumberRecord, account_id: str, rights: Rights, now: datetime
-) -> NumberRecord:
+def put_in_service(before: NumberRecord, account_id: str, rights: Rights, now: int) -> NumberRecord:
     """Return the number in service with the account; raise RowFailed if it cannot be."""
     check_sight(before, account_id, rights)
     if before.state == NumberState.IN_SERVICE and before.account_id == account_id:
@@ -31,7 +30,7 @@ def put_in_service(
     return move(before, account_id, NumberState.IN_SERVICE, before.reservations, now)
 
 
-def reserve(before: NumberRecord, account_id: str, rights: Rights, now: datetime) -> NumberRecord:
+def reserve(before: NumberRecord, account_id: str, rights: Rights, now: int) -> NumberRecord:
     """Return the number reserved for the account; raise RowFailed if it cannot be.
 
     Those who reserved it before stay remembered, each once.
@@ -47,9 +46,7 @@ def reserve(before: NumberRecord, account_id: str, rights: Rights, now: datetime
     return move(before, account_id, NumberState.RESERVED, reservations, now)
 
 
-def release(
-    before: NumberRecord, rights: Rights, now: datetime, *, released_state: str
-) -> NumberRecord:
+def release(before: NumberRecord, rights: Rights, now: int, *, released_state: str) -> NumberRecord:
     """Return the number given back, without features; raise RowFailed if it cannot be.
 
     It goes back to the account that reserved it before its present one, as reserved. If there is
@@ -92,14 +89,14 @@ def move(
     account_id: str | None,
     state: NumberState,
     reservations: str | None,
-    now: datetime,
+    now: int,
 ) -> NumberRecord:
     """Return the number with another account or state, without checks."""
     moved = before.account_id not in {None, account_id}
     return before._replace(
         account_id=account_id,
         state=state,
-        modified_at=now,
+        modified=now,
         previously_assigned_to=before.account_id if moved else before.previously_assigned_to,
         used_by=None if moved else before.used_by,
         reservations=reservations,

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
-from categories.columns import DateTimeColumn
 from categories.contract.outcomes import Texts
 from categories.number_management.columns import FEATURES
 from categories.number_management.records import NumberRecord
@@ -16,9 +14,6 @@ NO_TEXTS = ("",) * len(FEATURES)
 PLACES: dict[str, dict[str, int]] = {}
 for place, (_, (first, *rest)) in enumerate(FEATURES):
     PLACES.setdefault(first, {})["".join(rest)] = place
-
-# cached, because the numbers of a batch were created or changed in a few moments
-write_moment = lru_cache(DateTimeColumn("moment", "A moment.").format)
 
 
 def number_texts(record: NumberRecord, account_name: str | None) -> Texts:
@@ -30,8 +25,8 @@ def number_texts(record: NumberRecord, account_name: str | None) -> Texts:
             record.account_id or "",
             record.previously_assigned_to or "",
             record.state,
-            write_moment(record.created_at),
-            write_moment(record.modified_at),
+            str(record.created),
+            str(record.modified),
             record.used_by or "",
             "true" if record.ported_in else "false",
             record.carrier_module,

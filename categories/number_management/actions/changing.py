@@ -59,7 +59,7 @@ class MoveNumbers(ChangeNumbers, abstract=True):
 
     columns = (ACCOUNT_ID.but(help="Account that gets it; unset: the task's account."),)
     written = (
-        "account_id", "state", "modified_at", "previously_assigned_to", "used_by", "reservations",
+        "account_id", "state", "previously_assigned_to", "used_by", "reservations",
     )  # fmt: skip
 
     def find_accounts(self, rows: Sequence[Row], context: Context) -> Iterator[str]:

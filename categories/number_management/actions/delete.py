@@ -40,6 +40,5 @@ def remove(number: str, batch: NumberBatch) -> Outcome:
         before = batch.find(number)
     except RowFailed as failed:
         return failed
-    last = before._replace(state=NumberState.DELETED, modified_at=batch.now)
-    batch.remove(before, last._replace(account_id=None))
-    return batch.show(last)
+    batch.remove(before, NumberState.DELETED)
+    return batch.show(before._replace(state=NumberState.DELETED, modified=batch.second))

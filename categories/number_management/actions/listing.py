@@ -17,9 +17,9 @@ from categories.database.copy_out import FIRST_ROWS, copy_out, next_page_rows
 from categories.number_management.columns import FEATURES, NUMBER_COLUMNS
 from categories.number_management.models import PhoneNumber, PhoneNumberQuerySet
 from categories.number_management.output import number_texts
-from categories.number_management.records import FIELDS, NumberRecord
+from categories.number_management.records import STORED, make_record
 
-STORED = (
+WRITTEN = (
     "number",
     "account__name",
     "account_id",
@@ -44,7 +44,7 @@ def feature_text(path: Sequence[str]) -> Func:
 CELLS: dict[Column[Any], Combinable] = dict(
     zip(
         NUMBER_COLUMNS,
-        [*map(F, STORED), *(feature_text(path) for _, path in FEATURES)],
+        [*map(F, WRITTEN), *(feature_text(path) for _, path in FEATURES)],
         strict=True,
     )
 )
@@ -75,7 +75,7 @@ class Listing(PageAction, abstract=True):
         if len(rows) < size:
             return Page(rows)
         last: Any = rows.last if isinstance(rows, WrittenRows) else rows[-1]
-        ended_at = [last[STORED.index(name)] for name in self.order]
+        ended_at = [last[WRITTEN.index(name)] for name in self.order]
         return Page(rows, [*ended_at, next_page_rows(size, rows)])
 
 
@@ -93,8 +93,8 @@ def read_numbers(numbers: PhoneNumberQuerySet) -> Sequence[Cells] | WrittenRows:
 def read_in_python(numbers: PhoneNumberQuerySet) -> Sequence[Cells]:
     """Return the cells of numbers, for a database that cannot write them."""
     return [
-        number_texts(NumberRecord._make(row), account_name)
-        for *row, account_name in numbers.values_list(*FIELDS, "account__name")
+        number_texts(make_record(row), account_name)
+        for *row, account_name in numbers.values_list(*STORED, "account__name")
     ]
 
 

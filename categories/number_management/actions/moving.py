@@ -20,7 +20,7 @@ class AssignTo(MoveNumbers):
 
     def find_change(self, rows: Sequence[Row], batch: NumberBatch) -> Change:
         """Return the move to the row's account."""
-        default, rights, now = batch.context.account_id, batch.rights, batch.now
+        default, rights, now = batch.context.account_id, batch.rights, batch.second
         return lambda row, before: moving.put_in_service(
             before, row.account_id or default, rights, now
         )
@@ -36,7 +36,7 @@ class Reserve(MoveNumbers):
 
     def find_change(self, rows: Sequence[Row], batch: NumberBatch) -> Change:
         """Return the reservation for the row's account."""
-        default, rights, now = batch.context.account_id, batch.rights, batch.now
+        default, rights, now = batch.context.account_id, batch.rights, batch.second
         return lambda row, before: moving.reserve(before, row.account_id or default, rights, now)
 
 
@@ -52,5 +52,5 @@ class Release(ChangeNumbers):
 
     def find_change(self, rows: Sequence[Row], batch: NumberBatch) -> Change:
         """Return the release."""
-        rights, now = batch.rights, batch.now
+        rights, now = batch.rights, batch.second
         return lambda _row, before: moving.release(before, rights, now, released_state="available")

@@ -26,7 +26,7 @@ class Update(ChangeNumbers, abstract=True):
     """Change public fields of numbers on whose accounts the token may act."""
 
     columns = (CARRIER_NAME, *FEATURE_COLUMNS, OPAQUE)
-    written = ("modified_at", "features")
+    written = ("features",)
 
     @abstractmethod
     def combine(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -42,7 +42,7 @@ class Update(ChangeNumbers, abstract=True):
             features = self.combine(before.features, make_features(row, fields))
             if features == before.features:
                 return before
-            return before._replace(features=features, modified_at=batch.now)
+            return before._replace(features=features, modified=batch.second)
 
         return change
 
