@@ -162,6 +162,10 @@ class PageAction(Action, abstract=True):
         if cls.effects is Effects.EXTERNAL:
             yield "pages are not journaled, so that an action without input is never EXTERNAL"
 
+    def total(self, context: Context) -> int | None:
+        """Return how many rows to expect, to show progress; called before the first page."""
+        return None
+
     def page(self, cursor: JSON | None, context: Context) -> Page:
         """Return the page at the cursor; None means the first page."""
         raise NotImplementedError

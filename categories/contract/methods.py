@@ -15,6 +15,7 @@ ARGUMENTS = {
     "permitted": ("context",),
     "process": ("row", "context"),
     "process_batch": ("rows", "context"),
+    "total": ("context",),
     "page": ("cursor", "context"),
     "finish": ("context",),
 }

@@ -155,6 +155,7 @@ ABOUT: Mapping[str, tuple[str, Callable[[type[Action]], bool]]] = {
     "rows_per_second": WITH_INPUT,
     "replaces_header": WITH_INPUT,
     "page": WITHOUT_INPUT,
+    "total": WITHOUT_INPUT,
     "idempotent": IS_EXTERNAL,
     "retry_seconds": IS_EXTERNAL,
     "max_attempts": IS_IDEMPOTENT,
