@@ -7,7 +7,8 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
-from categories.locations import Location, find_location
+from categories.columns.arguments import Declared
+from categories.locations import Location
 
 T = TypeVar("T")
 
@@ -42,7 +43,7 @@ def takes(declared: str, name: str) -> bool:
     return name.startswith(declared[:begins]) and OPEN_WORDS.fullmatch(name, pos=begins) is not None
 
 
-class Column(Generic[T]):
+class Column(Generic[T], metaclass=Declared):
     """One column of an action, as input or as output.
 
     A single text is the help; the column then takes the attribute's name. Two texts are the
@@ -55,6 +56,7 @@ class Column(Generic[T]):
     default_example: ClassVar[str] = "text"
     # cells that repeat are parsed once, and their rows share the value, which must be immutable
     shares_values: ClassVar[bool] = False
+    location: Location  # of its declaration
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -76,7 +78,6 @@ class Column(Generic[T]):
         self.mandatory = mandatory
         self.example = self.default_example if example is None else example
         self.attribute = self.name.replace(".", "_")
-        self.location: Location = find_location()
 
     @property
     def is_open(self) -> bool:

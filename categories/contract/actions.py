@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from django.utils import timezone
 
 from categories.columns import Column
+from categories.columns.arguments import Declared
 from categories.contract import declaring
 from categories.contract.outcomes import (
     JSON,
@@ -22,6 +23,7 @@ from categories.contract.outcomes import (
 )
 from categories.contract.rows import Row
 from categories.contract.settings import NO_SETTINGS, Setting, Settings
+from categories.locations import Location
 
 if TYPE_CHECKING:
     from piston.accounts.models import Account
@@ -94,6 +96,7 @@ class Action:
     abstract: ClassVar[bool] = True
 
     def __init_subclass__(cls, *, abstract: bool = False, **options: Any) -> None:
+        declaring.begin(cls, options)
         super().__init_subclass__(**options)
         cls.abstract = abstract
         declaring.declare_action(cls)
@@ -124,6 +127,8 @@ class RowAction(Action, abstract=True):
             yield "neither process nor process_batch is there"
         elif cls.effects is Effects.EXTERNAL and cls.process is RowAction.process:
             yield "an action with EXTERNAL effects has process: its rows are sent one at a time"
+        elif cls.effects is Effects.EXTERNAL and cls.process_batch is not RowAction.process_batch:
+            yield "process_batch is never called: rows with EXTERNAL effects are sent one at a time"
 
     def process(self, row: Row, context: Context) -> Outcome | None:
         """Process one row: return Succeeded (None means Succeeded()), or raise RowFailed."""
@@ -157,13 +162,17 @@ class PageAction(Action, abstract=True):
         if cls.effects is Effects.EXTERNAL:
             yield "pages are not journaled, so that an action without input is never EXTERNAL"
 
+    def total(self, context: Context) -> int | None:
+        """Return how many rows to expect, to show progress; called before the first page."""
+        return None
+
     def page(self, cursor: JSON | None, context: Context) -> Page:
         """Return the page at the cursor; None means the first page."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
-class PeriodicJob:
+class PeriodicJob(metaclass=Declared):
     """A job that a category runs once in every minute, hour or day (UTC).
 
     `run` gets the time at which the job was due. The transaction of the job also records the run.
@@ -174,6 +183,7 @@ class PeriodicJob:
     every: Literal["minute", "hour", "day"]
     run: Callable[[datetime], None]
     description: str
+    location: ClassVar[Location]  # of its declaration
 
 
 class Category:
@@ -189,6 +199,7 @@ class Category:
     settings: ClassVar[Mapping[str, Setting]] = {}  # variables PISTON_{CATEGORY}_{NAME}
 
     def __init_subclass__(cls, **options: Any) -> None:
+        declaring.begin(cls, options)
         super().__init_subclass__(**options)
         declaring.declare_category(cls)
 

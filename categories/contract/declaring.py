@@ -5,33 +5,51 @@ from __future__ import annotations
 import inspect
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from categories.columns import Column
-from categories.contract import settings
-from categories.contract.settings import Setting
+from categories.columns.arguments import did_you_mean
+from categories.contract import settings, words
+from categories.contract.methods import find_wrong_call, find_wrong_methods
+from categories.contract.words import Problems
 from categories.errors import BrokenDeclaration, CellError
 from categories.locations import Location, find_location
 
 if TYPE_CHECKING:
-    from categories.contract import Action, Category
+    from categories.contract import Action, Category, PeriodicJob
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 COLUMN_NAME = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z0-9_]+)*")
 RESERVED_COLUMN = "error"  # the last column of every output
-LIMITS = (
-    *("rows_per_second", "row_seconds", "max_workers", "batch_size"),
-    *("max_attempts", "retry_seconds"),
-)
-EFFECTS = ("NONE", "DATABASE", "EXTERNAL")
 PERIODS = ("minute", "hour", "day")
+
+
+def begin(subject: type, options: Mapping[str, Any]) -> None:
+    """Note where the class is declared, before anything is set on it; refuse wrong arguments.
+
+    `options` are arguments in the line of the class, such as `abstract=True`, that the contract
+    does not take. A base class of the author's own may take them.
+    """
+    subject._declared_at = find_location()  # type: ignore[attr-defined]
+    own = words.authors_classes(subject)
+    problems = [
+        f"no argument of a class is called {name!r}{did_you_mean(name, ['abstract'])}"
+        for name in options
+        if not any("__init_subclass__" in vars(base) for base in own)
+    ]
+    body = vars(subject) if subject in own else {}
+    if "abstract" in body:
+        problems.append("abstract is an argument: class Lookup(RowAction, abstract=True)")
+    if "takes_input" in body:
+        problems.append("takes_input is set by RowAction and PageAction")
+    refuse(subject, [(problem, None) for problem in problems])
 
 
 def declare_action(action: type[Action]) -> None:
     """Fill in the defaults of the class; raise BrokenDeclaration if it is wrong."""
-    action._declared_at = find_location()  # type: ignore[attr-defined]
     refuse(action, list(find_shadowing_columns(action)))
+    refuse(action, list(find_wrong_in_action(action)))
     action.columns = collect_columns(action)
     if action.abstract:
         return
@@ -43,7 +61,7 @@ def declare_action(action: type[Action]) -> None:
 
 def declare_category(category: type[Category]) -> None:
     """Fill in the defaults of the class; raise BrokenDeclaration if it is wrong."""
-    category._declared_at = find_location()  # type: ignore[attr-defined]
+    refuse(category, list(find_wrong_in_category(category)))
     fill_in_docs(category)
     refuse(category, list(find_category_problems(category)))
     for action in category.actions:
@@ -101,29 +119,37 @@ def fill_in_docs(subject: type[Action | Category]) -> None:
 
 # ---- Problems ------------------------------------------------------------------------------------
 
-Problems = Iterator[tuple[str, Location | None]]
+
+def find_wrong_in_action(action: type[Action]) -> Problems:
+    """Yield the problems of each attribute and method, whatever they mean together."""
+    yield from words.find_unknown(action, is_abstract=action.abstract)
+    yield from words.find_wrong_types(action, words.ACTION)
+    yield from find_wrong_methods(action)
+
+
+def find_wrong_in_category(category: type[Category]) -> Problems:
+    """Yield the problems of each attribute and method, whatever they mean together."""
+    yield from words.find_unknown(category)
+    yield from words.find_wrong_types(category, words.CATEGORY)
 
 
 def find_action_problems(action: type[Action]) -> Problems:
     """Yield a sentence, and its line if known, for each problem of an action."""
+    if wrong := list(find_wrong_in_action(action)):
+        yield from wrong
+        return  # what follows reads the attributes
     yield from find_text_problems(action)
     yield from find_columns_problems("column", action.columns)
     yield from find_columns_problems("output column", action.output)
     yield from ((sentence, None) for sentence in action.find_kind_problems())
-    kind = getattr(action.effects, "name", None)
-    if kind not in EFFECTS:
-        yield f"effects must be one of Effects.{', Effects.'.join(EFFECTS)}", None
-    elif action.idempotent and kind != "EXTERNAL":
-        yield "idempotent is a word about EXTERNAL effects only", None
-    for limit in LIMITS:
-        value = getattr(action, limit)
-        if value is not None and value <= 0:
-            yield f"{limit} must be more than 0, but is {value}", None
+    yield from words.find_misplaced(action)
 
 
 def find_shadowing_columns(action: type[Action]) -> Problems:
     """Yield a problem for each column whose attribute shadows one of Action, such as `name`."""
     for attribute, value in vars(action).items():
+        if attribute in {"columns", "output"}:
+            continue  # a list of columns is expected there
         if isinstance(value, Column) and any(
             not isinstance(getattr(base, attribute, value), Column) for base in action.__bases__
         ):
@@ -154,10 +180,26 @@ def find_columns_problems(kind: str, columns: Iterable[Any]) -> Problems:
     for name, count in Counter(column.name for column in good).items():
         if count > 1:
             yield f"{kind} {name!r} is declared {count} times", None
+    yield from find_clashes(good)
+
+
+def find_clashes(columns: Iterable[Column[Any]]) -> Problems:
+    """Yield a problem for two columns that would be the same attribute of a row."""
+    found: dict[str, Column[Any]] = {}
+    for column in columns:
+        for word in {column.attribute, column.name.replace(".", "_")}:
+            other = found.setdefault(word, column)
+            if other.name != column.name:
+                clash = f"columns {other.name!r} and {column.name!r} are both row.{word}"
+                yield clash, column.location
 
 
 def find_column_problems(kind: str, column: Column[Any]) -> Problems:
     """Yield the problems of one column."""
+    what = f"{kind} {column.name!r}: "
+    if wrong := list(words.find_wrong_types(column, words.COLUMN, what, column.location)):
+        yield from wrong
+        return
     is_open = kind == "column" and column.is_open
     if not COLUMN_NAME.fullmatch(column.name.removesuffix(".*") if is_open else column.name):
         yield f"{kind} {column.name!r}: the name is not lower-case", column.location
@@ -171,61 +213,55 @@ def find_column_problems(kind: str, column: Column[Any]) -> Problems:
         try:
             column.parse(column.example)
         except CellError as error:
-            sentence = f"{kind} {column.name!r}: the example {column.example!r} is {error.why}"
-            yield sentence, column.location
+            yield f"{what}the example {column.example!r} is {error.why}", column.location
+        except Exception as error:  # noqa: BLE001 - a column type of the author's may raise anything
+            kind_of_error = f"{type(error).__name__}: {error}"
+            yield f"{what}the example {column.example!r} raises {kind_of_error}", column.location
 
 
 def find_category_problems(category: type[Category]) -> Problems:
     """Yield the problems of a category."""
-    from categories.contract import Action
+    from categories.contract import Action, PeriodicJob
 
+    if wrong := list(find_wrong_in_category(category)):
+        yield from wrong
+        return
     yield from find_text_problems(category)
-    if not category.version:
+    if not category.version.strip():
         yield "the version is missing", None
-    yield from find_continues_problems(category)
+    if category.version in category.continues:
+        yield f"continues names older versions, not its own ({category.version!r})", None
     if not category.actions and not category.periodic:
         yield "it has no actions", None
     names: Counter[str] = Counter()
-    for action in category.actions:
+    actions: Iterable[Any] = category.actions
+    jobs: Iterable[Any] = category.periodic
+    for action in actions:
         if isinstance(action, type) and issubclass(action, Action) and not action.abstract:
             names[action.name] += 1
         else:
             yield f"{action!r} is not an action", None
-    names.update(job.name for job in category.periodic)
+    for job in jobs:
+        if isinstance(job, PeriodicJob):
+            names[job.name] += 1
+            yield from find_job_problems(job)
+        else:
+            yield f"{job!r} is not a PeriodicJob", None
     for name, count in names.items():
         if count > 1:
             yield f"{name!r} is the name of {count} actions or jobs", None
-    for job in category.periodic:
-        if job.every not in PERIODS:
-            yield f"job {job.name!r} runs every {job.every!r}, not {' or '.join(PERIODS)}", None
-    yield from find_settings_problems(category)
+    yield from settings.find_wrong(category.settings)
 
 
-def find_settings_problems(category: type[Category]) -> Problems:
-    """Yield the problems of the declared settings."""
-    declared: Mapping[Any, Any] = category.settings
-    for name, setting in declared.items():
-        if not isinstance(setting, Setting):
-            yield f"the setting {name!r} is not a Setting", None
-            continue
-        line = setting.column.location
-        if not NAME.fullmatch(name):
-            yield f"the setting {name!r} is not lower-case letters, digits and _", line
-        if not setting.column.help.strip():
-            yield f"setting {name!r}: the help is missing", line
-        if setting.column.mandatory:
-            yield f"setting {name!r} is mandatory if it has no default: leave mandatory out", line
-        if not setting.has_good_default():
-            rule = setting.column.rule
-            yield f"setting {name!r}: the default {setting.default!r} is not {rule}", line
-
-
-def find_continues_problems(category: type[Category]) -> Problems:
-    """Yield the problems of the versions that a category goes on with."""
-    versions = category.continues
-    if not isinstance(versions, tuple) or not all(
-        isinstance(version, str) and version for version in versions
-    ):
-        yield f'continues must be a tuple of versions, such as ("1",), but is {versions!r}', None
-    elif category.version in versions:
-        yield f"continues names older versions, not its own ({category.version!r})", None
+def find_job_problems(job: PeriodicJob) -> Problems:
+    """Yield the problems of a periodic job."""
+    what, line = f"job {job.name!r}: ", job.location
+    if wrong := list(words.find_wrong_types(job, words.JOB, what, line)):
+        yield from wrong
+        return
+    if not job.name.strip() or not job.description.strip():
+        yield f"{what}name and description must not be empty", line
+    if job.every not in PERIODS:
+        yield f"job {job.name!r} runs every {job.every!r}, not {' or '.join(PERIODS)}", line
+    for sentence, place in find_wrong_call("run", job.run, "run(due_at)", 1, of=0):
+        yield what + sentence, place or line

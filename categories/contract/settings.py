@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
 
 from categories.columns import Column
+from categories.columns.arguments import Declared, did_you_mean
 from categories.errors import BadSetting, CellError
+from categories.locations import Location
 from piston import environment, masking
 
 if TYPE_CHECKING:
@@ -17,12 +20,14 @@ if TYPE_CHECKING:
 REQUIRED: Final[Any] = object()  # stands for a default that is not there
 
 
-class Setting:
+class Setting(metaclass=Declared):
     """A value that whoever runs the installation sets for a category.
 
     The column says what the value is for, and which values are right. Without a default, the
     setting is required; None is a default, too. A secret is never shown.
     """
+
+    location: Location  # of its declaration
 
     def __init__(
         self, column: Column[Any], *, default: Any = REQUIRED, secret: bool = False
@@ -132,13 +137,36 @@ class Settings:
 NO_SETTINGS = Settings()
 
 
-def did_you_mean(word: str, known: Mapping[str, Any] | list[str]) -> str:
-    """Return ": did you mean …?" with the known word nearest to a wrong one; "" if none is near."""
-    near = get_close_matches(word, list(known), n=1)
-    return f": did you mean {near[0]}?" if near else ""
-
-
 # ---- Problems, and what people see ---------------------------------------------------------------
+
+NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+def find_wrong(declared: Mapping[Any, Any]) -> Iterator[tuple[str, Location | None]]:
+    """Yield a sentence, and its line if known, for each setting that is declared wrongly."""
+    for name, setting in declared.items():
+        if isinstance(setting, Setting):
+            for problem in find_wrong_in(setting):
+                yield f"setting {name!r} {problem}", setting.location
+        else:
+            yield f"setting {name!r} is not a Setting", None
+        if not isinstance(name, str) or not NAME.fullmatch(name):
+            yield f"the name of setting {name!r} is not lower-case letters, digits and _", None
+
+
+def find_wrong_in(setting: Any) -> Iterator[str]:
+    """Yield the rest of a sentence for each problem of a setting."""
+    if not isinstance(setting.column, Column):
+        yield f"needs a column, but has {setting.column!r}"
+        return
+    if not isinstance(setting.secret, bool):
+        yield f"has secret={setting.secret!r}, not True or False"
+    if not isinstance(setting.column.help, str) or not setting.column.help.strip():
+        yield "has no help"
+    if setting.column.mandatory:
+        yield "is required if it has no default: leave mandatory out"
+    if not setting.has_good_default():
+        yield f"has the default {setting.default!r}, which is not {setting.column.rule}"
 
 
 def find_problems(category: type[Category]) -> Iterator[str]:

@@ -68,10 +68,11 @@ def status(task: Task) -> SafeString:
 @admin.display(description="progress")
 def progress(task: Task) -> str | SafeString:
     """Show how much is done, with a bar if the total is known."""
-    done, total = done_count(task), task.total_count
+    done = done_count(task)
+    total = task.expected_count if task.total_count is None else task.total_count
     if total is None:
         return f"{done:,} {plural('row', done)}" if task.has_started else NOTHING
-    percent = 100 * done // total if total else 100
+    percent = min(100 * done // total, 100) if total else 100
     if not task.has_started:
         return f"0 / {total:,}"
     return format_html(

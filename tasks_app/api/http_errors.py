@@ -114,6 +114,7 @@ for _error in (
     tasks.StoredFileMissing,
     tasks.StoredFileChanged,
     tasks.TaskError,
+    categories.BadSetting,
     categories.BrokenDeclaration,
     categories.CellError,
     categories.RegistrationRefused,

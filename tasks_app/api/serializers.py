@@ -24,6 +24,7 @@ def represent(task: Task) -> dict[str, Any]:
         "created": created,
         "csvs": [name.value for name in task_files.csv_names(task)],
         "end_timestamp": _seconds(task.ended_at),
+        "expected_count": task.expected_count,
         "failure_count": task.failure_count if task.has_started else None,
         "file_name": task.file_name,
         "id": task.pk,

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
 from django.db import transaction
+from django.db.models import F
 
 from categories.contract import Effects, Page, PageAction, StopTask
 from categories.contract.outcomes import WrittenRows
@@ -22,10 +23,15 @@ from tasks_app.execution import ledger
 from tasks_app.execution.blame import action_errors
 from tasks_app.execution.ledger import Done
 from tasks_app.execution.runs import Run
+from tasks_app.models import Task
+
+MAX_COUNT = 2**63 - 1  # that the database can hold
 
 
 def run_page(run: Run) -> None:
     """Run one page of an action without input and commit it with its cursor."""
+    if run.segment.part_count == 0:
+        ask_total(run)
     writes = run.action.effects is not Effects.NONE
     guard: AbstractContextManager[Any] = transaction.atomic() if writes else nullcontext()
     with action_errors(), guard:  # PostgreSQL may check the writes at COMMIT
@@ -47,6 +53,26 @@ def run_page(run: Run) -> None:
         with transaction.atomic():
             ledger.commit_batch(run.segment, done, next_size=1, claim_seconds=run.claim_seconds)
     ledger.advance(run.segment, done, next_size=1)
+
+
+def ask_total(run: Run) -> None:
+    """Ask the action how many rows to expect, and record the answer: clients see progress."""
+    action = cast("PageAction", run.action)
+    if type(action).total is PageAction.total or run.task.expected_count is not None:
+        return
+    try:
+        with action_errors(), time_limit(action.row_seconds):
+            count = action.total(run.context)
+    except RowTimedOut as error:
+        raise ActionBroken(f"the action failed: its total {error}") from error
+    except StopTask as stop:
+        raise ActionBroken(f"the action failed: its total stopped the task: {stop}") from stop
+    if count is None:
+        return
+    if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= MAX_COUNT:
+        raise ActionBroken(storable(f"the action failed: its total is {count!r}, no row count"))
+    unasked = Task.objects.running().filter(pk=run.task.pk, expected_count=None)
+    unasked.update(expected_count=count, revision=F("revision") + 1)
 
 
 def read_page(run: Run) -> Page:

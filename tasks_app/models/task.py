@@ -100,6 +100,9 @@ class Task(models.Model):
     total_count = models.BigIntegerField(
         null=True, help_text="Rows of the input; unset without input."
     )
+    expected_count = models.BigIntegerField(
+        null=True, help_text="Rows of output that an action without input expects; unset: unknown."
+    )
     success_count = models.BigIntegerField(default=0)
     failure_count = models.BigIntegerField(default=0)
     indeterminate_count = models.BigIntegerField(

@@ -55,6 +55,7 @@ class Ran:
     outcomes: list[Outcome] = field(default_factory=list)
     refused: str = ""  # the reason; "" if the task was permitted
     stopped: str = ""  # the reason; "" if the action ran to its end
+    total: int | None = None  # how many rows an action without input expects
 
     @property
     def failures(self) -> list[str]:
@@ -146,6 +147,8 @@ class Trial:
             return
         while not self.ran.stopped and self.row_count < len(self.cells):
             self._run_batch(cast("RowAction", worker))
+        if self._expects_total(worker):
+            self._ask_total(cast("PageAction", worker))
         while not self.action.takes_input and not self.pages_done and not self.ran.stopped:
             self._run_page(cast("PageAction", worker))
         if not self.ran.stopped and not self.is_finished:
@@ -226,6 +229,17 @@ class Trial:
         return trial.run(row)
 
     # ---- Pages, and the end ----------------------------------------------------------------------
+
+    def _expects_total(self, worker: Action) -> bool:
+        """Say whether the next page is the first, and the action says how many rows there are."""
+        is_first = self.page_cursor is None and not self.pages_done
+        return is_first and getattr(type(worker), "total", PageAction.total) is not PageAction.total
+
+    def _ask_total(self, worker: PageAction) -> None:
+        self.injector.boundary("before total")
+        with self.injector.watch("total", self.context, may_write=False):
+            self.ran.total = worker.total(self.context)
+        self.injector.boundary("after total")
 
     def _run_page(self, worker: PageAction) -> None:
         last, what = self.page_cursor, f"the page at {self.page_cursor!r}"

@@ -252,13 +252,17 @@ def test_a_copy_of_the_settings_has_the_same_values() -> None:
     [
         ("Key", Setting(TextColumn("Help.")), "'Key' is not lower-case"),
         ("api-key", Setting(TextColumn("Help.")), "not lower-case"),
-        ("key", Setting(TextColumn(" ")), "the help is missing"),
+        ("key", Setting(TextColumn(" ")), "has no help"),
         ("key", TextColumn("Help."), "'key' is not a Setting"),
         ("key", Setting(TextColumn("Help.", mandatory=True)), "leave mandatory out"),
-        ("rate", Setting(IntegerColumn("Help."), default="5"), "the default '5' is not a whole"),
-        ("rate", Setting(IntegerColumn("Help.", minimum=1), default=0), "the default 0 is not"),
-        ("rate", Setting(IntegerColumn("Help."), default=True), "the default True is not"),
-        ("key", Setting(TextColumn("Help."), default=5), "the default 5 is not any text"),
+        (
+            "rate",
+            Setting(IntegerColumn("Help."), default="5"),
+            "the default '5', which is not a whole",
+        ),
+        ("rate", Setting(IntegerColumn("Help.", minimum=1), default=0), "the default 0, which"),
+        ("rate", Setting(IntegerColumn("Help."), default=True), "the default True, which"),
+        ("key", Setting(TextColumn("Help."), default=5), "the default 5, which is not any text"),
     ],
 )
 def test_a_setting_that_is_declared_wrongly_is_refused(name: str, setting: Any, why: str) -> None:
