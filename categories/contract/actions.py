@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from categories.columns import Column
 from categories.contract import declaring
+from categories.contract.circuit_breaker import CircuitBreaker
 from categories.contract.outcomes import (
     JSON,
     Outcome,
@@ -27,12 +28,15 @@ if TYPE_CHECKING:
     from piston.accounts.models import Account
 
 
+MAX_CONCURRENCY = 100  # threads of a process
+
+
 class Effects(enum.Enum):
     """The effects of a batch, which decide what happens after a crash (design §5)."""
 
     NONE = "none"  # only reads; the batch runs again
     DATABASE = "database"  # writes to the database in the ledger's transaction: exactly once
-    EXTERNAL = "external"  # calls the outside; one row at a time, journaled before it is sent
+    EXTERNAL = "external"  # calls the outside; each row is journaled before it is sent
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,10 @@ class Action:
     max_attempts: ClassVar[int] = 6  # idempotent only: for a row without an answer
     retry_seconds: ClassVar[float] = 3_600.0  # idempotent only: after the first attempt
     ordered: ClassVar[bool] = True
+    concurrency: ClassVar[int] = 1  # EXTERNAL only: rows that a process sends at a time
+    circuit_breaker: ClassVar[CircuitBreaker | None] = CircuitBreaker()  # EXTERNAL only
     rows_per_second: ClassVar[float | None] = None  # over all workers; None: no rate limit
+    account_rows_per_second: ClassVar[float | None] = None  # the same, for each account
     row_seconds: ClassVar[float] = 10.0  # time-out of a row
     max_workers: ClassVar[int | None] = None  # per task; None: no limit
     batch_size: ClassVar[int] = 10_000  # most rows of a batch; its duration may limit it further
@@ -124,6 +131,7 @@ class RowAction(Action, abstract=True):
             yield "neither process nor process_batch is there"
         elif cls.effects is Effects.EXTERNAL and cls.process is RowAction.process:
             yield "an action with EXTERNAL effects has process: its rows are sent one at a time"
+        yield from find_concurrency_problems(cls)
 
     def process(self, row: Row, context: Context) -> Outcome | None:
         """Process one row: return Succeeded (None means Succeeded()), or raise RowFailed."""
@@ -138,6 +146,19 @@ class RowAction(Action, abstract=True):
             return self.process(row, context) or Succeeded()
         except RowFailed as failed:
             return failed
+
+
+def find_concurrency_problems(action: type[Action]) -> Iterator[str]:
+    """Yield a sentence for each problem of what an action says about its calls."""
+    breaker: object = action.circuit_breaker
+    if breaker is not None and not isinstance(breaker, CircuitBreaker):
+        yield "circuit_breaker must be a CircuitBreaker, or None"
+    if action.concurrency == 1:
+        return
+    if action.effects is not Effects.EXTERNAL or action.ordered:
+        yield "concurrency is for EXTERNAL effects with ordered = False"
+    if action.concurrency > MAX_CONCURRENCY:
+        yield f"concurrency must be at most {MAX_CONCURRENCY}, but is {action.concurrency}"
 
 
 class PageAction(Action, abstract=True):

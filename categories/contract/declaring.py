@@ -21,8 +21,8 @@ NAME = re.compile(r"[a-z][a-z0-9_]*")
 COLUMN_NAME = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z0-9_]+)*")
 RESERVED_COLUMN = "error"  # the last column of every output
 LIMITS = (
-    *("rows_per_second", "row_seconds", "max_workers", "batch_size"),
-    *("max_attempts", "retry_seconds"),
+    *("rows_per_second", "account_rows_per_second", "row_seconds", "max_workers", "batch_size"),
+    *("max_attempts", "retry_seconds", "concurrency"),
 )
 EFFECTS = ("NONE", "DATABASE", "EXTERNAL")
 PERIODS = ("minute", "hour", "day")
