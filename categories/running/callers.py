@@ -10,12 +10,19 @@ from threading import Thread
 
 from django.db import connections
 
-from categories.contract import Context, Outcome, Row, RowAction
+from categories.contract import Action, Context, Outcome, Row, RowAction
 from categories.running import calls
 from categories.running.failures import Unanswered
 from categories.running.time_limit import watchdog
 
+WINDOW_GROUPS = 4  # how far rows are sent ahead of one without an outcome, in groups
+
 stuck: list[Thread] = []  # threads of this process whose row was given up; nothing can end them
+
+
+def window_size(action: type[Action]) -> int:
+    """Return how many of a segment's next rows may be in the journal at a time."""
+    return 1 if action.concurrency == 1 else WINDOW_GROUPS * action.concurrency
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,7 @@ class Callers:
         try:
             outcome = caller.outcomes.get(timeout=max(0.0, until - time.monotonic()))
         except Empty:
+            caller.calls.put(None)  # ends the thread if its row comes back after all
             stuck.append(caller.thread)
             return Unanswered(f"timed out after {self.action.row_seconds:g} s")
         self.idle.append(caller)

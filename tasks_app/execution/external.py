@@ -42,7 +42,7 @@ def run_group(run: Run) -> bool:
     action = cast("RowAction", run.action)
     is_alone = poison_rows.may_hold_poison_row(run.segment)
     # 1. See what is known of the next rows, and give those that need no call their outcome.
-    rows = look_ahead(run, 1 if is_alone else external_outcomes.window_size(type(action)))
+    rows = look_ahead(run, 1 if is_alone else callers.window_size(type(action)))
     for row in rows:
         decide(row, action)
     external_outcomes.write_lines(run, rows)

@@ -15,7 +15,8 @@ from typing import cast
 from django.db import transaction
 from django.db.models import F
 
-from categories.contract import Action, RowAction
+from categories.contract import RowAction
+from categories.running.callers import window_size
 from categories.running.failure_log import log_row
 from categories.running.failures import Indeterminate, ToldToWait, stop_reason
 from tasks_app import events
@@ -37,8 +38,6 @@ from tasks_app.execution.runs import Run
 from tasks_app.models import EventKind, Segment, Task
 from tasks_app.models.clock import database_time
 from tasks_app.states import Ending
-
-WINDOW_GROUPS = 4  # how far rows are sent ahead of one without an outcome, in groups
 
 
 def write_lines(run: Run, rows: Sequence[ExternalRow]) -> None:
@@ -269,8 +268,3 @@ def pause(segment: Segment, seconds: float) -> None:
     mine = Segment.objects.fence(segment)
     if not mine.update(retry_at=until, suspect_row=None, suspect_trials=0):
         raise ClaimLost
-
-
-def window_size(action: type[Action]) -> int:
-    """Return how many of a segment's next rows may be in the journal at a time."""
-    return 1 if action.concurrency == 1 else WINDOW_GROUPS * action.concurrency
