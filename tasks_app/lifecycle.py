@@ -6,7 +6,7 @@ Each function raises TaskNotFound if the task was removed meanwhile, purged or n
 from __future__ import annotations
 
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import Case, F, Sum, TextField, Value, When
 from django.db.models.functions import Now
 
 from piston.database import locks
@@ -24,13 +24,18 @@ from tasks_app.errors import (
     TaskNotFound,
 )
 from tasks_app.events import Actor
-from tasks_app.execution import compatibility
+from tasks_app.execution import breaker, compatibility
 from tasks_app.files import storage
 from tasks_app.indeterminate.settling import KEEP_OLD_SECONDS
 from tasks_app.models import CSVName, Effect, EventKind, Part, Task
 from tasks_app.models.clock import database_time
 from tasks_app.queue import dispatch
 from tasks_app.states import TaskStatus
+
+# A stopped task waits for nothing; a reason why it ends stays.
+REASON_WITHOUT_PAUSE = Case(
+    When(failing_since__isnull=False, ending=None, then=Value("", TextField())), default=F("reason")
+)
 
 
 def start(task: Task, actor: Actor) -> None:
@@ -73,7 +78,7 @@ def stop(task: Task, actor: Actor) -> None:
     The commit makes its counts final: a batch in progress can no longer commit.
     """
     try:
-        left = task.move_to(TaskStatus.STOPPED, ended_at=Now())
+        left = task.move_to(TaskStatus.STOPPED, ended_at=Now(), reason=REASON_WITHOUT_PAUSE)
     except InvalidTransition as error:
         raise refusal(task, TaskIsNotRunning(task.pk)) from error
     events.record(task, EventKind.STOPPED, actor, old_status=left)
@@ -138,6 +143,7 @@ def resume(task: Task, actor: Actor) -> None:
         unfit_since=None,
         waiting_since=None,
         waiting_for="",
+        **breaker.CLOSED,
         **dispatch.dispatched(),
     )
     events.record(task, EventKind.RETRIED, actor, old_status=left, reason=reason)

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import connection
 
-from categories.columns import TextColumn
+from categories.columns import IntegerColumn, TextColumn
 from categories.contract import (
     Category,
     Context,
@@ -18,6 +18,7 @@ from categories.contract import (
     Page,
     PageAction,
     Refused,
+    RetryLater,
     Row,
     RowAction,
     RowFailed,
@@ -46,6 +47,8 @@ def obey(order: str | None) -> None:
             raise StopTask("told to stop")
         case "sleep":
             time.sleep(60)
+        case "later":
+            raise RetryLater(300)
         case "kill":
             os.kill(os.getpid(), 9)
 
@@ -164,6 +167,28 @@ class SendAgain(Send):
     """
 
     name = "send_again"
+    idempotent = True
+
+
+class SendMany(Send):
+    """Send four rows at a time, each at most once.
+
+    For tests of groups that must not be repeated.
+    """
+
+    name = "send_many"
+    number = IntegerColumn("A number, which a column may reject.")
+    ordered = False
+    concurrency = 4
+
+
+class SendManyAgain(SendMany):
+    """Send four rows at a time, as often as it takes.
+
+    For tests of groups that may be repeated.
+    """
+
+    name = "send_many_again"
     idempotent = True
 
 
@@ -309,6 +334,8 @@ class Trial(Category):
         Spread,
         Send,
         SendAgain,
+        SendMany,
+        SendManyAgain,
         Count,
         Circle,
         Broken,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tasks_app.execution import batches, external
-from tasks_app.models import Segment, Task
+from tasks_app.execution import batches, external_outcomes
+from tasks_app.models import Effect, Segment, Task
 from tasks_app.models.clock import database_time
 from tasks_app.upkeep import sweeping
 from tests import engine, plugins
@@ -30,6 +30,8 @@ def answering(monkeypatch: pytest.MonkeyPatch, *answers: Exception | None) -> No
 def let_pauses_end() -> None:
     """Let the pause of every segment be over."""
     Segment.objects.exclude(retry_at=None).update(retry_at=database_time(-1))
+    Effect.objects.exclude(retry_at=None).update(retry_at=database_time(-1))
+    Task.objects.exclude(paused_until=None).update(paused_until=database_time(-1))
 
 
 def run_through(broker: FakeBroker, task: Task) -> Task:
@@ -47,8 +49,7 @@ def die_in_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a worker send the next row and die before it commits."""
     Segment.objects.update(claimed_until=None)
     with engine.claimed("one") as dying, monkeypatch.context() as cut:
-        cut.setattr(batches, "commit_external", lambda *_, **__: None)
-        cut.setattr(external, "postpone", lambda *_: None)
+        cut.setattr(external_outcomes, "record", lambda *_, **__: None)
         batches.run_next_batch(dying)
     Segment.objects.update(claimed_until=None)
 

@@ -10,12 +10,14 @@ from categories.contract.actions import (
     RowAction,
     fits,
 )
+from categories.contract.circuit_breaker import CircuitBreaker
 from categories.contract.outcomes import (
     JSON,
     Cells,
     Outcome,
     Page,
     Refused,
+    RetryLater,
     RowFailed,
     StopTask,
     Succeeded,
@@ -28,6 +30,7 @@ __all__ = [
     "Action",
     "Category",
     "Cells",
+    "CircuitBreaker",
     "Context",
     "Effects",
     "Outcome",
@@ -35,6 +38,7 @@ __all__ = [
     "PageAction",
     "PeriodicJob",
     "Refused",
+    "RetryLater",
     "Row",
     "RowAction",
     "RowFailed",

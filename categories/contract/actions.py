@@ -14,6 +14,7 @@ from django.utils import timezone
 from categories.columns import Column
 from categories.columns.arguments import Declared
 from categories.contract import declaring
+from categories.contract.circuit_breaker import CircuitBreaker
 from categories.contract.outcomes import (
     JSON,
     Outcome,
@@ -34,7 +35,7 @@ class Effects(enum.Enum):
 
     NONE = "none"  # only reads; the batch runs again
     DATABASE = "database"  # writes to the database in the ledger's transaction: exactly once
-    EXTERNAL = "external"  # calls the outside; one row at a time, journaled before it is sent
+    EXTERNAL = "external"  # calls the outside; each row is journaled before it is sent
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,10 @@ class Action:
     max_attempts: ClassVar[int] = 6  # idempotent only: for a row without an answer
     retry_seconds: ClassVar[float] = 3_600.0  # idempotent only: after the first attempt
     ordered: ClassVar[bool] = True
+    concurrency: ClassVar[int] = 1  # EXTERNAL only: rows that a process sends at a time
+    circuit_breaker: ClassVar[CircuitBreaker | None] = CircuitBreaker()  # EXTERNAL only
     rows_per_second: ClassVar[float | None] = None  # over all workers; None: no rate limit
+    account_rows_per_second: ClassVar[float | None] = None  # the same, for each account
     row_seconds: ClassVar[float] = 10.0  # time-out of a row
     max_workers: ClassVar[int | None] = None  # per task; None: no limit
     batch_size: ClassVar[int] = 10_000  # most rows of a batch; its duration may limit it further
@@ -129,6 +133,8 @@ class RowAction(Action, abstract=True):
             yield "an action with EXTERNAL effects has process: its rows are sent one at a time"
         elif cls.effects is Effects.EXTERNAL and cls.process_batch is not RowAction.process_batch:
             yield "process_batch is never called: rows with EXTERNAL effects are sent one at a time"
+        if cls.concurrency != 1 and cls.ordered:
+            yield "concurrency is for actions with ordered = False"
 
     def process(self, row: Row, context: Context) -> Outcome | None:
         """Process one row: return Succeeded (None means Succeeded()), or raise RowFailed."""

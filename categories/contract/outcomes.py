@@ -51,6 +51,17 @@ class StopTask(Exception):
         self.reason = reason
 
 
+class RetryLater(Exception):
+    """The service cannot take the row now, and nothing happened; the row is sent again later.
+
+    For external effects only. `seconds` is the shortest pause, as in HTTP's `Retry-After`.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"asked to send it again after {seconds} s")
+        self.seconds = seconds
+
+
 class Refused(Exception):
     """The task may not run at all; raised by `permitted`."""
 

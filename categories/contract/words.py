@@ -15,6 +15,7 @@ from django.conf import settings
 
 from categories.columns import Column
 from categories.columns.arguments import did_you_mean
+from categories.contract.circuit_breaker import CircuitBreaker
 from categories.contract.methods import find_line
 from categories.locations import Location
 
@@ -27,6 +28,7 @@ Rule = tuple[str, Callable[[Any], bool]]
 
 NEAR = 0.84  # as similar as `proces` and `process`; `order` and `ordered` are less so
 MAX_NUMBER = 2**31 - 1  # of the database's columns
+MAX_CONCURRENCY = 100  # threads of a process
 SECONDS_LEFT = 30  # of a message, for what surrounds its last row
 
 
@@ -93,6 +95,10 @@ IS_VERSIONS: Rule = (
     'a tuple of versions, such as ("1",)',
     lambda value: isinstance(value, tuple) and all(map(is_text, value)) and all(value),
 )
+IS_BREAKER: Rule = (
+    "a CircuitBreaker, or None",
+    lambda value: value is None or isinstance(value, CircuitBreaker),
+)
 IS_SENTENCES: Rule = (
     "a list of texts",
     lambda value: is_sequence(value) and all(map(is_text, value)),
@@ -112,6 +118,9 @@ ACTION: Mapping[str, list[Rule]] = {
     "retry_seconds": NUMBER,
     "ordered": FLAG,
     "rows_per_second": optional(NUMBER),
+    "account_rows_per_second": optional(NUMBER),
+    "concurrency": [("a whole number", is_whole), *at_most(MAX_CONCURRENCY)],
+    "circuit_breaker": [IS_BREAKER],
     "row_seconds": [
         ("a number", is_number),
         *at_most(settings.CELERY_TASK_TIME_LIMIT - SECONDS_LEFT),
@@ -153,11 +162,14 @@ ABOUT: Mapping[str, tuple[str, Callable[[type[Action]], bool]]] = {
     "ordered": WITH_INPUT,
     "max_workers": WITH_INPUT,
     "rows_per_second": WITH_INPUT,
+    "account_rows_per_second": WITH_INPUT,
     "replaces_header": WITH_INPUT,
     "page": WITHOUT_INPUT,
     "total": WITHOUT_INPUT,
     "idempotent": IS_EXTERNAL,
     "retry_seconds": IS_EXTERNAL,
+    "concurrency": IS_EXTERNAL,
+    "circuit_breaker": IS_EXTERNAL,
     "max_attempts": IS_IDEMPOTENT,
 }
 

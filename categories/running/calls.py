@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import isnan
+from typing import Any
 
 from django.db import connection
 
-from categories.contract import Context, Outcome, Row, RowAction, RowFailed, StopTask, Succeeded
+from categories.contract import (
+    Context,
+    Outcome,
+    RetryLater,
+    Row,
+    RowAction,
+    RowFailed,
+    StopTask,
+    Succeeded,
+)
 from categories.errors import RowTimedOut
 from categories.running.failure_log import log_row
-from categories.running.failures import Indeterminate, Unanswered, describe_failure
+from categories.running.failures import (
+    Indeterminate,
+    ToldToWait,
+    Unanswered,
+    describe_failure,
+)
 from categories.running.time_limit import time_limit
 from piston.database import database_errors, table_faults
 from piston.database.swallowed_errors import find_swallowed
 
+MAX_ASKED_SECONDS = 1e9  # about 30 years: a database cannot add much more to a time
+UNREADABLE_SECONDS = 60.0  # the pause for RetryLater with something that is no number
 DIED = "a worker died, or lost the database, while it was being sent"
 
 
@@ -54,12 +72,23 @@ def outcome_of_error(error: Exception, context: Context, number: int) -> Outcome
         return Indeterminate(why, stop_reason=error.reason)
     if isinstance(error, RowTimedOut):
         return Unanswered(str(error))
+    if isinstance(error, RetryLater):
+        return ToldToWait(f"the service {error}", seconds=valid_pause(error.seconds))
     log_row("A row has no answer", context.task_id, number, error)
     unanswered = Unanswered(describe_failure(error))
     unanswered.missing = table_faults.find_fault(error)
     if database_errors.is_missing(error):
         unanswered.missing = database_errors.describe(error)
     return unanswered
+
+
+def valid_pause(seconds: Any) -> float:
+    """Return a plugin's number of seconds as one that a database can add to a time."""
+    try:
+        number = float(seconds)  # a header's text, too
+    except (TypeError, ValueError, OverflowError):
+        return UNREADABLE_SECONDS
+    return UNREADABLE_SECONDS if isnan(number) else min(max(number, 0.0), MAX_ASKED_SECONDS)
 
 
 def qualify(outcome: Outcome, attempt_count: int) -> Outcome:

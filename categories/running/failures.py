@@ -54,6 +54,18 @@ class Unanswered(Indeterminate):
         return again
 
 
+class ToldToWait(Indeterminate):
+    """The service asked for a pause; this attempt had no effect."""
+
+    def __init__(self, why: str, *, seconds: float, attempt_count: int = 1) -> None:
+        super().__init__(why, attempt_count=attempt_count)
+        self.seconds = seconds
+
+    def after(self, attempt_count: int) -> Self:
+        """Return the same outcome for a row that was sent `attempt_count` times."""
+        return type(self)(self.why, seconds=self.seconds, attempt_count=attempt_count)
+
+
 class Stopping(RowFailed):
     """The row on which the action stopped the task."""
 

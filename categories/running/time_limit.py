@@ -55,11 +55,23 @@ def alarm_after(seconds: float) -> Iterator[None]:
 
     previous = signal.signal(signal.SIGALRM, interrupt)
     signal.setitimer(signal.ITIMER_REAL, seconds, ALARM_INTERVAL_SECONDS)
+    try:
+        with watchdog(seconds):
+            yield
+    finally:
+        is_over = True
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+
+
+@contextmanager
+def watchdog(seconds: float) -> Iterator[None]:
+    """End the process if the block takes WATCHDOG_SECONDS longer than it may.
+
+    The watchdog needs no Python code to run, so C code that never returns cannot stop it.
+    """
     faulthandler.dump_traceback_later(seconds + WATCHDOG_SECONDS, exit=True, file=STDERR)
     try:
         yield
     finally:
-        is_over = True
         faulthandler.cancel_dump_traceback_later()
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, previous)

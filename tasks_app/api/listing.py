@@ -61,7 +61,7 @@ def select(account: Account) -> TaskQuerySet:
     """Return an account's tasks in the order of lists, with the names of their files."""
     names = Prefetch("csvs", TaskCSV.objects.only("task_id", "name", "faulty_at"))
     tasks = Task.objects.visible().filter(account=account)
-    sent = Effect.objects.sent().filter(task=OuterRef("pk"))
+    sent = Effect.objects.unrecorded().filter(task=OuterRef("pk"))
     tasks = tasks.annotate(has_sent_effect=Exists(sent))
     return tasks.order_by("-created_at", "-id").prefetch_related(names)
 

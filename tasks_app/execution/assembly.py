@@ -17,7 +17,7 @@ from piston.database.locks import WaitBriefly
 from tasks_app import events, quotas
 from tasks_app.csv_files.verifying import describe_loss
 from tasks_app.errors import ClaimLost, StorageUnavailable, StoredFileMissing
-from tasks_app.execution import external, unanswered
+from tasks_app.execution import unanswered
 from tasks_app.files import storage, task_files
 from tasks_app.models import CSVName, Effect, EventKind, Part, Task, TaskCSV
 from tasks_app.queue import dispatch
@@ -50,7 +50,7 @@ def assemble(task_id: str) -> None:
     another attempt.
     """
     task = Task.objects.awaiting_assembly().filter(pk=task_id).first()
-    if task is None or external.is_in_flight(task):
+    if task is None or unanswered.is_in_flight(task):
         return
     try:
         storage.check_room(task.output_bytes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import connection
 
 from categories.contract import Effects
+from tasks_app.execution import rate_limit
 from tasks_app.execution.ledger import Done
 from tasks_app.execution.poison_rows import may_hold_poison_row
 from tasks_app.execution.runs import Run
@@ -21,10 +22,11 @@ MAX_GROWTH = 4  # factor by which one batch may be larger or smaller than the pr
 def choose_size(run: Run) -> int:
     """Return how many rows the next batch takes."""
     if run.action.effects is Effects.EXTERNAL:
-        return 1
+        return run.action.concurrency
     size = min(run.segment.batch_size, run.action.batch_size)
-    if run.action.rows_per_second is not None:
-        size = min(size, int(run.action.rows_per_second * BATCH_SECONDS))
+    slowest = rate_limit.slowest(type(run.action))
+    if slowest is not None:
+        size = min(size, int(slowest * BATCH_SECONDS))
     return max(1, size)
 
 

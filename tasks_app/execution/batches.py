@@ -7,7 +7,6 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import cast
 
 from django.db import connection, transaction
@@ -19,11 +18,9 @@ from categories.contract import (
     RowAction,
     RowFailed,
 )
-from categories.errors import ActionWaits, RowTimedOut
+from categories.errors import RowTimedOut
 from categories.running.attempts import Attempt
 from categories.running.database_waits import allow_time
-from categories.running.failure_log import log_row
-from categories.running.failures import Indeterminate, Unanswered
 from piston import disk_reserve
 from piston.plurals import plural
 from tasks_app import events
@@ -55,7 +52,7 @@ SPLIT_SECONDS = 2.0  # of searching for bad rows; then the outcomes found so far
 def run_next_batch(run: Run) -> bool:
     """Run one batch and commit it; False when its rows have to wait.
 
-    Rows wait while the action is at its rate limit, and after an external row got no answer.
+    Rows wait while the action is at its rate limit, and while an external row is to be sent later.
 
     Raises ClaimLost, with nothing of the batch kept, when another worker has taken over the
     segment or a person has stopped the task. Raises DiskFull before anything is sent.
@@ -65,9 +62,11 @@ def run_next_batch(run: Run) -> bool:
         with without_garbage_collection():
             run_page(run)
         return True
+    if run.action.effects is Effects.EXTERNAL:
+        with without_garbage_collection():
+            return external.run_group(run)
     size = choose_size(run)
-    limit = run.action.rows_per_second
-    if limit is not None and not rate_limit.wait_for_turn(run.task, size, limit):
+    if not rate_limit.wait_for_turn(run.segment, type(run.action), size):
         return False
     with without_garbage_collection():
         return run_input(run, size)
@@ -82,8 +81,6 @@ def run_input(run: Run, size: int) -> bool:
         if count_deaths(run.segment) >= MAX_DEATHS:
             return fail_after_grace_period(run, batch)
         mark_isolated_attempt(run.segment)
-    if run.action.effects is Effects.EXTERNAL:
-        return run_external_row(run, batch, rows[0])
     run_rows(run, batch, rows)
     return True
 
@@ -143,74 +140,6 @@ def commit_outcomes(run: Run, batch: Batch, find: Callable[[], Sequence[Outcome]
     ledger.advance(run.segment, done, next_size=size)
 
 
-def run_external_row(run: Run, batch: Batch, row: Row | RowFailed) -> bool:
-    """Send one external row and commit its outcome, even if a person stops the task meanwhile.
-
-    False when no answer came and the row is to be sent again later. Raises ActionWaits when the
-    row needs something that the database lacks.
-    """
-    action = cast("RowAction", run.action)
-    outcome: Outcome
-    if isinstance(row, RowFailed):
-        # If an earlier attempt was sent, the row passed its column checks at that time.
-        earlier = external.find_unanswered(run.segment)
-        outcome = external.unknown(earlier) if earlier else row
-        commit_external(run, batch, outcome, was_sent=earlier is not None)
-        return True
-    outcome = external.send(
-        run.segment, action, run.context, row, batch, claim_seconds=run.claim_seconds
-    )
-    pause = None
-    if isinstance(outcome, Unanswered):
-        pause = external.postpone(run.segment, action, outcome)
-    if pause is None:
-        commit_external(run, batch, outcome, was_sent=True)
-    if isinstance(outcome, Unanswered) and outcome.missing and not run.segment.is_done:
-        # the next rows need the same
-        raise ActionWaits(outcome.missing, row_is_lost=pause is None)
-    return pause is None or rate_limit.wait_unless_needed(pause)
-
-
-def commit_external(run: Run, batch: Batch, outcome: Outcome, *, was_sent: bool) -> None:
-    """Commit the outcome of an external row.
-
-    A sent row cannot be rolled back. So if its answer cannot be written, for whatever reason, the
-    row becomes indeterminate.
-    """
-    try:
-        write_external(run, batch, outcome, was_sent=was_sent)
-    except (ClaimLost, *NOT_THE_ROWS_FAULT):
-        raise
-    except Exception as error:
-        if not was_sent:
-            raise
-        row = run.segment.cursor_row + 1
-        log_row("An answer cannot be written", run.task.pk, row, error)
-        write_external(run, batch, external.unwritable(outcome, error), was_sent=True)
-
-
-def write_external(run: Run, batch: Batch, outcome: Outcome, *, was_sent: bool) -> None:
-    """Write the outcome of an external row in one transaction, with the journal."""
-    left_count = (run.segment.end_row or 0) - run.segment.cursor_row
-    done = summarize(run.output_shape, batch, [outcome], left_count=left_count)
-    goes_on = was_sent and external.found_nothing_missing(outcome)
-    done = replace(done, ends_wait=goes_on or done.was_last)
-    with ledger.ledger_errors(), transaction.atomic():
-        ledger.commit_batch(
-            run.segment,
-            done,
-            next_size=1,
-            claim_seconds=run.claim_seconds,
-            also_when_stopped=was_sent,
-        )
-        if was_sent:
-            external.record(run.segment, outcome)
-        if isinstance(outcome, Indeterminate):
-            row = run.segment.cursor_row + 1
-            events.record(run.task, EventKind.INDETERMINATE, events.SYSTEM, row=row)
-    ledger.advance(run.segment, done, next_size=1)
-
-
 def fail_after_grace_period(run: Run, batch: Batch) -> bool:
     """Fail a row after its grace period; False when the grace period begins now."""
     if not had_grace_period(run.segment):
@@ -224,15 +153,12 @@ def fail_poison_row(run: Run, batch: Batch) -> None:
     """Record the poison row as failed, without running it again."""
     deaths = count_deaths(run.segment)
     why = f"the worker died on this row, {deaths} {plural('time', deaths)}"
-    was_sent = run.action.effects is Effects.EXTERNAL
-    failed = external.poison_outcome(run.segment, why) if was_sent else RowFailed(why)
+    failed = RowFailed(why)
     left_count = (run.segment.end_row or 0) - run.segment.cursor_row
     done = summarize(run.output_shape, batch, [failed], left_count=left_count)
     size = run.segment.batch_size
     with transaction.atomic():
         ledger.commit_batch(run.segment, done, next_size=size, claim_seconds=run.claim_seconds)
-        if was_sent:
-            external.record(run.segment, failed)
         row = run.segment.cursor_row + 1
         events.record(run.task, EventKind.ROW_BLAMED, events.SYSTEM, row=row, deaths=deaths)
     ledger.advance(run.segment, done, next_size=size)

@@ -9,7 +9,7 @@ from django.db import transaction
 from piston.database.swallowed_errors import refuse_swallowed
 from tasks_app import events
 from tasks_app.errors import ActionBroken, StoredFileMissing
-from tasks_app.execution import external, ledger, unanswered
+from tasks_app.execution import ledger, unanswered
 from tasks_app.execution.blame import action_errors
 from tasks_app.execution.runs import Run
 from tasks_app.models import EventKind, Segment
@@ -19,13 +19,11 @@ logger = logging.getLogger(__name__)
 
 
 def end_without_input(run: Run, error: StoredFileMissing) -> None:
-    """End a task whose input is missing or has changed, after recording a row that was sent.
+    """End a task whose input is missing or has changed, after recording rows that were sent.
 
-    If that was the segment's last row, do not end the task: the assembly verifies the input again.
+    If these were the segment's last, do not end the task: the assembly verifies the input again.
     """
-    sent = external.find_unanswered(run.segment)
-    if sent is not None:
-        unanswered.settle_row(run.task, run.segment, sent)
+    unanswered.settle_segment(run.task, run.segment)
     if not run.segment.is_done:
         end_as_broken(run.segment, run.describe_loss(error), str(error))
 

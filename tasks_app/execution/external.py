@@ -1,206 +1,199 @@
-"""Sends external rows, journaled first, so that no crash repeats one unnoticed (design §5)."""
+"""Sends external rows, journaled first, so that no crash repeats one unnoticed (design §5).
+
+The rows that are sent at the same time are a group: one row, or as many as the action's
+`concurrency` says. A group is journaled, sent and recorded with a few statements.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import logging
+from collections.abc import Sequence
+from typing import cast
 
-from django.db import transaction
-from django.db.models import F
-
-from categories.contract import Context, Outcome, Row, RowAction
-from categories.running import calls
-from categories.running.failures import (
-    Indeterminate,
-    Unanswered,
-    describe_failure,
-    stop_reason,
-    storable,
-)
-from piston.database.compiled_queries import CompiledSelect, Slot
-from tasks_app.csv_files.boundaries import rows_in
+from categories.contract import Outcome, Row, RowAction
+from categories.errors import ActionWaits
+from categories.running import callers, calls
+from categories.running.callers import Call
+from categories.running.failures import Unanswered
+from piston.plurals import plural
 from tasks_app.csv_files.reading import Batch
 from tasks_app.errors import ClaimLost
-from tasks_app.models import Effect, EffectState, Segment, Task
-from tasks_app.models.clock import database_time
+from tasks_app.execution import external_journal, external_outcomes, poison_rows, rate_limit
+from tasks_app.execution.blame import action_errors
+from tasks_app.execution.breaker import Admission
+from tasks_app.execution.external_rows import (
+    ExternalRow,
+    decide,
+    find_pause,
+)
+from tasks_app.execution.runs import BATCH_BYTES, ReadRow, Run
+from tasks_app.models import Task
 
 logger = logging.getLogger(__name__)
 
-MIN_PAUSE_SECONDS = 1.0  # before the second attempt of a row; doubles with each further attempt
-MAX_PAUSE_SECONDS = 60.0
 
+def run_group(run: Run) -> bool:
+    """Send the next rows that may be sent, and record their outcomes; False if rows have to wait.
 
-def effect_key(task_id: str, row_number: int) -> str:
-    """Return the key of a row's effect; it stays the same across crashes and retries."""
-    return hashlib.sha256(f"{task_id}/{row_number}".encode()).hexdigest()[:32]
-
-
-def send(
-    segment: Segment,
-    action: RowAction,
-    context: Context,
-    row: Row,
-    batch: Batch,
-    *,
-    claim_seconds: float,
-) -> Outcome:
-    """Journal the one row of a batch, send it, and return its outcome.
-
-    A row found in the journal was sent before, and its answer is unknown. An idempotent action
-    sends it again with the same key, within its limits of attempts and time; otherwise the row is
-    `Indeterminate`. Raises ClaimLost, with nothing sent, when this worker may no longer send it.
+    Rows that were sent before and have no outcome are in the journal: an idempotent action sends
+    them again with the same key, within its limits. Raises ActionWaits when a row needs something
+    that the database lacks.
     """
-    number = segment.cursor_row + 1
-    key = effect_key(segment.task_id, number)
-    earlier = find_unanswered(segment)
-    if earlier is not None and not may_be_repeated(earlier, action):
-        return unknown(earlier)
-    journal(segment, number, key, seconds=action.row_seconds + claim_seconds, batch=batch)
-    outcome = calls.call(action, context, row, number, key)
-    return outcome if earlier is None else calls.qualify(outcome, earlier.attempt_count + 1)
-
-
-def unwritable(outcome: Outcome, error: Exception) -> Indeterminate:
-    """Return the outcome of a sent row whose answer a working database cannot store."""
-    why = f"it was sent, but the answer cannot be written ({describe_failure(error)})"
-    return Indeterminate(why, stop_reason=stop_reason(outcome))
-
-
-# ---- The journal ---------------------------------------------------------------------------------
-
-
-def find_unanswered(segment: Segment) -> Effect | None:
-    """Return the journal's entry of the next row; None when it was never sent."""
-    for found in JOURNAL.fetch(task_id=segment.task_id, row_number=segment.cursor_row + 1):
-        return found
-    return None
-
-
-def find_line(effect: Effect) -> Batch | None:
-    """Return the row as it was read before it was sent; None if an older release sent it."""
-    kept = Effect.objects.filter(pk=effect.pk).defer(None).first()
-    if kept is None or kept.input_line is None or kept.input_end_offset is None:
-        return None
-    line = bytes(kept.input_line)
-    cells, _, _ = next(rows_in(line, is_last=True))
-    return Batch([line], [cells], [kept.input_end_offset], is_last=False)
-
-
-def may_be_repeated(effect: Effect, action: RowAction, *, in_seconds: float = 0) -> bool:
-    """Say whether a row without an answer may be sent again, `in_seconds` from now."""
-    if not action.idempotent or effect.attempt_count >= action.max_attempts:
+    action = cast("RowAction", run.action)
+    is_alone = poison_rows.may_hold_poison_row(run.segment)
+    # 1. See what is known of the next rows, and give those that need no call their outcome.
+    rows = look_ahead(run, 1 if is_alone else callers.window_size(type(action)))
+    for row in rows:
+        decide(row, action)
+    external_outcomes.write_lines(run, rows)
+    # 2. Choose the rows to send. If there are none, record what is known, or wait.
+    chosen = choose(run, rows, is_alone=is_alone)
+    if not chosen:
+        return record_known(run, rows) or wait(run, rows)
+    if is_alone and poison_rows.count_deaths(run.segment) >= poison_rows.MAX_DEATHS:
+        return record_poison(run, rows[0])
+    if not rate_limit.wait_for_turn(run.segment, type(action), len(chosen)):
         return False
-    in_time = database_time(in_seconds - action.retry_seconds)
-    return Effect.objects.filter(pk=effect.pk, sent_at__gt=in_time).exists()
-
-
-def unknown(effect: Effect, why: str = "") -> Indeterminate:
-    """Return the outcome of a row that was sent and whose answer will never be known."""
-    outcome = Indeterminate(
-        why or effect.last_error or calls.DIED, attempt_count=effect.attempt_count
+    # 3. Journal, send, record.
+    if is_alone:
+        poison_rows.mark_isolated_attempt(run.segment)
+    spread = spread_of(action) * (len(chosen) - 1)
+    admission = external_journal.write(
+        run.segment, action, rows, chosen, seconds=spread + action.row_seconds + run.claim_seconds
     )
-    outcome.was_asked = False
-    return outcome
+    sent = [row for row in chosen if row.was_sent]
+    if not sent:
+        return False  # the circuit breaker is open: nobody claims the task's segments
+    send(run, sent)
+    external_outcomes.record(run, rows, sent, is_trial=admission is Admission.ONE)
+    raise_missing(run, sent)
+    pause = external_outcomes.find_pause_of_all(run, rows)
+    return not callers.are_stuck() and (pause is None or rate_limit.wait_unless_needed(pause))
 
 
-def found_nothing_missing(outcome: Outcome) -> bool:
-    """Say whether a sent row needed nothing that the database lacks."""
-    if isinstance(outcome, Unanswered) and outcome.missing:
-        return False
-    return not isinstance(outcome, Indeterminate) or outcome.was_asked
+def look_ahead(run: Run, count: int) -> list[ExternalRow]:
+    """Return the next rows of the segment, at most `count`, with what the journal says of each."""
+    read_ahead(run, count)
+    rows = [ExternalRow(read) for read in run.ahead[:count]]
+    entries = external_journal.read(run.segment, len(rows))
+    for row in rows:
+        if row.number in entries:
+            row.join(entries[row.number])
+    return rows
 
 
-def poison_outcome(segment: Segment, why: str) -> Indeterminate:
-    """Return the outcome of a poison row, which may have killed its worker before the journal."""
-    effect = find_unanswered(segment)
-    return unknown(effect, why) if effect else Indeterminate(why)
+def read_ahead(run: Run, count: int) -> None:
+    """Read rows until `run.ahead` has the next `count`, or a few MiB, or the segment's last."""
+    segment = run.segment
+    run.ahead = [read for read in run.ahead if read.number > segment.cursor_row]
+    offset = run.ahead[-1].end_offset if run.ahead else segment.cursor_offset
+    number = segment.cursor_row + len(run.ahead)
+    wanted = min(count, (segment.end_row or 0) - segment.cursor_row) - len(run.ahead)
+    if wanted <= 0 or offset - segment.cursor_offset > BATCH_BYTES:
+        return
+    batch = run.take(wanted, offset)
+    with action_errors():
+        parsed = run.row_shape.parse_batch(batch.cells, number + 1)
+    for line, cells, end, row in zip(
+        batch.lines, batch.cells, batch.end_offsets, parsed, strict=True
+    ):
+        number += 1
+        alone = Batch([line], [cells], [end], is_last=False)
+        run.ahead.append(ReadRow(number, offset, alone, row))
+        offset = end
 
 
-@transaction.atomic
-def journal(segment: Segment, number: int, key: str, *, seconds: float, batch: Batch) -> None:
-    """Record that the row is about to be sent, and hold the claim for as long as that may take.
+def choose(run: Run, rows: Sequence[ExternalRow], *, is_alone: bool) -> list[ExternalRow]:
+    """Return the rows to send now, in order: at most a group."""
+    action = run.action
+    count = action.concurrency
+    if is_alone or run.task.waiting_since is not None or run.task.failing_since is not None:
+        count = 1
+    slowest = rate_limit.slowest(type(action))
+    if slowest is not None:  # a reservation is for at most the rows of one second
+        count = max(1, min(count, int(slowest)))
+    due = [row for row in rows if not row.is_finished and row.is_due]
+    return due[:count]
 
-    The attempt is counted before it starts, so an attempt that kills its worker counts. The row's
-    line is kept: without an answer, it must go to out.csv even if the input is lost meanwhile.
+
+def spread_of(action: RowAction) -> float:
+    """Return the seconds between the starts of two rows of a group: the rate limit's."""
+    slowest = rate_limit.slowest(type(action))
+    return 1 / slowest if slowest else 0.0
+
+
+def send(run: Run, sent: Sequence[ExternalRow]) -> None:
+    """Call the action for each row, at the same time, and set the outcomes.
+
+    A single row is sent by the main thread, where an alarm can interrupt it.
     """
-    running = Task.objects.running().filter(pk=segment.task_id)
-    if not running.update(
-        revision=F("revision")
-    ):  # locks the row: a stop comes either before or after
+    action = cast("RowAction", run.action)
+    for row, outcome in zip(sent, call(run, action, sent), strict=True):
+        row.outcome = outcome
+        if row.attempt_count > 1:
+            row.outcome = calls.qualify(outcome, row.attempt_count)
+        row.pause = find_pause(row, action)
+
+
+def call(run: Run, action: RowAction, sent: Sequence[ExternalRow]) -> list[Outcome]:
+    """Return the outcomes of rows that are in the journal."""
+    keys = [external_journal.effect_key(run.task.pk, row.number) for row in sent]
+    if len(sent) == 1:
+        only = cast("Row", sent[0].read.parsed)
+        return [calls.call(action, run.context, only, sent[0].number, keys[0])]
+    spread = spread_of(action)
+    return run.callers.call(
+        [
+            Call(cast("Row", row.read.parsed), row.number, key, place * spread)
+            for place, (row, key) in enumerate(zip(sent, keys, strict=True))
+        ]
+    )
+
+
+# ---- Rows that are not sent ----------------------------------------------------------------------
+
+
+def record_known(run: Run, rows: Sequence[ExternalRow]) -> bool:
+    """Record the rows that have their outcome, up to the first without; False if there is none."""
+    if not rows[0].is_finished:
+        return False
+    external_outcomes.record(run, rows, ())
+    return True
+
+
+def wait(run: Run, rows: Sequence[ExternalRow]) -> bool:
+    """Let the segment wait until its next row is due; False when the worker should not wait, too.
+
+    A worker gets here that has claimed the segment too early, or after the last row of a group.
+    """
+    if not Task.objects.running().filter(pk=run.task.pk).exists():
         raise ClaimLost
-    segment.hold(seconds)
-    sent = {
-        "claim": segment.claim,
-        "input_line": batch.lines[0],
-        "input_end_offset": batch.end_offsets[0],
+    seconds = external_outcomes.find_pause_of_all(run, rows) or 0.0
+    external_outcomes.pause(run.segment, seconds)
+    return rate_limit.wait_unless_needed(seconds)
+
+
+def record_poison(run: Run, row: ExternalRow) -> bool:
+    """Record a row that kills its workers as indeterminate; False when its grace period begins.
+
+    It may have killed them before the journal.
+    """
+    if not poison_rows.had_grace_period(run.segment):
+        poison_rows.start_grace_period(run.segment)
+        return False
+    deaths = poison_rows.count_deaths(run.segment)
+    why = f"the worker died on this row, {deaths} {plural('time', deaths)}"
+    external_outcomes.record_poison(run, row, why, deaths)
+    return True
+
+
+def raise_missing(run: Run, sent: Sequence[ExternalRow]) -> None:
+    """Raise ActionWaits if a row needed what the database lacks: the next rows need it, too."""
+    missing = {
+        row: row.outcome.missing
+        for row in sent
+        if isinstance(row.outcome, Unanswered) and row.outcome.missing
     }
-    found = Effect.objects.filter(task=segment.task_id, row_number=number)
-    if found.update(attempt_count=F("attempt_count") + 1, last_error="", **sent):
-        return
-    Effect.objects.create(
-        task_id=segment.task_id,
-        row_number=number,
-        key=key,
-        input_offset=segment.cursor_offset,
-        **sent,
-    )
-
-
-@transaction.atomic
-def postpone(segment: Segment, action: RowAction, unanswered: Unanswered) -> float | None:
-    """Schedule a retry of a row without an answer; return in how many seconds it is due.
-
-    None when the row may not be sent again or its task no longer runs. The pauses double. The
-    time of the retry is stored, so that every worker keeps to it.
-    """
-    running = Task.objects.running().filter(pk=segment.task_id)
-    if not running.update(revision=F("revision")):  # locks the row, as above
-        return None
-    effect = find_unanswered(segment)
-    if effect is None:
-        return None
-    doublings = min(effect.attempt_count - 1, 30)
-    seconds = min(MIN_PAUSE_SECONDS * 2.0**doublings, MAX_PAUSE_SECONDS)
-    if not may_be_repeated(effect, action, in_seconds=seconds):
-        return None
-    mine = Segment.objects.fence(segment)
-    # The row has killed no worker, so its count of deaths starts again.
-    if not mine.update(retry_at=database_time(seconds), suspect_row=None, suspect_trials=0):
-        raise ClaimLost
-    Effect.objects.filter(pk=effect.pk).update(last_error=storable(unanswered.why))
-    return seconds
-
-
-def record(segment: Segment, outcome: Outcome) -> None:
-    """Settle the row's journal entry, in the transaction that commits its outcome.
-
-    The line of an indeterminate row is kept until staff have settled it.
-    """
-    number = segment.cursor_row + 1
-    if not isinstance(outcome, Indeterminate):
-        Effect.objects.filter(task=segment.task_id, row_number=number).update(
-            state=EffectState.DONE, input_line=None
-        )
-        return
-    Effect.objects.update_or_create(  # a poison row may have no entry yet
-        task_id=segment.task_id,
-        row_number=number,
-        defaults={
-            "key": effect_key(segment.task_id, number),
-            "claim": segment.claim,
-            "state": EffectState.INDETERMINATE,
-            "input_offset": segment.cursor_offset,
-        },
-    )
-
-
-def is_in_flight(task: Task) -> bool:
-    """Say whether a worker may still get the answer to a row of the task."""
-    return bool(task.effects.sent().exists() and task.segments.all().held().exists())
-
-
-JOURNAL = CompiledSelect(  # compiled: runs for every row that is sent
-    lambda: Effect.objects.filter(
-        task=Slot.text("task_id"), row_number=Slot.number("row_number")
-    ).only("attempt_count", "last_error")
-)
+    if missing and not run.segment.is_done:
+        is_lost = any(row.pause is None for row in missing)
+        raise ActionWaits(next(iter(missing.values())), row_is_lost=is_lost)

@@ -29,6 +29,7 @@ class Done:
     success_count: int
     failure_count: int
     indeterminate_count: int = 0  # of the failed rows
+    call_count: int = 0  # calls to the outside, for the circuit breaker
     output: bytes  # lines for out.csv
     failed: bytes = b""  # input lines for failed.csv
     next_offset: int = 0  # byte offset of the next row in in.csv
@@ -101,6 +102,7 @@ def _add_counts(grow: CompiledUpdate, segment: Segment, done: Done) -> bool:
             success_count=done.success_count,
             failure_count=done.failure_count,
             indeterminate_count=done.indeterminate_count,
+            call_count=done.call_count,
             output_bytes=len(done.output) + len(done.failed),
             ending=None if done.cut_short is None else Ending.CUT_SHORT,
             reason=done.cut_short,
@@ -143,6 +145,7 @@ GROWTH = {
     "success_count": F("success_count") + Slot.number("success_count"),
     "failure_count": F("failure_count") + Slot.number("failure_count"),
     "indeterminate_count": F("indeterminate_count") + Slot.number("indeterminate_count"),
+    "call_count": F("call_count") + Slot.number("call_count"),
     "output_bytes": F("output_bytes") + Slot.number("output_bytes"),
     "revision": F("revision") + 1,
     "waiting_since": Case(When(ENDS_WAIT, then=None), default=F("waiting_since")),

@@ -8,18 +8,55 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models.functions import Now
 
+from categories.contract import Action
 from piston.database import locks
-from tasks_app.models import ActionPace, Segment, Task
-from tasks_app.models.clock import SLACK_SECONDS
+from tasks_app.models import ActionPace, Segment
+from tasks_app.models.clock import SLACK_SECONDS, database_time
 
 MAX_WAIT_SECONDS = 1.0  # a worker that would wait longer takes other work instead
 
 
-def wait_for_turn(task: Task, row_count: int, rows_per_second: float) -> bool:
-    """Wait until `row_count` rows may begin; False, after a second, if other rows came first."""
-    wait = reserve(task, row_count, rows_per_second)
-    time.sleep(MAX_WAIT_SECONDS if wait is None else wait)
-    return wait is not None
+def wait_for_turn(segment: Segment, action: type[Action], row_count: int) -> bool:
+    """Wait until `row_count` rows may begin; False if other rows came first.
+
+    The account's limit is asked first, and the action's after the wait for it. So rows that their
+    account's limit holds back take nothing of the limit that all accounts share. Nor do they hold
+    a worker for long: their segment is left alone for a while.
+    """
+    name = f"{segment.task.category}/{segment.task.action}"
+    of_all, of_account = action.rows_per_second, action.account_rows_per_second
+    if of_account is not None:
+        if of_all is not None and is_full(name, of_all):
+            time.sleep(MAX_WAIT_SECONDS)
+            return False
+        wait = reserve(f"{name}/{segment.task.account_id}", row_count, of_account)
+        if wait is None:
+            leave_alone(segment, MAX_WAIT_SECONDS)
+            return False
+        time.sleep(wait)
+    if of_all is not None:
+        wait = reserve(name, row_count, of_all)
+        time.sleep(MAX_WAIT_SECONDS if wait is None else wait)
+        return wait is not None
+    return True
+
+
+def is_full(name: str, rows_per_second: float) -> bool:
+    """Say whether the reservations reach so far ahead that no more are made."""
+    ahead = ActionPace.objects.filter(pk=name, free_at__gt=database_time(MAX_WAIT_SECONDS))
+    longest = database_time(longest_queue_seconds(rows_per_second))
+    return ahead.filter(free_at__lt=longest).exists()
+
+
+def leave_alone(segment: Segment, seconds: float) -> None:
+    """Let nobody claim the segment for so long; nothing if the claim was overtaken."""
+    Segment.objects.fence(segment).update(retry_at=database_time(seconds))
+
+
+def slowest(action: type[Action]) -> float | None:
+    """Return the lower of an action's two limits; None if it has none."""
+    limits = [action.rows_per_second, action.account_rows_per_second]
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def wait_unless_needed(seconds: float) -> bool:
@@ -40,16 +77,15 @@ def longest_queue_seconds(rows_per_second: float) -> float:
 
 
 @transaction.atomic
-def reserve(task: Task, row_count: int, rows_per_second: float) -> float | None:
+def reserve(name: str, row_count: int, rows_per_second: float) -> float | None:
     """Reserve time for `row_count` rows; return the seconds until it begins.
 
     None, with nothing reserved, when that is more than MAX_WAIT_SECONDS away.
 
-    The reservations of all workers queue up on the database's clock. All tasks of an action share
-    one row, so a worker waits only briefly for its lock.
+    The reservations of all workers queue up on the database's clock. All tasks of an action, or of
+    an account, share one row, so a worker waits only briefly for its lock.
     """
     locks.wait_briefly()
-    name = f"{task.category}/{task.action}"
     ActionPace.objects.bulk_create([ActionPace(action=name, free_at=Now())], ignore_conflicts=True)
     pace = ActionPace.objects.select_for_update().annotate(clock=Now()).get(pk=name)
     clock: datetime = pace.clock

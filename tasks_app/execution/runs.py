@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
+from typing import NamedTuple, cast
 
 from django.conf import settings
 
 from categories import registry
-from categories.contract import Action, Context, Settings
+from categories.contract import Action, Context, Row, RowAction, RowFailed, Settings
 from categories.contract.rows import OutputShape, RowShape
+from categories.running.callers import Callers
 from piston.database.compiled_queries import CompiledSelect, Slot
 from tasks_app.csv_files.reading import Batch, RowReader
 from tasks_app.csv_files.verifying import describe_loss
@@ -20,6 +22,20 @@ from tasks_app.models import CSVName, Segment, Task, TaskCSV
 BATCH_BYTES = 4 * 2**20  # of input: bounds memory when rows are large
 
 
+class ReadRow(NamedTuple):
+    """A row of the input."""
+
+    number: int
+    offset: int  # where it begins
+    batch: Batch  # of this row alone
+    parsed: Row | RowFailed
+
+    @property
+    def end_offset(self) -> int:
+        """Where the next row begins."""
+        return self.batch.end_offsets[0]
+
+
 @dataclass
 class Run:
     """A worker's work on one claimed segment."""
@@ -27,6 +43,8 @@ class Run:
     segment: Segment
     action: Action
     context: Context
+    ahead: list[ReadRow] = field(default_factory=list)  # external rows, read before their turn
+    _reader: RowReader | None = field(default=None, init=False)
 
     @property
     def task(self) -> Task:
@@ -57,25 +75,32 @@ class Run:
         return RowShape(type(self.action), self.input.header)
 
     @cached_property
-    def _reader(self) -> RowReader:
-        start, end = self.segment.cursor_offset, self.segment.end_offset
-        file = storage.open_range(self.input, start, end)
-        return RowReader(file, width=len(self.input.header), offset=start, end_offset=end)
+    def callers(self) -> Callers:
+        """The threads that send several external rows at a time."""
+        return Callers(cast("type[RowAction]", type(self.action)), self.context)
 
-    def take(self, count: int) -> Batch:
-        """Return the rows at the cursor, at most `count` and no more than a few MiB."""
-        if (
-            self._reader.offset != self.segment.cursor_offset
-        ):  # the last batch committed only some of its rows
-            self.close()
+    def take(self, count: int, offset: int | None = None) -> Batch:
+        """Return the rows at a byte offset, at most `count` and no more than a few MiB.
+
+        Without an offset: the rows at the cursor.
+        """
+        offset = self.segment.cursor_offset if offset is None else offset
+        if self._reader and self._reader.offset != offset:
+            self._close_reader()  # the last batch committed only some of its rows
         try:
             with storage.storage_errors():
+                self._reader = self._reader or self._open(offset)
                 batch = self._reader.take(count, max_bytes=BATCH_BYTES)
         except CSVFormatError as error:  # only without checksums, which detect it sooner
             raise self._changed() from error
         if not batch.lines:
             raise self._changed()
         return batch
+
+    def _open(self, offset: int) -> RowReader:
+        end = self.segment.end_offset
+        file = storage.open_range(self.input, offset, end)
+        return RowReader(file, width=len(self.input.header), offset=offset, end_offset=end)
 
     def describe_loss(self, error: StoredFileMissing) -> str:
         """Return the text that tells the owner of an input that is missing or has changed."""
@@ -87,8 +112,14 @@ class Run:
         return storage.found_changed(self.input, self.segment.cursor_offset, end)
 
     def close(self) -> None:
-        """Close the input."""
-        reader = self.__dict__.pop("_reader", None)
+        """Close the input, and end the threads."""
+        self._close_reader()
+        callers = self.__dict__.pop("callers", None)
+        if callers is not None:
+            callers.close()
+
+    def _close_reader(self) -> None:
+        reader, self._reader = self._reader, None
         if reader is not None:
             reader.close()
 

@@ -84,7 +84,7 @@ def has_failed_rows(task: Task) -> bool:
 def awaits_answer(task: Task) -> bool:
     """Return whether a row may have been sent to an external system without an outcome yet."""
     counted: bool | None = getattr(task, "has_sent_effect", None)  # annotated by lists of tasks
-    return task.effects.sent().exists() if counted is None else counted
+    return task.effects.unrecorded().exists() if counted is None else counted
 
 
 def open_file(task: Task, name: str) -> DownloadableFile:

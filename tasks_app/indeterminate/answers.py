@@ -22,9 +22,9 @@ from tasks_app.csv_files.boundaries import rows_in
 from tasks_app.csv_files.reading import Batch
 from tasks_app.csv_files.writing import encode_row
 from tasks_app.errors import CannotBeSentAgain, StoredFileMissing
-from tasks_app.execution import external, rate_limit
+from tasks_app.execution import external_journal, external_rows, rate_limit
 from tasks_app.execution.blame import NOT_THE_ROWS_FAULT
-from tasks_app.execution.out_and_failed_csv import Written, write_rows
+from tasks_app.execution.out_and_failed_csv import write_rows
 from tasks_app.execution.runs import Run, context_of
 from tasks_app.files import storage
 from tasks_app.indeterminate.line_positions import find_line_positions, require_stored
@@ -126,7 +126,7 @@ def with_error(line: bytes, message: str) -> bytes:
 
 def read_row(run: Run, effect: Effect) -> Batch:
     """Return the row as it is in in.csv; if the journal has it, no file is read."""
-    return external.find_line(effect) or run.take(1)
+    return external_journal.find_line(effect) or run.take(1)
 
 
 def run_of(task: Task, effect: Effect, action: RowAction) -> Run:
@@ -157,7 +157,7 @@ def send_again(task: Task, effect: Effect) -> Answer | None:
     if effect.state == EffectState.RESENT:
         return died_again(task, effect)
     action = require_same_action(task)
-    if action.rows_per_second and not rate_limit.wait_for_turn(task, 1, action.rows_per_second):
+    if not rate_limit.wait_for_turn(Segment(task=task), type(action), 1):
         return None
     with closing(run_of(task, effect, action)) as run:
         batch = read_row(run, effect)
@@ -215,16 +215,9 @@ def answer_with(run: Run, batch: Batch, outcome: Outcome) -> Answer:
         written = write_rows(run.output_shape, batch, [outcome])
     except Exception as error:
         logger.warning("An answer of %s cannot be written", run.task.pk, exc_info=error)
-        unknown = external.unwritable(outcome, error)  # the call cannot be undone
+        unknown = external_rows.unwritable(outcome, error)  # the call cannot be undone
         written = write_rows(run.output_shape, batch, [unknown])
-    return Answer(settled_as(written), written.output, written.failed)
-
-
-def settled_as(written: Written) -> SettledAs:
-    """Return how to count a row with these lines."""
-    if written.indeterminate_count:
-        return SettledAs.INDETERMINATE
-    return SettledAs.FAILED if written.failure_count else SettledAs.SUCCEEDED
+    return Answer(external_journal.settled_as(written), written.output, written.failed)
 
 
 def died_again(task: Task, effect: Effect) -> Answer:

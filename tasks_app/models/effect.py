@@ -13,7 +13,9 @@ class EffectState(models.TextChoices):
     """What is known about an external effect.
 
     While its task runs: sent → done | indeterminate. A row that stays `sent` has no answer yet;
-    an idempotent action sends it again, a limited number of times.
+    an idempotent action sends it again, a limited number of times. sent → waiting → sent if the
+    service asked for a pause (RetryLater). sent → known → done | indeterminate if a row before it
+    has no outcome yet: rows enter the output in order.
     Once the task's output is assembled, people settle the indeterminate rows (ADR 13):
     indeterminate → decided → answered → done. A row that is sent again is `resent` before it is
     answered. A decided or answered row becomes indeterminate again if it could not be sent again,
@@ -21,6 +23,8 @@ class EffectState(models.TextChoices):
     """
 
     SENT = "sent"  # the call was about to be made, or was made; no outcome is recorded yet
+    WAITING = "waiting"  # nothing has happened yet: it is to be sent, but later
+    KNOWN = "known"  # its lines are known, and enter the output after those of the rows before it
     DONE = "done"  # its outcome is in the output, and final
     INDETERMINATE = "indeterminate"  # no answer ever came; the outcome is unknown
     DECIDED = "decided"  # a person decided how to count it; no worker has acted on it yet
@@ -44,6 +48,7 @@ class SettledAs(models.TextChoices):
     INDETERMINATE = "indeterminate"  # it was sent again, and that outcome is unknown, too
 
 
+UNRECORDED = (EffectState.SENT, EffectState.WAITING, EffectState.KNOWN)
 TO_CARRY_OUT = (EffectState.DECIDED, EffectState.RESENT, EffectState.ANSWERED)
 
 # Sums up the bytes of a task's parts up to the end of each, in one pass for any number of rows.
@@ -66,13 +71,13 @@ WHERE tasks_app_effect.task_id = %s AND tasks_app_effect.state = 'indeterminate'
 class EffectQuerySet(models.QuerySet["Effect"]):
     """Selects effects, and records the positions of their lines in the files."""
 
-    def sent(self) -> EffectQuerySet:
-        """Effects whose outcome is not recorded yet."""
-        return self.filter(state=EffectState.SENT)
+    def unrecorded(self) -> EffectQuerySet:
+        """Effects of rows whose outcome is not in the output yet."""
+        return self.filter(state__in=UNRECORDED)
 
     def unsettled(self) -> EffectQuerySet:
         """Effects that wait for a person's decision, or for a worker to carry it out."""
-        return self.exclude(state__in=[EffectState.SENT, EffectState.DONE])
+        return self.exclude(state__in=[*UNRECORDED, EffectState.DONE])
 
     def to_carry_out(self) -> EffectQuerySet:
         """Effects with a person's decision that a worker still has to carry out."""
@@ -92,7 +97,7 @@ class EffectQuerySet(models.QuerySet["Effect"]):
         """Record the positions of the lines of a task's indeterminate rows in the files.
 
         Call it before the parts are deleted. Each start is the size in bytes of that file's header
-        line. An external batch is one row with one line, so each line is a part of its own.
+        line. Each of these lines is a part of its own.
         """
         with connection.cursor() as cursor:
             cursor.execute(RECORD_LINE_POSITIONS, [output_start, failed_start, task_id, task_id])
@@ -121,7 +126,13 @@ class Effect(models.Model):
         db_default=Now(), help_text="When it was first sent, or sent again for a person."
     )
     attempt_count = models.PositiveIntegerField(
-        default=1, db_default=1, help_text="How often it was sent while its task ran."
+        default=1,
+        db_default=1,
+        help_text="How often it was sent while its task ran, without the attempts that certainly"
+        " had no effect.",
+    )
+    retry_at = models.DateTimeField(
+        null=True, help_text="Until when it is not sent again; unset: at once."
     )
     last_error = models.TextField(
         default="", db_default="", help_text="Why there is no answer; empty: its worker died."
@@ -168,10 +179,10 @@ class Effect(models.Model):
 
     settled_as = models.CharField(max_length=20, choices=SettledAs, default="", db_default="")
     output = models.BinaryField(
-        default=b"", db_default=b"", help_text="Answered: its new lines for out.csv."
+        default=b"", db_default=b"", help_text="Known or answered: its lines for out.csv."
     )
     failed = models.BinaryField(
-        default=b"", db_default=b"", help_text="Answered: its line for failed.csv."
+        default=b"", db_default=b"", help_text="Known or answered: its line for failed.csv."
     )
 
     objects = EffectManager()
@@ -179,9 +190,15 @@ class Effect(models.Model):
     class Meta:
         verbose_name = "external row"
         indexes = [
-            models.Index(name="effect_sent", fields=["task"], condition=Q(state="sent")),
             models.Index(
-                name="effect_unsettled", fields=["id"], condition=~Q(state__in=["sent", "done"])
+                name="effect_unrecorded",
+                fields=["task", "row_number"],
+                condition=Q(state__in=["sent", "waiting", "known"]),
+            ),
+            models.Index(
+                name="effect_unsettled",
+                fields=["id"],
+                condition=~Q(state__in=["sent", "waiting", "known", "done"]),
             ),
             models.Index(
                 name="effect_decided", fields=["task"], condition=Q(decided_at__isnull=False)
@@ -201,13 +218,13 @@ class Effect(models.Model):
             ),
             models.CheckConstraint(
                 name="effect_state_fits_its_decision",
-                condition=Q(state__in=["sent", "indeterminate"], decision="")
+                condition=Q(state__in=["sent", "waiting", "known", "indeterminate"], decision="")
                 | Q(state="done")
                 | (~Q(decision="") & Q(state__in=["decided", "resent", "answered"])),
             ),
             models.CheckConstraint(
                 name="effect_answer_says_what_it_is",
-                condition=~Q(state="answered") | ~Q(settled_as=""),
+                condition=~Q(state__in=["known", "answered"]) | ~Q(settled_as=""),
             ),
         ]
 

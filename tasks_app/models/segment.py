@@ -52,12 +52,14 @@ class SegmentQuerySet(ClaimQuerySet["Segment"]):
     def claimable(self, message_id: str | Slot = "") -> SegmentQuerySet:
         """Unfinished segments of running tasks that are not claimed, or whose claim has expired.
 
-        A segment with a `retry_at` in the future is not claimable. A broker that delivers a message
-        again has lost contact with the worker that got it first. So a claim that was taken for
-        `message_id` can be taken over immediately; if that worker is alive, the fence stops it.
+        A segment with a `retry_at` in the future is not claimable, nor is one of a paused task. A
+        broker that delivers a message again has lost contact with the worker that got it first. So
+        a claim that was taken for `message_id` can be taken over immediately; if that worker is
+        alive, the fence stops it.
         """
         free = CLAIM.is_free()
         due = Q(retry_at=None) | Q(retry_at__lt=Now())
+        due &= Q(task__paused_until=None) | Q(task__paused_until__lt=Now())
         if message_id:
             free |= Q(claimed_for=message_id, claimed_for__gt="")
         return self.unfinished().filter(free, due, task__status="executing", task__ending=None)

@@ -149,6 +149,20 @@ class Task(models.Model):
         " met nothing missing unsets it.",
     )
     waiting_for = models.TextField(default="", db_default="", help_text="What that is.")
+    # The circuit breaker of an action with external effects (execution/breaker.py).
+    call_count = models.BigIntegerField(
+        default=0, db_default=0, help_text="Calls to the outside since `counted_since`."
+    )
+    failed_call_count = models.BigIntegerField(
+        default=0, db_default=0, help_text="Of those: without an answer, or told to come later."
+    )
+    counted_since = models.DateTimeField(null=True, help_text="When that window began.")
+    failing_since = models.DateTimeField(
+        null=True, help_text="Since when its rows are paused, but for a trial now and then."
+    )
+    paused_until = models.DateTimeField(
+        null=True, help_text="Until when nobody claims its segments: the next trial."
+    )
     is_assembled = models.BooleanField(default=False, help_text="Its output files are in storage.")
     assembly_claim = models.PositiveIntegerField(
         default=0, help_text="Number of the newest assembler."

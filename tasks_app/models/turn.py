@@ -20,7 +20,11 @@ class AccountTurn(models.Model):
 class ActionPace(models.Model):
     """When the next row of a rate-limited action may begin, over all workers."""
 
-    action = models.CharField(max_length=201, primary_key=True, help_text="category/action")
+    action = models.CharField(
+        max_length=250,
+        primary_key=True,
+        help_text="category/action; or category/action/account, for a limit per account.",
+    )
     free_at = models.DateTimeField()
 
     def __str__(self) -> str:

@@ -15,12 +15,13 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 
+from categories.contract import circuit_breaker
 from categories.errors import CategoryError
 from categories.models import PeriodicRun
 from piston.database import locks
 from piston.plurals import plural
 from tasks_app.execution import compatibility
-from tasks_app.execution.external import MAX_PAUSE_SECONDS
+from tasks_app.execution.external_rows import MAX_PAUSE_SECONDS
 from tasks_app.execution.runs import claim_seconds
 from tasks_app.execution.waiting import MAX_MISSING_PAUSE_SECONDS
 from tasks_app.files import storage
@@ -70,6 +71,9 @@ def times() -> Iterator[tuple[QuerySet[Any], str, float]]:
     yield executing, "served_at", 0
     yield executing, "unfit_since", 0
     yield executing, "waiting_since", 0
+    yield executing, "counted_since", 0
+    yield executing, "failing_since", 0
+    yield executing, "paused_until", circuit_breaker.MAX_PAUSE_SECONDS
     yield AccountTurn.objects.filter(account__in=executing.values("account")), "served_at", 0
     waiting = executing.exclude(waiting_since=None)
     for tasks, pause in (

@@ -11,7 +11,7 @@ from piston.web import client_socket, lingering, loop, request_heads, request_qu
 from tasks_app import creating
 from tasks_app.api import conversion, json_uploads, listing
 from tasks_app.csv_files import contents, converting
-from tasks_app.execution import assembly, batch_size, batches, external, poison_rows
+from tasks_app.execution import assembly, batch_size, batches, external_rows, poison_rows
 
 ROOT = Path(settings.BASE_DIR)
 MANUAL = (ROOT / "docs/operating.md").read_text()
@@ -86,7 +86,7 @@ STATED = [
     ("design", "After {:.0f} s the search commits", batches.SPLIT_SECONDS),
     ("design", "the batch size is divided by {}", poison_rows.SHRINK_FACTOR),
     ("design", "after {:.0f} s in which such reports", poison_rows.GRACE_SECONDS),
-    ("design", "doubled up to {:.0f} s", external.MAX_PAUSE_SECONDS),
+    ("design", "doubled up to {:.0f} s", external_rows.MAX_PAUSE_SECONDS),
     ("operating", "left alone for {:.0f} s", poison_rows.GRACE_SECONDS),
     ("operating", "an upload of more than {} KiB", request_heads.SMALL_BODY_BYTES >> 10),
     ("operating", "a download of more than {} KiB", transfers.SMALL_BYTES >> 10),

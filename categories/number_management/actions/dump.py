@@ -39,7 +39,7 @@ class DumpState(Dump, abstract=True):
 
 
 class UnindexedOnSQLite(Func):
-    """A field for which SQLite uses no index; it would sort all numbers in a state for each page."""
+    """A field for which SQLite uses no index; it would sort all numbers of a state for a page."""
 
     template = "%(expressions)s"
     output_field = TextField()

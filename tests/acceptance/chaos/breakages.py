@@ -37,10 +37,7 @@ DATABASE = "piston/settings/database.py"
 SWEEPING = "tasks_app/upkeep/sweeping.py"
 SEGMENT = "tasks_app/models/segment.py"
 CLAIMS = "tasks_app/models/claims.py"
-JOURNAL = (
-    "    journal(segment, number, key, seconds=action.row_seconds + claim_seconds, batch=batch)\n"
-)
-CALL = "outcome = calls.call(action, context, row, number, key)\n"
+JOURNAL = "tasks_app/execution/external_journal.py"
 PART_NUMBER = "number=segment.part_count,"
 COUNTED_PART_NUMBER = (
     "number=Part.objects.filter(task=segment.task_id, segment_index=segment.index).count(),"
@@ -99,9 +96,9 @@ BREAKAGES = {
             "external rows are not journaled before they are sent",
             (
                 Change(
-                    "tasks_app/execution/external.py",
-                    "    journal(segment, number, key, seconds",
-                    "    (lambda *_, **__: None)(segment, number, key, seconds",
+                    JOURNAL,
+                    "entries = Effect.objects.bulk_create(new_entry(segment, row) for row in new)",
+                    "entries = [new_entry(segment, row) for row in new]",
                 ),
             ),
         ),
@@ -110,15 +107,11 @@ BREAKAGES = {
             "a row that is sent again gets another effect key",
             (
                 Change(
-                    "tasks_app/execution/external.py",
+                    JOURNAL,
                     'f"{task_id}/{row_number}"',
                     'f"{task_id}/{row_number}/{os.urandom(8).hex()}"',
                 ),
-                Change(
-                    "tasks_app/execution/external.py",
-                    "import hashlib\n",
-                    "import hashlib\nimport os\n",
-                ),
+                Change(JOURNAL, "import hashlib\n", "import hashlib\nimport os\n"),
             ),
         ),
         Breakage(
@@ -132,15 +125,15 @@ BREAKAGES = {
                 ),
                 Change(
                     EFFECTS,
-                    "    return outcome if earlier is None else calls.qualify(",
-                    "    return outcome if earlier is None or True else calls.qualify(",
+                    "        if row.attempt_count > 1:\n",
+                    "        if row.attempt_count > 10**9:\n",
                 ),
             ),
         ),
         Breakage(
             "attempts-uncounted",
             "attempts to send a row are not counted, so no attempt is the last",
-            (Change(EFFECTS, 'attempt_count=F("attempt_count") + 1, last', "last"),),
+            (Change(JOURNAL, 'attempt_count=F("attempt_count") + 1, state', "state"),),
         ),
         Breakage(
             "sent-left-open",
@@ -203,14 +196,14 @@ BREAKAGES = {
                 ),
                 Change(
                     BATCHES,
-                    "def run_external_row(",
+                    "def fail_after_grace_period(",
                     "@contextmanager\n"
                     "def trusting() -> Iterator[None]:\n"
                     "    try:\n"
                     "        yield\n"
                     "    except NOT_THE_ROWS_FAULT:\n"
                     "        connection.close()\n\n\n"
-                    "def run_external_row(",
+                    "def fail_after_grace_period(",
                 ),
             ),
         ),
@@ -220,9 +213,10 @@ BREAKAGES = {
             (
                 Change(
                     EFFECTS,
-                    f"{JOURNAL}    {CALL}",
-                    f"    {CALL}{JOURNAL}",
+                    "    admission = external_journal.write(\n",
+                    "    send(run, chosen)\n    admission = external_journal.write(\n",
                 ),
+                Change(EFFECTS, "    send(run, sent)\n", ""),
             ),
         ),
         Breakage(

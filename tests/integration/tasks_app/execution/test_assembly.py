@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from categories.contract import Succeeded
 from tasks_app import lifecycle
 from tasks_app.errors import ClaimLost
-from tasks_app.execution import assembly, batches
+from tasks_app.execution import assembly, batches, external_journal, external_outcomes
 from tasks_app.files import task_files
 from tasks_app.models import Part, Segment, Task
 from tasks_app.models.clock import database_time
@@ -118,7 +117,7 @@ def test_an_assembly_that_is_not_due_leaves_rows_that_were_sent_to_the_next_work
 ) -> None:
     task = engine.start(engine.submit("send_again", "name", "n0"))
     with engine.claimed("one") as dying, monkeypatch.context() as cut:
-        cut.setattr(batches, "commit_external", lambda *_, **__: None)
+        cut.setattr(external_outcomes, "record", lambda *_, **__: None)
         batches.run_next_batch(dying)
     Segment.objects.update(claimed_until=None)
 
@@ -152,21 +151,20 @@ def test_a_stopped_task_waits_for_an_external_row_that_may_still_be_answered(
 ) -> None:
     task = engine.start(engine.submit("send", "name", "n0", "n1"))
     with engine.claimed("one") as run, monkeypatch.context() as slow:
-        answered = batches.commit_external
-        slow.setattr(batches, "commit_external", lambda *_, **__: None)
+        record, answers = external_outcomes.record, []
+        slow.setattr(external_outcomes, "record", lambda *answer, **_: answers.append(answer))
         batches.run_next_batch(run)  # it is sent, and the answer is on its way
         lifecycle.stop(task, engine.TESTER)
         assembly.assemble(task.pk)
         waiting = engine.fresh(task).is_assembled
         offered = task_files.csv_names(engine.fresh(task))
-        batch = run.take(1)
-        answered(run, batch, Succeeded(key="k"), was_sent=True)
+        record(*answers[0])
         Segment.objects.update(claimed_until=database_time(-1))
         assembly.assemble(task.pk)
 
     task = engine.fresh(task)
     assert (waiting, task.is_assembled, task.success_count) == (False, True, 1)
-    assert engine.read(task)[1:] == [["n0", "k", ""]]
+    assert engine.read(task)[1:] == [["n0", external_journal.effect_key(task.pk, 1), ""]]
     assert offered == ["in.csv", "out.csv"]  # the row may have been sent: it is not offered again
     assert engine.read(task, "unprocessed.csv") == [["name"], ["n1"]]
 
@@ -176,7 +174,7 @@ def test_a_stopped_task_whose_worker_died_in_a_call_says_so(
 ) -> None:
     task = engine.start(engine.submit("send_again", "name", "n0", "n1"))
     with engine.claimed("one") as run, monkeypatch.context() as dying:
-        dying.setattr(batches, "commit_external", lambda *_, **__: None)
+        dying.setattr(external_outcomes, "record", lambda *_, **__: None)
         batches.run_next_batch(run)
     lifecycle.stop(task, engine.TESTER)
     Segment.objects.update(claimed_until=database_time(-1))

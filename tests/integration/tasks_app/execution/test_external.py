@@ -3,7 +3,7 @@
 import pytest
 
 from categories.running import calls
-from tasks_app.execution import batches, external
+from tasks_app.execution import batches, external_journal, external_outcomes
 from tasks_app.files import task_files
 from tasks_app.models import Segment, Task
 from tests import engine, plugins
@@ -35,7 +35,7 @@ def test_external_rows_carry_a_stable_key(broker: FakeBroker) -> None:
     task = run("send", *names("", ""), broker=broker)
 
     keys = [row[2] for row in engine.read(task)[1:]]
-    assert keys == [external.effect_key(task.pk, number) for number in (1, 2)]
+    assert keys == [external_journal.effect_key(task.pk, number) for number in (1, 2)]
     assert len(set(keys)) == 2
 
 
@@ -49,7 +49,7 @@ def test_an_external_row_whose_worker_died_is_repeated_only_if_idempotent(
 ) -> None:
     task = engine.start(engine.submit(action, "name", "n0"))
     with engine.claimed("one") as dying, monkeypatch.context() as cut:
-        cut.setattr(batches, "commit_external", lambda *_, **__: None)
+        cut.setattr(external_outcomes, "record", lambda *_, **__: None)
         batches.run_next_batch(dying)
 
     Segment.objects.update(claimed_until=None)

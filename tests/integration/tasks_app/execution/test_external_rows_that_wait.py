@@ -6,7 +6,8 @@ import pytest
 from django.utils import timezone
 
 from categories.contract import RowFailed
-from tasks_app.execution import batches, external
+from categories.contract.rows import RowShape
+from tasks_app.execution import batches, external_rows
 from tasks_app.models import Effect, Segment, Task
 from tasks_app.models.clock import database_time
 from tasks_app.upkeep import sweeping
@@ -89,7 +90,8 @@ def test_a_row_without_a_query_ends_no_wait(
 
     let_pauses_end()
     with engine.claimed("rejecting") as run:
-        batches.commit_external(run, run.take(1), RowFailed("bad field"), was_sent=False)
+        monkeypatch.setattr(RowShape, "parse_batch", lambda *_: [RowFailed("bad field")])
+        batches.run_next_batch(run)
 
     assert engine.fresh(task).failure_count == 2
     assert engine.fresh(task).waiting_since == since
@@ -122,7 +124,7 @@ def test_nothing_waits_once_the_last_row_is_lost(broker: FakeBroker) -> None:
 def test_the_pause_of_a_row_that_is_sent_again_is_not_cut_short(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(external, "MIN_PAUSE_SECONDS", 32.0)
+    monkeypatch.setattr(external_rows, "MIN_PAUSE_SECONDS", 32.0)
     task = engine.start(engine.submit("send_again", "name,do", "n0,miss", "n1,"))
 
     broker.deliver_all()

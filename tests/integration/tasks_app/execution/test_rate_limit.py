@@ -8,15 +8,13 @@ from tasks_app.models.clock import database_time
 from tests import plugins
 from tests.broker import FakeBroker
 from tests.engine import fresh, start, submit
-from tests.factories import TaskFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_reservations_queue_up_on_one_clock() -> None:
-    task = TaskFactory.create()
 
-    waits = [rate_limit.reserve(task, 5, 10) for _ in range(4)]
+    waits = [rate_limit.reserve("a/b", 5, 10) for _ in range(4)]
 
     assert waits[0] == 0
     assert waits[1] == pytest.approx(0.5, abs=0.2)
@@ -25,11 +23,10 @@ def test_reservations_queue_up_on_one_clock() -> None:
 
 
 def test_unused_time_is_not_saved_up() -> None:
-    task = TaskFactory.create()
-    rate_limit.reserve(task, 1, 10)
+    rate_limit.reserve("a/b", 1, 10)
     ActionPace.objects.update(free_at=database_time(-3600))
 
-    first, second = rate_limit.reserve(task, 5, 10), rate_limit.reserve(task, 5, 10)
+    first, second = rate_limit.reserve("a/b", 5, 10), rate_limit.reserve("a/b", 5, 10)
 
     assert first == 0
     assert second == pytest.approx(0.5, abs=0.2)

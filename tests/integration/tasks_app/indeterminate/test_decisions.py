@@ -10,7 +10,7 @@ from django.db import connection
 from categories.running import calls
 from tasks_app import lifecycle
 from tasks_app.errors import CannotBeSentAgain, TaskHasNotEnded, TaskNotFound
-from tasks_app.execution import assembly, batches, poison_rows
+from tasks_app.execution import assembly, batches, external_outcomes, poison_rows
 from tasks_app.indeterminate import decisions
 from tasks_app.models import Decision, EffectState, Segment, TaskEvent
 from tasks_app.models.clock import database_time
@@ -142,7 +142,7 @@ def test_a_row_of_a_stopped_task_can_be_settled_even_when_its_action_is_gone(
     task = engine.start(engine.submit("send", "name,do", "n1,", "n2,", "n3,"))
     with engine.claimed("one") as run, monkeypatch.context() as dying:
         batches.run_next_batch(run)
-        dying.setattr(batches, "commit_external", lambda *_, **__: None)
+        dying.setattr(external_outcomes, "record", lambda *_, **__: None)
         batches.run_next_batch(run)
     lifecycle.stop(task, engine.TESTER)
     Segment.objects.update(claimed_until=database_time(-1))

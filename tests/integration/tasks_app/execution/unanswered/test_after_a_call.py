@@ -9,7 +9,8 @@ from django.db import DataError
 
 from categories.contract import RowFailed, StopTask, Succeeded
 from categories.contract.rows import RowShape
-from tasks_app.execution import assembly, external, ledger
+from categories.running import failure_log
+from tasks_app.execution import assembly, ledger
 from tasks_app.files import task_files
 from tasks_app.models import Segment, Task
 from tasks_app.models.clock import database_time
@@ -94,7 +95,7 @@ def test_an_answer_that_the_database_refuses_is_indeterminate(
 def test_what_an_exception_says_cannot_stop_a_row_from_being_repeated(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch, short_pauses: None, text: str
 ) -> None:
-    monkeypatch.setattr(external.logger, "disabled", True)  # it cannot be a test's output
+    monkeypatch.setattr(failure_log.logger, "disabled", True)  # it cannot be a test's output
     answering(monkeypatch, ConnectionError(text), None)
 
     task = rows.ended(broker, "lost", action="send_again")

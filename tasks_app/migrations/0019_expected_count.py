@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("tasks_app", "0017_etags_and_retries")]
+    dependencies = [("tasks_app", "0018_output_columns")]
     operations = [
         migrations.AddField(
             model_name="task",
