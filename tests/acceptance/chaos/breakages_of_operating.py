@@ -23,11 +23,10 @@ for breakage in (
             Change("tasks_app/execution/scheduling.py", "        .of_kinds(offered)\n", ""),
             Change(
                 "tasks_app/execution/worker.py",
-                "    if compatibility.find_problem(task):\n        return None\n    _, action",
-                "    if problem := compatibility.find_problem(task):\n"
-                "        task.end_work(Ending.REFUSED, str(problem))\n"
-                "        return None\n"
-                "    _, action",
+                "    except CategoryError:\n        return None\n",
+                "    except CategoryError as problem:\n"
+                "        segment.end_work(Ending.REFUSED, str(problem))\n"
+                "        return None\n",
             ),
         ),
     ),
