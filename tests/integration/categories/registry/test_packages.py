@@ -107,6 +107,22 @@ def test_it_stays_unregistered_while_it_is_installed(
     assert refreshing.Registry().find("echo") is None
 
 
+def test_the_code_of_an_unregistered_package_is_not_imported(
+    write_plugin: Write, announce: Announce, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imported: list[str] = []
+    write_plugin()
+    announce()
+    registering.register("hello")
+    registering.unregister("echo")
+
+    with monkeypatch.context() as watched:
+        watched.setattr(loading, "reload_category", imported.append)
+        refreshing.Registry().entries()
+
+    assert imported == []
+
+
 def test_it_comes_back_when_it_is_registered(write_plugin: Write, announce: Announce) -> None:
     write_plugin()
     announce()
@@ -134,6 +150,19 @@ def test_it_goes_when_its_package_goes(
     assert entry.problem == "no installed package announces it any more"
     registering.unregister("echo")
     assert not RegisteredCategory.objects.filter(name="echo").exists()
+
+
+def test_the_name_of_a_package_that_is_gone_is_free(
+    write_plugin: Write, announce: Announce, withdraw: Callable[[], None]
+) -> None:
+    write_plugin()
+    announce()
+    registering.register("hello")
+    withdraw()
+
+    registering.register(write_plugin("other_plugin", version="2"))
+
+    assert said("v") == "v2"
 
 
 def test_a_package_may_move_its_category(write_plugin: Write, announce: Announce) -> None:
