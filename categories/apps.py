@@ -20,10 +20,17 @@ class CategoriesConfig(AppConfig):
         After each migration, the categories that ship are recorded. A process that serves requests
         or runs rows announces itself.
         """
-        from categories.registry import announcing, checks, plugin_modules, schemas  # noqa: F401
+        from categories.registry import (
+            announcing,
+            checks,  # noqa: F401 - registers itself
+            path_files,
+            plugin_modules,
+            schemas,
+        )
 
         schemas.remember()
         plugin_modules.remember_models()
+        path_files.remember()
         announcing.install()
         post_migrate.connect(self._record_shipped, sender=self)
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 import importlib.metadata
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from importlib.machinery import PathFinder
+from importlib.util import find_spec
 from pathlib import Path
 
 from django.apps import AppConfig
@@ -70,7 +72,9 @@ def find_app_package(module_path: str) -> str | None:
     names = module_path.split(".")
     for count in range(1, len(names) + 1):
         name = ".".join(names[:count])
-        spec = PathFinder.find_spec(name, search)
+        spec = None
+        with suppress(ValueError):  # of a name that no module can have
+            spec = find_spec(name) if search is None else PathFinder.find_spec(name, search)
         if spec is None or spec.submodule_search_locations is None:
             break
         search = list(spec.submodule_search_locations)

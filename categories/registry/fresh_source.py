@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from types import ModuleType
 
 
@@ -33,7 +33,9 @@ class FreshFinder(MetaPathFinder):
         """Return where a plugin's module is; None for all other modules."""
         if fullname.partition(".")[0] not in self.roots:
             return None
-        spec = PathFinder.find_spec(fullname, path, target)
+        others = [finder for finder in sys.meta_path if finder is not self]
+        found = (finder.find_spec(fullname, path, target) for finder in others)
+        spec = next(filter(None, found), None)
         if spec is not None and type(spec.loader) is SourceFileLoader:
             spec.loader = FreshLoader(fullname, spec.loader.path)
         return spec

@@ -13,7 +13,7 @@ from django.conf import settings as django_settings
 
 from categories.contract import Category, settings
 from categories.errors import CategoryError
-from categories.registry import fresh_source, plugin_modules
+from categories.registry import fresh_source, path_files, plugin_modules
 from piston.plugin_apps import ENTRY_POINT_GROUP, find_app_package
 
 RESTART = "run `manage.py migrate`, then restart web, worker and beat"
@@ -35,6 +35,7 @@ def package_paths() -> dict[str, str]:
 
     This reads the disk each time (2 ms), so that a package is noticed when it comes and goes.
     """
+    path_files.follow()
     importlib.invalidate_caches()
     found = importlib.metadata.entry_points(group=ENTRY_POINT_GROUP)
     return {path_of(entry.value): entry.name for entry in sorted(found)}
@@ -47,9 +48,7 @@ def path_of(value: str) -> str:
 
 def load_category(dotted_path: str) -> type[Category]:
     """Import the category at `package.module.Class`; raise CannotLoad with the reason."""
-    module_path, _, class_name = dotted_path.rpartition(".")
-    if not module_path:
-        raise CannotLoad(f"{dotted_path!r} is not a dotted path like package.module.Class.")
+    module_path, class_name = split(dotted_path)
     importlib.invalidate_caches()
     with plugin_errors(module_path):
         module = importlib.import_module(module_path)
@@ -59,6 +58,14 @@ def load_category(dotted_path: str) -> type[Category]:
     if problems := list(settings.find_problems(category)):
         raise CannotLoad(" ".join(problems))
     return category
+
+
+def split(dotted_path: str) -> tuple[str, str]:
+    """Return the module and the class of `package.module.Class`; raise CannotLoad for others."""
+    module_path, _, class_name = dotted_path.rpartition(".")
+    if not all(name.isidentifier() for name in dotted_path.split(".")) or not module_path:
+        raise CannotLoad(f"{dotted_path!r} is not a dotted path like package.module.Class.")
+    return module_path, class_name
 
 
 @contextmanager
@@ -78,7 +85,7 @@ def reload_category(dotted_path: str) -> type[Category]:
     All modules of the plugin are imported again except its models, which Django reads only at
     start-up. After a failure the old modules are back, for code that still runs.
     """
-    module_path = dotted_path.rpartition(".")[0]
+    module_path, _ = split(dotted_path)
     importlib.invalidate_caches()
     roots = plugin_modules.roots_of(module_path)
     require_app(module_path)

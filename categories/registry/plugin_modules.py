@@ -14,9 +14,10 @@ from types import ModuleType
 from django.apps import apps
 from django.conf import settings
 
+from categories.registry.path_files import SITE_FOLDERS
+
 # The packages of the checkout; a plugin in one of them, such as a test's, is a single module.
 OWN_ROOTS = {"benchmarks", "categories", "conftest", "manage", "piston", "tasks_app", "tests"}
-SITE_FOLDERS = {"dist-packages", "site-packages"}  # whose modules are of many authors
 READ_BY_DJANGO = ("admin", "apps", "migrations", "models")  # in the package of an app
 
 _digests: dict[str, str] = {}  # of the source of modules that Django has read
@@ -34,9 +35,7 @@ def roots_of(module_path: str) -> set[str]:
     found = packages_distributions()
     if owners := set(found.get(root, ())):
         return {name for name, of in found.items() if owners & set(of)} - OWN_ROOTS
-    spec = None
-    with suppress(ImportError, ValueError):
-        spec = PathFinder.find_spec(root)
+    spec = PathFinder.find_spec(root)
     folder = folder_of(spec.origin if spec else None)
     if folder is None or folder.name in SITE_FOLDERS:
         return {root}

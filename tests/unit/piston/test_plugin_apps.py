@@ -70,6 +70,8 @@ def test_an_app_that_cannot_be_loaded_stops_the_start_with_a_sentence(
         (["words/other/apps.py"], "words.category:Words", []),
         (["words.py"], "words:Words", []),
         ([], "nowhere.category:Words", []),
+        ([], "", []),
+        ([], ".words:", []),
     ],
 )
 def test_the_app_around_an_announced_category_is_found(

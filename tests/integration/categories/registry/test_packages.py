@@ -215,5 +215,18 @@ def test_a_process_with_another_version_says_so(write_plugin: Write) -> None:
     assert other.answers()["echo"]["problem"] == ("it finds version 1; version 2 is registered")
 
 
+@pytest.mark.usefixtures("write_plugin")  # has the folder of the test on the import path
+@pytest.mark.parametrize("value", ["nonsense", "", "a b:C", "echo_plugin:", ".:Plugin", "json"])
+def test_an_entry_point_that_leads_nowhere_is_a_broken_category(
+    value: str, announce: Announce
+) -> None:
+    announce(f"hello = {value}")
+
+    entries = refreshing.Registry().entries()
+
+    assert [entry.problem for entry in entries if entry.category is None] != []
+    assert "services" in registry.known_names()
+
+
 def test_the_paths_of_entry_points_are_dotted() -> None:
     assert loading.path_of("package.module : Class [extra]") == "package.module.Class"
