@@ -9,6 +9,18 @@ NO_CHANGE = "no change required"
 INVALID_TRANSITION = "invalid state transition"
 INVALID_ACCOUNT = "invalid account to assign to"
 
+# what the actions declare in `errors`
+OF_MISSING_NUMBERS = ("number {number} not found", "number {number} is not reconcilable")
+OF_CREATION = (
+    "number {number} is not reconcilable",
+    "account {account_id} not found",
+    UNAUTHORIZED,
+    INVALID_ACCOUNT,
+    "number {number} already exists",
+    "number {number} is porting",
+    INVALID_TRANSITION,
+)
+
 
 def not_reconcilable(number: str) -> str:
     """Return the reason for a number that can belong to no account."""

@@ -15,7 +15,7 @@ from categories.contract import (
 )
 from categories.number_management.access import read_rights
 from categories.number_management.columns import E164, NUMBER_COLUMNS
-from categories.number_management.errors import UNAUTHORIZED, missing
+from categories.number_management.errors import OF_MISSING_NUMBERS, UNAUTHORIZED, missing
 from categories.number_management.output import number_texts
 from categories.number_management.records import read_records
 
@@ -30,6 +30,7 @@ class Find(RowAction):
     columns = (E164,)
     output = NUMBER_COLUMNS
     replaces_header = True
+    errors = (*OF_MISSING_NUMBERS, UNAUTHORIZED)
     effects = Effects.NONE
 
     def process_batch(self, rows: Sequence[Row], context: Context) -> list[Outcome]:

@@ -8,6 +8,7 @@ from categories.contract import Row
 from categories.number_management import moving
 from categories.number_management.actions.changing import Change, ChangeNumbers, MoveNumbers
 from categories.number_management.batches import NumberBatch
+from categories.number_management.errors import INVALID_TRANSITION, NO_CHANGE
 
 
 class AssignTo(MoveNumbers):
@@ -34,6 +35,8 @@ class Reserve(MoveNumbers):
     it goes back to who reserved it before.
     """
 
+    errors = (*MoveNumbers.errors, NO_CHANGE)
+
     def find_change(self, rows: Sequence[Row], batch: NumberBatch) -> Change:
         """Return the reservation for the row's account."""
         default, rights, now = batch.context.account_id, batch.rights, batch.second
@@ -48,6 +51,7 @@ class Release(ChangeNumbers):
     any other becomes `available`.
     """
 
+    errors = (*ChangeNumbers.errors, INVALID_TRANSITION, NO_CHANGE)
     written = (*MoveNumbers.written, "features")
 
     def find_change(self, rows: Sequence[Row], batch: NumberBatch) -> Change:

@@ -36,6 +36,12 @@ class Delete(RowAction):
         ListColumn("deleted_ids", "Ids of the rates that it deleted.", example='["US-1415"]'),
     ]
 
+    errors = [
+        "there is no ratedeck {ratedeck_id}",
+        "no rate of ratedeck {ratedeck_id} has the prefix {prefix}",
+        "no rate of ratedeck {ratedeck_id} with the prefix {prefix} has all the values of this row",
+    ]
+
     def permitted(self, context: Context) -> None:
         """Refuse all but super-duper admins, and resellers in their own tree."""
         require_permission(context)

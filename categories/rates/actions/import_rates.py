@@ -47,6 +47,8 @@ class ImportRates(RowAction):
         ),
     ]
 
+    errors = ["account {account_id} is not one of yours"]
+
     def permitted(self, context: Context) -> None:
         """Refuse all but super-duper admins, and resellers in their own tree."""
         require_permission(context)

@@ -29,6 +29,10 @@ class RateNumbers(RowAction):
         help="Account that calls or is called; empty: only rates for all accounts."
     )
     output = [COLUMNS["prefix"], COLUMNS["rate_name"], COLUMNS["rate_cost"]]
+    errors = [
+        "there is no ratedeck {ratedeck_id}",
+        "no rate of ratedeck {ratedeck_id} fits {number}",
+    ]
     effects = Effects.NONE
     ordered = False
 

@@ -286,6 +286,18 @@ def test_a_bad_record_is_placed_whatever_the_length_of_the_body(
 
 
 @pytest.mark.parametrize("beside", ["", LONG])
+def test_a_nul_never_reaches_a_column(caller: Caller, beside: str) -> None:
+    """PostgreSQL stores none, and columns of texts rely on that."""
+    document = {"x": beside, "data": {"records": [{"name": "Ada"}, {"name": "B\0b"}]}}
+
+    in_json, in_csv = csv_fault(caller.put_json(document)), csv_fault(caller.put(b"name\nB\0b\n"))
+
+    assert "NUL" in in_json["reason"]
+    assert "NUL" in in_csv["reason"]
+    assert_nothing_was_kept()
+
+
+@pytest.mark.parametrize("beside", ["", LONG])
 def test_a_large_body_has_a_file_name_or_no_records_like_a_small_one(
     caller: Caller, beside: str
 ) -> None:

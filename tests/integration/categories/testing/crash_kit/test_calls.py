@@ -48,7 +48,9 @@ class Bank:
 
 
 def survive(action: Any, **options: Any) -> int:
-    return assert_survives_crashes(action, ROWS, **{"calls": calls, "tables": [], **options})
+    return assert_survives_crashes(
+        action, ROWS, **{"calls": calls, "tables": [], "seconds": None, **options}
+    )
 
 
 # ---- Good actions pass ---------------------------------------------------------------------------

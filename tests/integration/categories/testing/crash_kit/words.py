@@ -60,7 +60,7 @@ class List(PageAction):
 
 def survive(action: Any, rows: Any = ROWS, **options: Any) -> Survived:
     """Try an action over accounts, at a fixed time."""
-    options = {"now": NOW, "tables": [Account], "ignoring": ["id"], **options}
+    options = {"now": NOW, "tables": [Account], "ignoring": ["id"], "seconds": None, **options}
     return assert_survives_crashes(action, rows, **options)
 
 
