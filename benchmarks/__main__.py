@@ -33,6 +33,7 @@ QUESTIONS = (  # in the order of the table
     "rates",
     "ratedecks",
     "exporting",
+    "quantities",
     "parallel",
     "starting",
     "fairness",

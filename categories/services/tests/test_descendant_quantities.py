@@ -1,6 +1,7 @@
 """What does the listing of descendants' quantities hold? (docs/spec/tasks-api.txt)"""
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from categories.services.actions import DescendantQuantities, descendant_quantit
 from categories.services.actions.descendant_quantities import unite
 from categories.services.models import ServiceQuantity
 from categories.testing import run_action
+from categories.testing.crash_kit.trials import make_context
 from piston.accounts.models import Account
 from tests.factories import AccountFactory
 
@@ -148,6 +150,34 @@ def test_a_page_takes_no_more_statements_for_more_accounts(parent: Account) -> N
         store(AccountFactory(parent=parent), 2024, 2, bom={"a": {"x": 1}})
 
     assert count_statements() == few
+
+
+def test_the_memory_does_not_grow_with_the_accounts(parent: Account) -> None:
+    children = Account.objects.bulk_create(
+        Account(name=f"child {n}", parent=parent) for n in range(200)
+    )
+    document = {"phone_numbers": {f"in_service_{n}": n for n in range(10)}}
+    ServiceQuantity.objects.bulk_create(
+        ServiceQuantity(account=child, year=year, month=month, bom=document, eom=document)
+        for child in children
+        for year in (2023, 2024)
+        for month in range(1, 13)
+    )
+    context = make_context(parent, None, None)
+    cursor, peaks, rows = None, [], 0
+
+    tracemalloc.start()
+    while not peaks or cursor:
+        tracemalloc.reset_peak()
+        page = DescendantQuantities().page(cursor, context)
+        cursor, rows = page.cursor, rows + len(page.rows)
+        del page
+        peaks.append(tracemalloc.get_traced_memory()[1])
+    tracemalloc.stop()
+
+    assert rows == 200 * 24 * 10
+    assert len(peaks) == 5
+    assert max(peaks) < 1.3 * peaks[0]
 
 
 # ---- One month -----------------------------------------------------------------------------------
