@@ -45,7 +45,7 @@ class Release(ChangeNumbers):
 
     A number goes back to the account that reserved it before its present one, as `reserved`. If
     there is none, a number of knm_local or knm_mdn becomes `deleted`, and a daily job removes it;
-    any other becomes `available`.
+    any other becomes `available`, or what the installation chose for the setting `released_state`.
     """
 
     written = (*MoveNumbers.written, "features")
@@ -53,4 +53,5 @@ class Release(ChangeNumbers):
     def find_change(self, rows: Sequence[Row], batch: NumberBatch) -> Change:
         """Return the release."""
         rights, now = batch.rights, batch.second
-        return lambda _row, before: moving.release(before, rights, now, released_state="available")
+        state = batch.context.settings.released_state
+        return lambda _row, before: moving.release(before, rights, now, released_state=state)
