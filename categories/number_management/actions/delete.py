@@ -8,6 +8,7 @@ from categories.contract import Context, Outcome, Row, RowAction, RowFailed
 from categories.number_management.access import require_superadmin
 from categories.number_management.batches import NumberBatch
 from categories.number_management.columns import E164, NUMBER_COLUMNS
+from categories.number_management.errors import MISSING
 from categories.number_management.states import NumberState
 
 
@@ -20,6 +21,7 @@ class Delete(RowAction):
 
     columns = (E164,)
     output = NUMBER_COLUMNS
+    errors = MISSING
     replaces_header = True
 
     def permitted(self, context: Context) -> None:

@@ -8,6 +8,13 @@ from categories.contract import Row
 from categories.number_management import moving
 from categories.number_management.actions.changing import Change, ChangeNumbers, MoveNumbers
 from categories.number_management.batches import NumberBatch
+from categories.number_management.errors import (
+    ASSIGNING,
+    INVALID_TRANSITION,
+    MISSING,
+    NO_CHANGE,
+    UNAUTHORIZED,
+)
 
 
 class AssignTo(MoveNumbers):
@@ -17,6 +24,8 @@ class AssignTo(MoveNumbers):
     above has reserved. Other numbers are moved between accounts on which the token may act.
     A number that is in service with the account already succeeds unchanged.
     """
+
+    errors = ASSIGNING
 
     def find_change(self, rows: Sequence[Row], batch: NumberBatch) -> Change:
         """Return the move to the row's account."""
@@ -34,6 +43,8 @@ class Reserve(MoveNumbers):
     it goes back to who reserved it before.
     """
 
+    errors = (*ASSIGNING, NO_CHANGE)
+
     def find_change(self, rows: Sequence[Row], batch: NumberBatch) -> Change:
         """Return the reservation for the row's account."""
         default, rights, now = batch.context.account_id, batch.rights, batch.second
@@ -48,6 +59,7 @@ class Release(ChangeNumbers):
     any other becomes `available`, or what the installation chose for the setting `released_state`.
     """
 
+    errors = (*MISSING, UNAUTHORIZED, INVALID_TRANSITION, NO_CHANGE)
     written = (*MoveNumbers.written, "features")
 
     def find_change(self, rows: Sequence[Row], batch: NumberBatch) -> Change:
