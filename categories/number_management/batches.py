@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from categories.contract import Context, RowFailed, Succeeded
 from categories.number_management.access import read_rights
 from categories.number_management.changes import Change, add_changes
-from categories.number_management.errors import missing
+from categories.number_management.errors import describe_missing
 from categories.number_management.output import number_texts
 from categories.number_management.records import (
     NumberRecord,
@@ -53,7 +53,7 @@ class NumberBatch:
         """Return the number as it is now; raise RowFailed if there is none."""
         record = self.records.get(number)
         if record is None:
-            raise RowFailed(missing(number))
+            raise RowFailed(describe_missing(number))
         return record
 
     def put(self, before: NumberRecord | None, after: NumberRecord) -> None:

@@ -16,6 +16,7 @@ from categories.columns import (
 )
 from categories.contract import Row, RowFailed
 from categories.number_management.carriers import CARRIERS, LOCAL_CARRIER
+from categories.number_management.errors import HAS_ITS_OWN, IN_THE_WAY
 from categories.number_management.states import NumberState
 
 UNUSED = "Accepted as an export has it; the system sets it."
@@ -138,9 +139,9 @@ def make_features(row: Row, fields: Iterable[Field]) -> dict[str, Any]:
         if value is None:
             continue
         if name not in PATHS and path[0] in OWN_WORDS:
-            raise RowFailed(f"bad field(s) {name}: {path[0]} has columns of its own")
+            raise RowFailed(HAS_ITS_OWN.format(column=name, field=path[0]))
         if not put_value(document, path, value):
-            raise RowFailed(f"bad field(s) {name}: it lies within another, or another within it")
+            raise RowFailed(IN_THE_WAY.format(column=name))
     return document
 
 

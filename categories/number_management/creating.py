@@ -17,12 +17,13 @@ from categories.number_management.batches import NumberBatch
 from categories.number_management.carriers import LOCAL_CARRIER
 from categories.number_management.columns import merge_features
 from categories.number_management.errors import (
+    ALREADY_EXISTS,
     INVALID_ACCOUNT,
     INVALID_TRANSITION,
+    IS_PORTING,
+    NO_ACCOUNT,
+    NOT_RECONCILABLE,
     UNAUTHORIZED,
-    already_exists,
-    is_porting,
-    not_reconcilable,
 )
 from categories.number_management.reconcilable import is_reconcilable
 from categories.number_management.records import NumberRecord
@@ -105,7 +106,7 @@ class Creation:
     def _find_refusal(self, request: NumberRequest) -> str:
         """Return why the number may not be created on these terms; "" if it may."""
         if not is_reconcilable(request.number):
-            return not_reconcilable(request.number)
+            return NOT_RECONCILABLE.format(number=request.number)
         terms = (request.account_id, request.state, request.carrier_module)
         refusal = self.refusals.get(terms)
         if refusal is None:
@@ -115,7 +116,7 @@ class Creation:
     def _refuse(self, request: NumberRequest) -> str:
         account_id = request.account_id
         if account_id is not None and account_id not in self.rights.names:
-            return f"account {account_id} not found"
+            return NO_ACCOUNT.format(account_id=account_id)
         if not self._may_create(request):
             return UNAUTHORIZED
         if (account_id is not None) is not (request.state in ASSIGNED):
@@ -128,9 +129,9 @@ class Creation:
         if before.state == NumberState.PORT_OUT or (
             before.state == NumberState.PORT_IN and not is_own
         ):
-            return is_porting(request.number)
+            return IS_PORTING.format(number=request.number)
         if before.state not in RECREATED:
-            return already_exists(request.number)
+            return ALREADY_EXISTS.format(number=request.number)
         if request.state not in RECREATED[NumberState(before.state)]:
             return INVALID_TRANSITION
         return ""

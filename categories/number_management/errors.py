@@ -8,35 +8,22 @@ UNAUTHORIZED = "requestor is unauthorized to perform operation"
 NO_CHANGE = "no change required"
 INVALID_TRANSITION = "invalid state transition"
 INVALID_ACCOUNT = "invalid account to assign to"
+NO_ACCOUNT = "account {account_id} not found"
+NOT_FOUND = "number {number} not found"
+NOT_RECONCILABLE = "number {number} is not reconcilable"  # it can belong to no account
+ALREADY_EXISTS = "number {number} already exists"
+IS_PORTING = "number {number} is porting"  # it moves between operators
+HAS_ITS_OWN = "bad field(s) {column}: {field} has columns of its own"
+IN_THE_WAY = "bad field(s) {column}: it lies within another, or another within it"
 
-# what the actions declare in `errors`
-OF_MISSING_NUMBERS = ("number {number} not found", "number {number} is not reconcilable")
-OF_CREATION = (
-    "number {number} is not reconcilable",
-    "account {account_id} not found",
-    UNAUTHORIZED,
-    INVALID_ACCOUNT,
-    "number {number} already exists",
-    "number {number} is porting",
-    INVALID_TRANSITION,
-)
-
-
-def not_reconcilable(number: str) -> str:
-    """Return the reason for a number that can belong to no account."""
-    return f"number {number} is not reconcilable"
+MISSING = (NOT_FOUND, NOT_RECONCILABLE)
+CREATING = (
+    NOT_RECONCILABLE, NO_ACCOUNT, UNAUTHORIZED, IS_PORTING, ALREADY_EXISTS, INVALID_TRANSITION,
+)  # fmt: skip
+ASSIGNING = (*MISSING, INVALID_ACCOUNT, UNAUTHORIZED, INVALID_TRANSITION)
 
 
-def missing(number: str) -> str:
+def describe_missing(number: str) -> str:
     """Return the reason for a number that is not in the system."""
-    return f"number {number} not found" if is_reconcilable(number) else not_reconcilable(number)
-
-
-def already_exists(number: str) -> str:
-    """Return the reason for a number that cannot be created again."""
-    return f"number {number} already exists"
-
-
-def is_porting(number: str) -> str:
-    """Return the reason for a number that is moving between operators."""
-    return f"number {number} is porting"
+    reason = NOT_FOUND if is_reconcilable(number) else NOT_RECONCILABLE
+    return reason.format(number=number)

@@ -10,10 +10,11 @@ from categories.number_management.columns import FEATURES
 from categories.number_management.records import NumberRecord
 
 NO_TEXTS = ("",) * len(FEATURES)
-# first word of a path -> second word, or "" for a path of one word -> place of the column
+ALONE = ""  # stands for the second word of a path of one word
+# first word of a path -> second word -> place of the column
 PLACES: dict[str, dict[str, int]] = {}
 for place, (_, (first, *rest)) in enumerate(FEATURES):
-    PLACES.setdefault(first, {})["".join(rest)] = place
+    PLACES.setdefault(first, {})[rest[0] if rest else ALONE] = place
 
 
 def number_texts(record: NumberRecord, account_name: str | None) -> Texts:
@@ -37,11 +38,14 @@ def number_texts(record: NumberRecord, account_name: str | None) -> Texts:
 
 def feature_texts(features: Mapping[str, Any]) -> list[str]:
     """Return the cells of the features that have a column."""
-    texts = list(NO_TEXTS)
+    texts = [""] * len(FEATURES)
     for first, value in features.items():
-        places = PLACES.get(first, {})
-        for second, inner in value.items() if isinstance(value, dict) else [("", value)]:
+        places = PLACES.get(first)
+        if places is None:
+            continue
+        for second, inner in value.items() if value.__class__ is dict else ((ALONE, value),):
             place = places.get(second)
             if place is not None:
-                texts[place] = FEATURES[place].column.format(inner)
+                is_text = inner.__class__ is str
+                texts[place] = inner if is_text else FEATURES[place].column.format(inner)
     return texts

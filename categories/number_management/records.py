@@ -16,6 +16,7 @@ from categories.number_management.carriers import LOCAL_CARRIER
 from categories.number_management.models import PhoneNumber
 from piston.gregorian import UNIX_EPOCH_SECONDS, gregorian_sql
 
+decode = json.JSONDecoder().decode  # without the checks of json.loads
 NO_FEATURES: Mapping[str, Any] = {}  # shared by many records
 
 
@@ -69,9 +70,9 @@ WRITTEN = tuple(name for name in NumberRecord._fields if name not in TIMES)
 
 def make_record(row: Sequence[Any]) -> NumberRecord:
     """Return the record of a row of STORED."""
-    *values, features = row
-    values.append(NO_FEATURES if features == "{}" else json.loads(features))
-    return NumberRecord._make(values)
+    features = row[-1]
+    document = NO_FEATURES if features == "{}" else decode(features)
+    return NumberRecord._make((*row[:-1], document))
 
 
 def read_records(

@@ -14,7 +14,7 @@ from categories.number_management.columns import (
     make_features,
 )
 from categories.number_management.creating import NumberRequest, create_numbers
-from categories.number_management.errors import OF_CREATION
+from categories.number_management.errors import CREATING
 from categories.number_management.records import NO_FEATURES
 from categories.number_management.states import ASSIGNED, CREATABLE, NumberState
 
@@ -36,7 +36,7 @@ class Add(RowAction):
         choices=[state for state in CREATABLE if state in ASSIGNED],
     )
     columns = (CARRIER_MODULE, *FEATURE_COLUMNS)
-    errors = OF_CREATION
+    errors = CREATING
     output = (TextColumn("state", "State of the number afterwards.", example="in_service"),)
 
     def process_batch(self, rows: Sequence[Row], context: Context) -> list[Outcome]:

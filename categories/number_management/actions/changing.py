@@ -10,12 +10,6 @@ from categories.columns import Column
 from categories.contract import Context, Outcome, Row, RowAction, RowFailed
 from categories.number_management.batches import NumberBatch
 from categories.number_management.columns import ACCOUNT_ID, E164, NUMBER_COLUMNS
-from categories.number_management.errors import (
-    INVALID_ACCOUNT,
-    INVALID_TRANSITION,
-    OF_MISSING_NUMBERS,
-    UNAUTHORIZED,
-)
 from categories.number_management.records import NumberRecord
 
 # returns the number after a row, or raises RowFailed
@@ -28,7 +22,6 @@ class ChangeNumbers(RowAction, abstract=True):
     columns: ClassVar[Sequence[Column[Any]]] = (E164,)
     output = NUMBER_COLUMNS
     replaces_header = True
-    errors: ClassVar[Sequence[str]] = (*OF_MISSING_NUMBERS, UNAUTHORIZED)
     written: ClassVar[Sequence[str]]  # the fields that the action changes
 
     @abstractmethod
@@ -65,7 +58,6 @@ class MoveNumbers(ChangeNumbers, abstract=True):
     """Change numbers to an account, the task's unless the row names another."""
 
     columns = (ACCOUNT_ID.but(help="Account that gets it; unset: the task's account."),)
-    errors = (*ChangeNumbers.errors, INVALID_ACCOUNT, INVALID_TRANSITION)
     written = (
         "account_id", "state", "previously_assigned_to", "used_by", "reservations",
     )  # fmt: skip

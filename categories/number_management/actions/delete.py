@@ -8,7 +8,7 @@ from categories.contract import Context, Outcome, Row, RowAction, RowFailed
 from categories.number_management.access import require_superadmin
 from categories.number_management.batches import NumberBatch
 from categories.number_management.columns import E164, NUMBER_COLUMNS
-from categories.number_management.errors import OF_MISSING_NUMBERS
+from categories.number_management.errors import MISSING
 from categories.number_management.states import NumberState
 
 
@@ -21,8 +21,8 @@ class Delete(RowAction):
 
     columns = (E164,)
     output = NUMBER_COLUMNS
+    errors = MISSING
     replaces_header = True
-    errors = OF_MISSING_NUMBERS
 
     def permitted(self, context: Context) -> None:
         """Refuse all but the super-duper admin."""

@@ -15,7 +15,7 @@ from categories.contract import (
 )
 from categories.number_management.access import read_rights
 from categories.number_management.columns import E164, NUMBER_COLUMNS
-from categories.number_management.errors import OF_MISSING_NUMBERS, UNAUTHORIZED, missing
+from categories.number_management.errors import MISSING, UNAUTHORIZED, describe_missing
 from categories.number_management.output import number_texts
 from categories.number_management.records import read_records
 
@@ -30,7 +30,7 @@ class Find(RowAction):
     columns = (E164,)
     output = NUMBER_COLUMNS
     replaces_header = True
-    errors = (*OF_MISSING_NUMBERS, UNAUTHORIZED)
+    errors = (*MISSING, UNAUTHORIZED)
     effects = Effects.NONE
 
     def process_batch(self, rows: Sequence[Row], context: Context) -> list[Outcome]:
@@ -41,7 +41,7 @@ class Find(RowAction):
         for row in rows:
             record = records.get(row.e164)
             if record is None:
-                outcomes.append(RowFailed(missing(row.e164)))
+                outcomes.append(RowFailed(describe_missing(row.e164)))
             elif not rights.may_see(record):
                 outcomes.append(RowFailed(UNAUTHORIZED))
             else:

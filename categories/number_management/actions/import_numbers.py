@@ -8,7 +8,7 @@ from categories.contract import Context, Outcome, Row, RowAction, RowFailed
 from categories.contract.rows import file_columns
 from categories.number_management.columns import NUMBER_COLUMNS, find_fields, make_features
 from categories.number_management.creating import NumberRequest, create_numbers
-from categories.number_management.errors import OF_CREATION
+from categories.number_management.errors import CREATING, INVALID_ACCOUNT
 from categories.number_management.records import NO_FEATURES
 from categories.number_management.states import ASSIGNED, NumberState
 
@@ -26,8 +26,8 @@ class ImportNumbers(RowAction):
     name = "import"
     columns = NUMBER_COLUMNS
     output = NUMBER_COLUMNS
+    errors = (*CREATING, INVALID_ACCOUNT)
     replaces_header = True
-    errors = OF_CREATION
 
     def process_batch(self, rows: Sequence[Row], context: Context) -> list[Outcome]:
         """Create the numbers of a batch; return their new cells."""

@@ -8,7 +8,13 @@ from categories.contract import Row
 from categories.number_management import moving
 from categories.number_management.actions.changing import Change, ChangeNumbers, MoveNumbers
 from categories.number_management.batches import NumberBatch
-from categories.number_management.errors import INVALID_TRANSITION, NO_CHANGE
+from categories.number_management.errors import (
+    ASSIGNING,
+    INVALID_TRANSITION,
+    MISSING,
+    NO_CHANGE,
+    UNAUTHORIZED,
+)
 
 
 class AssignTo(MoveNumbers):
@@ -18,6 +24,8 @@ class AssignTo(MoveNumbers):
     above has reserved. Other numbers are moved between accounts on which the token may act.
     A number that is in service with the account already succeeds unchanged.
     """
+
+    errors = ASSIGNING
 
     def find_change(self, rows: Sequence[Row], batch: NumberBatch) -> Change:
         """Return the move to the row's account."""
@@ -35,7 +43,7 @@ class Reserve(MoveNumbers):
     it goes back to who reserved it before.
     """
 
-    errors = (*MoveNumbers.errors, NO_CHANGE)
+    errors = (*ASSIGNING, NO_CHANGE)
 
     def find_change(self, rows: Sequence[Row], batch: NumberBatch) -> Change:
         """Return the reservation for the row's account."""
@@ -48,13 +56,14 @@ class Release(ChangeNumbers):
 
     A number goes back to the account that reserved it before its present one, as `reserved`. If
     there is none, a number of knm_local or knm_mdn becomes `deleted`, and a daily job removes it;
-    any other becomes `available`.
+    any other becomes `available`, or what the installation chose for the setting `released_state`.
     """
 
-    errors = (*ChangeNumbers.errors, INVALID_TRANSITION, NO_CHANGE)
+    errors = (*MISSING, UNAUTHORIZED, INVALID_TRANSITION, NO_CHANGE)
     written = (*MoveNumbers.written, "features")
 
     def find_change(self, rows: Sequence[Row], batch: NumberBatch) -> Change:
         """Return the release."""
         rights, now = batch.rights, batch.second
-        return lambda _row, before: moving.release(before, rights, now, released_state="available")
+        state = batch.context.settings.released_state
+        return lambda _row, before: moving.release(before, rights, now, released_state=state)

@@ -18,7 +18,7 @@ from categories.number_management.columns import (
     make_features,
     merge_features,
 )
-from categories.number_management.errors import UNAUTHORIZED
+from categories.number_management.errors import HAS_ITS_OWN, IN_THE_WAY, MISSING, UNAUTHORIZED
 from categories.number_management.records import NumberRecord
 
 
@@ -26,6 +26,7 @@ class Update(ChangeNumbers, abstract=True):
     """Change public fields of numbers on whose accounts the token may act."""
 
     columns = (CARRIER_NAME, *FEATURE_COLUMNS, OPAQUE)
+    errors = (*MISSING, UNAUTHORIZED, HAS_ITS_OWN, IN_THE_WAY)
     written = ("features",)
 
     @abstractmethod

@@ -40,16 +40,18 @@ def test_the_cells_are_those_that_the_columns_would_write(record: NumberRecord) 
 
 
 def test_every_feature_is_written_into_its_column() -> None:
+    values = [
+        column.type_name == "boolean" or f"value {place}"
+        for place, (column, _) in enumerate(FEATURES)
+    ]
     features: dict[str, Any] = {"carrier_name": "Telnyx", "own": {"x": "y"}}
-    for place, (_, path) in enumerate(FEATURES):
-        put_value(features, path, f"value {place}")
+    for (_, path), value in zip(FEATURES, values, strict=True):
+        put_value(features, path, value)
 
     texts = number_texts(FULL._replace(features=features), "Cafe")
 
     assert texts[1] == "Cafe"
-    assert list(texts[10:]) == [
-        column.format(f"value {place}") for place, (column, _) in enumerate(FEATURES)
-    ]
+    assert list(texts[10:]) == ["true" if value is True else value for value in values]
 
 
 @pytest.mark.parametrize("features", [{"cnam": "broken"}, {"force_outbound": {"x": "y"}}])

@@ -137,3 +137,28 @@ def test_numbers_of_one_file_are_moved_one_row_after_the_other() -> None:
 
     assert [line[-1] for line in ran.lines] == ["", "no change required", "", ""]
     assert as_now(NUMBER)["reservations"].split() == [top.pk, middle.pk]
+
+
+@pytest.mark.parametrize("state", ["available", "aging", "released"])
+def test_an_installation_chooses_the_state_of_released_numbers(state: str) -> None:
+    number = PhoneNumberFactory.create(number=NUMBER, carrier_module="knm_telnyx")
+    local = PhoneNumberFactory.create(account=number.account)
+    rows = [{"e164": NUMBER}, {"e164": local.number}]
+
+    run_action(Release, rows, account=number.account, settings={"released_state": state})
+
+    assert state_and_holder() == (state, None)
+    assert as_now(local.number)["state"] == "deleted"
+
+
+def test_a_number_that_is_released_already_needs_no_release() -> None:
+    PhoneNumberFactory.create(number=NUMBER, state="released", carrier_module="knm_telnyx")
+
+    ran = run_action(
+        Release,
+        [{"e164": NUMBER}],
+        account=make_superadmin(),
+        settings={"released_state": "released"},
+    )
+
+    assert ran.failures == ["no change required"]
