@@ -194,5 +194,6 @@ def become_supervisor(folder: Path, *, watched: int) -> NoReturn:
     for descriptor in (1, 2):
         os.dup2(pipes["supervisor"][1], descriptor)
     os.environ |= {**process_environment(), SUPERVISOR_PID: str(os.getpid())}
+    os.chdir(settings.BASE_DIR)  # the programs of the Procfile are named from there
     command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(configuration)]
     os.execv(sys.executable, command)  # noqa: S606 - replaces this process, without a shell

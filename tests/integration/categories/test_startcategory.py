@@ -1,8 +1,6 @@
 """Does `manage.py startcategory` make a category that works at once, wherever it is made?"""
 
-import os
 import re
-import subprocess
 import sys
 from io import StringIO
 from pathlib import Path
@@ -12,6 +10,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from categories.management.commands import startcategory
+from tests.tutorial import run
 
 BIN = Path(sys.executable).parent
 FILES = ["__init__.py", "category.py", "conftest.py", "pyproject.toml"]
@@ -27,15 +26,6 @@ def start(name: str) -> str:
     out = StringIO()
     call_command("startcategory", name, stdout=out)
     return out.getvalue()
-
-
-def run(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run a command as an author would, who knows nothing of this suite."""
-    kept = ("PATH", "HOME")
-    environment = {name: os.environ[name] for name in kept if name in os.environ}
-    return subprocess.run(
-        command, cwd=cwd, env=environment, capture_output=True, text=True, check=False
-    )
 
 
 def test_the_command_that_it_prints_runs_its_tests_and_they_pass(folder: Path) -> None:
