@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+
 from celery import Task as CeleryTask
 from celery import shared_task
 
+from categories.running import callers
 from tasks_app.execution import assembly, worker
 from tasks_app.files import storage_check
 from tasks_app.indeterminate import carrying_out
 from tasks_app.queue import dispatch, sending
 from tasks_app.upkeep import hourly_and_daily, sweeping
+
+logger = logging.getLogger(__name__)
 
 HOUR = 3_600  # seconds
 
@@ -28,6 +33,9 @@ def run_slice(self: CeleryTask, task_id: str, number: int) -> None:
             due = worker.run_slice(task_id, self.request.id)
             if due:
                 assembly.assemble_soon(due)
+    if callers.are_stuck():
+        logger.warning("A row that takes too long cannot be ended: this process is replaced")
+        raise SystemExit(0)  # the pool reports the message's end first, then starts another process
 
 
 # acknowledged at once: it may take longer than a broker waits, and the sweeper sends it again

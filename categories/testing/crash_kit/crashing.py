@@ -114,7 +114,10 @@ class CrashTest:
         """Yield all trials, the most telling ones first."""
         size, small = self.size, self.smallest
         if self.action.effects is Effects.EXTERNAL and self.action.takes_input:
-            yield from self._die_everywhere(expected, self._no_fault, "", 1, 1)
+            size = min(size, self.action.concurrency)
+            if size > 1:
+                yield Planned(partial(self._try_size, expected, 1))
+            yield from self._die_everywhere(expected, self._no_fault, "", size, 1)
             yield from self._lose_answers(expected)
             return
         if not self.action.takes_input and not self.runs.page_size:

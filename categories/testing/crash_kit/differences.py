@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import zip_longest
@@ -23,7 +23,7 @@ class RunResult:
     ran: Ran
     state: State  # the rows of tables, and the contents of watched things
     calls: list[Call]
-    sent_at_death: int | None  # the row that was journaled as sent when the worker died
+    sent_at_death: frozenset[int]  # the rows that were journaled as sent when the worker died
 
     @property
     def ending(self) -> str:
@@ -116,12 +116,12 @@ def compare_lines(expected: list[list[str]], found: list[list[str]], where: str)
 
 
 def compare_calls(action: type[Action], expected: RunResult, found: RunResult, where: str) -> None:
-    """Compare runs that call the outside: only the row in flight may have been called twice."""
-    number = found.sent_at_death
+    """Compare runs that call the outside: only rows in flight may have been called twice."""
+    in_flight = found.sent_at_death
     rows = range(1, max(len(expected.ran.outcomes), len(found.ran.outcomes)) + 1)
     for row in rows:
         before, after = expected.calls_of(row), found.calls_of(row)
-        if row != number:
+        if row not in in_flight:
             if before != after:
                 raise AssertionError(
                     f"{where}: row {row}, which was not in flight, was called with"
@@ -134,17 +134,21 @@ def compare_calls(action: type[Action], expected: RunResult, found: RunResult, w
                 f"{where}: row {row} was called with {show_calls(after)}; undisturbed with"
                 f" {show_calls(before)}, and it may never be called again"
             )
-    is_known = number is None or isinstance(expected.ran.outcomes[number - 1], Succeeded)
-    if number is None or action.idempotent:
+    if not in_flight or action.idempotent:
         compare_state(expected.state, found.state, where)
-    if number is None or (action.idempotent and is_known):
+    unknown = {
+        number
+        for number in in_flight
+        if not (action.idempotent and isinstance(expected.ran.outcomes[number - 1], Succeeded))
+    }
+    for number in unknown:
+        if not isinstance(found.ran.outcomes[number - 1], Indeterminate):
+            raise AssertionError(  # noqa: TRY004 - an assertion of a test
+                f"{where}: row {number} was in flight, and is not indeterminate"
+            )
+    if not unknown:
         compare_lines(expected.ran.lines, found.ran.lines, where)
-        return
-    if not isinstance(found.ran.outcomes[number - 1], Indeterminate):
-        raise AssertionError(  # noqa: TRY004 - an assertion of a test
-            f"{where}: row {number} was in flight, and is not indeterminate"
-        )
-    compare_other_rows(expected, found, number, where)
+    compare_other_rows(expected, found, unknown, where)
 
 
 def check_repeated(expected: list[Call], found: list[Call], row: int, where: str) -> None:
@@ -199,14 +203,16 @@ def compare_bad_answer(
             f"{where}: it said that the row {said}. Nobody knows that; let an exception out, and"
             f" the row is {then}"
         )
-    compare_other_rows(expected, found, row, where)
+    compare_other_rows(expected, found, {row}, where)
 
 
-def compare_other_rows(expected: RunResult, found: RunResult, row: int, where: str) -> None:
+def compare_other_rows(
+    expected: RunResult, found: RunResult, rows: Collection[int], where: str
+) -> None:
     """Raise AssertionError if the lines of any other row differ."""
     others = zip(expected.lines_by_row(), found.lines_by_row(), strict=False)
     for number, (lines, other_lines) in enumerate(others, 1):
-        if number != row:
+        if number not in rows:
             compare_lines(lines, other_lines, f"{where}: of row {number}")
 
 

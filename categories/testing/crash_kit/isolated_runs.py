@@ -68,7 +68,7 @@ class IsolatedRuns:
             state = self._read()
             transaction.set_rollback(True, using=using)
         made = list(self.calls.made) if self.calls is not None else []
-        return RunResult(trial.ran, state, made, trial.was_sent_at_death)
+        return RunResult(trial.ran, state, made, trial.were_sent_at_death)
 
     def _read(self) -> State:
         return read_tables(self.tables, self.ignoring, self.context) | self.watched.contents()

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from categories.contract import Context, Outcome, Row, RowAction, RowFailed, StopTask, Succeeded
 from categories.running import calls
-from categories.running.failures import Indeterminate, Unanswered
+from categories.running.failures import Indeterminate, ToldToWait, Unanswered
 from categories.testing.crash_kit.fault_injection import Caught, FaultInjector
+
+MAX_PAUSES = 100  # that a row may be asked for; a task limits their time
 
 
 @dataclass
@@ -26,11 +28,17 @@ class SendingTrial:
         """Return the row's outcome."""
         most = self.worker.max_attempts if self.worker.idempotent else 1
         outcome: Outcome = Indeterminate(calls.DIED)
+        pauses_left = MAX_PAUSES
         while self.attempt_count < most:
             self.attempt_count += 1
             self.injector.boundary(f"after {self.what} was journaled, before it was sent")
             outcome = self._call(row)
-            if not isinstance(outcome, Unanswered):
+            if isinstance(outcome, ToldToWait):
+                self.attempt_count -= 1
+                pauses_left -= 1
+                if not pauses_left:
+                    return RowFailed("put off for ever") if not self.attempt_count else outcome
+            elif not isinstance(outcome, Unanswered):
                 self.injector.boundary(f"after {self.what} was sent, before the commit")
                 break
         return outcome

@@ -122,8 +122,8 @@ class Trial:
         self.row_count = 0  # committed
         self.page_cursor: Any = None
         self.pages_done = False
-        self.sent: int | None = None  # the row in the journal without an outcome
-        self.was_sent_at_death: int | None = None
+        self.sent: frozenset[int] = frozenset()  # the rows in the journal without an outcome
+        self.were_sent_at_death: frozenset[int] = frozenset()
         self.is_finished = False
 
     def run(self) -> Ran:
@@ -132,7 +132,7 @@ class Trial:
             try:
                 self._work()
             except Died:
-                self.was_sent_at_death = self.sent
+                self.were_sent_at_death = self.sent
                 self.batch_size = self.resume_size
                 self.page_cursor = json.loads(json.dumps(self.page_cursor))  # as the database does
                 self.injector.replace_worker()
@@ -172,18 +172,18 @@ class Trial:
     def _run_batch(self, worker: RowAction) -> None:
         external = self.action.effects is Effects.EXTERNAL
         first = self.row_count
-        cells = self.cells[first : first + (1 if external else self.batch_size)]
+        size = min(self.batch_size, self.action.concurrency) if external else self.batch_size
+        cells = self.cells[first : first + size]
         rows = self.row_shape.parse_batch(cells, first + 1)
         if self.without is not None and first < self.without <= first + len(rows):
             rows[self.without - first - 1] = RowFailed("left out")
         what = name_rows(first + 1, len(rows))
         self.injector.boundary(f"before {what}")
-        if external:
-            outcomes = [self._send(worker, rows[0], what)]
-        else:
-            outcomes = self._try(worker, rows, what)
+        outcomes = (
+            self._send_group(worker, rows, what) if external else self._try(worker, rows, what)
+        )
         self.row_count += len(outcomes)
-        self.sent = None
+        self.sent = frozenset(number for number in self.sent if number > self.row_count)
         for line, outcome in zip(cells, outcomes, strict=False):
             self._write(outcome, line)
         last = outcomes[-1]
@@ -213,15 +213,31 @@ class Trial:
             self.injector.boundary(f"after {batch_trial.what}, before the commit")
         return outcomes
 
-    def _send(self, worker: RowAction, row: Row | RowFailed, what: str) -> Outcome:
+    def _send_group(
+        self, worker: RowAction, rows: Sequence[Row | RowFailed], what: str
+    ) -> list[Outcome]:
+        """Send rows to the outside, each by a worker's action of its own, as threads do."""
+        before = self.sent
+        numbers = range(self.row_count + 1, self.row_count + len(rows) + 1)
+        good = {n for n, row in zip(numbers, rows, strict=True) if not isinstance(row, RowFailed)}
+        self.sent = before | good
+        if len(rows) > 1:
+            self.injector.boundary(f"after {what} was journaled, before any of it was sent")
+        return [
+            self._send(worker if len(rows) == 1 else type(worker)(), row, number, number in before)
+            for number, row in zip(numbers, rows, strict=True)
+        ]
+
+    def _send(
+        self, worker: RowAction, row: Row | RowFailed, number: int, was_sent: bool
+    ) -> Outcome:
         """Send a row to the outside, unless the journal says that it may have been sent."""
-        number = self.row_count + 1
         if isinstance(row, RowFailed):
             return row
-        attempt_count = int(self.sent == number)
+        attempt_count = int(was_sent)
         if attempt_count and not self.action.idempotent:
             return Indeterminate(calls.DIED)
-        self.sent = number
+        what = name_rows(number, 1)
         context = replace(self.context, effect_key=f"{TASK_ID}-{number}")
         trial = SendingTrial(
             worker, context, self.injector, what, number, attempt_count, is_strict=self.is_strict

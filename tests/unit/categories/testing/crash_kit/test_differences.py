@@ -1,5 +1,6 @@
 """Which differences between two runs are a fault? (cases that need no run)"""
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import pytest
@@ -26,19 +27,19 @@ def call(row_number: int) -> Call:
     return Call(row_number, f"key {row_number}", (f"word {row_number}",), {}, "a row")
 
 
-def left(*calls: int, sent_at_death: int | None = None) -> RunResult:
-    """Return the result of a run over three rows; the row in flight is indeterminate."""
+def left(*calls: int, in_flight: Collection[int] = ()) -> RunResult:
+    """Return the result of a run over three rows; the rows in flight are indeterminate."""
     outcomes: list[Outcome] = [
-        Indeterminate("it died") if number == sent_at_death else Succeeded() for number in (1, 2, 3)
+        Indeterminate("it died") if number in in_flight else Succeeded() for number in (1, 2, 3)
     ]
     lines = [[str(number), ""] for number in (1, 2, 3)]
     ran = Ran(["word", "error"], lines, outcomes)
-    return RunResult(ran, {}, [call(number) for number in calls], sent_at_death)
+    return RunResult(ran, {}, [call(number) for number in calls], frozenset(in_flight))
 
 
 @pytest.mark.parametrize("calls", [(1, 2, 3), (1, 3)])
 def test_the_row_in_flight_may_have_been_called_or_not(calls: tuple[int, ...]) -> None:
-    compare_calls(Send, left(1, 2, 3), left(*calls, sent_at_death=2), "here")
+    compare_calls(Send, left(1, 2, 3), left(*calls, in_flight=[2]), "here")
 
 
 @pytest.mark.parametrize(
@@ -51,14 +52,24 @@ def test_the_row_in_flight_may_have_been_called_or_not(calls: tuple[int, ...]) -
 )
 def test_any_other_call_is_a_fault(calls: tuple[int, ...], why: str) -> None:
     with pytest.raises(AssertionError, match=f"here: {why}"):
-        compare_calls(Send, left(1, 2, 3), left(*calls, sent_at_death=2), "here")
+        compare_calls(Send, left(1, 2, 3), left(*calls, in_flight=[2]), "here")
 
 
 def test_a_row_in_flight_that_is_not_indeterminate_is_a_fault() -> None:
-    found = replace(left(1, 2, 3), sent_at_death=2)
+    found = replace(left(1, 2, 3), sent_at_death=frozenset([2]))
 
     with pytest.raises(AssertionError, match="row 2 was in flight, and is not indeterminate"):
         compare_calls(Send, left(1, 2, 3), found, "here")
+
+
+@pytest.mark.parametrize("calls", [(1, 2, 3), (1, 3), (1, 2), (1,)])
+def test_each_row_of_a_group_in_flight_may_have_been_called_or_not(calls: tuple[int, ...]) -> None:
+    compare_calls(Send, left(1, 2, 3), left(*calls, in_flight=[2, 3]), "here")
+
+
+def test_no_row_of_a_group_in_flight_may_be_called_twice() -> None:
+    with pytest.raises(AssertionError, match=r"row 3 was called with .* may never be called again"):
+        compare_calls(Send, left(1, 2, 3), left(1, 3, 3, in_flight=[2, 3]), "here")
 
 
 def test_another_ending_is_a_fault() -> None:
