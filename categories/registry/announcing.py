@@ -88,7 +88,16 @@ class Announcer:
                 process_space=process_space(),
                 **changes,
             )
+        if loaded != self._written:
+            warn_of_other_versions(loaded)
         self._written, self._written_at = loaded, time.monotonic()
+
+
+def warn_of_other_versions(loaded: dict[str, Any]) -> None:
+    """Log each plugin that this process has in another version than is registered."""
+    for name, said in loaded.items():
+        if said["version"] and said["problem"]:
+            logger.warning("The category %s: %s", name, said["problem"])
 
 
 def process_space() -> str:

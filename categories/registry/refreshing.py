@@ -6,7 +6,6 @@ again after REFRESH_SECONDS. Each takes about 2 ms.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -19,8 +18,6 @@ from categories.contract import fits
 from categories.models import RegisteredCategory, Source
 from categories.registry import loading
 from categories.registry.loaded import Entry, Loaded, broken, load_built_in, load_plugin
-
-logger = logging.getLogger(__name__)
 
 REFRESH_SECONDS = 2.0
 
@@ -169,8 +166,6 @@ class Registry:
         loaded = before.get(path)
         if loaded is None or loaded.is_outdated(mark):
             loaded = load_plugin(path, name, source, mark, loaded)
-            if differs := describe_other_version(loaded.entry, record):
-                logger.warning("%s: %s", loaded.entry.name, differs)
         self._plugins[path] = loaded
         return loaded.entry
 

@@ -55,6 +55,39 @@ def test_a_file_that_has_changed_is_followed_again(site: Path, tmp_path: Path) -
     assert sys.path[-2:] == [str(tmp_path / "one"), str(tmp_path / "two")]
 
 
+@pytest.mark.parametrize("text", [None, "# nothing\n"])
+def test_what_is_gone_is_taken_off_the_import_path(
+    text: str | None, site: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "source").mkdir()
+    file = site / "greetings.pth"
+    file.write_text(f"{tmp_path / 'source'}\n")
+    path_files.follow()
+    before = sys.path[-1]
+
+    if text is None:
+        file.unlink()
+    else:
+        file.write_text(text)
+        os.utime(file, (1, 1))
+    path_files.follow()
+
+    assert before == str(tmp_path / "source")
+    assert before not in sys.path
+
+
+def test_what_two_files_name_stays_while_one_does(site: Path, tmp_path: Path) -> None:
+    (tmp_path / "source").mkdir()
+    for name in ("one.pth", "two.pth"):
+        (site / name).write_text(f"{tmp_path / 'source'}\n")
+    path_files.follow()
+
+    (site / "one.pth").unlink()
+    path_files.follow()
+
+    assert sys.path.count(str(tmp_path / "source")) == 1
+
+
 def test_what_was_there_at_the_start_is_left_to_python(
     site: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,6 +24,9 @@ from tests.integration.categories.conftest import Write
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+GOOD = {"mark": "", "version": "1", "problem": ""}
+
+
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking, "ANSWER_SECONDS", 0.1)
@@ -86,9 +89,23 @@ def test_an_announcement_that_was_deleted_is_made_again() -> None:
     announcer.write({})
     RunningProcess.objects.all().delete()
 
-    announcer.write({"echo": {}})
+    announcer.write({"echo": GOOD})
 
-    assert RunningProcess.objects.get().loaded == {"echo": {}}
+    assert RunningProcess.objects.get().loaded == {"echo": GOOD}
+
+
+def test_another_version_than_the_registered_one_is_logged_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    announcer = Announcer("web")
+    loaded = {"echo": GOOD, "other": GOOD | {"problem": "it finds version 1"}}
+
+    announcer.write(loaded)
+    announcer._written_at -= announcing.BEAT_SECONDS
+    announcer.write(loaded)
+
+    assert caplog.text.count("The category other: it finds version 1") == 1
+    assert "echo" not in caplog.text
 
 
 def test_a_process_is_announced_from_its_start_to_its_end() -> None:
