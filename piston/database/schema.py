@@ -49,9 +49,7 @@ class Schema:
     """A comparison of schema and code, which asks the database every few seconds at most."""
 
     def __init__(self, *, is_of_plugin: bool = False) -> None:
-        self.is_of_plugin = (
-            is_of_plugin  # its author may have squashed migrations that were applied
-        )
+        self.is_of_plugin = is_of_plugin  # whose author may have squashed migrations
         self.known: Migrations = frozenset()
         self._problem: str | None = None
         self._looked_at = float("-inf")  # monotonic seconds
@@ -65,6 +63,7 @@ class Schema:
             for config in configs
             if config.models_module and has_migrations(config)
             for module in pkgutil.iter_modules(import_module(f"{config.name}.migrations").__path__)
+            if not module.ispkg and module.name[0] not in "_~"  # which Django passes over, too
         )
 
     def find_problem(self) -> str | None:

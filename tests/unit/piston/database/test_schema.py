@@ -1,5 +1,8 @@
 """Does a process wait, and log the reason, if the schema does not fit its code?"""
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import psycopg
 import pytest
 from celery.exceptions import Reject
@@ -147,3 +150,37 @@ def test_work_is_refused_while_it_differs(monkeypatch: pytest.MonkeyPatch) -> No
 
     with pytest.raises(SchemaDiffers):
         mine.require()
+
+
+@pytest.mark.parametrize(
+    ("applied", "said"), [(NEWER, None), (KNOWN, None), (frozenset(), "it lacks tasks_app.0001")]
+)
+def test_a_plugin_lacks_only_what_its_code_has(
+    applied: frozenset[tuple[str, str]], said: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = of(monkeypatch, Database(applied))
+    mine.is_of_plugin = True
+
+    problem = mine.find_problem()
+
+    assert problem == said or (said and said in (problem or ""))
+    assert "None is there" not in (problem or "")
+
+
+def test_only_what_django_takes_for_a_migration_is_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("0001_first.py", "_words.py", "__init__.py", "more/__init__.py"):
+        path = tmp_path / "migrated_words" / "migrations" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    (tmp_path / "bare_words").mkdir()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    mine = Schema()
+
+    mine.remember(
+        SimpleNamespace(label="words", name=name, models_module=True)  # type: ignore[misc]
+        for name in ("migrated_words", "bare_words")
+    )
+
+    assert mine.known == {("words", "0001_first")}
