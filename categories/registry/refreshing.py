@@ -38,7 +38,8 @@ class Registry:
     """The categories that this process knows, kept in step with the database."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
+        self._looking = threading.RLock()  # only one thread asks the database
+        self._exchanging = threading.RLock()
         self._is_held = False
         self._read_at = float("-inf")  # monotonic seconds
         self._seen: Any = None  # the records and packages of the last look
@@ -73,7 +74,7 @@ class Registry:
     @contextmanager
     def unchanged(self) -> Iterator[None]:
         """Load no other code meanwhile, so that what an action imports late fits the action."""
-        with self._lock:  # waits for an import that another thread has begun
+        with self._exchanging:  # waits for an import that another thread has begun
             before, self._is_held = self._is_held, True
         try:
             yield
@@ -84,14 +85,17 @@ class Registry:
         """Look at the table and the packages again, if the last look is old."""
         if not self._is_due():
             return
-        with self._lock:
+        with self._looking:
             if not self._is_due():
                 return  # another thread has just looked
             records, packages = read_records(), loading.package_paths()
-            if (records, packages) != self._seen or self._has_outdated(records):
-                self._rebuild(records, packages)
-                self._seen = records, packages
-            self._read_at = time.monotonic()
+            with self._exchanging:
+                if self._is_held:
+                    return
+                if (records, packages) != self._seen or self._has_outdated(records):
+                    self._rebuild(records, packages)
+                    self._seen = records, packages
+                self._read_at = time.monotonic()
 
     def answers(self) -> dict[str, dict[str, str]]:
         """Return what this process says of each plugin: its version or its problem."""
