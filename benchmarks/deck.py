@@ -39,6 +39,15 @@ def write_deck(file: Path, count: int) -> Path:
     return file
 
 
+def write_deletions(file: Path, deck: Path) -> Path:
+    """Write what is enough to delete the rates of a deck's file: deck, prefix, cost."""
+    with deck.open() as lines, file.open("w") as short:
+        for line in lines:
+            cells = line.split(",")
+            short.write(f"{cells[0]},{cells[1]},{cells[5]}\n")
+    return file
+
+
 def write_numbers(file: Path, count: int, prefix_count: int) -> Path:
     """Write numbers that begin with prefixes of the deck, in any order."""
     with file.open("w") as lines:

@@ -23,7 +23,7 @@ COPIES = {  # what the limit reads
         "SELECT account_id, caller_id_numbers, carrier, description, direction,"
         " internal_rate_cost, iso_country_code, options, prefix, rate_cost, rate_increment,"
         " rate_minimum, rate_name, rate_nocharge_time, rate_suffix, rate_surcharge, rate_version,"
-        " routes, weight, deck_name FROM rates_rate JOIN"
+        " routes, weight, deck_name, rate_id FROM rates_rate JOIN"
         " (SELECT id AS deck_id, name AS deck_name FROM rates_ratedeck) AS deck"
         " ON deck_id = ratedeck_id"
     ),

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.deck import DECK, write_deck, write_numbers
+from benchmarks.deck import DECK, write_deck, write_deletions, write_numbers
 from benchmarks.inside import assemble, django_on, submit, work
 from benchmarks.measuring import (
     Comparison,
@@ -98,7 +98,9 @@ def measure(scale: Scale) -> Iterator[Comparison]:
         number_columns = "number text, ratedeck_id text"
         looking = Work("rate", numbers, number_columns, RATE, do_nothing, number_count)
         yield compare(scale, account, looking)
-        yield compare(scale, account, Work("delete", deck, ALL_COLUMNS, DELETE, restore, count))
+        deletions = write_deletions(folder / "deletions.csv", deck)
+        columns = "ratedeck_id text, prefix text, rate_cost numeric"
+        yield compare(scale, account, Work("delete", deletions, columns, DELETE, restore, count))
 
 
 def compare(scale: Scale, account: Account, doing: Work) -> Comparison:

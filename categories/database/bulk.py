@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache, partial
+from json.encoder import encode_basestring_ascii
 from typing import Any
 
 from django.db import connections, models
@@ -148,7 +149,7 @@ def listed(values: Collection[str], *, using: str) -> RawSQL:
 def listed_integers(values: Collection[int], *, using: str) -> RawSQL:
     """Return the same as `listed` for whole numbers, such as primary keys."""
     if connections[using].vendor == "postgresql":
-        return RawSQL("SELECT unnest(%s::bigint[])", [list(values)])
+        return RawSQL("SELECT unnest(%s::bigint[])", ["{" + ",".join(map(str, values)) + "}"])
     return RawSQL("SELECT value FROM json_each(%s)", [json.dumps(list(values))])
 
 
@@ -181,9 +182,9 @@ def find_preparer(field: Any, connection: BaseDatabaseWrapper) -> Prepare | None
 
 
 def write_json(value: Any, encoder: type[json.JSONEncoder] | None) -> str | None:
-    """Return a document as text; None means NULL. Most documents are empty."""
+    """Return a document as text; None means NULL. Most are empty, or short lists of texts."""
     if value == {}:
         return "{}"
-    if value == []:
-        return "[]"
+    if type(value) is list and encoder is None and all(type(each) is str for each in value):
+        return f"[{', '.join(map(encode_basestring_ascii, value))}]"
     return None if value is None else json.dumps(value, cls=encoder)

@@ -43,15 +43,18 @@ def write_column(values: Sequence[Any]) -> Sequence[str] | None:
         return None
     distinct = set(values)
     has_nulls = None in distinct
-    distinct -= {None}
+    different = list(distinct - {None})
     if kind is str:
-        joined = "".join(distinct)
-        if NUL in joined:
+        joined = NUL.join(different)
+        if joined.count(NUL) > max(len(different) - 1, 0):
             return None
-        if not has_nulls and not any(character in joined for character in ESCAPES):
+        escaped = escape(joined)  # the whole column at once
+        if escaped == joined and not has_nulls:
             return values
-    write = WRITERS[kind]
-    texts = {value: write(value) for value in distinct} | {None: NULL}
+        written = escaped.split(NUL)
+    else:
+        written = list(map(WRITERS[kind], different))
+    texts = dict(zip(different, written, strict=False)) | {None: NULL}
     return [texts[value] for value in values]
 
 

@@ -11,4 +11,5 @@ class Rates(Category):
 
     name = "rates"
     version = "2"
+    continues = ("1",)
     actions = [ImportRates, Delete, Export, RateNumbers]

@@ -13,6 +13,7 @@ from django.db.models.expressions import Combinable
 from django.db.models.functions import Cast, NullIf, Replace
 
 from categories.columns import (
+    BLANKS,
     AccountColumn,
     ChoiceColumn,
     Column,
@@ -106,6 +107,14 @@ def explain_bad_prefix(text: str) -> str:
     return f"not 1 to {PREFIX_LENGTH} digits"
 
 
+class PriceListCountryColumn(CountryColumn):
+    """A country of a price list, which may have blanks around it."""
+
+    def parse(self, text: str) -> str:
+        """Return the code in upper case."""
+        return super().parse(text.strip(BLANKS))
+
+
 class WholeColumn(IntegerColumn):
     """A whole number, also as a spreadsheet writes it: `6.0`."""
 
@@ -153,7 +162,7 @@ class DirectionColumn(ChoiceColumn):
 
     def parse(self, text: str) -> str:
         """Return the direction in lower case."""
-        words = set(self._read_words(text.lower()))
+        words = set(self._read_words(text.strip(BLANKS).lower()))
         if words == self.choices:
             return self.BOTH
         return super().parse(words.pop() if len(words) == 1 else text)
@@ -228,7 +237,7 @@ RATE_COLUMNS: tuple[Column[Any], ...] = (
     TextColumn("description", "For people.", max_length=1024, example="Bay Area"),
     DirectionColumn("direction", "Calls that the rate is for; empty: both."),
     CostColumn("internal_rate_cost", "What a minute costs the reseller.", example="0.01"),
-    CountryColumn("iso_country_code", "Country of the prefix.", also=MORE_COUNTRIES),
+    PriceListCountryColumn("iso_country_code", "Country of the prefix.", also=MORE_COUNTRIES),
     TextListColumn("options", "Options that a call must have.", example='["flat_rate"]'),
     PrefixColumn("prefix", "What the numbers begin with."),
     CostColumn("rate_cost", "What a minute costs.", example="0.05"),

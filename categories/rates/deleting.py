@@ -25,15 +25,10 @@ class Description(NamedTuple):
 
     ratedeck: str  # the deck's name
     prefix: str
-    values: Sequence[Any]  # of the file's other columns; None fits any value
+    values: tuple[Any, ...]  # of the file's other columns; None fits any value
 
 
-class Candidate(NamedTuple):
-    """A stored rate with a prefix that some row has."""
-
-    pk: int
-    rate_id: str
-    values: Sequence[Any]
+Candidate = tuple[int, str, tuple[Any, ...]]  # a stored rate: primary key, id, values
 
 
 def delete_rates(
@@ -52,12 +47,12 @@ def delete_rates(
     deleted: list[int] = []
     for wanted in descriptions:
         place = (decks.get(wanted.ratedeck), wanted.prefix)
-        there = left.get(place, [])
-        fitting = [rate for rate in there if fits(wanted.values, rate.values)]
+        there = left.get(place, ())
+        fitting = [rate for rate in there if fits(wanted.values, rate[2])]
         if fitting:
             left[place] = [rate for rate in there if rate not in fitting]
-            deleted += [rate.pk for rate in fitting]
-            outcomes.append([rate.rate_id for rate in fitting])
+            deleted += [pk for pk, _, _ in fitting]
+            outcomes.append(sorted(rate_id for _, rate_id, _ in fitting))
         else:
             outcomes.append(explain(wanted, has_deck=place[0] is not None, has_prefix=bool(there)))
     Rate.objects.using(using).filter(pk__in=listed_integers(deleted, using=using)).delete()
@@ -66,23 +61,23 @@ def delete_rates(
 
 def read_candidates(
     decks: dict[str, int], prefixes: set[str], fields: Sequence[str], *, using: str
-) -> dict[tuple[int | None, str], list[Candidate]]:
-    """Return the rates with these prefixes by deck and prefix, in the order of their ids."""
+) -> dict[tuple[int | None, str], Sequence[Candidate]]:
+    """Return the rates with these prefixes by deck and prefix."""
     rates = Rate.objects.using(using).filter(
         ratedeck_id__in=decks.values(), prefix__in=listed(prefixes, using=using)
     )
     columns = [COMPARED.get(field, F(field)) for field in fields]
-    found = defaultdict(list)
-    for deck, prefix, pk, rate_id, *values in rates.order_by("rate_id").values_list(
-        "ratedeck_id", "prefix", "pk", "rate_id", *columns
-    ):
-        found[deck, prefix].append(Candidate(pk, rate_id, values))
+    found: dict[tuple[int | None, str], list[Candidate]] = defaultdict(list)
+    for row in rates.values_list("ratedeck_id", "prefix", "pk", "rate_id", *columns):
+        found[row[:2]].append((row[2], row[3], row[4:]))
     return dict(found)
 
 
-def fits(wanted: Sequence[Any], stored: Sequence[Any]) -> bool:
+def fits(wanted: tuple[Any, ...], stored: tuple[Any, ...]) -> bool:
     """Tell whether each value that is given equals the stored one."""
-    return all(value is None or value == there for value, there in zip(wanted, stored, strict=True))
+    return wanted == stored or all(
+        value is None or value == there for value, there in zip(wanted, stored, strict=True)
+    )
 
 
 def explain(wanted: Description, *, has_deck: bool, has_prefix: bool) -> RowFailed:

@@ -33,7 +33,9 @@ class Delete(RowAction):
     ]
     output = [
         IntegerColumn("deleted_count", "How many rates the row deleted."),
-        ListColumn("deleted_ids", "Ids of the rates that it deleted.", example='["US-1415"]'),
+        ListColumn(
+            "deleted_ids", "Their ids, if they are several.", example='["US-1415","US-1415-night"]'
+        ),
     ]
 
     errors = [
@@ -51,12 +53,20 @@ class Delete(RowAction):
         compared = [name for name in file_columns(rows[0]) if name not in NOT_COMPARED]
         descriptions = [
             Description(
-                row.ratedeck_id or DEFAULT_RATEDECK, row.prefix, [row[name] for name in compared]
+                row.ratedeck_id or DEFAULT_RATEDECK,
+                row.prefix,
+                tuple([row[name] for name in compared]),
             )
             for row in rows
         ]
         fields = [FIELDS.get(name, name) for name in compared]
         deleted = delete_rates(descriptions, fields, find_owner(context), using=context.database)
-        return [
-            ids if isinstance(ids, RowFailed) else Succeeded((len(ids), ids)) for ids in deleted
-        ]
+        return [ids if isinstance(ids, RowFailed) else succeed(ids) for ids in deleted]
+
+
+ONE_DELETED = Succeeded((1, None))  # many rows share it, and their output is made once
+
+
+def succeed(ids: list[str]) -> Succeeded:
+    """Return the outcome of a row that deleted rates."""
+    return ONE_DELETED if len(ids) == 1 else Succeeded((len(ids), ids))

@@ -31,6 +31,8 @@ def test_there_are_20_columns_in_alphabetical_order() -> None:
         ("direction", '["outbound", "INBOUND"]', DirectionColumn.BOTH),
         ("iso_country_code", "us", "US"),
         ("iso_country_code", "NA", "NA"),
+        ("iso_country_code", "de ", "DE"),
+        ("direction", " outbound", "outbound"),
         ("iso_country_code", "xk", "XK"),
         ("rate_cost", "5E-04", Decimal("0.0005")),
         ("rate_cost", "1.5e3", Decimal(1500)),

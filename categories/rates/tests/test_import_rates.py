@@ -197,6 +197,17 @@ def test_a_row_notices_an_earlier_row_that_changed_nothing(admin: Account) -> No
     assert ran.cells[1]["note"] == "overwrites row 1: rate_cost was 0.05"
 
 
+def test_an_import_takes_back_its_own_output(admin: Account) -> None:
+    rows = make_rows("prefix|rate_cost", "1415|0.05", "1415|0.06", "0|1", "1416|0.07")
+    first = run_action(ImportRates, rows, account=admin)
+
+    again = run_action(ImportRates, first.cells[1:], account=admin, batch_size=1)
+
+    assert again.header == first.header
+    assert [cells["error"] for cells in again.cells] == ["", first.cells[2]["error"], ""]
+    assert [cells["rate_id"] for cells in again.cells] == ["XX-1415", "", "XX-1416"]
+
+
 def test_both_directions_replace_the_stored_one(admin: Account) -> None:
     import_rates(admin, "prefix|rate_cost|direction", "1415|1|inbound", "1416|1|inbound")
 
