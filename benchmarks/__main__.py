@@ -29,6 +29,7 @@ QUESTIONS = (  # in the order of the table
     "engine",
     "resuming",
     "numbers",
+    "changing_numbers",
     "peers",
     "rates",
     "ratedecks",

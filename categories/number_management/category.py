@@ -19,6 +19,7 @@ class NumberManagement(Category):
 
     name = "number_management"
     version = "2"
+    continues = ("1",)  # it had six of these actions, with the same columns
     actions = (
         Add, ImportNumbers, List, ListAll, Find, Delete, AssignTo, Reserve, Release, UpdateMerge,
         UpdateOverwrite, *DUMPS,

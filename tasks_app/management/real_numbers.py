@@ -19,15 +19,19 @@ from phonenumbers import (
     is_valid_number,
 )
 
+from categories.number_management.reconcilable import is_reconcilable
+
 
 def real_numbers(how_many: int) -> list[str]:
-    """Return distinct valid E.164 numbers from every country, the same ones in each run."""
+    """Return distinct numbers from every country that accounts can have, the same in each run."""
     examples = list(example_numbers())
     found: dict[str, None] = {}
     for distance in count():
         for example in examples:
-            if number := neighbour(example, distance):
-                found[format_number(number, PhoneNumberFormat.E164)] = None
+            number = neighbour(example, distance)
+            text = number and format_number(number, PhoneNumberFormat.E164)
+            if text and is_reconcilable(text):  # special numbers are valid, too
+                found[text] = None
             if len(found) == how_many:
                 return list(found)
     raise AssertionError("count() ends only by the return above")

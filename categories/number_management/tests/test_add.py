@@ -147,6 +147,15 @@ def test_everybody_may_reserve() -> None:
     assert as_now(NUMBER)["reservations"] == account.pk
 
 
+def test_an_empty_state_cell_is_filled_in() -> None:
+    account = AccountFactory.create()
+
+    ran = add(wish(account, state=""), wish(account, "+14150000001", state="reserved"), by=account)
+
+    assert ran.header == ["number", "account_id", "state", "error"]
+    assert [line[2] for line in ran.lines] == ["in_service", "reserved"]
+
+
 @pytest.mark.parametrize("cells", [{"state": "port_in"}, {"carrier_module": "knm_telnyx"}])
 def test_other_states_and_carriers_are_for_the_super_duper_admin(cells: dict[str, str]) -> None:
     account = AccountFactory.create()

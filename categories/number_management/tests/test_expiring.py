@@ -79,3 +79,18 @@ def test_many_numbers_are_taken_in_batches(state: str, monkeypatch: pytest.Monke
     assert not PhoneNumber.objects.filter(state=state).exists()
     assert NumberChange.objects.values("number").distinct().count() == 7
     assert NumberChange.objects.count() == 7
+
+
+def test_what_takes_too_long_is_left_for_the_next_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(expiring, "NUMBERS_AT_A_TIME", 3)
+    PhoneNumberFactory.create_batch(7, state="deleted", modified_at=NOW - SECOND)
+    seconds = iter([0.0, 1.0, 9.0, *[11.0] * 3])
+    monkeypatch.setattr(expiring, "monotonic", lambda: next(seconds))
+
+    expire(NOW)
+    left = PhoneNumber.objects.count()
+    monkeypatch.undo()
+    expire(NOW)
+
+    assert left == 1
+    assert not PhoneNumber.objects.exists()

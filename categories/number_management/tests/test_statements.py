@@ -87,3 +87,19 @@ def test_the_history_has_each_change_of_a_batch(action: type[RowAction]) -> None
     history = NumberChange.objects.values_list("number", flat=True)
     assert sorted(history) == sorted(changed)
     assert len(ran.failures) in {0, 5, 10}
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_an_action_takes_its_own_output_back(action: type[RowAction]) -> None:
+    account = make_superadmin()
+    make_numbers([account], 6)
+    number = action.columns[0].name
+    rows = [{number: f"+1415{n:07}"} for n in range(6)]
+    if number == "number":
+        rows = [{**row, "account_id": account.pk} for row in rows]
+    first = run_action(action, rows, account=account, now=NOW)
+
+    again = run_action(action, first.cells, account=account, now=NOW)
+
+    assert again.header == first.header
+    assert [cells[number] for cells in again.cells] == [row[number] for row in rows]

@@ -2,6 +2,7 @@
 
 from phonenumbers import SUPPORTED_REGIONS, is_valid_number, parse, region_code_for_number
 
+from categories.number_management.reconcilable import is_reconcilable
 from tasks_app.management.real_numbers import real_numbers
 
 
@@ -25,3 +26,7 @@ def test_nearly_every_country_is_there() -> None:
 
 def test_a_shorter_list_is_the_beginning_of_a_longer_one() -> None:
     assert real_numbers(1_500)[:500] == real_numbers(500)
+
+
+def test_accounts_can_have_every_number() -> None:
+    assert [number for number in real_numbers(3_000) if not is_reconcilable(number)] == []
