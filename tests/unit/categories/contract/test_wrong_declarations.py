@@ -284,8 +284,10 @@ def test_what_is_the_authors_own_is_allowed() -> None:
         def words(self) -> list[str]:
             return [self.columns_of for _ in range(3) if self.place]
 
+        outputs_of = 5
+
         def outputs(self) -> list[str]:
-            return self.words
+            return [*self.words, getattr(self, "outputs_of")]  # noqa: B009
 
         def finish(self, context: Context) -> None:
             self.outputs()
