@@ -40,7 +40,8 @@ def describe_arguments(cls: type, error: Exception) -> str:
         word = unexpected[1]
         return f"no argument is called {word}{did_you_mean(word, options_of(cls))}"
     sentence = str(error).rpartition("__init__() ")[2]
-    return sentence if isinstance(error, TypeError) else f"{type(error).__name__}: {sentence}"
+    is_plain = isinstance(error, TypeError | ValueError)
+    return sentence if is_plain else f"{type(error).__name__}: {sentence}"
 
 
 def options_of(cls: type) -> list[str]:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
+from categories.columns.arguments import Declared
+
 MAX_PAUSE_SECONDS = 3_600.0
 
 
 @dataclass(frozen=True)
-class CircuitBreaker:
+class CircuitBreaker(metaclass=Declared):
     """Pauses a task while its calls fail, and tries one row after each pause.
 
     A call fails if it gets no answer, or RetryLater. A refusal (RowFailed) is an answer.
-    Raises ValueError for numbers that make no sense.
+    Numbers that make no sense are a wrong declaration.
     """
 
     share: float = 0.8  # of the calls in a window that fail; from here on the task pauses

@@ -234,6 +234,7 @@ def names_in_code(owners: Iterable[type]) -> set[str]:
     while codes:
         code = codes.pop()
         names.update(code.co_names)
+        names.update(filter(is_text, code.co_consts))  # getattr(self, "name")
         codes += [constant for constant in code.co_consts if inspect.iscode(constant)]
     return names
 

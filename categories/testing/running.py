@@ -9,7 +9,8 @@ from typing import Any
 
 from categories.contract import Action, Settings
 from categories.testing.crash_kit.declared_errors import check_failures
-from categories.testing.crash_kit.trials import Ran, Rows, Trial, make_context
+from categories.testing.crash_kit.input_rows import Rows
+from categories.testing.crash_kit.trials import Ran, Trial, make_context
 from piston.accounts.models import Account
 
 NOTHING_SET: Mapping[str, Any] = MappingProxyType({})

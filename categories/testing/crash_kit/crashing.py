@@ -28,9 +28,10 @@ from categories.testing.crash_kit.fault_injection import (
     FaultInjector,
     HasBadRow,
 )
+from categories.testing.crash_kit.input_rows import Rows
 from categories.testing.crash_kit.isolated_runs import IsolatedRuns, refuse_unobserved
 from categories.testing.crash_kit.sampling import DEFAULT_SECONDS, Planned, Sampling, Survived
-from categories.testing.crash_kit.trials import Rows, make_context
+from categories.testing.crash_kit.trials import make_context
 from categories.testing.crash_kit.watching import Watched, models_of
 from piston.accounts.models import Account
 

@@ -14,7 +14,8 @@ from categories.contract import Action, Context, Effects
 from categories.testing.crash_kit.calls import AnswerFault, Calls
 from categories.testing.crash_kit.differences import RunResult, State
 from categories.testing.crash_kit.fault_injection import FaultInjector
-from categories.testing.crash_kit.trials import Rows, Trial, read_rows
+from categories.testing.crash_kit.input_rows import Rows, read_rows
+from categories.testing.crash_kit.trials import Trial
 from categories.testing.crash_kit.watching import Watched, read_tables
 
 

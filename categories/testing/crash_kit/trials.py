@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -14,7 +12,6 @@ from typing import Any, cast
 from django.db import transaction
 from django.utils import timezone
 
-from categories.columns import find_undeclared
 from categories.contract import (
     Action,
     Cells,
@@ -30,17 +27,16 @@ from categories.contract import (
     StopTask,
     Succeeded,
 )
-from categories.contract.rows import OutputShape, RowShape, accepted_columns
+from categories.contract.rows import OutputShape, RowShape
 from categories.contract.settings import NO_SETTINGS
 from categories.running import calls
 from categories.running.cursors import find_cursor_problem
 from categories.running.failures import Indeterminate, Stopping
 from categories.testing.crash_kit.batch_trials import BatchTrial
 from categories.testing.crash_kit.fault_injection import Caught, Died, FaultInjector
+from categories.testing.crash_kit.input_rows import Rows, read_rows
 from categories.testing.crash_kit.sending_trials import SendingTrial
 from piston.accounts.models import Account
-
-Rows = str | Sequence[Mapping[str, Any]]  # CSV text with its header, or a mapping per row
 
 TASK_ID = "0" * 30
 NO_ACCOUNT = "0" * 32  # an account id, for actions that never read the account
@@ -305,23 +301,3 @@ class Trial:
 def name_rows(first: int, count: int) -> str:
     """Return the name of a batch in messages."""
     return f"row {first}" if count == 1 else f"the batch of rows {first} to {first + count - 1}"
-
-
-def read_rows(action: type[Action], rows: Rows) -> tuple[list[str], list[list[str]]]:
-    """Return header and cells; raise ValueError for a column that the action does not declare."""
-    if isinstance(rows, str):
-        header, *cells = list(csv.reader(io.StringIO(rows, newline="")))
-    else:
-        header = list(dict.fromkeys(name for row in rows for name in row))
-        cells = [[to_cell(row.get(name)) for name in header] for row in rows]
-    unknown = find_undeclared(header, accepted_columns(action))
-    if unknown:
-        raise ValueError(f"{action.__name__} declares no column {', '.join(sorted(unknown))}.")
-    return header, cells
-
-
-def to_cell(value: Any) -> str:
-    """Return a value of a test's row as the text of a cell."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "" if value is None else str(value)

@@ -11,6 +11,7 @@ import pytest
 from categories.columns import ChoiceColumn, Column, IntegerColumn, TextColumn
 from categories.contract import (
     Category,
+    CircuitBreaker,
     Context,
     Effects,
     Page,
@@ -283,8 +284,10 @@ def test_what_is_the_authors_own_is_allowed() -> None:
         def words(self) -> list[str]:
             return [self.columns_of for _ in range(3) if self.place]
 
+        outputs_of = 5
+
         def outputs(self) -> list[str]:
-            return self.words
+            return [*self.words, getattr(self, "outputs_of")]  # noqa: B009
 
         def finish(self, context: Context) -> None:
             self.outputs()
@@ -308,6 +311,7 @@ def test_what_is_the_authors_own_is_allowed() -> None:
         (lambda: IntegerColumn("Help.", minimun=5), "minimum"),
         (lambda: PeriodicJob(name="tidy", evry="day", run=run, description="Tidy."), "every"),  # type: ignore[call-arg]
         (lambda: Setting(WORD, secrt=True), "secret"),  # type: ignore[call-arg]
+        (lambda: CircuitBreaker(pause_second=5), "pause_seconds"),  # type: ignore[call-arg]
     ],
 )
 def test_a_misspelt_argument_is_refused_with_the_right_one_and_its_line(
@@ -330,6 +334,10 @@ def test_a_misspelt_argument_is_refused_with_the_right_one_and_its_line(
         lambda: ChoiceColumn("Help."),  # type: ignore[call-arg]
         lambda: PeriodicJob("tidy"),  # type: ignore[call-arg]
         lambda: Setting(),  # type: ignore[call-arg]
+        lambda: CircuitBreaker(share=1.5),
+        lambda: CircuitBreaker(min_calls=0),
+        lambda: CircuitBreaker(window_seconds=NAN),
+        lambda: CircuitBreaker(pause_seconds="5"),  # type: ignore[arg-type]
     ],
 )
 def test_any_other_wrong_argument_is_refused_with_its_line(build: Callable[[], Any]) -> None:
