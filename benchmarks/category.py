@@ -86,7 +86,7 @@ class Call(RowAction):
     name_ = TextColumn("Anything.", name="name", mandatory=True)
     effects = Effects.EXTERNAL
     ordered = False
-    concurrency = 16
+    concurrency = 25
     rows_per_second = 49.0  # of the 50 that the provider allows
 
     def __init__(self) -> None:
