@@ -36,6 +36,7 @@ QUESTIONS = (  # in the order of the table
     "exporting",
     "quantities",
     "parallel",
+    "calling",
     "starting",
     "fairness",
     "stopping",

@@ -8,14 +8,25 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import requests
 from celery import shared_task
 from django.db import connection
 
 from categories.columns import TextColumn
-from categories.contract import Category, Context, Effects, Outcome, Row, RowAction, Succeeded
+from categories.contract import (
+    Category,
+    Context,
+    Effects,
+    Outcome,
+    RetryLater,
+    Row,
+    RowAction,
+    Succeeded,
+)
 
 WAITING_SECONDS = 0.01  # of each row of a parallel action
 TABLE = "CREATE TABLE benchmark_effect (task_id varchar(30), name varchar(100))"
+PROVIDER = "BENCHMARK_PROVIDER"  # the variable with the URL that is called
 MARKS = "BENCHMARK_MARKS"  # the variable with the file that says when rows began
 
 
@@ -66,6 +77,29 @@ class Write(Nothing):
             )
 
 
+class Call(RowAction):
+    """Call the provider.
+
+    It takes its time, and allows so many calls a second.
+    """
+
+    name_ = TextColumn("Anything.", name="name", mandatory=True)
+    effects = Effects.EXTERNAL
+    ordered = False
+    concurrency = 25
+    rows_per_second = 49.0  # of the 50 that the provider allows
+
+    def __init__(self) -> None:
+        self.session = requests.Session()
+
+    def process(self, row: Row, context: Context) -> None:
+        """Send the effect key."""
+        answer = self.session.post(os.environ[PROVIDER], data=context.effect_key, timeout=5)
+        if answer.status_code == requests.codes.too_many_requests:
+            raise RetryLater(float(answer.headers["Retry-After"]))
+        answer.raise_for_status()
+
+
 class Benchmark(Category):
     """Actions that cost next to nothing themselves.
 
@@ -74,7 +108,7 @@ class Benchmark(Category):
 
     name = "benchmark"
     version = "1"
-    actions = [Nothing, Wait, Write]
+    actions = [Nothing, Wait, Write, Call]
 
 
 @shared_task(name="benchmarks.no_op", ignore_result=False)

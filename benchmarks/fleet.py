@@ -31,7 +31,15 @@ SETTINGS = {  # nothing that a user would have to tune
 class Fleet:
     """One installation on PostgreSQL and a broker, with so many processes in its worker."""
 
-    def __init__(self, servers: Servers, broker_url: str, folder: Path, *, processes: int) -> None:
+    def __init__(
+        self,
+        servers: Servers,
+        broker_url: str,
+        folder: Path,
+        *,
+        processes: int,
+        **variables: str,
+    ) -> None:
         self.marks = folder / "marks"
         database_url = servers.new_database()
         self.installation = Installation(
@@ -41,6 +49,7 @@ class Fleet:
             PISTON_WORKER_PROCESSES=str(processes),
             **{MARKS: str(self.marks)},
             **SETTINGS,
+            **variables,
         )
         self.processes = processes
         self.database = psycopg.connect(database_url, autocommit=True)
@@ -112,9 +121,11 @@ class Fleet:
 
 
 @contextmanager
-def fleet(broker: str, *, processes: int = 2) -> Iterator[Fleet]:
+def fleet(broker: str, *, processes: int = 2, **variables: str) -> Iterator[Fleet]:
     """Yield an installation on servers of its own; `broker` is RabbitMQ or Redis."""
     with Servers() as servers, TemporaryDirectory(prefix="piston-bench-") as folder:
         server = servers.rabbitmq if broker == "RabbitMQ" else servers.redis
-        with Fleet(servers, server.url, Path(folder) / "fleet", processes=processes) as running:
+        with Fleet(
+            servers, server.url, Path(folder) / "fleet", processes=processes, **variables
+        ) as running:
             yield running
