@@ -16,7 +16,7 @@ from piston.database.compiled_queries import CompiledSelect, Slot
 from tasks_app.csv_files.reading import Batch, RowReader
 from tasks_app.csv_files.verifying import describe_loss
 from tasks_app.errors import CSVFormatError, StoredFileChanged, StoredFileMissing
-from tasks_app.files import storage
+from tasks_app.files import storage, task_files
 from tasks_app.models import CSVName, Segment, Task, TaskCSV
 
 BATCH_BYTES = 4 * 2**20  # of input: bounds memory when rows are large
@@ -67,7 +67,8 @@ class Run:
     def output_shape(self) -> OutputShape:
         """The shape of the lines of out.csv."""
         header = self.input.header if self.segment.has_input else ()
-        return OutputShape(type(self.action), header, self.task.output_columns)
+        action = type(self.action)
+        return OutputShape(action, header, task_files.output_columns(self.task, action))
 
     @cached_property
     def row_shape(self) -> RowShape:

@@ -217,7 +217,7 @@ def header_line(task: Task, name: CSVName) -> bytes:
     if name is CSVName.FAILED:
         return input_line + b"\n"
     action = find_action(task) or replacement_action(task, csv.header if csv else ())
-    shape = OutputShape(action, csv.header if csv else (), task.output_columns)
+    shape = OutputShape(action, csv.header if csv else (), output_columns(task, action))
     if not shape.keeps_line or not csv:
         return encode_row(shape.header) + b"\n"
     added = encode_row(shape.header[len(csv.header) :])
@@ -237,14 +237,32 @@ def find_action(task: Task) -> type[Action] | None:
         return None
 
 
+def output_columns(task: Task, action: type[Action]) -> Sequence[str] | None:
+    """Return the names of the output columns that the task began to write; None: the action's.
+
+    An older release did not keep them, and wrote `error` for actions without input, too.
+    """
+    if task.output_columns is None and not action.takes_input:
+        names = [column.name for column in action.output]
+        if len(first_cells(task)) > len(names):
+            return [*names, ERROR]
+    names_kept: Sequence[str] | None = task.output_columns
+    return names_kept
+
+
+def first_cells(task: Task) -> list[str]:
+    """Return the cells of the first line of output that waits for assembly; none if none does."""
+    found = Part.objects.filter(task=task, output_bytes__gt=0)
+    first = found.order_by("segment_index", "number").values_list("output", flat=True).first()
+    return next(rows_in(bytes(first), is_last=True))[0] if first else []
+
+
 def replacement_action(task: Task, input_header: Sequence[str]) -> type[Action]:
     """Return an action for a task whose own is gone; it writes lines with as many cells.
 
     An older release did not keep the names of the output columns: they become output_1, output_2, …
     """
-    found = Part.objects.filter(task=task, output_bytes__gt=0)
-    first = found.order_by("segment_index", "number").values_list("output", flat=True).first()
-    cells = next(rows_in(bytes(first), is_last=True))[0] if first else []
+    cells = first_cells(task)
     kept = {*input_header, ERROR} if input_header else ()  # without input, rows have no error
     free = (name for number in count(1) if (name := f"output_{number}") not in input_header)
     lost = [TextColumn(name, "Lost.") for name in islice(free, max(len(cells) - len(kept), 0))]

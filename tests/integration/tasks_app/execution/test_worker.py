@@ -75,6 +75,23 @@ def test_an_action_takes_back_the_file_that_it_wrote(broker: FakeBroker) -> None
     ]
 
 
+def test_a_task_of_an_older_release_keeps_the_error_column_of_its_pages(
+    broker: FakeBroker,
+) -> None:
+    task = engine.start(engine.submit("count"))
+    with engine.claimed("m") as run:
+        batches.run_next_batch(run)
+        run.segment.release()
+    older = b"1,\n2,\n3,\n"
+    Part.objects.filter(task=task).update(output=older, output_bytes=len(older))
+    Task.objects.filter(pk=task.pk).update(output_columns=None)
+
+    broker.deliver_all()
+
+    lines = engine.read(engine.fresh(task))
+    assert lines == [["number", "error"], *([str(number), ""] for number in range(1, 11))]
+
+
 @pytest.mark.parametrize("action", ["add", "add_batch"])
 def test_exactly_the_row_that_crashes_fails_and_leaves_nothing_behind(
     action: str, broker: FakeBroker
