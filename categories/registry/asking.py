@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from categories.models import RunningProcess
 from categories.registry.announcing import BEAT_SECONDS, process_space
 
-ANSWER_SECONDS = 15.0  # for which a process may be busy, or its connection be lost
+ANSWER_SECONDS = 30.0  # for which a process may be busy, or its connection be lost
 DEAD_SECONDS = 6 * BEAT_SECONDS  # without a heartbeat, of a process whose id says nothing here
 LOOK_SECONDS = 0.2
 
