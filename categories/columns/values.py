@@ -122,15 +122,12 @@ class DecimalColumn(BoundedColumn[Decimal]):
             self._check_digits(len(whole), len(places or ""))
             value = Decimal(text)
         else:
-            value = self._expand(Decimal(text))
+            value = Decimal(text)
+            self._check_digits(
+                value.adjusted() + 1 if value else 0, -int(value.as_tuple().exponent)
+            )
         self.check_bounds(value)
         return value
-
-    def _expand(self, value: Decimal) -> Decimal:
-        """Return a number without its exponent."""
-        exponent = int(value.as_tuple().exponent)
-        self._check_digits(value.adjusted() + 1 if value else 0, -exponent)
-        return Decimal(int(value)) if exponent > 0 else value
 
     def _check_digits(self, whole_digits: int, places: int) -> None:
         if whole_digits > self.whole_digits or places > self.decimal_places:

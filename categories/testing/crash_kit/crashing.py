@@ -206,10 +206,9 @@ class CrashTest:
         survived = self.runs.run(size, survivor, resume_size=resume_size)
 
         def check(death: DiesOnce, left: RunResult) -> None:
-            going_on = f" (the next one went on, {name_size(resume_size)})" if death.where else ""
-            where = ", ".join(
-                filter(None, (self._in(size), fault, f"the worker dying {death.where}{going_on}"))
-            )
+            going_on = f"(the next one went on, {name_size(resume_size)})"
+            died = f"the worker dying {death.where} {going_on}" if death.where else "nobody dying"
+            where = ", ".join(filter(None, (self._in(size), fault, died)))
             if death.leaks:
                 raise AssertionError(f"{where}: {death.leaks[0]}")
             if self.calls is None or not self.action.takes_input:

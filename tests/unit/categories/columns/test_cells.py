@@ -1,4 +1,4 @@
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -31,6 +31,8 @@ from categories.columns.countries import COUNTRIES
 from categories.errors import CellError
 
 ACCOUNT_ID = "009afc511c97b2ae693c6cc4920988e8"
+
+CEST = timezone(timedelta(hours=2))
 
 GOOD: list[tuple[Column[Any], str, Any]] = [
     (TextColumn("Help."), " kept as it is ", " kept as it is "),
@@ -155,6 +157,7 @@ BAD: list[tuple[Column[Any], str, str]] = [
     (ListColumn("Help."), "[1,2]", "put each in quotes"),
     (ListColumn("Help."), '["a"', "not JSON"),
     (ListColumn("Help."), r'["\u0000"]', "NUL"),
+    (ListColumn("Help."), "alone\0", "NUL"),
     (ListColumn("Help."), r'["\ud800"]', "surrogate"),
     (ListColumn("Help.", max_count=1), '["a","b"]', "more than 1 text"),
     (ListColumn("Help.", max_length=1), '["ab"]', "longer than 1 character"),
@@ -232,6 +235,7 @@ def test_small_amounts_are_written_without_an_exponent() -> None:
         (DecimalColumn("Help."), 5, "5"),
         (BooleanColumn("Help."), True, "true"),
         (MomentColumn("Help."), datetime(2026, 3, 31, 12, tzinfo=UTC), "2026-03-31T12:00:00Z"),
+        (MomentColumn("Help."), datetime(2026, 3, 31, 14, tzinfo=CEST), "2026-03-31T12:00:00Z"),
         (DateColumn("Help."), date(1, 2, 3), "0001-02-03"),
         (DurationColumn("Help."), timedelta(days=1, hours=2, seconds=3), "P1DT2H3S"),
         (DurationColumn("Help."), timedelta(), "PT0S"),
@@ -281,11 +285,20 @@ def test_an_unset_cell_is_none_whatever_the_pattern_matches(pattern: str) -> Non
     column = PatternColumn("Help.", pattern=pattern, example="aaa")
 
     assert column.parse_many(["aaa", "", " "]) == ["aaa", None, None]
+    assert column.parse_many(["aaa", ""]) == ["aaa", None]
 
 
 def test_a_pattern_that_matches_line_breaks_is_not_matched_across_cells() -> None:
     with pytest.raises(CellError):
         PatternColumn("Help.", pattern="[^,]{3}", example="aaa").parse_many(["a", "a"])
+
+
+@pytest.mark.parametrize("bad", ["0", "51"])
+def test_one_number_beyond_the_limits_is_found_among_good_ones(bad: str) -> None:
+    column = IntegerColumn("Help.", minimum=1, maximum=50)
+
+    with pytest.raises(CellError, match="than"):
+        column.parse_many(["1", bad, "50"])
 
 
 def test_a_column_with_a_parse_of_its_own_is_parsed_by_it() -> None:
