@@ -47,6 +47,7 @@ INSERT = """
         jsonb_build_array('^\\+?' || prefix || '.+$'), '[]'
     FROM incoming JOIN rates_ratedeck AS deck ON deck.name = incoming.ratedeck_id
     ON CONFLICT (ratedeck_id, rate_id) DO UPDATE SET rate_cost = excluded.rate_cost
+    RETURNING rate_id
 """
 DELETE = """
     DELETE FROM rates_rate AS rate USING incoming, rates_ratedeck AS deck

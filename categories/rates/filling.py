@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 ANY_COUNTRY = "XX"
@@ -36,7 +37,13 @@ def make_weight(prefix: str, cost: Decimal, internal_cost: Decimal | None) -> in
 
     The internal cost counts instead if it is set and not zero.
     """
-    return limit_weight(10 * len(prefix) - int(100 * (internal_cost or cost)))
+    return weigh(len(prefix), internal_cost or cost)
+
+
+@lru_cache(maxsize=10_000)  # costs repeat
+def weigh(digit_count: int, cost: Decimal) -> int:
+    """Return the weight for the length of a prefix and the cost that counts."""
+    return limit_weight(10 * digit_count - int(100 * cost))
 
 
 def limit_weight(weight: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from categories.database.bulk import insert_rows, listed, update_rows
@@ -135,6 +136,19 @@ def write_rates(
             changed.append((stored[key].pk, *fields.values(), *writers[key]))
         else:
             same.append((stored[key].pk, *writers[key]))
-    insert_rows(Rate, [*KEY, *FIELDS, *WRITER], new, using=using)
+    insert_rows(Rate, *without_nulls([*KEY, *FIELDS, *WRITER], new), using=using)
     update_rows(Rate, "id", [*FIELDS, *WRITER], changed, using=using)
     update_rows(Rate, "id", WRITER, same, using=using)
+
+
+def without_nulls(
+    names: Sequence[str], rows: Sequence[tuple[Any, ...]]
+) -> tuple[list[str], Sequence[tuple[Any, ...]]]:
+    """Return the rows without the columns that are NULL in all of them; most files give few."""
+    wanted = [
+        place
+        for place, values in enumerate(zip(*rows, strict=True))
+        if values.count(None) < len(values)
+    ]
+    take = itemgetter(*wanted) if wanted else tuple
+    return [names[place] for place in wanted], list(map(take, rows))
