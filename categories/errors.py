@@ -34,7 +34,8 @@ class BrokenDeclaration(CategoryError):
         self.problems = list(problems)
         self.file = file
         self.line = line
-        super().__init__(f"{file}:{line}: {subject}: {'; '.join(problems)}.")
+        said = "; ".join(problems)
+        super().__init__(f"{file}:{line}: {subject}: {said}{'' if said.endswith('?') else '.'}")
 
 
 class BadSetting(CategoryError):

@@ -14,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 FILES = "files"  # everything in it has been private since the first release
 OURS = frozenset({FILES, "messages", "secret_key"})  # names that each installation has
+LOOKS = 5  # at a file, before it counts as unusable
 REMEDY = "Make it yours and writable, or choose another one with PISTON_DATA_DIR."
 
 
@@ -42,7 +43,7 @@ def prepare_database(file: Path) -> None:
     for path in (file, file.with_name(f"{file.name}-wal"), file.with_name(f"{file.name}-shm")):
         with suppress(FileNotFoundError):
             close(path)
-            if not os.access(path, os.R_OK | os.W_OK):
+            if is_unusable(path):
                 raise ImproperlyConfigured(
                     f"The database {path} cannot be written by {user_name()}: it is read-only, or"
                     f" belongs to another user ({owner(path)}). Give it to the user who runs this."
@@ -83,8 +84,17 @@ def close(path: Path) -> None:
 def find_unusable(folder: Path) -> Iterator[Path]:
     """Yield what is in the folder and not writable, for instance after a start by another user."""
     for path in (*folder.iterdir(), *folder.glob("messages/*")):
-        if not os.access(path, os.R_OK | os.W_OK) and path.exists():
+        if is_unusable(path):
             yield path
+
+
+def is_unusable(path: Path) -> bool:
+    """Say whether the file is there and may not be written.
+
+    Running processes make and remove files meanwhile, such as SQLite's `-wal`. So a file that is
+    missing at the first look may be there at the second one.
+    """
+    return all(not os.access(path, os.R_OK | os.W_OK) and path.exists() for _ in range(LOOKS))
 
 
 def find_open(folder: Path) -> Iterator[Path]:

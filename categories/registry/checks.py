@@ -8,6 +8,7 @@ from typing import Any
 from django.core import checks
 
 from categories.contract import Category, declaring, settings
+from categories.errors import BrokenDeclaration
 from categories.locations import Location
 from categories.registry import loading
 
@@ -46,7 +47,7 @@ def check_category(category: type[Category]) -> list[checks.CheckMessage]:
         found += [(action, problem) for problem in declaring.find_action_problems(action)]
     return [
         checks.Error(
-            f"{location.file}:{location.line}: {subject.__qualname__}: {sentence}.",
+            str(BrokenDeclaration(subject.__qualname__, [sentence], *location)),
             id="categories.E003",
         )
         for subject, (sentence, line) in found

@@ -17,6 +17,7 @@ from django.db.models import F
 from categories import registry
 from categories.contract import Action, Refused
 from categories.errors import ActionWaits, CategoryError
+from categories.running import permission
 from categories.running.failures import storable
 from piston import disk_reserve
 from piston.database import locks
@@ -212,7 +213,7 @@ def is_permitted(run: Run) -> bool:
 def find_refusal(run: Run) -> str | None:
     """Return why the action refuses the task; None when it permits it."""
     try:
-        run.action.permitted(run.context)
+        permission.ask(run.action, run.context)
     except Refused as refused:
         return storable(refused.reason)
     return None

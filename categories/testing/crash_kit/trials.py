@@ -29,7 +29,7 @@ from categories.contract import (
 )
 from categories.contract.rows import OutputShape, RowShape
 from categories.contract.settings import NO_SETTINGS
-from categories.running import calls
+from categories.running import calls, permission
 from categories.running.cursors import find_cursor_problem
 from categories.running.failures import Indeterminate, Stopping
 from categories.testing.crash_kit.batch_trials import BatchTrial
@@ -154,7 +154,7 @@ class Trial:
         self.injector.boundary("before permitted")
         try:
             with self.injector.watch("permitted", self.context, may_write=False):
-                worker.permitted(self.context)
+                permission.ask(worker, self.context)
         except Refused as refused:
             self.injector.boundary("after permitted")
             self.ran.refused = refused.reason

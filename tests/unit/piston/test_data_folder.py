@@ -131,6 +131,30 @@ def test_what_cannot_be_written_is_named(
         data_folder.prepare(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["db-wal", "messages/0.piston"])
+def test_a_file_that_a_running_process_makes_meanwhile_is_no_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """It is missing when its access is asked for, and there a moment later."""
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    made(file, 0o600)
+    access = os.access
+    looks: list[object] = []
+
+    def look(path: Path, mode: int) -> bool:
+        if Path(path) == file:
+            looks.append(path)
+        return access(path, mode) and looks != [path]
+
+    monkeypatch.setattr(os, "access", look)
+
+    data_folder.prepare(tmp_path)
+    data_folder.prepare_database(tmp_path / "db")
+
+    assert len(looks) > 1
+
+
 @pytest.mark.parametrize("name", ["db", "db-wal", "db-shm"])
 def test_a_database_elsewhere_is_made_private(tmp_path: Path, name: str) -> None:
     file = made(tmp_path / name, 0o664)

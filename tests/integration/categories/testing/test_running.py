@@ -188,3 +188,19 @@ def test_a_task_that_is_stopped_needs_no_declared_error() -> None:
         errors = ("no such word",)
 
     assert run_action(Declared, [{"word": "stop"}]).stopped == "enough"
+
+
+def test_a_permission_that_is_denied_with_false_is_told_to_raise_refused() -> None:
+    class Deny(RowAction):
+        """Deny everybody, in a way that nobody would notice."""
+
+        word = TextColumn("A word.")
+        effects = Effects.NONE
+
+        def permitted(self, context: Context) -> bool:  # type: ignore[override]
+            return False
+
+        def process(self, row: Row, context: Context) -> None: ...
+
+    with pytest.raises(TypeError, match=r"raise Refused\(reason\)"):
+        run_action(Deny, [{"word": "a"}])

@@ -304,3 +304,14 @@ def test_reading_many_rows_does_not_keep_connections_or_transactions_open(
     run("check", *names(*[""] * 50), broker=broker)
 
     assert not connection.in_atomic_block
+
+
+def test_an_action_that_denies_with_false_runs_no_row(
+    broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plugins.Check, "permitted", lambda self, context: False)
+
+    task = run("check", *names("", ""), broker=broker)
+
+    assert (task.status, task.success_count) == ("internal_error", 0)
+    assert "raise Refused(reason)" in task.reason

@@ -217,7 +217,7 @@ def test_two_columns_that_would_be_one_attribute_of_a_row_are_refused() -> None:
 def test_a_misspelt_word_of_an_action_is_refused_with_the_right_one(
     name: str, value: Any, word: str
 ) -> None:
-    with pytest.raises(BrokenDeclaration, match=rf"'{name}' is no .*: did you mean {word}\?"):
+    with pytest.raises(BrokenDeclaration, match=rf"'{name}' is no .*: did you mean {word}\?$"):
         declare_rows(**{name: value})
 
 
@@ -233,7 +233,7 @@ def test_a_misspelt_word_of_an_action_is_refused_with_the_right_one(
 def test_a_misspelt_word_of_a_category_is_refused_with_the_right_one(
     name: str, value: Any, word: str
 ) -> None:
-    with pytest.raises(BrokenDeclaration, match=rf"'{name}' is no .*: did you mean {word}\?"):
+    with pytest.raises(BrokenDeclaration, match=rf"'{name}' is no .*: did you mean {word}\?$"):
         declare_category(**{name: value})
 
 
