@@ -54,10 +54,11 @@ class StopTask(Exception):
 class RetryLater(Exception):
     """The service cannot take the row now, and nothing happened; the row is sent again later.
 
-    For external effects only. `seconds` is the shortest pause, as in HTTP's `Retry-After`.
+    For external effects only. `seconds` is the shortest pause: a number, or the text of HTTP's
+    `Retry-After`.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float | str) -> None:
         super().__init__(f"asked to send it again after {seconds} s")
         self.seconds = seconds
 

@@ -132,6 +132,8 @@ def describe_holder(task: Task, segment: Segment) -> str:
     if segment.claimed_until is None:
         if segment.retry_at is not None and segment.retry_at > timezone.now():
             return f"nobody: {describe_pause(task, segment)} after {show_time(segment.retry_at)}"
+        if task.paused_until is not None and task.paused_until > timezone.now():
+            return f"nobody: calls fail, one row is tried after {show_time(task.paused_until)}"
         return "nobody"
     is_held = segment.claimed_until >= timezone.now()
     verb = "until" if is_held else "expired at"

@@ -23,6 +23,7 @@ from tasks_app.admin.searching import TASK_ID
 from tasks_app.admin.wide_list import WideAdmin
 from tasks_app.indeterminate.decisions import MAX_NOTE_LENGTH
 from tasks_app.models import Decision, Effect, EffectState
+from tasks_app.models.effect import UNRECORDED
 from tasks_app.states import TaskStatus
 
 LIST = "admin:tasks_app_effect_changelist"
@@ -38,8 +39,8 @@ class StateFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """Return the states of rows that are not settled."""
-        settled = {EffectState.SENT, EffectState.DONE}
-        return [(state.value, state.value) for state in EffectState if state not in settled]
+        others = {*UNRECORDED, EffectState.DONE}
+        return [(state.value, state.value) for state in EffectState if state not in others]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Keep the chosen state."""

@@ -78,6 +78,7 @@ class TaskAdmin(WideAdmin):
                 "classes": ("collapse",),
                 "fields": (
                     "category_version", "unfit_since", "waiting_since", "waiting_for",
+                    "failing_since", "paused_until",
                     "node", "ending", "is_permitted", "max_workers", "wake_number",
                     "dispatched_at", "served_at", "is_assembled", "assembly_claim",
                     "assembly_until", "revision",

@@ -78,7 +78,7 @@ def look_ahead(run: Run, count: int) -> list[ExternalRow]:
     entries = external_journal.read(run.segment, len(rows))
     for row in rows:
         if row.number in entries:
-            row.join(entries[row.number])
+            row.join(entries[row.number], run.action.retry_seconds)
     return rows
 
 

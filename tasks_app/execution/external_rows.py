@@ -17,6 +17,7 @@ from categories.running.failures import (
 from tasks_app.execution.out_and_failed_csv import Written
 from tasks_app.execution.runs import ReadRow
 from tasks_app.models import Effect, EffectState, SettledAs
+from tasks_app.models.clock import SLACK_SECONDS
 
 MIN_PAUSE_SECONDS = 1.0  # before the second attempt of a row; doubles with each further attempt
 MAX_PAUSE_SECONDS = 60.0
@@ -65,13 +66,16 @@ class ExternalRow:
         """Seconds since it was first sent; 0 before that."""
         return monotonic() - self.first_sent if self.entry else 0.0
 
-    def join(self, entry: Effect) -> None:
-        """Take over what the journal said of the row just now, by the database's clock."""
+    def join(self, entry: Effect, longest_pause: float) -> None:
+        """Take over what the journal said of the row just now, by the database's clock.
+
+        A pause that lasts longer than any can is over: the clock was put back.
+        """
         clock = entry.clock  # type: ignore[attr-defined]
         self.entry = entry
         self.first_sent = monotonic() - (clock - entry.sent_at).total_seconds()
         wait = (entry.retry_at - clock).total_seconds() if entry.retry_at else 0.0
-        self.is_due = wait <= 0
+        self.is_due = wait <= 0 or wait > longest_pause + SLACK_SECONDS
         self.pause = None if self.is_due else wait
         if entry.state == EffectState.KNOWN:
             self.written = written_in(entry)

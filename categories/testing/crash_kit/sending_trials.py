@@ -24,8 +24,10 @@ class SendingTrial:
     attempt_count: int  # so far
     is_strict: bool
 
-    def run(self, row: Row) -> Outcome:
-        """Return the row's outcome."""
+    def run(self, row: Row | RowFailed) -> Outcome:
+        """Return the row's outcome; it is not sent if the journal says that it may have been."""
+        if isinstance(row, RowFailed):
+            return row
         most = self.worker.max_attempts if self.worker.idempotent else 1
         outcome: Outcome = Indeterminate(calls.DIED)
         pauses_left = MAX_PAUSES

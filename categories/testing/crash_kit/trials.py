@@ -29,7 +29,7 @@ from categories.contract import (
 )
 from categories.contract.rows import OutputShape, RowShape
 from categories.contract.settings import NO_SETTINGS
-from categories.running import calls, permission
+from categories.running import permission
 from categories.running.cursors import find_cursor_problem
 from categories.running.failures import Indeterminate, Stopping
 from categories.testing.crash_kit.batch_trials import BatchTrial
@@ -220,25 +220,17 @@ class Trial:
         if len(rows) > 1:
             self.injector.boundary(f"after {what} was journaled, before any of it was sent")
         return [
-            self._send(worker if len(rows) == 1 else type(worker)(), row, number, number in before)
+            SendingTrial(
+                worker if len(rows) == 1 else type(worker)(),
+                replace(self.context, effect_key=f"{TASK_ID}-{number}"),
+                self.injector,
+                name_rows(number, 1),
+                number,
+                attempt_count=int(number in before),
+                is_strict=self.is_strict,
+            ).run(row)
             for number, row in zip(numbers, rows, strict=True)
         ]
-
-    def _send(
-        self, worker: RowAction, row: Row | RowFailed, number: int, was_sent: bool
-    ) -> Outcome:
-        """Send a row to the outside, unless the journal says that it may have been sent."""
-        if isinstance(row, RowFailed):
-            return row
-        attempt_count = int(was_sent)
-        if attempt_count and not self.action.idempotent:
-            return Indeterminate(calls.DIED)
-        what = name_rows(number, 1)
-        context = replace(self.context, effect_key=f"{TASK_ID}-{number}")
-        trial = SendingTrial(
-            worker, context, self.injector, what, number, attempt_count, is_strict=self.is_strict
-        )
-        return trial.run(row)
 
     # ---- Pages, and the end ----------------------------------------------------------------------
 

@@ -115,6 +115,16 @@ def test_a_segment_says_until_when_it_waits_to_send_a_row_again(superuser: Clien
     assert "no answer from outside" not in read_page(superuser, over)
 
 
+def test_a_segment_says_until_when_its_task_is_paused(superuser: Client) -> None:
+    until = timezone.now() + timedelta(minutes=1)
+    task = TaskFactory(status=TaskStatus.EXECUTING, failing_since=until, paused_until=until)
+    SegmentFactory(task=task)
+
+    page = read_page(superuser, task)
+
+    assert f"nobody: calls fail, one row is tried after {until:%Y-%m-%d %H:%M:%S}" in page
+
+
 def test_an_expired_claim_is_called_expired(superuser: Client) -> None:
     task = TaskFactory(status=TaskStatus.EXECUTING)
     SegmentFactory(

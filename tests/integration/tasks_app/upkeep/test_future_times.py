@@ -45,6 +45,19 @@ def test_a_message_of_the_future_is_sent_again_when_it_is_missed(broker: FakeBro
         assert abs(seconds_ahead(moment)) < 2
 
 
+def test_a_pause_of_the_circuit_breaker_in_the_future_is_shortened(broker: FakeBroker) -> None:
+    task = start()
+    Task.objects.update(failing_since=AHEAD, counted_since=AHEAD, paused_until=AHEAD)
+
+    count = future_times.correct_future_times()
+
+    task = engine.fresh(task)
+    assert count == 3
+    assert abs(seconds_ahead(task.failing_since)) < 2
+    assert abs(seconds_ahead(task.counted_since)) < 2
+    assert seconds_ahead(task.paused_until) <= 3_600
+
+
 def test_a_claim_of_the_future_lasts_as_long_as_one_that_begins_now(broker: FakeBroker) -> None:
     start()
     assert claiming.claim_next("one", 20) is not None

@@ -166,6 +166,20 @@ def test_a_pause_without_end_fails_the_row(
     assert rows.counts(rows.ended(broker, "later", action="send")) == (0, 1, 0)
 
 
+def test_a_pause_that_lasts_longer_than_any_can_is_over(
+    broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answering(monkeypatch, RetryLater(300), None)
+    task = rows.ended(broker, "later", action="send")
+    let_pauses_end()
+    Effect.objects.update(retry_at=database_time(3_700))  # the clock was put back
+
+    sweeping.repeat_message(task)
+    broker.deliver_all()
+
+    assert rows.counts(task) == (1, 0, 0)
+
+
 def test_other_rows_of_a_segment_go_on_during_a_pause(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
