@@ -1,4 +1,4 @@
-"""What is outside, for benchmarks? A server that takes its time and allows so many calls a second."""
+"""What is outside, for benchmarks? A server that takes its time and limits the calls a second."""
 
 from __future__ import annotations
 
