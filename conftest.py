@@ -7,7 +7,7 @@ import pytest
 from django.conf import settings
 from django.core.cache import cache
 
-from categories.registry import schemas
+from categories.registry import announcing, schemas
 from piston.database.schema import schema
 from tests import patience
 
@@ -20,6 +20,12 @@ def django_db_modify_db_settings(
     database: dict[str, Any] = settings.DATABASES["default"]
     if database["ENGINE"] == "piston.database.sqlite":
         database["TEST"]["NAME"] = str(settings.PISTON_DATA_DIR / "test.sqlite3")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def unannounced() -> None:
+    """Let the process of the tests start no thread that announces it."""
+    announcing.uninstall()
 
 
 @pytest.fixture(autouse=True)

@@ -117,6 +117,12 @@ def install() -> None:
     lifetime.ending.connect(stop)
 
 
+def uninstall() -> None:
+    """Announce no process that starts from now on."""
+    lifetime.started.disconnect(start)
+    lifetime.ending.disconnect(stop)
+
+
 def start(role: str, **_: Any) -> None:
     """Announce this process from now on."""
     announcer = Announcer(role)

@@ -20,6 +20,7 @@ from categories.registry import announcing, asking
 from categories.registry.announcing import Announcer, process_space
 from piston.processes import lifetime
 from tests.integration.categories.conftest import Write
+from tests.servers import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -109,12 +110,16 @@ def test_another_version_than_the_registered_one_is_logged_once(
 
 
 def test_a_process_is_announced_from_its_start_to_its_end() -> None:
-    lifetime.started.send(None, role="worker")
-    (announcer,) = announcing._announcers
-    announcer._ends.wait(0.01)
-    lifetime.ending.send(None)
+    announcing.install()
+    try:
+        lifetime.started.send(None, role="worker")
+        (announcer,) = announcing._announcers
+        wait_until(RunningProcess.objects.exists, seconds=60)
+        lifetime.ending.send(None)
+    finally:
+        announcing.uninstall()
 
-    announcer._thread.join(10)
+    announcer._thread.join(60)
 
     assert not announcer._thread.is_alive()
     assert not RunningProcess.objects.exists()
