@@ -313,7 +313,7 @@ def test_a_bug_that_shows_anywhere_is_noticed_in_a_sample_too() -> None:
             self.number += 1
             return Succeeded(said=str(self.number))
 
-    with catching("Numbers", "the worker dying", "line"):
+    with catching("Numbers", "run for the first time, nobody dying: line"):
         survive(Numbers, [{"word": "a"}] * 1_500, seconds=0.0)
 
 
