@@ -20,7 +20,7 @@ from piston.plurals import plural
 logger = logging.getLogger(__name__)
 
 ACCOUNTS_AT_A_TIME = 2_000
-MAX_MADE_UP = 50_000  # documents in one run of the daily job; the next day's run makes up more
+MAX_MADE_UP = 20_000  # documents in one run of the daily job; the next day's run makes up more
 
 Document = dict[str, dict[str, int] | None]  # a category that is None is not known
 

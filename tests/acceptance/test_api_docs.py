@@ -48,7 +48,7 @@ def test_every_line_of_the_documentation_works(tmp_path: Path) -> None:
 def test_every_route_is_in_the_documentation() -> None:
     from tasks_app.api.urls import urlpatterns
 
-    assert len(urlpatterns) == 7
+    assert len(urlpatterns) == 8
     for words in (
         "/v2/tasks`",
         "/tasks`",
@@ -57,5 +57,6 @@ def test_every_route_is_in_the_documentation() -> None:
         "/retry`",
         "/input`",
         "`/output`",
+        "/rates/{NUMBER}`",
     ):
         assert words in DOCUMENT
