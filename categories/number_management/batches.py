@@ -43,6 +43,7 @@ class NumberBatch:
         self.touched: dict[str, NumberRecord] = {}
         self.removed: list[str] = []
         self.changes: list[Change] = []
+        self._occasion = (context.auth_account_id, context.task_id, self.now)
         concerned = set(accounts)
         for record in self.records.values():
             concerned.add(record.account_id)
@@ -60,8 +61,9 @@ class NumberBatch:
         """Replace a number's record by a changed one, or add a new one."""
         if after is before:
             return
-        self.records[after.number] = self.touched[after.number] = after
-        self._add_change(after.number, before, after.state, after.account_id)
+        number = after.number
+        self.records[number] = self.touched[number] = after
+        self._add_change(number, before, after.state, after.account_id)
 
     def remove(self, before: NumberRecord, state: str) -> None:
         """Remove a number; its history ends with this state."""
@@ -72,19 +74,9 @@ class NumberBatch:
     def _add_change(
         self, number: str, before: NumberRecord | None, state: str, account_id: str | None
     ) -> None:
-        self.changes.append(
-            Change(
-                number,
-                self.action,
-                before.state if before else None,
-                state,
-                before.account_id if before else None,
-                account_id,
-                self.context.auth_account_id,
-                self.context.task_id,
-                self.now,
-            )
-        )
+        old_state, old_account = (before.state, before.account_id) if before else (None, None)
+        change = (number, self.action, old_state, state, old_account, account_id)
+        self.changes.append(Change._make(change + self._occasion))
 
     def show(self, record: NumberRecord) -> Succeeded:
         """Return the outcome of a row that shows the number."""
