@@ -72,7 +72,9 @@ class TaskFactory(DjangoModelFactory[Task]):
     auth_account = factory.SelfAttribute("account")
     category = "number_management"
     action = "add"
-    category_version = NumberManagement.version
+    category_version = factory.LazyAttribute(
+        lambda task: NumberManagement.version if task.category == NumberManagement.name else "1"
+    )
     status = TaskStatus.PENDING
     total_count = 10
     started_at = factory.LazyAttribute(

@@ -117,6 +117,7 @@ for _error in (
     categories.BadSetting,
     categories.BrokenDeclaration,
     categories.CellError,
+    categories.NotEverywhere,
     categories.RegistrationRefused,
     categories.UndeclaredOutput,
 ):
