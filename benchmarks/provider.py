@@ -13,6 +13,13 @@ PER_SECOND = 50
 SECONDS = 0.2  # that each call takes
 
 
+class QuietServer(ThreadingHTTPServer):
+    """A server whose clients may be killed."""
+
+    def handle_error(self, *_: object) -> None:
+        """Print nothing: a connection was cut."""
+
+
 class Provider:
     """A server on loopback; it answers 429 to what exceeds its limit, in any second.
 
@@ -38,7 +45,10 @@ class Provider:
 
             def do_POST(self) -> None:
                 """Take a call, or refuse it."""
-                key = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                size = int(self.headers["Content-Length"])
+                key = self.rfile.read(size).decode()
+                if len(key) < size:  # its caller was killed
+                    return
                 status = provider.take(key)
                 body = json.dumps({"key": key}).encode()
                 self.send_response(status)
@@ -51,7 +61,7 @@ class Provider:
             def log_message(self, *_: object) -> None:
                 """Print nothing."""
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = QuietServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()

@@ -7,7 +7,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from categories.contract import Action, Category
+from categories.contract import Action, Category, Effects
+from categories.running.callers import window_size
 from piston.accounts.models import Account
 from piston.database import locks
 from piston.readable import Readable
@@ -128,6 +129,8 @@ def cut_segments(task: Task, action: type[Action], scan: Scan) -> list[Segment]:
     step = max(1, math.ceil(len(scan.checkpoints) / most))
     starts = [(0, scan.data_offset), *scan.checkpoints[step::step]]
     ends = [*starts[1:], (scan.row_count, scan.size_bytes)]
+    # so many rows are suspicious if a worker dies in the first group of an external action
+    sizes = {"batch_size": window_size(action)} if action.effects is Effects.EXTERNAL else {}
     return [
         Segment(
             task=task,
@@ -137,6 +140,7 @@ def cut_segments(task: Task, action: type[Action], scan: Scan) -> list[Segment]:
             cursor_offset=offset,
             end_row=end_row,
             end_offset=end_offset,
+            **sizes,
         )
         for index, ((start_row, offset), (end_row, end_offset)) in enumerate(
             zip(starts, ends, strict=True)

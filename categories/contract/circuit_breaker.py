@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from categories.columns.arguments import Declared
 
 MAX_PAUSE_SECONDS = 3_600.0
+MAX_NUMBER = 10**9  # of seconds, a database can add this to a time
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,11 @@ class CircuitBreaker(metaclass=Declared):
     def find_problems(self) -> Iterator[str]:
         """Yield a sentence for each number that makes no sense."""
         for field in fields(self):
-            if not getattr(self, field.name) > 0:
-                yield f"{field.name} must be more than 0, but is {getattr(self, field.name)}"
+            value = getattr(self, field.name)
+            if not value > 0:
+                yield f"{field.name} must be more than 0, but is {value}"
+            elif value > MAX_NUMBER:
+                yield f"{field.name} must be at most {MAX_NUMBER:,}, but is {value}"
         if self.share > 1:
             yield f"share must be at most 1, but is {self.share}"
         if self.pause_seconds > MAX_PAUSE_SECONDS:

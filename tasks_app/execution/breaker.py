@@ -14,6 +14,7 @@ from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Now
 
 from categories.contract import CircuitBreaker, RowAction
+from piston.database.compiled_queries import CompiledUpdate, Slot
 from tasks_app import events
 from tasks_app.errors import ClaimLost
 from tasks_app.models import EventKind, Task
@@ -47,7 +48,7 @@ def admit(task: Task, action: RowAction, trial_seconds: float) -> Admission:
     Raises ClaimLost when the task no longer runs.
     """
     running = Task.objects.running().filter(pk=task.pk)
-    if running.filter(failing_since=None).update(revision=F("revision")):
+    if ADMIT.run(task_id=task.pk):
         return Admission.ALL
     if action.circuit_breaker is None:
         if not running.update(revision=F("revision")):
@@ -59,6 +60,12 @@ def admit(task: Task, action: RowAction, trial_seconds: float) -> Admission:
     if not running.exists():
         raise ClaimLost
     return Admission.NONE
+
+
+ADMIT = CompiledUpdate(  # compiled: runs for every group that is sent
+    lambda: Task.objects.running().filter(pk=Slot.text("task_id"), failing_since=None),
+    revision=F("revision"),
+)
 
 
 def count(

@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 
 from categories.contract import RowAction
 from categories.running.failures import Indeterminate, ToldToWait, storable
-from piston.database.compiled_queries import CompiledSelect, Slot
+from piston.database.compiled_queries import CompiledSelect, CompiledUpdate, Slot
 from tasks_app.csv_files.boundaries import rows_in
 from tasks_app.csv_files.reading import Batch
 from tasks_app.execution import breaker
@@ -21,6 +21,7 @@ from tasks_app.execution.external_rows import ExternalRow
 from tasks_app.execution.out_and_failed_csv import Written
 from tasks_app.models import Effect, EffectState, Segment, SettledAs
 from tasks_app.models.clock import database_time
+from tasks_app.models.effect import UNRECORDED
 
 
 def effect_key(task_id: str, row_number: int) -> str:
@@ -170,10 +171,6 @@ def record(segment: Segment, rows: Sequence[ExternalRow]) -> None:
     entry of a row that certainly had no effect is deleted.
     """
     known = [row for row in rows if row.entry and not row.is_indeterminate]
-    if done := [row.entry.pk for row in known if row.entry and row.attempt_count]:
-        Effect.objects.filter(pk__in=done).update(
-            state=EffectState.DONE, input_line=None, **NOTHING_KEPT
-        )
     if unsent := [row.entry.pk for row in known if row.entry and not row.attempt_count]:
         Effect.objects.filter(pk__in=unsent).delete()
     for row in rows:
@@ -190,6 +187,9 @@ def record(segment: Segment, rows: Sequence[ExternalRow]) -> None:
                 **NOTHING_KEPT,
             },
         )
+    if known:
+        first, last = known[0].number, known[-1].number
+        RECORD_DONE.run(task_id=segment.task_id, first=first, last=last)
 
 
 NOTHING_KEPT = {"output": b"", "failed": b"", "settled_as": "", "retry_at": None}
@@ -197,6 +197,15 @@ NOTHING_KEPT = {"output": b"", "failed": b"", "settled_as": "", "retry_at": None
 READ = (
     *("row_number", "state", "attempt_count", "last_error", "sent_at", "retry_at"),
     *("settled_as", "output", "failed"),
+)
+RECORD_DONE = CompiledUpdate(  # compiled: runs for every group that is recorded
+    lambda: Effect.objects.filter(
+        task=Slot.text("task_id"),
+        row_number__gte=Slot.number("first"),
+        row_number__lte=Slot.number("last"),
+        state__in=UNRECORDED,
+    ),
+    **{**NOTHING_KEPT, "state": EffectState.DONE, "input_line": None},
 )
 JOURNAL = CompiledSelect(  # compiled: runs for every group that is sent
     lambda: (

@@ -116,8 +116,12 @@ def may_be_repeated(row: ExternalRow, action: RowAction, *, in_seconds: float = 
 
 
 def is_failed_call(outcome: Outcome | None) -> bool:
-    """Say whether a call failed for the circuit breaker: no answer, or told to come later."""
-    return isinstance(outcome, Unanswered | ToldToWait)
+    """Say whether a call failed for the circuit breaker: no answer, or told to come later.
+
+    A table that the action lacks is no fault of the service.
+    """
+    is_lost = isinstance(outcome, Unanswered) and not outcome.missing
+    return is_lost or isinstance(outcome, ToldToWait)
 
 
 # ---- Outcomes ------------------------------------------------------------------------------------

@@ -233,7 +233,8 @@ class Reconciliation:
                 done if may_be_retried else 0,
             ),
             "unanswered effects": (
-                "SELECT count(*) FROM tasks_app_effect WHERE task_id = %s AND state = 'sent'",
+                "SELECT count(*) FROM tasks_app_effect"
+                " WHERE task_id = %s AND state IN ('sent', 'waiting', 'known')",
                 0,
             ),
         }

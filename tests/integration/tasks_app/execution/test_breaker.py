@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from categories.contract import CircuitBreaker, RetryLater, RowFailed
+from categories.errors import BrokenDeclaration
 from tasks_app import lifecycle
 from tasks_app.execution import breaker, claiming
 from tasks_app.models import Effect, Segment, Task
@@ -91,6 +92,13 @@ def test_an_answer_ends_the_pause_and_takes_the_reason_away(
     assert (task.is_final, task.reason) == (True, "")
     assert task.revision > before
     assert (task.success_count == 8) == (answer is None)
+
+
+def test_a_missing_table_is_no_fault_of_the_service(broker: FakeBroker) -> None:
+    task = rows.ended(broker, *["miss"] * 8, action="send_many")
+
+    assert task.waiting_for
+    assert (task.reason, task.failing_since) == ("", None)
 
 
 def test_refusals_are_answers(broker: FakeBroker) -> None:
@@ -210,8 +218,9 @@ def test_an_idempotent_row_is_not_lost_to_the_pauses(
         {"min_calls": 0},
         {"pause_seconds": 3_601},
         {"window_seconds": -1},
+        {"give_up_seconds": float("inf")},
     ],
 )
 def test_numbers_that_make_no_sense_are_refused(numbers: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match=next(iter(numbers))):
+    with pytest.raises(BrokenDeclaration, match=next(iter(numbers))):
         CircuitBreaker(**numbers)  # type: ignore[arg-type]
