@@ -92,12 +92,22 @@ def move(
     now: int,
 ) -> NumberRecord:
     """Return the number with another account or state, without checks."""
-    moved = before.account_id not in {None, account_id}
-    return before._replace(
-        account_id=account_id,
-        state=state,
-        modified=now,
-        previously_assigned_to=before.account_id if moved else before.previously_assigned_to,
-        used_by=None if moved else before.used_by,
-        reservations=reservations,
+    left, user = before.previously_assigned_to, before.used_by
+    if before.account_id not in {None, account_id}:
+        left, user = before.account_id, None
+    # by place, because names take several times as long
+    return NumberRecord._make(
+        (
+            before.number,
+            account_id,
+            state,
+            before.created,
+            now,
+            before.carrier_module,
+            before.ported_in,
+            left,
+            user,
+            reservations,
+            before.features,
+        )
     )
