@@ -227,14 +227,14 @@ class Reconciliation:
         """Look for what should have gone with the end."""
         may_be_retried = self.task["status"] == "internal_error" and self.unprocessed
         done = self.task["success_count"] + self.task["failure_count"]
+        open_states = "state IN ('sent', 'waiting', 'known')"
         questions = {
             "rows in parts": (
                 "SELECT COALESCE(SUM(row_count), 0) FROM tasks_app_part WHERE task_id = %s",
                 done if may_be_retried else 0,
             ),
             "unanswered effects": (
-                "SELECT count(*) FROM tasks_app_effect"
-                " WHERE task_id = %s AND state IN ('sent', 'waiting', 'known')",
+                f"SELECT count(*) FROM tasks_app_effect WHERE task_id = %s AND {open_states}",
                 0,
             ),
         }

@@ -110,18 +110,24 @@ def test_a_row_that_kills_its_workers_is_found_without_blaming_its_neighbours(
     assert len(set(plugins.calls)) == len(plugins.calls)
 
 
+@pytest.mark.parametrize("first", ["", "lost"])
 def test_a_claim_that_was_overtaken_records_nothing(
-    broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+    broker: FakeBroker, monkeypatch: pytest.MonkeyPatch, first: str
 ) -> None:
-    task = engine.start(
-        engine.submit("send_many_again", "name,do", *(f"{name},x" for name in NAMES))
-    )
-    monkeypatch.setattr(plugins, "obey", lambda _: Segment.objects.update(claim=99) and None)
+    lines = [f"n1,{first}", *(f"{name}," for name in NAMES[1:])]
+    task = engine.start(engine.submit("send_many_again", "name,do", *lines))
+
+    def overtake(order: str | None) -> None:
+        Segment.objects.update(claim=99)
+        if order:
+            raise ConnectionError("cut")
+
+    monkeypatch.setattr(plugins, "obey", overtake)
     with engine.claimed("one") as run, pytest.raises(ClaimLost):
         batches.run_next_batch(run)
 
     assert rows.counts(task) == (0, 0, 0)
-    assert set(task.effects.values_list("state", flat=True)) == {"sent"}
+    assert set(task.effects.values_list("state", "last_error")) == {("sent", "")}
     engine.assert_balanced(task)
 
 
