@@ -2,8 +2,9 @@
 
 `python -m tests.matrix [pytest's options]` is `make test`. The first run is the whole suite; its
 acceptance tests start installations on PostgreSQL, RabbitMQ, Redis and S3 themselves. The second
-is the same code against a PostgreSQL database: that of DATABASE_URL, or a private server. What is
-not on this machine is said loudly; with CI=true it is an error.
+is the same code against a PostgreSQL database: that of DATABASE_URL, or a private server. Both run
+at the same time; the output of the second follows that of the first. What is not on this machine
+is said loudly; with CI=true it is an error.
 """
 
 from __future__ import annotations
@@ -12,7 +13,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from tempfile import TemporaryFile
+from typing import IO
 
 from tests import servers
 from tests.servers import Missing, PostgreSQL
@@ -44,9 +48,15 @@ def main(options: Sequence[str]) -> int:
         print(f"!!! {name} IS NOT TESTED: {why}", flush=True)
     if missing and os.environ.get("CI"):
         return 1
-    report = [f"{'SQLite, a folder as broker':30} {run_embedded(options)}"]
-    if "PostgreSQL" not in missing:
-        report.append(f"{'PostgreSQL':30} {run_on_postgresql(options)}")
+    with ThreadPoolExecutor() as threads, TemporaryFile() as output:
+        second = None
+        if "PostgreSQL" not in missing:
+            second = threads.submit(run_on_postgresql, options, output)
+        report = [f"{'SQLite, a folder as broker':30} {run_embedded(options)}"]
+        if second is not None:
+            report.append(f"{'PostgreSQL':30} {second.result()}")
+            output.seek(0)
+            print(output.read().decode(errors="replace"), flush=True)
     report += [f"{name:30} NOT TESTED: {why}" for name, why in missing.items()]
     print("\n=== On what the tests ran ===", *report, sep="\n", flush=True)
     return int(any("FAILED" in line for line in report))
@@ -71,19 +81,26 @@ def run_embedded(options: Sequence[str]) -> str:
     return run("the embedded default", bare, options)
 
 
-def run_on_postgresql(options: Sequence[str]) -> str:
-    """Run the suite against a PostgreSQL database; return how it went."""
+def run_on_postgresql(options: Sequence[str], output: IO[bytes]) -> str:
+    """Run the suite against a PostgreSQL database, its output in a file; return how it went."""
     with ExitStack() as stack:
         url = os.environ.get("DATABASE_URL") or stack.enter_context(PostgreSQL()).url
         environment = {**os.environ, "DATABASE_URL": url}
-        return run("PostgreSQL", environment, [*NOT_ON_POSTGRESQL, *options])
+        return run("PostgreSQL", environment, [*NOT_ON_POSTGRESQL, *options], output)
 
 
-def run(where: str, environment: dict[str, str], options: Sequence[str]) -> str:
+def run(
+    where: str,
+    environment: dict[str, str],
+    options: Sequence[str],
+    output: IO[bytes] | None = None,
+) -> str:
     """Run pytest in this environment; return `passed` or `FAILED`."""
     print(f"\n=== On {where} ===", flush=True)
     command = [sys.executable, "-m", "pytest", *options]
-    code = subprocess.run(command, env=environment, check=False).returncode
+    code = subprocess.run(
+        command, env=environment, check=False, stdout=output, stderr=output
+    ).returncode
     return "passed" if code == 0 else f"FAILED (exit code {code})"
 
 
