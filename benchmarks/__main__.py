@@ -31,6 +31,7 @@ QUESTIONS = (  # in the order of the table
     "numbers",
     "changing_numbers",
     "peers",
+    "whole",
     "rates",
     "ratedecks",
     "exporting",
