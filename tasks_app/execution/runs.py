@@ -68,7 +68,7 @@ class Run:
         """The shape of the lines of out.csv."""
         header = self.input.header if self.segment.has_input else ()
         action = type(self.action)
-        return OutputShape(action, header, task_files.output_columns(self.task, action))
+        return OutputShape(action, header, task_files.output_columns(self.task, action, header))
 
     @cached_property
     def row_shape(self) -> RowShape:

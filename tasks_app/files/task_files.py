@@ -217,7 +217,8 @@ def header_line(task: Task, name: CSVName) -> bytes:
     if name is CSVName.FAILED:
         return input_line + b"\n"
     action = find_action(task) or replacement_action(task, csv.header if csv else ())
-    shape = OutputShape(action, csv.header if csv else (), output_columns(task, action))
+    header = csv.header if csv else ()
+    shape = OutputShape(action, header, output_columns(task, action, header))
     if not shape.keeps_line or not csv:
         return encode_row(shape.header) + b"\n"
     added = encode_row(shape.header[len(csv.header) :])
@@ -237,17 +238,23 @@ def find_action(task: Task) -> type[Action] | None:
         return None
 
 
-def output_columns(task: Task, action: type[Action]) -> Sequence[str] | None:
+def output_columns(task: Task, action: type[Action], header: Sequence[str]) -> Sequence[str] | None:
     """Return the names of the output columns that the task began to write; None: the action's.
 
-    An older release did not keep them, and wrote `error` for actions without input, too.
+    An older release did not keep them. Versions since then have added columns at the end only. So
+    the width of a line that waits for assembly says how many there were. That release wrote
+    `error` for actions without input, too.
     """
-    if task.output_columns is None and not action.takes_input:
-        names = [column.name for column in action.output]
-        if len(first_cells(task)) > len(names):
-            return [*names, ERROR]
-    names_kept: Sequence[str] | None = task.output_columns
-    return names_kept
+    if task.output_columns is not None:
+        names_kept: Sequence[str] = task.output_columns
+        return names_kept
+    names = [column.name for column in action.output]
+    appended = names if action.replaces_header else [name for name in names if name not in header]
+    if cells := first_cells(task):
+        kept_count = 0 if action.replaces_header else len(header)
+        added = appended[max(len(cells) - kept_count - len([ERROR]), 0) :]
+        names = [name for name in names if name not in added]
+    return names if action.takes_input else [*names, ERROR]
 
 
 def first_cells(task: Task) -> list[str]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from categories.columns import TextColumn
-from categories.contract import Context, Row, Succeeded
+from categories.contract import Context, Page, Row, Succeeded
 from piston.database.schema import schema
 from tasks_app import lifecycle
 from tasks_app.execution import batches, claiming, compatibility
-from tasks_app.models import Task
+from tasks_app.models import Part, Task
 from tests import engine, plugins
 from tests.broker import FakeBroker
 from tests.integration.tasks_app.execution.test_compatibility import worker_with
@@ -34,6 +36,33 @@ class Next(plugins.Trial):
     version = "2"
     continues = ("0", "1")
     actions = [CheckMore, *plugins.Trial.actions[1:]]
+
+
+class CheckLonger(plugins.Check):
+    """Say more about a row, behind what the first version said."""
+
+    name = "check"
+    output = [*plugins.Check.output, TextColumn("more", "What is new.")]
+
+    def process(self, row: Row, context: Context) -> Succeeded:
+        return Succeeded(seen=f"{row['name']} again", more="more")
+
+
+class CountLonger(plugins.Count):
+    """Say more about a number, behind what the first version said."""
+
+    name = "count"
+    output = [*plugins.Count.output, TextColumn("more", "What is new.")]
+
+    def page(self, cursor: Any, context: Context) -> Page:
+        page = super().page(cursor, context)
+        return Page([{**row, "more": "more"} for row in page.rows], page.cursor)
+
+
+class Longer(Next):
+    """A version that goes on with the first one's tasks, and appends columns."""
+
+    actions = [CheckLonger, CountLonger]
 
 
 class Abrupt(Next):
@@ -125,6 +154,51 @@ def test_the_output_keeps_the_columns_with_which_the_task_was_created(broker: Fa
         ["two", "", "two again", ""],
         ["three", "fail", "three again", ""],
     ]
+
+
+@pytest.mark.parametrize(
+    ("header", "old_line", "new_line"),
+    [
+        (["name", "do", "seen", "error"], ["one", "", "ONE", ""], ["two", "", "two again", ""]),
+        (["name", "seen", "error"], ["one", "ONE", ""], ["two", "two again", ""]),
+    ],
+)
+def test_rows_of_an_older_release_keep_their_width(
+    header: list[str],
+    old_line: list[str],
+    new_line: list[str],
+    broker: FakeBroker,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """That release did not keep the names of the columns."""
+    monkeypatch.setattr(batches, "choose_size", lambda _run: 1)
+    names = [name for name in header if name in {"name", "do"}]
+    rows = [",".join([name, *[""] * (len(names) - 1)]) for name in ("one", "two")]
+    task = engine.start(engine.submit("check", ",".join(names), *rows))
+    with engine.claimed("first") as run:
+        batches.run_next_batch(run)
+        run.segment.release()
+    Task.objects.filter(pk=task.pk).update(output_columns=None)
+
+    with worker_with(Longer):
+        broker.deliver_all()
+        lines = engine.read(engine.fresh(task))
+
+    assert lines == [header, old_line, new_line]
+
+
+def test_pages_of_an_older_release_keep_their_width(broker: FakeBroker) -> None:
+    """That release wrote the column `error`, too."""
+    task = run_first_page()
+    older = b"1,\n2,\n3,\n"
+    Part.objects.filter(task=task).update(output=older, output_bytes=len(older))
+    Task.objects.filter(pk=task.pk).update(output_columns=None)
+
+    with worker_with(Longer):
+        broker.deliver_all()
+        lines = engine.read(engine.fresh(task))
+
+    assert lines == [["number", "error"], *([str(number), ""] for number in range(1, 11))]
 
 
 def test_rows_of_an_older_version_are_assembled_under_their_own_header(broker: FakeBroker) -> None:
