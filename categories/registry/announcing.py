@@ -12,11 +12,13 @@ import socket
 import threading
 import time
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from django.db import Error, connection
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from categories.models import RunningProcess
@@ -28,6 +30,7 @@ from piston.processes import lifetime
 logger = logging.getLogger(__name__)
 
 BEAT_SECONDS = 10.0  # between two heartbeats
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")  # another one after each start of the host
 END_SECONDS = 2.0  # to wait for the thread when the process ends
 
 
@@ -80,17 +83,24 @@ class Announcer:
             return
         changes = {"seen_at": Now(), "loaded": loaded}
         if not RunningProcess.objects.filter(pk=self.key).update(**changes):
+            self._forget_dead()
             RunningProcess.objects.create(
-                pk=self.key,
-                role=self.role,
-                node=node_name(),
-                process_id=os.getpid(),
-                process_space=process_space(),
-                **changes,
+                pk=self.key, role=self.role, node=node_name(), **self._place(), **changes
             )
         if loaded != self._written:
             warn_of_other_versions(loaded)
         self._written, self._written_at = loaded, time.monotonic()
+
+    def _forget_dead(self) -> None:
+        """Delete the rows of processes that were killed: the one that had this id, and old ones.
+
+        Without this, one that was killed would count as running because this process runs.
+        """
+        old = Q(seen_at__lt=Now() - timedelta(days=1))
+        RunningProcess.objects.filter(Q(**self._place()) | old).delete()
+
+    def _place(self) -> dict[str, Any]:
+        return {"process_id": os.getpid(), "process_space": process_space()}
 
 
 def warn_of_other_versions(loaded: dict[str, Any]) -> None:
@@ -101,11 +111,12 @@ def warn_of_other_versions(loaded: dict[str, Any]) -> None:
 
 
 def process_space() -> str:
-    """Return the host, and on Linux the container, whose process ids this process sees."""
-    space = ""
+    """Return the host, and on Linux its start and the container: the scope of a process id."""
+    words = [socket.gethostname()]
     with suppress(OSError):
-        space = str(Path("/proc/self/ns/pid").readlink())
-    return f"{socket.gethostname()} {space}".strip()
+        words.append(BOOT_ID.read_text().strip())
+        words.append(str(Path("/proc/self/ns/pid").readlink()))
+    return " ".join(words)
 
 
 _announcers: list[Announcer] = []  # of this process: one, once it has started

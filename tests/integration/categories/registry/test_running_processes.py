@@ -7,6 +7,7 @@ import subprocess
 import sys
 from datetime import timedelta
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -93,6 +94,38 @@ def test_an_announcement_that_was_deleted_is_made_again() -> None:
     announcer.write({"echo": GOOD})
 
     assert RunningProcess.objects.get().loaded == {"echo": GOOD}
+
+
+def test_a_killed_process_is_forgotten_when_another_gets_its_id() -> None:
+    make_process(role="killed")
+    make_process(role="other", process_id=os.getppid())
+
+    Announcer("web").write({})
+
+    roles = RunningProcess.objects.values_list("role", flat=True)
+    assert sorted(roles) == ["other", "web"]
+
+
+def test_a_process_that_was_silent_for_a_day_is_forgotten() -> None:
+    make_process(role="old", process_space="elsewhere", silent=86_500)
+    make_process(role="other", process_space="elsewhere", silent=80_000)
+
+    Announcer("web").write({})
+
+    roles = RunningProcess.objects.values_list("role", flat=True)
+    assert sorted(roles) == ["other", "web"]
+
+
+def test_a_process_id_means_another_process_after_a_start_of_the_host(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    before = process_space()
+    boot_id = tmp_path / "boot_id"
+    boot_id.write_text("another\n")
+
+    monkeypatch.setattr(announcing, "BOOT_ID", boot_id)
+
+    assert process_space() != before
 
 
 def test_another_version_than_the_registered_one_is_logged_once(
