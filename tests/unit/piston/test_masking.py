@@ -23,6 +23,14 @@ def test_a_secret_is_replaced_in_every_spelling(text: str) -> None:
     assert masking.MASK in masked
 
 
+@pytest.mark.parametrize("order", [("abcdef", "abcdef-rest"), ("abcdef-rest", "abcdef")])
+def test_a_secret_that_begins_like_another_is_replaced_as_a_whole(order: tuple[str, str]) -> None:
+    for secret in order:
+        masking.hide(secret)
+
+    assert masking.mask("key=abcdef-rest") == f"key={masking.MASK}"
+
+
 def test_other_text_stays_as_it_is() -> None:
     assert masking.mask("the key is missing") == "the key is missing"
 
