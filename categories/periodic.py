@@ -12,10 +12,10 @@ from django.utils import timezone
 from categories import registry
 from categories.contract import Category, PeriodicJob
 from categories.models import PeriodicRun
+from categories.running.failures import describe_fully
 
 logger = logging.getLogger(__name__)
 
-MAX_ERROR_LENGTH = 1_000  # characters
 OWNER = "piston"  # stands for a category's name in records of the platform's own jobs
 
 
@@ -86,5 +86,5 @@ def attempt(category: type[Category], job: PeriodicJob, due_at: datetime) -> str
             job.run(due_at)
     except Exception as error:
         logger.exception("the periodic job %s of %s failed", job.name, category.name)
-        return f"{type(error).__name__}: {error}"[:MAX_ERROR_LENGTH]
+        return describe_fully(error)
     return ""

@@ -14,6 +14,7 @@ from django.conf import settings as django_settings
 from categories.contract import Category, settings
 from categories.errors import CategoryError
 from categories.registry import fresh_source, path_files, plugin_modules
+from piston.masking import mask
 from piston.plugin_apps import ENTRY_POINT_GROUP, find_app_package
 
 RESTART = "run `manage.py migrate`, then restart web, worker and beat"
@@ -129,4 +130,4 @@ def describe_error(error: BaseException) -> str:
         place = place.tb_next
     where = f" ({place.tb_frame.f_code.co_filename}:{place.tb_lineno})" if place else ""
     hint = f" Name its app in PISTON_APPS; {RESTART}." if "INSTALLED_APPS" in str(error) else ""
-    return f"{type(error).__name__}: {error}{where}{hint}"
+    return mask(f"{type(error).__name__}: {error}{where}{hint}")

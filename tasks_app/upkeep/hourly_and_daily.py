@@ -17,7 +17,8 @@ from django.conf import settings
 from django.utils import timezone
 
 from categories.models import PeriodicRun
-from categories.periodic import MAX_ERROR_LENGTH, OWNER, beginning_of
+from categories.periodic import OWNER, beginning_of
+from categories.running.failures import describe_fully
 from piston.database.locks import WaitBriefly
 from piston.http.admin_sign_in import forget_attempts
 from tasks_app.models.clock import read_database_clock
@@ -80,7 +81,7 @@ def run_job(job: Job) -> None:
         job.run()
     except Exception as failure:
         logger.exception("The job %s failed", job.name)
-        error = f"{type(failure).__name__}: {failure}"[:MAX_ERROR_LENGTH]
+        error = describe_fully(failure)
     PeriodicRun.objects.filter(category=OWNER, job=job.name).update(
         last_run_seconds=round(time.monotonic() - started, 3), last_error=error
     )

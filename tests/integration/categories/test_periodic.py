@@ -10,6 +10,7 @@ from categories import registry
 from categories.contract import Category, PeriodicJob
 from categories.models import PeriodicRun
 from categories.periodic import beginning_of, run_due_jobs
+from piston import masking
 from piston.accounts.models import Account
 
 pytestmark = pytest.mark.django_db
@@ -103,6 +104,16 @@ def test_a_job_that_fails_leaves_its_error_and_nothing_else() -> None:
     assert run.last_error == "ValueError: no luck"
     assert not Account.objects.filter(name="left behind").exists()
     assert ("minute", datetime(2026, 11, 23, 23, 59, tzinfo=UTC)) in ran  # others go on
+
+
+def test_the_error_of_a_job_has_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(masking, "_secrets", set())
+    run_due_jobs(START)
+    masking.hide("no luck")
+
+    run_due_jobs(START + timedelta(minutes=1))
+
+    assert PeriodicRun.objects.get(category="failing").last_error == f"ValueError: {masking.MASK}"
 
 
 def test_a_job_that_dies_is_run_again(monkeypatch: pytest.MonkeyPatch) -> None:
