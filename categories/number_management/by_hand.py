@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from categories.number_management.changes import Change, add_changes
+from categories.number_management.changes import add_changes, describe_change
 from categories.number_management.models import PhoneNumber, PhoneNumberQuerySet
 from categories.number_management.states import NumberState
 
@@ -26,7 +26,7 @@ def record_port(numbers: PhoneNumberQuerySet, action: str, now: datetime) -> int
     ids = [pk for pk, *_ in found]
     PhoneNumber.objects.filter(pk__in=ids).update(state=after, modified_at=now)
     changes = [
-        describe(number, action, (before, account_id), (after, account_id), now)
+        describe_change(number, action, (before, account_id), (after, account_id), now)
         for _, number, account_id in found
     ]
     add_changes(changes, using=numbers.db)
@@ -39,26 +39,5 @@ def record_discovery(number: PhoneNumber, now: datetime) -> None:
     number.state = NumberState.DISCOVERY
     number.created_at = number.modified_at = now
     number.save(force_insert=True)
-    change = describe(number.number, "discover", (None, None), (number.state, None), now)
+    change = describe_change(number.number, "discover", (None, None), (number.state, None), now)
     add_changes([change], using=number._state.db or "default")
-
-
-def describe(
-    number: str,
-    action: str,
-    before: tuple[str | None, str | None],
-    after: tuple[str | None, str | None],
-    now: datetime,
-) -> Change:
-    """Return the change for the history; `before` and `after` are state and account."""
-    return Change(
-        number=number,
-        action=action,
-        from_state=before[0],
-        to_state=after[0],
-        from_account=before[1],
-        to_account=after[1],
-        by_account=None,
-        task_id=None,
-        at=now,
-    )

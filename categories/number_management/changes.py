@@ -27,3 +27,15 @@ class Change(NamedTuple):
 def add_changes(changes: Sequence[Change], *, using: str) -> None:
     """Add changes to the history, in one statement."""
     insert_rows(NumberChange, Change._fields, changes, using)
+
+
+def describe_change(
+    number: str,
+    action: str,
+    before: tuple[str | None, str | None],
+    after: tuple[str | None, str | None],
+    now: datetime,
+) -> Change:
+    """Return a change that no task made; `before` and `after` are state and account."""
+    (from_state, from_account), (to_state, to_account) = before, after
+    return Change(number, action, from_state, to_state, from_account, to_account, None, None, now)

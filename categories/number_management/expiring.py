@@ -8,7 +8,7 @@ from time import monotonic
 from django.db import DEFAULT_DB_ALIAS
 
 from categories.database.bulk import listed
-from categories.number_management.changes import Change, add_changes
+from categories.number_management.changes import add_changes, describe_change
 from categories.number_management.models import PhoneNumber, PhoneNumberQuerySet
 from categories.number_management.records import delete_numbers
 from categories.number_management.states import NumberState
@@ -53,20 +53,8 @@ def expire(
         else:
             taken = PhoneNumber.objects.filter(number__in=listed(states, using=USING))
             taken.update(state=state, modified_at=now)
-        changes = [describe(number, before, state, now) for number, before in states.items()]
+        changes = [
+            describe_change(number, "expire_numbers", (before, None), (state, None), now)
+            for number, before in states.items()
+        ]
         add_changes(changes, using=USING)
-
-
-def describe(number: str, before: str, state: NumberState | None, now: datetime) -> Change:
-    """Return the change for the history; the system made it, not a task."""
-    return Change(
-        number=number,
-        action="expire_numbers",
-        from_state=before,
-        to_state=state,
-        from_account=None,
-        to_account=None,
-        by_account=None,
-        task_id=None,
-        at=now,
-    )

@@ -12,10 +12,10 @@ from typing import Any
 
 from django.db import connections, models
 
+from categories.database.array_text import write_array
 from categories.rates.columns import DirectionColumn
 from categories.rates.models import Rate
 
-NULL = "NULL"
 STATEMENT = """
     DELETE FROM rates_rate AS rate
     USING unnest(%s::bigint[], %s::text[]{arrays}) WITH ORDINALITY
@@ -44,7 +44,7 @@ def delete_at_once(
     columns = [*zip(*places, strict=True), *zip(*values, strict=True)]
     deleted: dict[int, list[str]] = defaultdict(list)
     with connections[using].cursor() as cursor:
-        cursor.execute(statement, [write_array(column) for column in columns])
+        cursor.execute(statement, [write_values(column) for column in columns])
         for number, rate_id in cursor:
             deleted[number - 1].append(rate_id)
     return deleted
@@ -70,16 +70,8 @@ def compare(name: str, wanted: str) -> str:
     return f"AND ({wanted} IS NULL OR {stored} = {wanted_value})"
 
 
-def write_array(values: Sequence[Any]) -> str:
-    """Return an array as PostgreSQL writes it; equal values are written once."""
+def write_values(values: Sequence[Any]) -> str | list[Any]:
+    """Return an array; lists are written as JSON."""
     if any(isinstance(value, list) for value in values):
         values = [None if value is None else json.dumps(value) for value in values]
-    texts = {value: write_value(value) for value in set(values)}
-    return f"{{{','.join(map(texts.__getitem__, values))}}}"
-
-
-def write_value(value: Any) -> str:
-    """Return a value of an array."""
-    if value is None:
-        return NULL
-    return '"' + str(value).replace("\\", r"\\").replace('"', r"\"") + '"'
+    return write_array(values)
