@@ -49,8 +49,10 @@ INSERT = """
     ON CONFLICT (ratedeck_id, rate_id) DO UPDATE SET rate_cost = excluded.rate_cost
     RETURNING rate_id
 """
-DELETE = """
-    DELETE FROM rates_rate AS rate USING incoming, rates_ratedeck AS deck
+# an UPDATE, since a bare DELETE only marks rows: what it leaves is VACUUM's work
+UPDATE = """
+    UPDATE rates_rate AS rate SET rate_version = 'deleted'
+    FROM incoming, rates_ratedeck AS deck
     WHERE deck.name = incoming.ratedeck_id AND rate.ratedeck_id = deck.id
         AND rate.prefix = incoming.prefix AND rate.rate_cost = incoming.rate_cost
     RETURNING rate_id
@@ -101,7 +103,7 @@ def measure(scale: Scale) -> Iterator[Comparison]:
         yield compare(scale, account, looking)
         deletions = write_deletions(folder / "deletions.csv", deck)
         columns = "ratedeck_id text, prefix text, rate_cost numeric"
-        yield compare(scale, account, Work("delete", deletions, columns, DELETE, restore, count))
+        yield compare(scale, account, Work("delete", deletions, columns, UPDATE, restore, count))
 
 
 def compare(scale: Scale, account: Account, doing: Work) -> Comparison:
