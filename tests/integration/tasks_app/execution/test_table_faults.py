@@ -102,7 +102,7 @@ FAULTS = {
     "a model's sequence that lags": Fault(
         f"SELECT setval('{QUANTITIES}_id_seq', 1);"
         f"INSERT INTO {QUANTITIES} (id, account_id, year, month)"
-        " SELECT n, (SELECT min(id) FROM accounts_account), 2000 + n, 1"
+        " SELECT n, (SELECT min(id) FROM accounts_account), 2000 + n, 2"
         " FROM generate_series(1, 50) AS n",
         count,
         f"SELECT setval('{QUANTITIES}_id_seq', 50)",
