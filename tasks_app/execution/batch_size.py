@@ -21,12 +21,24 @@ MAX_GROWTH = 4  # factor by which one batch may be larger or smaller than the pr
 
 def choose_size(run: Run) -> int:
     """Return how many rows the next batch takes."""
-    if run.action.effects is Effects.EXTERNAL:
-        return run.action.concurrency
-    size = min(run.segment.batch_size, run.action.batch_size)
     slowest = rate_limit.slowest(type(run.action))
+    if run.action.effects is Effects.EXTERNAL:
+        return choose_group_size(run, slowest)
+    size = min(run.segment.batch_size, run.action.batch_size)
     if slowest is not None:
         size = min(size, int(slowest * BATCH_SECONDS))
+    return max(1, size)
+
+
+def choose_group_size(run: Run, slowest: float | None) -> int:
+    """Return how many external rows are sent at the same time now."""
+    task = run.task
+    has_trouble = task.waiting_since is not None or task.failing_since is not None
+    if has_trouble or may_hold_poison_row(run.segment):
+        return 1
+    size = run.action.concurrency
+    if slowest is not None:  # a reservation is for at most the rows of one second
+        size = min(size, int(slowest))
     return max(1, size)
 
 

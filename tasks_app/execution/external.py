@@ -19,6 +19,7 @@ from piston.plurals import plural
 from tasks_app.csv_files.reading import Batch
 from tasks_app.errors import ClaimLost
 from tasks_app.execution import external_journal, external_outcomes, poison_rows, rate_limit
+from tasks_app.execution.batch_size import choose_size
 from tasks_app.execution.blame import action_errors
 from tasks_app.execution.breaker import Admission
 from tasks_app.execution.external_rows import (
@@ -47,7 +48,7 @@ def run_group(run: Run) -> bool:
         decide(row, action)
     external_outcomes.write_lines(run, rows)
     # 2. Choose the rows to send. If there are none, record what is known, or wait.
-    chosen = choose(run, rows, is_alone=is_alone)
+    chosen = choose(run, rows)
     if not chosen:
         return record_known(run, rows) or wait(run, rows)
     if is_alone and poison_rows.count_deaths(run.segment) >= poison_rows.MAX_DEATHS:
@@ -103,17 +104,10 @@ def read_ahead(run: Run, count: int) -> None:
         offset = end
 
 
-def choose(run: Run, rows: Sequence[ExternalRow], *, is_alone: bool) -> list[ExternalRow]:
+def choose(run: Run, rows: Sequence[ExternalRow]) -> list[ExternalRow]:
     """Return the rows to send now, in order: at most a group."""
-    action = run.action
-    count = action.concurrency
-    if is_alone or run.task.waiting_since is not None or run.task.failing_since is not None:
-        count = 1
-    slowest = rate_limit.slowest(type(action))
-    if slowest is not None:  # a reservation is for at most the rows of one second
-        count = max(1, min(count, int(slowest)))
     due = [row for row in rows if not row.is_finished and row.is_due]
-    return due[:count]
+    return due[: choose_size(run)]
 
 
 def spread_of(action: RowAction) -> float:

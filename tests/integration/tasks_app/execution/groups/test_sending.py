@@ -8,11 +8,13 @@ import time
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 
 from categories.running import callers
 from tasks_app.execution import batches, external_journal, worker
 from tasks_app.files import task_files
-from tasks_app.models import Effect, Segment
+from tasks_app.models import Effect, Segment, Task
+from tasks_app.models.clock import database_time
 from tests import engine, plugins
 from tests import settling as rows
 from tests.broker import FakeBroker
@@ -60,6 +62,22 @@ def test_a_group_is_journaled_with_one_statement_and_is_one_part(broker: FakeBro
     assert len([each for each in statements if each.startswith("INSERT")]) == 1
     assert len([each for each in statements if each.startswith("UPDATE")]) == 1
     assert list(engine.fresh(task).parts.values_list("row_count", flat=True)) == [4]
+
+
+@pytest.mark.parametrize("trouble", ["a worker died", "calls failed"])
+def test_a_slice_ends_in_time_when_the_last_rows_are_sent_one_by_one(
+    broker: FakeBroker, settings: Settings, trouble: str
+) -> None:
+    settings.PISTON_SLICE_MILLISECONDS = 0
+    task = engine.start(engine.submit("send_many", "name", "n1", "n2", "n3"))
+    if trouble == "a worker died":
+        Segment.objects.filter(task=task).update(careful_until_row=3)
+    else:
+        Task.objects.filter(pk=task.pk).update(failing_since=database_time(-60))
+
+    broker.deliver()
+
+    assert len(plugins.calls) == 1
 
 
 def test_rejected_rows_and_refusals_stand_in_their_place(broker: FakeBroker) -> None:
