@@ -45,6 +45,18 @@ class WroteBeforeFailing(Exception):
     """A row failed after it had written; it must run alone, so that its writes are undone."""
 
 
+def require_outcome(answer: object) -> None:
+    """Raise an answer that is a RowFailed, as if it had been raised; refuse one of another type.
+
+    Otherwise the row would be reported as failed, and what it has written would be kept.
+    """
+    if isinstance(answer, RowFailed):
+        raise answer
+    if not isinstance(answer, Succeeded):
+        kind = type(answer).__name__
+        raise TypeError(f"the action answered with {kind}, which is no outcome")
+
+
 class Attempt:
     """Runs rows through an action; returns outcomes of all, or of the first ones if time is up."""
 
@@ -86,7 +98,12 @@ class Attempt:
                 if monotonic() > deadline and outcomes:
                     break
                 try:
-                    outcomes.append(process(row, context) or SUCCEEDED)
+                    outcome = process(row, context)
+                    if outcome is None:
+                        outcome = SUCCEEDED
+                    elif outcome.__class__ is not Succeeded:
+                        require_outcome(outcome)
+                    outcomes.append(outcome)
                 except RowFailed as failed:
                     if counter and (counter.writes > written or find_swallowed(using)):
                         raise WroteBeforeFailing from failed
@@ -103,6 +120,9 @@ class Attempt:
                 f"process_batch answered {len(answers)} {plural('outcome', len(answers))}"
                 f" for {len(good)} {plural('row', len(good))}."
             )
+        for answer in answers:
+            if answer.__class__ is not Succeeded and not isinstance(answer, RowFailed):
+                require_outcome(answer)
         answered = iter(answers)
         return [row if isinstance(row, RowFailed) else next(answered) for row in rows]
 

@@ -1,10 +1,13 @@
 """Tests that a started task runs to its end, whatever its rows do."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 from django.db import OperationalError, connection
 
 from categories import registry
-from categories.contract import Page
+from categories.contract import Context, Page, Row, RowFailed, Succeeded
 from categories.errors import BrokenCategory
 from piston.accounts.models import Account
 from tasks_app import lifecycle
@@ -104,6 +107,47 @@ def test_exactly_the_row_that_crashes_fails_and_leaves_nothing_behind(
     ]  # fmt: skip
     added = Account.objects.filter(name__startswith="n").values_list("name", flat=True)
     assert sorted(added) == ["n0", "n1", "n3", "n5"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        ("done", "TypeError: the action answered with str, which is no outcome"),
+        (False, "TypeError: the action answered with bool, which is no outcome"),
+        (RowFailed("refused"), "refused"),
+    ],
+)
+def test_what_a_row_wrote_is_undone_when_its_answer_is_no_success(
+    answer: Any, error: str, broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def process(self: Any, row: Row, context: Context) -> Any:
+        Account.objects.create(name=row.name, created_at=context.now())
+        return answer if row.do else Succeeded()
+
+    monkeypatch.setattr(plugins.Add, "process", process)
+
+    task = run("add", *names("", "answer", ""), broker=broker)
+
+    assert [row[-1] for row in engine.read(task)[1:]] == ["", error, ""]
+    added = Account.objects.filter(name__startswith="n").values_list("name", flat=True)
+    assert sorted(added) == ["n0", "n2"]
+
+
+def test_a_batch_with_an_answer_that_is_no_outcome_is_halved(
+    broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def process_batch(self: Any, rows: Sequence[Row], context: Context) -> list[Any]:
+        for row in rows:
+            Account.objects.create(name=row.name, created_at=context.now())
+        return [None if row.do else Succeeded() for row in rows]
+
+    monkeypatch.setattr(plugins.AddBatch, "process_batch", process_batch)
+
+    task = run("add_batch", *names("", "answer", ""), broker=broker)
+
+    assert engine.read(task)[2][-1].endswith("answered with NoneType, which is no outcome")
+    added = Account.objects.filter(name__startswith="n").values_list("name", flat=True)
+    assert sorted(added) == ["n0", "n2"]
 
 
 def test_exactly_the_row_with_a_dangling_foreign_key_fails(broker: FakeBroker) -> None:
