@@ -30,7 +30,7 @@ def register(name_or_path: str, *, by: str | None = None) -> tuple[type[Category
     category = loading.reload_category(dotted_path)
     if holder := find_holder(category.name, dotted_path, packages):
         raise RegistrationRefused(f"The name {category.name!r} belongs to {holder}.")
-    if problem := schemas.find_problem(category):
+    if problem := schemas.find_problem(category) or schemas.find_missing(category):
         raise RegistrationRefused(problem)
     now = timezone.now()
     found = {
