@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 from typing import Any
 
@@ -40,6 +40,8 @@ def describe_arguments(cls: type, error: Exception) -> str:
         word = unexpected[1]
         return f"no argument is called {word}{did_you_mean(word, options_of(cls))}"
     sentence = str(error).rpartition("__init__() ")[2]
+    if "'first'" in sentence:  # of Column
+        return "the help is missing"
     is_plain = isinstance(error, TypeError | ValueError)
     return sentence if is_plain else f"{type(error).__name__}: {sentence}"
 
@@ -59,3 +61,11 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ": did you mean …?" with the known word nearest to a wrong one; "" if none is near."""
     near = get_close_matches(word, list(known), n=1)
     return f": did you mean {near[0]}?" if near else ""
+
+
+def require_words(argument: str, words: object) -> None:
+    """Raise TypeError unless it is a list of texts; one text would be read letter by letter."""
+    if not isinstance(words, Collection) or isinstance(words, str | bytes):
+        raise TypeError(f"{argument} must be a list of texts, but is {words!r}")
+    if wrong := [word for word in words if not isinstance(word, str)]:
+        raise TypeError(f"{argument} must be a list of texts, but has {wrong[0]!r}")

@@ -89,7 +89,12 @@ class PatternColumn(Column[str]):
             self.pattern, self.rule = pattern, f"a text that matches {pattern}"
         if rule is not None:
             self.rule = rule
-        self._one = re.compile(self.pattern)
+        if not hasattr(self, "pattern"):
+            raise TypeError("pattern is missing")
+        try:
+            self._one = re.compile(self.pattern)
+        except re.error as error:
+            raise ValueError(f"the pattern {self.pattern!r} is wrong: {error}") from error
         self._many = compile_many(self.pattern)
 
     def parse(self, text: str) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import groupby, product
 from typing import Any
 
+from categories.columns.arguments import require_words
 from categories.columns.base import Column, T
 from categories.columns.countries import COUNTRIES
 from categories.errors import CellError
@@ -47,6 +48,9 @@ class ChoiceColumn(WordsColumn[str]):
     type_name = "choice"
 
     def __init__(self, *texts: str, choices: Sequence[str], **options: Any) -> None:
+        require_words("choices", choices)
+        if not choices:
+            raise ValueError("choices is empty")
         options.setdefault("example", choices[0])
         super().__init__(*texts, **options)
         self.choices = frozenset(choices)
@@ -84,8 +88,9 @@ class CountryColumn(ChoiceColumn):
     type_name = "country"
     default_example = "US"
 
-    def __init__(self, *texts: str, also: Iterable[str] = (), **options: Any) -> None:
+    def __init__(self, *texts: str, also: Collection[str] = (), **options: Any) -> None:
         options.setdefault("example", self.default_example)
+        require_words("also", also)
         more = sorted(also)
         super().__init__(*texts, choices=[*COUNTRIES, *more], **options)
         self.words = {form: code for code in self.words for form in spellings(code)}

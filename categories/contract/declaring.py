@@ -162,7 +162,9 @@ def find_shadowing_columns(action: type[Action]) -> Problems:
 
 def find_text_problems(subject: type[Action | Category]) -> Problems:
     """Yield the problems of the name and the documentation."""
-    if not NAME.fullmatch(subject.name):
+    if not subject.name:
+        yield "the name is missing", None
+    elif not NAME.fullmatch(subject.name):
         yield f"the name {subject.name!r} is not lower-case letters, digits and _", None
     if not subject.description.strip() or "\n" in subject.description:
         yield "the docstring is missing: its first line is the description", None
@@ -201,7 +203,10 @@ def find_column_problems(kind: str, column: Column[Any]) -> Problems:
         yield from wrong
         return
     is_open = kind == "column" and column.is_open
-    if not COLUMN_NAME.fullmatch(column.name.removesuffix(".*") if is_open else column.name):
+    if not column.name:
+        written = f'{type(column).__name__}("name", "{column.help}")'
+        yield f"the {kind} has no name: write {written}", column.location
+    elif not COLUMN_NAME.fullmatch(column.name.removesuffix(".*") if is_open else column.name):
         yield f"{kind} {column.name!r}: the name is not lower-case", column.location
     if is_open and column.mandatory:
         yield f"{kind} {column.name!r}: an open column is never mandatory", column.location

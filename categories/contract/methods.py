@@ -58,7 +58,10 @@ def find_wrong_call(name: str, method: Any, called: str, count: int, *, of: int 
     try:
         signature.bind(*[None] * (before + count))
     except TypeError:
-        yield f"{name} cannot be called as {called}: it is {name}{signature}", line
+        first = next(iter(signature.parameters), "")
+        lacks_self = before == 1 and first and f"({first}" in called
+        hint = ", without self" if lacks_self else ""
+        yield f"{name} cannot be called as {called}: it is {name}{signature}{hint}", line
 
 
 def find_line(function: Any) -> Location | None:

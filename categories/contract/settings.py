@@ -68,7 +68,7 @@ def read_setting(category: type[Category], name: str) -> Any:
     text = read_variable(variable)
     if not text:
         if setting.is_required:
-            why = f"{variable} is not set: {setting.column.help}"
+            why = f"{variable} is not set for this process: {setting.column.help}"
             raise BadSetting(why + describe_similar(category, variable))
         if setting.secret:
             masking.hide(setting.column.format(setting.default))

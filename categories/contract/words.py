@@ -208,6 +208,9 @@ def find_unknown(subject: type, *, is_abstract: bool = False) -> Problems:
     read = names_in_code(owners)
     annotated = {name for owner in owners for name in inspect.get_annotations(owner)}
     for name, value in {name: it for owner in owners for name, it in vars(owner).items()}.items():
+        if isinstance(value, type) and issubclass(value, Column) and name not in vars(Column):
+            yield f"{name} is a type of column: call it, {value.__name__}(…)", None
+            continue
         is_own = name in read or name.startswith("_") or name.isupper()
         if is_own or name in known or isinstance(value, Column):
             continue

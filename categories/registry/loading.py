@@ -5,14 +5,18 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import sys
+import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import ModuleType
 
 from django.apps import apps
 from django.conf import settings as django_settings
 
 from categories.contract import Category, settings
 from categories.errors import CategoryError
+from categories.locations import Location
 from categories.registry import fresh_source, path_files, plugin_modules
 from piston.masking import mask
 from piston.plugin_apps import ENTRY_POINT_GROUP, find_app_package
@@ -55,10 +59,21 @@ def load_category(dotted_path: str) -> type[Category]:
         module = importlib.import_module(module_path)
     category = getattr(module, class_name, None)
     if not (isinstance(category, type) and issubclass(category, Category)):
-        raise CannotLoad(f"{dotted_path} is not a Category class.")
+        raise CannotLoad(f"{dotted_path} is not a Category class{suggest(dotted_path, module)}")
     if problems := list(settings.find_problems(category)):
         raise CannotLoad(" ".join(problems))
     return category
+
+
+def suggest(dotted_path: str, module: ModuleType) -> str:
+    """Return ": did you mean …?" with a category of the module, or of the module that was named."""
+    with suppress(Exception, SystemExit):
+        module = importlib.import_module(dotted_path)
+    for name, value in vars(module).items():
+        is_own = getattr(value, "__module__", None) == module.__name__
+        if is_own and isinstance(value, type) and issubclass(value, Category):
+            return f": did you mean {module.__name__}.{name}?"
+    return "."
 
 
 def split(dotted_path: str) -> tuple[str, str]:
@@ -77,7 +92,7 @@ def plugin_errors(module_path: str) -> Iterator[None]:
     except CategoryError as error:  # has file and line already
         raise CannotLoad(str(error)) from error
     except (Exception, SystemExit) as error:
-        raise CannotLoad(f"{module_path}: {describe_error(error)}") from error
+        raise CannotLoad(f"{module_path}: {describe_error(error, module_path)}") from error
 
 
 def reload_category(dotted_path: str) -> type[Category]:
@@ -123,11 +138,37 @@ def require_same_models(roots: set[str]) -> None:
         )
 
 
-def describe_error(error: BaseException) -> str:
-    """Return the type and text of an error, and the line that raised it."""
-    place = error.__traceback__
-    while place is not None and place.tb_next is not None:
-        place = place.tb_next
-    where = f" ({place.tb_frame.f_code.co_filename}:{place.tb_lineno})" if place else ""
-    hint = f" Name its app in PISTON_APPS; {RESTART}." if "INSTALLED_APPS" in str(error) else ""
-    return mask(f"{type(error).__name__}: {error}{where}{hint}")
+def describe_error(error: BaseException, module_path: str) -> str:
+    """Return the type and text of an error, the plugin's line that led to it, and a remedy."""
+    text, place = str(error), find_place(error, module_path.partition(".")[0])
+    if isinstance(error, SyntaxError) and error.filename:
+        text, place = error.msg, Location(error.filename, error.lineno or 1)
+    where = f" ({place.file}:{place.line})" if place else ""
+    return mask(f"{type(error).__name__}: {text}{where}{find_remedy(error, module_path)}")
+
+
+def find_place(error: BaseException, root: str) -> Location | None:
+    """Return the innermost line of the plugin on the way to an error; None if there is none.
+
+    Its lines are those of its package and of the folder of its first module.
+    """
+    folder, place = None, None
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        file = frame.f_code.co_filename
+        if str(frame.f_globals.get("__name__")).partition(".")[0] == root:
+            folder = folder or Path(file).parent
+        elif folder is None or folder not in Path(file).parents:
+            continue
+        place = Location(file, line)
+    return place
+
+
+def find_remedy(error: BaseException, module_path: str) -> str:
+    """Return a sentence on what to do about an error whose cause is known; "" if it is not."""
+    names = module_path.split(".")
+    if "INSTALLED_APPS" in str(error):
+        app = names[0] if names[1:] else "its app"
+        return f" It has models of its own: name {app} in PISTON_APPS; {RESTART}."
+    if isinstance(error, ModuleNotFoundError) and error.name == names[0]:
+        return " Install it with pip, or start each process with its folder in PYTHONPATH."
+    return ""

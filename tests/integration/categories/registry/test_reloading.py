@@ -145,8 +145,43 @@ def test_a_plugin_with_an_app_that_is_not_loaded_names_the_remedy(
 def test_a_model_outside_of_an_app_names_the_remedy(write_plugin: Write) -> None:
     model = "from django.db import models\n\n\nclass Word(models.Model):\n    pass\n"
 
-    with pytest.raises(CannotLoad, match=r"INSTALLED_APPS.* Name its app in PISTON_APPS; run"):
+    with pytest.raises(
+        CannotLoad, match=r"INSTALLED_APPS.*models of its own: name its app in PISTON_APPS; run"
+    ):
         registering.register(write_plugin(text=model + PLUGIN))
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        ("if True", r"SyntaxError: expected ':' \(\S*echo_plugin.py:1\)$"),
+        ("import re; re.compile('[')", r"unterminated .* \(\S*echo_plugin.py:1\)$"),
+        ("import nowhere", r"ModuleNotFoundError: No module named 'nowhere' \(\S*echo_plugin.py:1"),
+        ("import echo_helper", r"ZeroDivisionError: division by zero \(\S*echo_helper.py:2\)$"),
+    ],
+)
+def test_an_error_has_the_line_of_the_plugin(
+    line: str, error: str, write_plugin: Write, tmp_path: Path
+) -> None:
+    (tmp_path / "echo_helper.py").write_text("# helps\n1 / 0\n")
+
+    with pytest.raises(CannotLoad, match=error):
+        registering.register(write_plugin(text=line))
+
+
+def test_a_module_that_is_not_on_the_path_names_the_remedy() -> None:
+    with pytest.raises(CannotLoad, match=r"No module named 'elsewhere' Install it with pip, or"):
+        registering.register("elsewhere.category.Plugin")
+
+
+@pytest.mark.parametrize("path", ["echo_plugin.Plug", "plugin_package.category"])
+def test_a_path_to_no_category_suggests_one(path: str, write_plugin: Write) -> None:
+    write_plugin()
+    write_plugin("plugin_package.__init__", text="")
+    write_plugin("plugin_package.category")
+
+    with pytest.raises(CannotLoad, match=r"is not a Category class: did you mean \S+\.Plugin\?$"):
+        registering.register(path)
 
 
 def test_modules_of_other_authors_are_left_alone(write_plugin: Write) -> None:

@@ -44,7 +44,7 @@ def test_registering_without_a_required_setting_is_refused(
 ) -> None:
     monkeypatch.delenv("PISTON_ECHO_API_KEY")
 
-    with pytest.raises(CommandError, match="PISTON_ECHO_API_KEY is not set: Key"):
+    with pytest.raises(CommandError, match="PISTON_ECHO_API_KEY is not set for this process: Key"):
         call_command("register_category", write_plugin(text=WITH_KEY))
 
     assert not RegisteredCategory.objects.filter(name="echo").exists()

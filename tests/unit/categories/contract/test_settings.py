@@ -77,7 +77,7 @@ def test_a_required_setting_that_is_missing_is_a_sentence_with_what_it_is_for(
 
     (problem,) = settings.find_problems(Courier)
 
-    assert problem == f"{API_KEY} is not set: Key of the provider."
+    assert problem == f"{API_KEY} is not set for this process: Key of the provider."
     with pytest.raises(BadSetting, match=f"{API_KEY} is not set"):
         _ = Courier.read_settings().api_key
 

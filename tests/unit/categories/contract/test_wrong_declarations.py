@@ -8,7 +8,14 @@ from typing import Any, ClassVar
 
 import pytest
 
-from categories.columns import ChoiceColumn, Column, IntegerColumn, TextColumn
+from categories.columns import (
+    ChoiceColumn,
+    Column,
+    CountryColumn,
+    IntegerColumn,
+    PatternColumn,
+    TextColumn,
+)
 from categories.contract import (
     Category,
     CircuitBreaker,
@@ -351,6 +358,45 @@ def test_any_other_wrong_argument_is_refused_with_its_line(build: Callable[[], A
         build()
 
     assert "lambda: " in line_of(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("build", "why"),
+    [
+        (lambda: TextColumn(), "the help is missing"),
+        (lambda: ChoiceColumn("Help.", choices="en"), "choices must be a list of texts, .* 'en'"),
+        (lambda: ChoiceColumn("Help.", choices=[1, 2]), "choices .* texts, but has 1"),  # type: ignore[list-item]
+        (lambda: ChoiceColumn("Help.", choices=[]), "choices is empty"),
+        (lambda: CountryColumn("Help.", also="XK"), "also must be a list of texts, but is 'XK'"),
+        (lambda: PatternColumn("Help."), "pattern is missing"),
+        (lambda: PatternColumn("Help.", pattern="[a"), r"the pattern '\[a' is wrong: unterm"),
+    ],
+)
+def test_a_wrong_argument_of_a_column_is_told_in_words(build: Callable[[], Any], why: str) -> None:
+    with pytest.raises(BrokenDeclaration, match=why):
+        build()
+
+
+def test_names_that_are_missing_are_said_to_be_missing() -> None:
+    with pytest.raises(BrokenDeclaration, match="the name is missing"):
+        declare_category(name="")
+    with pytest.raises(
+        BrokenDeclaration,
+        match=r'the output column has no name: write TextColumn\("name", "Help\."\)',
+    ):
+        declare_rows(output=[TextColumn("Help.")])
+
+
+def test_a_type_of_column_that_was_not_called_is_refused() -> None:
+    with pytest.raises(BrokenDeclaration, match=r"person is a type of column: call it, TextColumn"):
+        declare_rows(person=TextColumn)
+
+
+def test_a_method_without_self_is_told_so() -> None:
+    with pytest.raises(BrokenDeclaration, match=r"it is process\(row, context\), without self"):
+        declare_rows(process=lambda row, context: None)
+    with pytest.raises(BrokenDeclaration, match=r"it is process\(self, row\)\.?$"):
+        declare_rows(process=lambda self, row: None)
 
 
 def test_a_misspelt_argument_of_the_class_is_refused_with_the_right_one() -> None:
