@@ -63,7 +63,9 @@ def test_a_missing_setting_of_a_category_that_ships_stops_start_up(
 ) -> None:
     settings.PISTON_CATEGORIES = [write_plugin(text=WITH_KEY)]
 
-    with pytest.raises(SystemCheckError, match="PISTON_ECHO_API_KEY is not set for this process: Key"):
+    with pytest.raises(
+        SystemCheckError, match="PISTON_ECHO_API_KEY is not set for this process: Key"
+    ):
         call_command("check")
 
 
