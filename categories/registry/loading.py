@@ -164,11 +164,11 @@ def find_place(error: BaseException, root: str) -> Location | None:
 
 
 def find_remedy(error: BaseException, module_path: str) -> str:
-    """Return a sentence on what to do about an error whose cause is known; "" if it is not."""
+    """Return the end of a sentence on what to do about an error whose cause is known; "" if it is not."""
     names = module_path.split(".")
     if "INSTALLED_APPS" in str(error):
         app = names[0] if names[1:] else "its app"
-        return f" It has models of its own: name {app} in PISTON_APPS; {RESTART}."
+        return f"; it has models of its own: name {app} in PISTON_APPS, {RESTART}."
     if isinstance(error, ModuleNotFoundError) and error.name == names[0]:
-        return " Install it with pip, or start each process with its folder in PYTHONPATH."
+        return "; install it with pip, or start each process with its folder in PYTHONPATH."
     return ""

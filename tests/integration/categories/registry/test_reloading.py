@@ -146,7 +146,7 @@ def test_a_model_outside_of_an_app_names_the_remedy(write_plugin: Write) -> None
     model = "from django.db import models\n\n\nclass Word(models.Model):\n    pass\n"
 
     with pytest.raises(
-        CannotLoad, match=r"INSTALLED_APPS.*models of its own: name its app in PISTON_APPS; run"
+        CannotLoad, match=r"INSTALLED_APPS.*models of its own: name its app in PISTON_APPS, run"
     ):
         registering.register(write_plugin(text=model + PLUGIN))
 
@@ -170,7 +170,7 @@ def test_an_error_has_the_line_of_the_plugin(
 
 
 def test_a_module_that_is_not_on_the_path_names_the_remedy() -> None:
-    with pytest.raises(CannotLoad, match=r"No module named 'elsewhere' Install it with pip, or"):
+    with pytest.raises(CannotLoad, match=r"No module named 'elsewhere'; install it with pip, or"):
         registering.register("elsewhere.category.Plugin")
 
 
