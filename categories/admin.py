@@ -38,7 +38,7 @@ class RegisteredCategoryAdmin(ReadOnlyAdmin):
         """Return every field of the model: staff cannot edit any."""
         return [field.name for field in self.opts.fields] + list(self.readonly_fields)
 
-    @admin.display(description="state here")
+    @admin.display(description="state in this process")
     def state(self, record: RegisteredCategory) -> str:
         """Show whether this process can use it, or why not."""
         if record.unregistered_at:
@@ -111,7 +111,7 @@ class RunningProcessAdmin(ReadOnlyAdmin):
     def plugins(self, process: RunningProcess) -> str:
         """Show the version or the problem of each plugin."""
         return "; ".join(
-            f"{name}: {said['problem'] or said['version']}"
+            f"{name}: {said['problem'] or 'version ' + said['version']}"
             for name, said in sorted(process.loaded.items())
         )
 

@@ -164,7 +164,7 @@ def find_place(error: BaseException, root: str) -> Location | None:
 
 
 def find_remedy(error: BaseException, module_path: str) -> str:
-    """Return the end of a sentence on what to do about an error whose cause is known; "" if it is not."""
+    """Return how an error of known cause is mended, as the end of a sentence; "" for others."""
     names = module_path.split(".")
     if "INSTALLED_APPS" in str(error):
         app = names[0] if names[1:] else "its app"

@@ -6,6 +6,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
+from categories import registry
 from categories.models import PeriodicRun, RegisteredCategory, RunningProcess
 
 pytestmark = pytest.mark.django_db
@@ -53,6 +54,19 @@ def test_a_category_that_cannot_be_used_says_why(staff: Client) -> None:
 
     assert "No module named" in page
     assert "usable" in page
+
+
+def test_a_description_that_is_the_whole_doc_is_shown_once(staff: Client) -> None:
+    record = RegisteredCategory.objects.get(name="services")
+    action = registry.get_action("services", "descendant_quantities")[1]
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(action, "doc", action.description)
+        page = staff.get(
+            reverse("admin:categories_registeredcategory_change", args=[record.pk])
+        ).content.decode()
+
+    assert page.count(action.description) == 1
 
 
 def test_nothing_is_added_or_deleted_by_hand(staff: Client) -> None:
@@ -110,10 +124,13 @@ def test_running_processes_are_listed_with_what_they_say(staff: Client) -> None:
     RunningProcess.objects.create(
         id="a", role="worker", node="piston@here", process_id=4711, process_space="here",
         seen_at=datetime(2026, 1, 1, tzinfo=UTC),
-        loaded={"greetings": {"mark": "", "version": "", "problem": "ImportError: no luck"}},
+        loaded={
+            "greetings": {"mark": "", "version": "", "problem": "ImportError: no luck"},
+            "parcels": {"mark": "", "version": "2", "problem": ""},
+        },
     )  # fmt: skip
 
     page = staff.get(reverse("admin:categories_runningprocess_changelist")).content.decode()
 
     assert "4711" in page
-    assert "greetings: ImportError: no luck" in page
+    assert "greetings: ImportError: no luck; parcels: version 2" in page
