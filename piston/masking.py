@@ -19,7 +19,7 @@ def hide(value: str) -> None:
 
 def mask(text: str) -> str:
     """Return the text without secrets."""
-    for secret in _secrets:
+    for secret in sorted(_secrets, key=len, reverse=True):  # one may be the beginning of another
         text = text.replace(secret, MASK)
     return text
 

@@ -23,6 +23,13 @@ def test_a_secret_is_replaced_in_every_spelling(text: str) -> None:
     assert masking.MASK in masked
 
 
+def test_a_secret_that_begins_with_another_is_replaced_whole() -> None:
+    for length in range(8, 32):
+        masking.hide("0123456789abcdefghijklmnopqrstuv"[:length])
+
+    assert masking.mask("0123456789abcdefghijklmnopqrstu!") == f"{masking.MASK}!"
+
+
 def test_other_text_stays_as_it_is() -> None:
     assert masking.mask("the key is missing") == "the key is missing"
 
