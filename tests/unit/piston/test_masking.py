@@ -1,3 +1,4 @@
+import json
 import logging
 
 import pytest
@@ -21,6 +22,16 @@ def test_a_secret_is_replaced_in_every_spelling(text: str) -> None:
 
     assert "s3cret" not in masked
     assert masking.MASK in masked
+
+
+@pytest.mark.parametrize("is_ascii", [True, False])
+def test_a_secret_is_replaced_in_json(is_ascii: bool) -> None:
+    key = 'k\u00e9y"with\\4242'
+    masking.hide(key)
+
+    masked = masking.mask(json.dumps({"key": key}, ensure_ascii=is_ascii))
+
+    assert json.loads(masked) == {"key": masking.MASK}
 
 
 def test_a_secret_that_begins_with_another_is_replaced_whole() -> None:
