@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from urllib.parse import quote, quote_plus
 
@@ -12,14 +13,17 @@ _secrets: set[str] = set()
 
 
 def hide(value: str) -> None:
-    """Never show this value again, also not as part of a URL or as a quoted text."""
+    """Never show this value again, also not in a URL, in JSON or as a quoted text."""
     if len(value) >= MIN_LENGTH:
         _secrets.update({value, quote(value, safe=""), quote_plus(value), repr(value)[1:-1]})
+        _secrets.update(
+            json.dumps(value, ensure_ascii=is_ascii)[1:-1] for is_ascii in (True, False)
+        )
 
 
 def mask(text: str) -> str:
     """Return the text without secrets."""
-    for secret in sorted(_secrets, key=len, reverse=True):  # one may be a part of another
+    for secret in sorted(_secrets, key=len, reverse=True):  # one may be the beginning of another
         text = text.replace(secret, MASK)
     return text
 

@@ -70,7 +70,7 @@ def read_setting(category: type[Category], name: str) -> Any:
         if setting.is_required:
             why = f"{variable} is not set for this process: {setting.column.help}"
             raise BadSetting(why + describe_similar(category, variable))
-        if setting.secret:
+        if setting.secret and setting.default is not None:
             masking.hide(setting.column.format(setting.default))
         return setting.default
     if setting.secret:

@@ -134,7 +134,8 @@ class Creation:
             return ALREADY_EXISTS.format(number=request.number)
         if request.state not in RECREATED[NumberState(before.state)]:
             return INVALID_TRANSITION
-        return ""
+        keeps_carrier = request.carrier_module in {None, before.carrier_module}
+        return "" if keeps_carrier or self.rights.is_superadmin else UNAUTHORIZED
 
     def _may_create(self, request: NumberRequest) -> bool:
         if self.rights.is_superadmin:

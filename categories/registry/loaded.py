@@ -11,7 +11,7 @@ from pathlib import Path
 
 from categories.contract import Category, settings
 from categories.models import Source
-from categories.registry import loading
+from categories.registry import import_threads, loading
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class Loaded:
 def load_plugin(path: str, name: str, source: str, mark: Mark, last: Loaded | None) -> Loaded:
     """Import a plugin's current code; log what is wrong with it, unless it was so at the `last`."""
     try:
-        category = loading.reload_category(path)
+        category = import_threads.reload_in_time(path, mark)
     except loading.CannotLoad as error:
         entry = broken(name, path, source, str(error), last.entry.problem if last else "")
         return Loaded(entry, mark, time.monotonic(), None)

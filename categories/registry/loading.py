@@ -112,7 +112,7 @@ def reload_category(dotted_path: str) -> type[Category]:
         with plugin_errors(module_path):
             plugin_modules.attach_kept(roots)
         return load_category(dotted_path)
-    except CannotLoad:
+    except BaseException:  # a plugin may raise anything
         plugin_modules.take(roots)
         sys.modules.update(old_modules)
         raise

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from categories.contract import fits
 from categories.models import RegisteredCategory, Source
-from categories.registry import loading
+from categories.registry import import_threads, loading
 from categories.registry.loaded import Entry, Loaded, broken, load_built_in, load_plugin
 
 REFRESH_SECONDS = 2.0
@@ -107,7 +107,9 @@ class Registry:
         }
 
     def _is_due(self) -> bool:
-        return not self._is_held and time.monotonic() - self._read_at >= REFRESH_SECONDS
+        if self._is_held or import_threads.is_importing():  # who looks now waits for that import
+            return False
+        return time.monotonic() - self._read_at >= REFRESH_SECONDS
 
     def _has_outdated(self, records: list[Record]) -> bool:
         marks = {record.dotted_path: record.checked_at for record in records}

@@ -13,7 +13,7 @@ from categories import registry
 from categories.contract import Category
 from categories.errors import RegistrationRefused, UnknownCategory
 from categories.models import RegisteredCategory, Source
-from categories.registry import loading, schemas
+from categories.registry import import_threads, loading, schemas
 from categories.registry.loaded import Entry, load_built_in, load_plugin
 
 
@@ -27,7 +27,7 @@ def register(name_or_path: str, *, by: str | None = None) -> tuple[type[Category
     dotted_path = find_path(name_or_path, packages)
     if dotted_path in loading.built_in_paths():
         raise RegistrationRefused(f"{dotted_path} is in use without being registered.")
-    category = loading.reload_category(dotted_path)
+    category = import_threads.reload_in_time(dotted_path)
     if holder := find_holder(category.name, dotted_path, packages):
         raise RegistrationRefused(f"The name {category.name!r} belongs to {holder}.")
     if problem := schemas.find_problem(category) or schemas.find_missing(category):

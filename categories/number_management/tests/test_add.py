@@ -207,6 +207,21 @@ def test_a_number_of_nobody_may_be_taken_by_anybody(state: NumberState) -> None:
     assert NumberChange.objects.get().from_state == state
 
 
+@pytest.mark.parametrize("state", [NumberState.AVAILABLE, NumberState.AGING, NumberState.PORT_IN])
+def test_only_the_super_duper_admin_changes_the_carrier_of_a_number(state: NumberState) -> None:
+    account, admin = AccountFactory.create(), make_superadmin()
+    owner = account if state == NumberState.PORT_IN else None
+    PhoneNumberFactory.create(
+        number=NUMBER, state=state, account=owner, carrier_module="knm_telnyx"
+    )
+
+    refused = add(wish(account, carrier_module="knm_local"), by=account)
+    changed = add(wish(account, carrier_module="knm_local"), by=admin)
+
+    assert (refused.failures, changed.failures) == ([UNAUTHORIZED], [])
+    assert as_now(NUMBER)["carrier_module"] == "knm_local"
+
+
 def test_an_aging_number_cannot_be_reserved() -> None:
     account = AccountFactory.create()
     PhoneNumberFactory.create(number=NUMBER, state=NumberState.AGING)

@@ -1,3 +1,4 @@
+import json
 import logging
 
 import pytest
@@ -23,12 +24,21 @@ def test_a_secret_is_replaced_in_every_spelling(text: str) -> None:
     assert masking.MASK in masked
 
 
-@pytest.mark.parametrize("order", [("abcdef", "abcdef-rest"), ("abcdef-rest", "abcdef")])
-def test_a_secret_that_begins_like_another_is_replaced_as_a_whole(order: tuple[str, str]) -> None:
-    for secret in order:
-        masking.hide(secret)
+@pytest.mark.parametrize("is_ascii", [True, False])
+def test_a_secret_is_replaced_in_json(is_ascii: bool) -> None:
+    key = 'k\u00e9y"with\\4242'
+    masking.hide(key)
 
-    assert masking.mask("key=abcdef-rest") == f"key={masking.MASK}"
+    masked = masking.mask(json.dumps({"key": key}, ensure_ascii=is_ascii))
+
+    assert json.loads(masked) == {"key": masking.MASK}
+
+
+def test_a_secret_that_begins_with_another_is_replaced_whole() -> None:
+    for length in range(8, 32):
+        masking.hide("0123456789abcdefghijklmnopqrstuv"[:length])
+
+    assert masking.mask("0123456789abcdefghijklmnopqrstu!") == f"{masking.MASK}!"
 
 
 def test_other_text_stays_as_it_is() -> None:

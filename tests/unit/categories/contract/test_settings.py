@@ -206,6 +206,20 @@ def test_no_repr_shows_a_value() -> None:
     assert "api_key" in repr(values)
 
 
+def test_the_default_of_a_secret_is_masked_too() -> None:
+    class Secretive(Category):
+        """Has a secret with a default."""
+
+        name = "secretive"
+        version = "1"
+        actions = [Ask]
+        settings = {"code": Setting(IntegerColumn("The code."), secret=True, default=8675309)}
+
+    settings.read_setting(Secretive, "code")
+
+    assert masking.mask("the code 8675309 is wrong") == f"the code {masking.MASK} is wrong"
+
+
 def test_a_secret_that_was_read_is_masked_from_then_on() -> None:
     list(settings.find_problems(Courier))
 
