@@ -30,7 +30,9 @@ class ImportThread(Thread):
         except loading.CannotLoad as error:
             self.error = error
         except BaseException as error:  # noqa: BLE001 - a plugin may raise anything
-            self.error = loading.CannotLoad(f"{self.dotted_path}: {loading.describe_error(error)}")
+            module_path = self.dotted_path.rpartition(".")[0]
+            why = loading.describe_error(error, module_path)
+            self.error = loading.CannotLoad(f"{self.dotted_path}: {why}")
         finally:
             connections.close_all()  # this thread's own
 

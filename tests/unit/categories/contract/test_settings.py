@@ -226,20 +226,6 @@ def test_a_secret_that_was_read_is_masked_from_then_on() -> None:
     assert masking.mask("GET /?key=abcdef123") == f"GET /?key={masking.MASK}"
 
 
-def test_the_default_of_a_secret_is_masked_too() -> None:
-    class Trying(Category):
-        """Has a key for trials."""
-
-        name = "trying"
-        version = "1"
-        actions = [Ask]
-        settings = {"api_key": Setting(TextColumn("Key."), default="key-for-trials", secret=True)}
-
-    assert Trying.read_settings().api_key == "key-for-trials"
-
-    assert masking.mask("GET /?key=key-for-trials") == f"GET /?key={masking.MASK}"
-
-
 # ---- In tests of authors -------------------------------------------------------------------------
 
 
