@@ -12,7 +12,8 @@ from django.db import connections
 
 from categories.contract import Action, Context, Outcome, Row, RowAction
 from categories.running import calls
-from categories.running.failures import Unanswered
+from categories.running.failure_log import log_row
+from categories.running.failures import Unanswered, describe_failure
 from categories.running.time_limit import watchdog
 
 WINDOW_GROUPS = 4  # how far rows are sent ahead of one without an outcome, in groups
@@ -111,6 +112,9 @@ class Caller:
             return calls.call(self.action, self.context, call.row, call.number, call.key)
         except Exception as error:  # noqa: BLE001 - such as a connection that cannot be closed
             return calls.outcome_of_error(error, self.context, call.number)
+        except BaseException as error:  # noqa: BLE001 - such as SystemExit: here it ends nothing
+            log_row("A row has no answer", self.context.task_id, call.number, error)
+            return Unanswered(describe_failure(error))
 
 
 def are_stuck() -> bool:

@@ -36,6 +36,8 @@ def rate_number(cells: Mapping[str, str], account: Account, actor: Account) -> d
 
     Raises FaultyRequest for a bad cell, NotPermitted, and BadIdentifier for a number without rate.
     """
+    if any("\0" in text for text in cells.values()):
+        raise FaultyRequest("a query may not hold NUL characters")  # PostgreSQL stores none
     _, action = registry.get_action("rates", "rate", for_new_task=True)
     context = Context(account_id=account.pk, auth_account_id=actor.pk, task_id=NO_TASK)
     (row,) = RowShape(action, list(cells)).parse_batch([list(cells.values())], 1)

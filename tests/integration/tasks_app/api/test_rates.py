@@ -59,6 +59,7 @@ def test_the_query_may_have_the_other_columns_of_the_action(reseller: Account) -
         ("soon", {}, 400, "bad field(s) number: "),
         ("0044770", {}, 400, "bad field(s) number: "),
         ("14157215234", {"direction": "up"}, 400, "bad field(s) direction: "),
+        ("14157215234", {"ratedeck_id": "a\0"}, 400, "a query may not hold NUL characters"),
         ("14157215234", {"account_id": "me"}, 400, "bad field(s) account_id: "),
         ("447700900123", {}, 404, "no rate of ratedeck ratedeck fits +447700900123"),
         ("447700900123", {"ratedeck_id": "new"}, 404, "there is no ratedeck new"),
