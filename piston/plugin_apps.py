@@ -9,7 +9,9 @@ import importlib.metadata
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import cache
 from importlib.machinery import PathFinder
+from importlib.metadata import EntryPoint
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -57,9 +59,40 @@ def is_loadable(package: str) -> bool:
 
 def packages_with_apps() -> Iterator[str]:
     """Yield the Django apps of installed packages that announce a category."""
-    for entry in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP):
+    for entry in read_entry_points():
         if package := find_app_package(entry.value.partition(":")[0].strip()):
             yield package
+
+
+def read_entry_points() -> list[EntryPoint]:
+    """Return the categories that installed packages announce.
+
+    A package whose file of entry points cannot be read hides no other: any package may have one.
+    """
+    try:
+        return list(importlib.metadata.entry_points(group=ENTRY_POINT_GROUP))
+    except Exception:  # noqa: BLE001 - such as a malformed file, or one that pip is writing
+        return list(read_one_by_one())
+
+
+def read_one_by_one() -> Iterator[EntryPoint]:
+    """Yield the categories that packages announce, the first package of each name only; slow."""
+    seen = set()
+    for package in importlib.metadata.distributions():
+        try:
+            name, announced = package.name, package.entry_points.select(group=ENTRY_POINT_GROUP)
+        except Exception as error:  # noqa: BLE001 - see above
+            warn_once(f"{type(error).__name__}: {error}")
+            continue
+        if name not in seen:
+            yield from announced
+        seen.add(name)
+
+
+@cache
+def warn_once(problem: str) -> None:
+    """Log that a package is left out."""
+    logger.warning("The entry points of an installed package cannot be read: %s", problem)
 
 
 def find_app_package(module_path: str) -> str | None:

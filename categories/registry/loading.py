@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import sys
 import traceback
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from categories.errors import CategoryError
 from categories.locations import Location
 from categories.registry import fresh_source, path_files, plugin_modules
 from piston.masking import mask
-from piston.plugin_apps import ENTRY_POINT_GROUP, find_app_package
+from piston.plugin_apps import find_app_package, read_entry_points
 
 RESTART = "run `manage.py migrate`, then restart web, worker and beat"
 
@@ -42,8 +41,7 @@ def package_paths() -> dict[str, str]:
     """
     path_files.follow()
     importlib.invalidate_caches()
-    found = importlib.metadata.entry_points(group=ENTRY_POINT_GROUP)
-    return {path_of(entry.value): entry.name for entry in sorted(found)}
+    return {path_of(entry.value): entry.name for entry in sorted(read_entry_points())}
 
 
 def path_of(value: str) -> str:

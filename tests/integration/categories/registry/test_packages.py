@@ -228,5 +228,23 @@ def test_an_entry_point_that_leads_nowhere_is_a_broken_category(
     assert "services" in registry.known_names()
 
 
+@pytest.mark.parametrize(
+    "content", [b"[piston.categories]\nno equals\n", b"[piston.categories]\nx = \xff\n"]
+)
+def test_a_package_whose_entry_points_cannot_be_read_hides_no_other(
+    write_plugin: Write, announce: Announce, tmp_path: Path, content: bytes
+) -> None:
+    write_plugin()
+    announce()
+    other = tmp_path / "another-1.dist-info"
+    other.mkdir()
+    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: another\nVersion: 1\n")
+    (other / "entry_points.txt").write_bytes(content)
+
+    known = registry.known_names()
+
+    assert {"echo", "number_management"} <= set(known)
+
+
 def test_the_paths_of_entry_points_are_dotted() -> None:
     assert loading.path_of("package.module : Class [extra]") == "package.module.Class"
