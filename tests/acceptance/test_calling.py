@@ -139,7 +139,7 @@ def test_a_row_that_never_ends_costs_its_process_and_nothing_else(
 
 def test_a_stop_keeps_what_was_sent(installation: Installation, provider: Provider) -> None:
     client = Client(installation)
-    words = [f"w{number}" for number in range(ROWS)]
+    words = [f"w{number}" for number in range(ROWS * 20)]  # more than a stop is late
     task_id = upload(client, words, "once")
     client.call("PATCH", task_id)
     wait_until(lambda: len(provider.keys) >= 40, seconds=60)
