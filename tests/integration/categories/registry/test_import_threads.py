@@ -1,5 +1,6 @@
 """Tests that a plugin whose import blocks, exits or asks the registry harms no other."""
 
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -31,6 +32,7 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for thread in threading.enumerate():
         if isinstance(thread, import_threads.ImportThread):
             thread.join()
+    sys.modules.pop("echo_plugin", None)  # the late import has put it back
 
 
 def register_quickly_importable(write_plugin: Write) -> None:
