@@ -146,7 +146,12 @@ def test_a_stop_keeps_what_was_sent(installation: Installation, provider: Provid
 
     client.call("PATCH", f"{task_id}/stop")
 
-    task = client.wait_for(task_id, lambda task: "unprocessed.csv" in task["csvs"])
+    task = client.wait_for(  # the answers of the last group are recorded after the stop
+        task_id,
+        lambda task: (
+            "unprocessed.csv" in task["csvs"] and task["success_count"] == len(provider.keys)
+        ),
+    )
     done, left = read(client, task_id), read(client, task_id, "unprocessed.csv")
     assert {line[1] for line in done} == set(provider.keys)
     assert sorted(line[0] for line in done + left) == sorted(words)
