@@ -71,7 +71,7 @@ class Reconciliation:
         content = self.download("out.csv")
         if self.sent.page_rows:
             numbers = [str(number) for number in range(self.sent.page_rows)]
-            if content.decode().split() != ["number,error", *(f"{each}," for each in numbers)]:
+            if content.decode().split() != ["number", *numbers]:
                 yield "the pages of out.csv are not the numbers in order"
             return
         header = b"name,note,do,seen,error\n"
